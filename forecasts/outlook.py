@@ -112,7 +112,7 @@ class Outlook:
             raise OutlookError("every tide must be at least 0 with mean 1")
         if self.season_of_week.shape != (weeks,):
             raise OutlookError(f"season_of_week is {self.season_of_week.shape}, expected ({weeks},)")
-        if weeks and not (0 <= self.season_of_week.min() and self.season_of_week.max() < self.tide.shape[1]):
+        if weeks and not (self.season_of_week.min() >= 0 and self.season_of_week.max() < self.tide.shape[1]):
             raise OutlookError("season_of_week points outside the tide's seasons")
         if self.residual.shape != (n, HOURS_PER_WEEK) or self.burst.shape != (n,) or (self.burst < 1).any():
             raise OutlookError("residual must be (series, 168) and burst (series,) of at least 1")
@@ -167,7 +167,12 @@ class Outlook:
 
     def save(self, path: Path) -> None:
         """Write one file (zip of a JSON head and plain arrays; no pickle)."""
-        arrays = {"tide": self.tide, "season_of_week": self.season_of_week, "residual": self.residual, "burst": self.burst}
+        arrays = {
+            "tide": self.tide,
+            "season_of_week": self.season_of_week,
+            "residual": self.residual,
+            "burst": self.burst,
+        }
         for name in ("central", "futures", "evaluation"):
             part: Futures = getattr(self, name)
             arrays |= {f"{name}_probability": part.probability, f"{name}_level": part.level, f"{name}_peak": part.peak}
