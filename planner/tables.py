@@ -1,0 +1,312 @@
+"""The tables of a plan and their schema: names, types and units of every column.
+
+The schema is the contract between the plan, its verifier, the replay, the figures, the files and the API. Money is in
+the case's currency and undiscounted unless the name says `discounted`. `branch` is the future that a late order belongs
+to, or -1 when it is the same in every future. Rates are means over a step, in the workload's unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+Kind = Literal["string", "integer", "number", "date"]
+_DTYPE = {"string": "object", "integer": "int64", "number": "float64", "date": "object"}
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+
+    def frame(self, data: Mapping[str, Any]) -> pd.DataFrame:
+        """A data frame with exactly these columns and types, from arrays of equal length."""
+        if set(data) != {c.name for c in self.columns}:
+            odd = set(data) ^ {c.name for c in self.columns}
+            raise ValueError(f"table {self.name}: columns {sorted(odd)} do not fit its schema")
+        return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
+
+
+def _table(name: str, title: str, columns: str) -> Table:
+    """`columns`: one line a column, "name kind unit description"."""
+    parsed = []
+    for line in columns.strip().splitlines():
+        column, kind, unit, description = line.split(maxsplit=3)
+        if kind not in _DTYPE:
+            raise ValueError(f"{name}.{column}: kind {kind}")
+        parsed.append(Column(column, kind, "" if unit == "-" else unit, description))  # type: ignore[arg-type]
+    return Table(name, title, tuple(parsed))
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _table(
+            "orders",
+            "What to order, when and for where",
+            """
+            branch integer - future of a late order, -1 when the same in all
+            order_period integer - period in which the order is placed
+            arrival_period integer - period from whose start the modules are in service
+            order_date date - first day of the order period
+            arrival_date date - first day of the arrival period
+            site string - site
+            module_type string - module type
+            modules integer modules whole modules
+            cards integer cards accelerators
+            pflops number PFLOPS dense FP16
+            capex number currency price of the modules
+            order_cost number currency charge of the order itself
+            """,
+        ),
+        _table(
+            "phases",
+            "Power and building phases",
+            """
+            branch integer - future of a late order, -1 when the same in all
+            order_period integer - period in which the phase is ordered
+            arrival_period integer - period from whose start it is in service
+            order_date date - first day of the order period
+            arrival_date date - first day of the arrival period
+            site string - site
+            phase integer - position in the site's list of phases
+            count integer - how many
+            mw number MW facility power added
+            capex number currency price
+            """,
+        ),
+        _table(
+            "openings",
+            "Candidate sites opened",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            period integer - period from whose start the site is open
+            site string - site
+            cost number currency opening cost
+            """,
+        ),
+        _table(
+            "leases",
+            "Leased modules",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            period integer - period
+            lease string - lease
+            site string - site
+            module_type string - module type
+            started integer modules leases that start in the period
+            active number modules leased in the period
+            cost number currency price of the period
+            """,
+        ),
+        _table(
+            "stock",
+            "What stands",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            site string - site
+            module_type string - module type
+            owned number modules standing and arrived, not yet retired
+            leased number modules leased
+            pflops number PFLOPS dense FP16, owned and leased
+            power_mw number MW peak facility power of what draws on the site
+            """,
+        ),
+        _table(
+            "gangs",
+            "Training gangs",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            workload string - training workload
+            site string - site
+            module_type string - module type
+            gangs integer gangs whole gangs
+            modules integer modules modules that they hold
+            """,
+        ),
+        _table(
+            "campaigns",
+            "Training campaigns",
+            """
+            branch integer - branch, -1 when the same in all
+            campaign string - campaign
+            period integer - period
+            site string - site
+            module_type string - module type
+            modules integer modules modules held while it runs
+            on integer - 1 when the gang stands in this period
+            share number - share of the period that it runs
+            """,
+        ),
+        _table(
+            "training",
+            "Training work",
+            """
+            future integer - future
+            period integer - period
+            workload string - training workload
+            demand_unit_hours number unit-hours asked
+            delivered_unit_hours number unit-hours what the gangs can deliver
+            shortfall_unit_hours number unit-hours not served
+            """,
+        ),
+        _table(
+            "placement",
+            "Where demand is served (typical days)",
+            """
+            future integer - future
+            period integer - period
+            day integer - typical day
+            step integer - step of the day
+            workload string - workload
+            region string - region
+            site string - site
+            served number unit rate served
+            """,
+        ),
+        _table(
+            "load",
+            "Busy modules (typical days)",
+            """
+            future integer - future
+            period integer - period
+            day integer - typical day
+            step integer - step of the day
+            site string - site
+            module_type string - module type
+            workload string - workload, or campaign
+            busy number modules busy modules
+            """,
+        ),
+        _table(
+            "shortfall",
+            "Demand not served (typical days)",
+            """
+            future integer - future
+            period integer - period
+            day integer - typical day
+            step integer - step of the day
+            workload string - workload
+            region string - region
+            shortfall number unit rate not served
+            """,
+        ),
+        _table(
+            "unfinished",
+            "Campaigns not finished",
+            """
+            branch integer - branch, -1 when the same in all
+            campaign string - campaign
+            share number - share of the job that is missing
+            """,
+        ),
+        _table(
+            "billed",
+            "Billed demand",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            site string - site
+            billed_kw number kW declared facility demand
+            cost number currency demand charge of the period
+            """,
+        ),
+        _table(
+            "capacity",
+            "Capacity against demand",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            start date - first day of the period
+            installed_pflops number PFLOPS dense FP16, owned and leased
+            usable_pflops number PFLOPS after availability
+            p50_peak_pflops number PFLOPS installed-PFLOPS equivalent of the P50 peak
+            p90_peak_pflops number PFLOPS the same for P90
+            build_ahead_ratio number - usable / P50 peak
+            months_ahead number months how long until the P50 peak reaches today's usable capacity
+            """,
+        ),
+        _table(
+            "utilisation",
+            "Use of what stands (mean over futures)",
+            """
+            period integer - period
+            site string - site
+            module_type string - module type
+            owned number modules owned and leased
+            rack_occupancy number - racks used / racks of the site (empty when the case gives none)
+            mean_busy number - busy / installed module-hours
+            peak_busy number - largest share busy in any step
+            """,
+        ),
+        _table(
+            "energy",
+            "Energy by site, period and tariff band (mean over futures)",
+            """
+            period integer - period
+            site string - site
+            band string - tariff band, or mean
+            it_mwh number MWh at the machines
+            facility_mwh number MWh with cooling
+            cost number currency energy cost
+            """,
+        ),
+        _table(
+            "carbon",
+            "Emissions (mean over futures)",
+            """
+            period integer - period
+            site string - site
+            facility_mwh number MWh with cooling
+            location_tonnes number t location-based
+            market_tonnes number t market-based
+            cost number currency carbon price paid
+            """,
+        ),
+        _table(
+            "costs",
+            "Cost by term",
+            """
+            future integer - future
+            term string - term of the objective
+            period integer - period
+            site string - site, empty when the term has none
+            discounted number currency as in the objective
+            undiscounted number currency in money of the period
+            """,
+        ),
+    )
+}
+
+
+def schema() -> dict[str, Any]:
+    """A Frictionless-style description of all tables, with units."""
+    return {
+        "resources": [
+            {
+                "name": table.name,
+                "title": table.title,
+                "schema": {
+                    "fields": [
+                        {"name": c.name, "type": c.kind, "unit": c.unit, "description": c.description}
+                        for c in table.columns
+                    ]
+                },
+            }
+            for table in TABLES.values()
+        ]
+    }
