@@ -18,6 +18,7 @@ PIP_INDEX := $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
 ifneq ($(PIP_INDEX),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 endif
+export PIP_ROOT_USER_ACTION ?= ignore
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := setup
