@@ -13,22 +13,37 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 FloatArray = NDArray[np.float64]
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/|,]+$")]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 PerPeriod = NonNegative | list[NonNegative]
 PerPeriodOrNone = NonNegative | list[NonNegative | None] | None
 PerMonth = (
-    Annotated[float, Field(ge=1, allow_inf_nan=False)]
-    | Annotated[list[Annotated[float, Field(ge=1, allow_inf_nan=False)]], Field(min_length=12, max_length=12)]
+    Annotated[float, Field(strict=True, ge=1, allow_inf_nan=False)]
+    | Annotated[
+        list[Annotated[float, Field(strict=True, ge=1, allow_inf_nan=False)]], Field(min_length=12, max_length=12)
+    ]
 )
+
+
+FIELDS_ONLY = "fields only"
+"""Validation context in which a block leaves out the checks between its own fields."""
 
 
 class Block(BaseModel):
@@ -89,7 +104,7 @@ class Horizon(Block):
     start: date
     periods: Annotated[int, Field(ge=1, le=80)]
     months_per_period: Annotated[int, Field(ge=1, le=12)] = 3
-    discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.07
+    discount_rate: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.07
     commit_periods: Count | None = None
     costing: Costing = Costing.annuity
 
@@ -124,8 +139,8 @@ class Horizon(Block):
 class Region(Block):
     id: Id
     names: Names
-    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    lat: Annotated[float, Field(strict=True, ge=-90, le=90)] | None = None
+    lon: Annotated[float, Field(strict=True, ge=-180, le=180)] | None = None
 
 
 class Phase(Block):
@@ -153,8 +168,8 @@ class Site(Block):
 
     id: Id
     names: Names
-    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    lat: Annotated[float, Field(strict=True, ge=-90, le=90)] | None = None
+    lon: Annotated[float, Field(strict=True, ge=-180, le=180)] | None = None
     hub: str = ""
     status: SiteStatus = SiteStatus.existing
     opening_cost: NonNegative = 0
@@ -163,7 +178,7 @@ class Site(Block):
     phases: list[Phase] = []
     space_racks: PerPeriod | None = None
     pue: PerMonth = 1.0
-    pue_limit: Annotated[float, Field(ge=1)] | None = None
+    pue_limit: Annotated[float, Field(strict=True, ge=1)] | None = None
     tariff: Id | None = None
     demand_charge_per_kw_month: NonNegative = 0
     carbon_kg_per_kwh: NonNegative = 0
@@ -207,7 +222,7 @@ class ModuleType(Block):
     min_order: Annotated[int, Field(ge=1)] = 1
     order_cost: PerPeriod = 0
     prepay_share: Share = 0
-    availability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    availability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
 
     @property
     def module_pflops(self) -> float:
@@ -215,10 +230,13 @@ class ModuleType(Block):
         return self.cards * self.peak_pflops
 
     @model_validator(mode="after")
-    def _idle_below_peak(self) -> ModuleType:
+    def _idle_below_peak(self, info: ValidationInfo) -> ModuleType:
+        if info.context == FIELDS_ONLY:
+            return self
         if self.power_idle_kw > self.power_peak_kw:
             raise ValueError(
-                f"power_idle_kw {self.power_idle_kw:g} is above power_peak_kw {self.power_peak_kw:g}; allowed: at most the peak"
+                f"power_idle_kw {self.power_idle_kw:g} above power_peak_kw {self.power_peak_kw:g}; "
+                "allowed: at most the peak"
             )
         return self
 
@@ -264,8 +282,8 @@ class Workload(Block):
     burst_factor / (throughput x max_utilisation) cards busy. shortfall_cost is per unit-hour not served.
     deferrable: work that arrives in an hour is finished within `window_hours` (24: within the day), only in
     `allowed_hours` [from, to) if given, at most `max_rate_factor` times the day's mean rate.
-    training: demand is a mean rate; whole gangs of `gang_cards` at one site on one type serve it; a preemptible gang may
-    give up at most `max_yield_share` of the hours of a day, and then counts for that much less work.
+    training: demand is a mean rate; whole gangs of `gang_cards` at one site on one type serve it; a preemptible gang
+    may give up at most `max_yield_share` of the hours of a day, and then counts for that much less work.
     pflops_per_unit: installed dense FP16 PFLOPS that one unit needs, for the build-ahead ratio; None: the mean over the
     types that can run it.
     """
@@ -276,8 +294,8 @@ class Workload(Block):
     unit: str = "PFLOPS"
     latency_ms: NonNegative | None = None
     throughput: dict[Id, Positive]
-    max_utilisation: Annotated[float, Field(gt=0, le=1)] = 1.0
-    burst_factor: Annotated[float, Field(ge=1)] = 1.0
+    max_utilisation: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+    burst_factor: Annotated[float, Field(strict=True, ge=1)] = 1.0
     shortfall_cost: NonNegative = 0
     minimum_service: Share = 0
     allowed_sites: list[Id] | None = None
@@ -285,14 +303,16 @@ class Workload(Block):
     traffic_gb_per_unit_hour: NonNegative = 0
     window_hours: Annotated[int, Field(ge=1, le=24)] = 24
     allowed_hours: list[tuple[int, int]] | None = None
-    max_rate_factor: Annotated[float, Field(ge=1)] | None = None
+    max_rate_factor: Annotated[float, Field(strict=True, ge=1)] | None = None
     gang_cards: Annotated[int, Field(ge=1)] | None = None
     preemptible: bool = False
     max_yield_share: Share = 0
     pflops_per_unit: NonNegative | None = None
 
     @model_validator(mode="after")
-    def _kind_fields(self) -> Workload:
+    def _kind_fields(self, info: ValidationInfo) -> Workload:
+        if info.context == FIELDS_ONLY:
+            return self
         faults = []
         if self.kind is WorkloadKind.training and self.gang_cards is None:
             faults.append("a training workload needs gang_cards")
@@ -300,9 +320,9 @@ class Workload(Block):
             faults.append(f"gang_cards and preemptible belong to training, this is {self.kind.value}")
         if self.kind is not WorkloadKind.deferrable and (self.allowed_hours or self.max_rate_factor is not None):
             faults.append(f"allowed_hours and max_rate_factor belong to deferrable work, this is {self.kind.value}")
-        for pair in self.allowed_hours or []:
-            if not 0 <= pair[0] < pair[1] <= 24:
-                faults.append(f"allowed_hours {list(pair)}; allowed: 0 <= from < to <= 24")
+        bad = [list(pair) for pair in self.allowed_hours or [] if not 0 <= pair[0] < pair[1] <= 24]
+        if bad:
+            faults.append(f"allowed_hours {bad}, which are not 0 <= from < to <= 24")
         if self.max_yield_share and not self.preemptible:
             faults.append("max_yield_share needs preemptible: true")
         if faults:
@@ -344,7 +364,7 @@ class Network(Block):
 
     latency_basis: Literal["one_way", "round_trip"] = "round_trip"
     latency_ms: dict[Id, dict[Id, NonNegative]] = {}
-    route_factor: Annotated[float, Field(ge=1)] = 1.5
+    route_factor: Annotated[float, Field(strict=True, ge=1)] = 1.5
     km_per_ms: Positive = 200.0
     equipment_ms: NonNegative = 0
     transfer_cost_per_gb: dict[Id, dict[Id, NonNegative]] = {}
@@ -352,10 +372,10 @@ class Network(Block):
     bandwidth_gbps: dict[Id, dict[Id, PerPeriod]] = {}
 
 
-DAY_KINDS = ("workday", "weekend", "holiday")
 DayKind = Literal["workday", "weekend", "holiday"]
-BANDS = ("super_peak", "peak", "flat", "valley", "deep_valley")
+DAY_KINDS: tuple[DayKind, ...] = ("workday", "weekend", "holiday")
 Band = Literal["super_peak", "peak", "flat", "valley", "deep_valley"]
+BANDS: tuple[Band, ...] = ("super_peak", "peak", "flat", "valley", "deep_valley")
 
 
 class Window(Block):
@@ -364,10 +384,12 @@ class Window(Block):
     band: Band
     hours: list[tuple[int, int]]
     months: list[Annotated[int, Field(ge=1, le=12)]] = list(range(1, 13))
-    day_kinds: list[DayKind] = list(DAY_KINDS)
+    day_kinds: list[DayKind] = [*DAY_KINDS]
 
     @model_validator(mode="after")
-    def _hours_in_the_day(self) -> Window:
+    def _hours_in_the_day(self, info: ValidationInfo) -> Window:
+        if info.context == FIELDS_ONLY:
+            return self
         bad = [list(pair) for pair in self.hours if not 0 <= pair[0] < pair[1] <= 24]
         if bad:
             raise ValueError(f"hours {bad}; allowed: 0 <= from < to <= 24")
@@ -385,7 +407,9 @@ class Tariff(Block):
     valid_to: date | None = None
 
     @model_validator(mode="after")
-    def _bands_have_prices(self) -> Tariff:
+    def _bands_have_prices(self, info: ValidationInfo) -> Tariff:
+        if info.context == FIELDS_ONLY:
+            return self
         missing = sorted(({w.band for w in self.windows} | {"flat"}) - set(self.prices_per_kwh))
         if missing:
             raise ValueError(f"no price for band {', '.join(missing)}; allowed: a price for every band used, and flat")
@@ -403,7 +427,7 @@ class Tariff(Block):
 
     def prices(self) -> FloatArray:
         """(12 months, 3 day kinds, 24 hours) price per kWh."""
-        by_band = np.array([self.prices_per_kwh.get(band, np.nan) for band in BANDS], float)
+        by_band = np.array([self.prices_per_kwh.get(band, float("nan")) for band in BANDS])
         return np.asarray(by_band[self.bands()], float)
 
 
@@ -450,7 +474,7 @@ class CVaR(Block):
     """(1 - weight) x mean + weight x mean of the worst (1 - alpha) of futures."""
 
     kind: Literal["cvar"]
-    alpha: Annotated[float, Field(ge=0, lt=1)]
+    alpha: Annotated[float, Field(strict=True, ge=0, lt=1)]
     weight: Share
 
 
@@ -458,7 +482,7 @@ class Quantile(Block):
     """Plan for one future: every demand at its q-quantile over the futures."""
 
     kind: Literal["quantile"]
-    q: Annotated[float, Field(gt=0, lt=1)]
+    q: Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 class Risk(Block):
@@ -491,7 +515,7 @@ class GivenSeries(Block):
 
 class GivenFuture(Block):
     id: Id = "base"
-    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    probability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
     series: list[GivenSeries]
 
 
@@ -536,14 +560,24 @@ class Case(Block):
     history_mapping: list[SeriesRule] = []
     demand: GivenDemand | None = None
 
-    @model_validator(mode="after")
-    def _blocks_fit_together(self) -> Case:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _every_fault_at_once(cls, value: Any, handler: ModelWrapValidatorHandler[Case]) -> Case:
+        """Faults of single fields and faults between blocks come in one error, so that nobody mends them one by one."""
         from planner.check import cross_faults  # here, because the checks need the types above
+        from planner.fault import error_of
 
-        faults = cross_faults(self)
-        if faults:
-            raise ValueError(faults)
-        return self
+        if isinstance(value, Case):
+            return value
+        case, fields = None, None
+        try:
+            case = handler(value)
+        except ValidationError as error:
+            fields = error
+        crossing = cross_faults(value, case)
+        if case is None or crossing:
+            raise error_of(cls.__name__, fields, crossing)
+        return case
 
 
 def by_period(value: float | list[float] | list[float | None] | None, periods: int, missing: float) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.case import Case, FloatArray, Region, Site
+from planner.case import Case, FloatArray, Network, Region, Site, Workload
 
 BoolArray = NDArray[np.bool_]
 
@@ -40,12 +40,16 @@ def latency_ms(case: Case) -> FloatArray:
     A given value stands as it is. Any other pair takes
     factor x great-circle km x route_factor / km_per_ms + equipment_ms, with factor 1 one way and 2 round trip.
     """
-    network = case.network
+    return latency_between(case.network, case.regions, case.sites)
+
+
+def latency_between(network: Network, regions: list[Region], sites: list[Site]) -> FloatArray:
+    """(regions, sites) the same from the parts of a case that it depends on."""
     factor = 2.0 if network.latency_basis == "round_trip" else 1.0
-    km = great_circle_km(coordinates(case.regions), coordinates(case.sites))
+    km = great_circle_km(coordinates(regions), coordinates(sites))
     out = factor * km * network.route_factor / network.km_per_ms + network.equipment_ms
     out[np.isnan(out)] = np.inf
-    _lay_over(case, network.latency_ms, out)
+    _lay_over(network.latency_ms, regions, sites, out)
     return out
 
 
@@ -63,7 +67,7 @@ def transfer_cost_per_gb(case: Case) -> FloatArray:
         edges = np.array([np.inf if b.up_to_ms is None else b.up_to_ms + _SLACK_MS for b in bands])
         price = np.array([b.cost_per_gb for b in bands])
         out = price[np.minimum(np.searchsorted(edges, latency, side="left"), len(bands) - 1)]
-    _lay_over(case, network.transfer_cost_per_gb, out)
+    _lay_over(network.transfer_cost_per_gb, case.regions, case.sites, out)
     return out
 
 
@@ -73,15 +77,19 @@ def allowed_pairs(case: Case) -> BoolArray:
     All of these must hold, whatever the workload's kind: its latency limit (if it has one) is met; the site is among
     `allowed_sites` (if given); the site is among the sites that `residency` names for the region (if it names any).
     """
-    site_index = {site.id: i for i, site in enumerate(case.sites)}
-    latency = latency_ms(case)
-    out = np.ones((len(case.workloads), *latency.shape), bool)
-    for w, workload in enumerate(case.workloads):
+    return pairs_within(latency_ms(case), case.workloads, case.regions, case.sites)
+
+
+def pairs_within(latency: FloatArray, workloads: list[Workload], regions: list[Region], sites: list[Site]) -> BoolArray:
+    """(workloads, regions, sites) the same from a (regions, sites) latency in ms and the blocks it depends on."""
+    site_index = {site.id: i for i, site in enumerate(sites)}
+    out = np.ones((len(workloads), *latency.shape), bool)
+    for w, workload in enumerate(workloads):
         if workload.latency_ms is not None:
             out[w] &= latency <= workload.latency_ms + _SLACK_MS
         if workload.allowed_sites is not None:
             out[w] &= _among(workload.allowed_sites, site_index)
-        for r, region in enumerate(case.regions):
+        for r, region in enumerate(regions):
             if region.id in workload.residency:
                 out[w, r] &= _among(workload.residency[region.id], site_index)
     return out
@@ -93,10 +101,10 @@ def _among(names: list[str], index: dict[str, int]) -> BoolArray:
     return out
 
 
-def _lay_over(case: Case, given: dict[str, dict[str, float]], out: FloatArray) -> None:
+def _lay_over(given: dict[str, dict[str, float]], regions: list[Region], sites: list[Site], out: FloatArray) -> None:
     """Write the given values over `out` in place; names the case does not know are a fault found elsewhere."""
-    site_index = {site.id: i for i, site in enumerate(case.sites)}
-    for r, region in enumerate(case.regions):
+    site_index = {site.id: i for i, site in enumerate(sites)}
+    for r, region in enumerate(regions):
         for site, value in given.get(region.id, {}).items():
             if site in site_index:
                 out[r, site_index[site]] = value
