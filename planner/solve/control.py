@@ -1,0 +1,139 @@
+"""The state that a running search shares with whoever waits for it: best plan, bound, time, stop.
+
+A route runs in a thread of its own; the caller's thread watches the clock and the stop signal, passes progress on, and
+interrupts native solves. Everything here is safe to call from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+
+from planner.program.blocks import FloatArray
+
+from .limits import Limits
+from .native import Interrupter
+from .progress import Progress, relative_gap
+
+
+class Control:
+    """Best plan and bound so far, and the means to end the search."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.objective = np.inf
+        self.bound = -np.inf
+        self.x: FloatArray | None = None
+        self.blocks: list[FloatArray] | None = None
+        self.trace: list[Progress] = []
+        self.peak_mb = 0.0
+        self.phase = "start"
+        self._began = time.monotonic()
+        self._lock = threading.RLock()
+        self._halt = threading.Event()
+        self._interrupters: set[Interrupter] = set()
+        self._on_halt: list[Callable[[], None]] = []
+
+    # ---- time and stop
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def left(self) -> float:
+        """Seconds that may still be used; 0 after a halt."""
+        return 0.0 if self.halted else max(self.limits.seconds - self.seconds, 0.0)
+
+    @property
+    def halted(self) -> bool:
+        return self._halt.is_set()
+
+    def halt(self) -> None:
+        """End the search: native solves that listen are interrupted, workers are called off."""
+        with self._lock:
+            if self._halt.is_set():
+                return
+            self._halt.set()
+            running, called = list(self._interrupters), list(self._on_halt)
+        for interrupter in running:
+            interrupter.interrupt()
+        for call in called:
+            call()
+
+    def on_halt(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            self._on_halt.append(call)
+            late = self._halt.is_set()
+        if late:
+            call()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep at most so long; True when the search is over."""
+        return self._halt.wait(seconds)
+
+    @contextmanager
+    def interrupter(self) -> Iterator[Interrupter]:
+        """An interrupter that `halt` triggers while the context lasts."""
+        own = Interrupter()
+        with self._lock:
+            self._interrupters.add(own)
+            late = self._halt.is_set()
+        if late:
+            own.interrupt()
+        try:
+            yield own
+        finally:
+            with self._lock:
+                self._interrupters.discard(own)
+
+    # ---- plan and bound
+    @property
+    def gap(self) -> float:
+        return relative_gap(self.objective, self.bound)
+
+    @property
+    def done(self) -> bool:
+        return self.halted or self.gap <= self.limits.gap
+
+    def offer(self, objective: float, x: FloatArray, blocks: list[FloatArray] | None = None) -> bool:
+        """A plan whose cost has been evaluated exactly; kept when it is the best so far.
+
+        blocks: the block columns of the plan where they are at hand; else they are solved for at the end.
+        """
+        with self._lock:
+            if not objective < self.objective:
+                return False
+            self.objective, self.x, self.blocks = float(objective), x.copy(), blocks
+            self._record()
+            return True
+
+    def raise_bound(self, bound: float) -> None:
+        """A proven lower bound on every plan's cost."""
+        with self._lock:
+            if np.isfinite(bound) and bound > self.bound + 1e-9 * max(1.0, abs(bound)):
+                self.bound = float(bound)
+                self._record()
+
+    def _record(self) -> None:
+        self.trace.append(self.progress())
+
+    def progress(self) -> Progress:
+        with self._lock:
+            return Progress(self.objective, self.bound, self.gap, self.phase, self.seconds)
+
+    def measure(self) -> None:
+        """Take the memory of this process and its children; ends the search above `memory_gb`."""
+        own = psutil.Process()
+        total = own.memory_info().rss
+        for child in own.children(recursive=True):
+            try:
+                total += child.memory_info().rss
+            except psutil.Error:
+                continue
+        self.peak_mb = max(self.peak_mb, total / 2**20)
+        if self.limits.memory_gb is not None and total / 2**30 > self.limits.memory_gb:
+            self.halt()

@@ -1,0 +1,129 @@
+"""The whole program in one piece, by SCIP (whole numbers) or HiGHS (none).
+
+SCIP's incumbent has its whole numbers rounded and fixed and its linear rest solved again, so that the plan that leaves
+here is exact in the orders and optimal in the dispatch that belongs to them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from planner.program.blocks import Arrays, FloatArray, Program, flatten
+
+from .control import Control
+from .linear import attempts
+from .native import Outcome, Settings, run
+from .solution import SolutionStatus
+
+Ending = SolutionStatus | None
+
+_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$", re.IGNORECASE)
+
+
+def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
+    """(master columns,) and one array a block, from the columns of the flat program."""
+    cuts = program.master.columns + np.cumsum([0, *(b.cost.shape[0] for b in program.blocks)])
+    return x[: program.master.columns], [x[a:b] for a, b in itertools.pairwise(cuts)]
+
+
+def scip_bound(line: str) -> float | None:
+    """The dual bound in a line of SCIP's table of nodes, None for any other line."""
+    cells = [cell.strip() for cell in line.split("|")]
+    if len(cells) < 16 or not _NUMBER.match(cells[-4]):
+        return None
+    return float(cells[-4])
+
+
+def fixed(arrays: Arrays, x: FloatArray) -> Arrays:
+    """The arrays with every whole column fixed at the rounded x; no whole numbers are left."""
+    whole = np.round(x[arrays.integer])
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    lower[arrays.integer] = upper[arrays.integer] = np.clip(whole, lower[arrays.integer], upper[arrays.integer])
+    return replace(arrays, lower=lower, upper=upper, integer=np.zeros_like(arrays.integer))
+
+
+def _why_no_plan(arrays: Arrays, outcome: Outcome, control: Control) -> Ending:
+    """Tell infeasible from unbounded where the solver did not, by asking for any point at all."""
+    if outcome.status == "infeasible":
+        return "infeasible"
+    if outcome.status in ("unbounded", "infeasible_or_unbounded"):
+        free = replace(arrays, cost=np.zeros_like(arrays.cost))
+        with control.interrupter() as interrupter:
+            settings = Settings("scip", seconds=max(control.left(), 1.0), seed=control.limits.seed)
+            any_point = run(free, settings, interrupter=interrupter)
+        if any_point.status == "infeasible":
+            return "infeasible"
+        if any_point.x is not None:
+            return "unbounded"
+    return None
+
+
+def one_piece(program: Program, control: Control, start: FloatArray | None = None) -> Ending:
+    """Solve the flat program; plan and bound go to `control`. start: (master columns,) tried first.
+
+    Returns "infeasible" or "unbounded" where that is proven, else None.
+    """
+    arrays = flatten(program)
+    if not arrays.integer.any():
+        return _linear(program, arrays, control)
+    control.phase = "one piece"
+    hint = None
+    if start is not None:
+        first = _dispatch(program, arrays, start, control)
+        if first is not None:
+            hint = first
+
+    def listen(lines: Sequence[str]) -> None:
+        for line in lines:
+            bound = scip_bound(line)
+            if bound is not None:
+                # the table prints six digits; take the last one off so that the bound stays below the truth
+                control.raise_bound(bound - 1e-6 * abs(bound))
+
+    settings = Settings(
+        "scip", seconds=control.left(), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
+    )
+    with control.interrupter() as interrupter:
+        outcome = run(arrays, settings, interrupter=interrupter, on_message=listen)
+    if outcome.x is not None:
+        _dispatch(program, arrays, outcome.x, control)
+    control.raise_bound(outcome.bound)
+    return None if outcome.x is not None else _why_no_plan(arrays, outcome, control)
+
+
+def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
+    control.phase = "linear program"
+    with control.interrupter() as interrupter:
+        outcome = attempts(arrays, control.left(), interrupter)
+    if outcome.x is not None:
+        x, blocks = split(program, outcome.x)
+        control.offer(float(arrays.cost @ outcome.x), x, blocks)
+        control.raise_bound(outcome.bound)
+    return None if outcome.x is not None else _why_no_plan(arrays, outcome, control)
+
+
+def _dispatch(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
+    """Fix the whole numbers of x (flat, or the master's part) and solve the rest; the plan goes to `control`."""
+    full = np.zeros(arrays.columns)
+    full[: x.shape[0]] = x
+    rest = run(fixed(arrays, full), Settings("highs", seconds=max(control.left(), 10.0)))
+    if rest.x is None:
+        if x.shape[0] == arrays.columns and not (set(np.flatnonzero(arrays.integer)) - set(_near_whole(arrays, x))):
+            master, blocks = split(program, x)
+            control.offer(float(arrays.cost @ x), master, blocks)
+        return None
+    answer = rest.x.copy()
+    answer[arrays.integer] = np.round(answer[arrays.integer])
+    master, blocks = split(program, answer)
+    control.offer(float(arrays.cost @ answer), master, blocks)
+    return answer
+
+
+def _near_whole(arrays: Arrays, x: FloatArray) -> list[int]:
+    whole = np.flatnonzero(arrays.integer)
+    return [int(j) for j in whole[np.abs(x[whole] - np.round(x[whole])) < 1e-5]]

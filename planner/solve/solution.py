@@ -1,0 +1,63 @@
+"""What a solve gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import scipy.sparse as sp
+
+from planner.program.blocks import BlockKey, FloatArray, IntArray
+
+from .progress import Progress
+
+SolutionStatus = Literal["optimal", "feasible", "infeasible", "unbounded", "stopped_without_plan"]
+
+
+@dataclass(frozen=True)
+class CutStore:
+    """Lower bounds on block values: value of block `keys[owner[i]]` >= constant[i] + slope[i] x for every x.
+
+    duals, where kept, are those of the block's rows from which the cut came: with them a cut is made anew, and stays a
+    proven one, when right-hand sides or costs of its block have changed.
+    """
+
+    keys: tuple[BlockKey, ...]
+    owner: IntArray
+    constant: FloatArray
+    slope: sp.csr_matrix
+    duals: tuple[FloatArray, ...] = ()
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What a later solve of the same or a changed program may start from: master columns and cuts.
+
+    Nothing in it is trusted: the plan is evaluated again, and cuts are proven again against the new blocks.
+    """
+
+    x: FloatArray
+    cuts: CutStore | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best plan found and what is proven about it.
+
+    x: (master columns,) and blocks: one (columns,) array a block, empty when there is no plan. objective: cost of the
+    plan; bound: no plan costs less (up to the solvers' tolerances), both in the program's money unit. status: "optimal"
+    when the asked-for gap is proven, else "feasible". trace: every improvement of objective or bound.
+    """
+
+    x: FloatArray
+    blocks: list[FloatArray]
+    objective: float
+    bound: float
+    gap: float
+    status: SolutionStatus
+    seconds: float
+    route: str
+    trace: list[Progress] = field(default_factory=list)
+    peak_mb: float = 0.0
+    warm: WarmStart | None = None
+    detail: str = ""
