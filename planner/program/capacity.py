@@ -1,0 +1,168 @@
+"""Orders, lead times, stock, openings and leases: what stands where and when."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.case import by_period
+from planner.program.blocks import FloatArray, IntArray
+from planner.program.instance import Instance
+from planner.program.master import Master
+
+
+def standing_after(arrivals: IntArray, life: IntArray, periods: int) -> FloatArray:
+    """(periods of arrival, periods): 1 where what arrives in tau stands in t, tau <= t < tau + life."""
+    t = np.arange(periods)
+    return ((arrivals[:, None] <= t) & (t < arrivals[:, None] + life)).astype(float)
+
+
+def order_limits(inst: Instance) -> FloatArray:
+    """(S, K, T) most modules one order can usefully hold: power and space left beside what stands, supply, budget.
+
+    A valid upper bound, so that order charges are not modelled with a needlessly large constant.
+    """
+    case, periods = inst.case, inst.case.horizon.periods
+    phase_mw = np.zeros((len(case.sites), periods))
+    phase_racks = np.zeros((len(case.sites), periods))
+    for s, site in enumerate(case.sites):
+        for phase in site.phases:
+            phase_mw[s, phase.lead_periods :] += phase.mw * phase.max_count
+            phase_racks[s, phase.lead_periods :] += phase.space_racks * phase.max_count
+    standing_mw = np.einsum("skt,k->st", inst.standing, inst.peak_kw) * inst.pue_max / 1000
+    room_mw = np.maximum(inst.power_mw + phase_mw - standing_mw, 0)
+    room_racks = np.maximum(inst.space + phase_racks - np.einsum("skt,k->st", inst.standing, inst.racks), 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_power = room_mw[:, None] * 1000 / (inst.peak_kw[:, None] * inst.pue_max[:, None])
+        by_space = room_racks[:, None] / inst.racks[:, None]
+        budget = by_period(case.policy.budget, periods, np.inf) / inst.money_unit
+        prepay = np.array([k.prepay_share for k in case.module_types])
+        by_budget = budget / ((1 - prepay)[:, None] * inst.capex)
+    limit = np.minimum(np.where(np.isnan(by_power), np.inf, by_power), np.where(np.isnan(by_space), np.inf, by_space))
+    # An order stands from its arrival to the end of its life: it must fit the tightest of those periods.
+    fits = np.empty_like(limit)
+    for k in range(limit.shape[1]):
+        for t in range(periods):
+            fits[:, k, t] = limit[:, k, t : min(t + int(inst.life[k]), periods)].min(axis=1)
+    fits = np.minimum(fits, np.where(np.isnan(by_budget), np.inf, by_budget))
+    fits = np.minimum(fits, inst.supply)
+    fits = np.where(np.isfinite(fits), fits, useful_modules(inst)[:, None])
+    fits = np.floor(fits + 1e-9)
+    fits[fits < inst.min_order[:, None]] = 0
+    for k, lead in enumerate(inst.lead):
+        fits[:, k, : int(lead)] = 0
+    return fits
+
+
+def useful_modules(inst: Instance) -> FloatArray:
+    """(K,) a generous count of modules beyond which no plan needs more of a type at one site.
+
+    All demand of the busiest step on this type alone, all gangs, any target or build-ahead floor on top, doubled. Used
+    only where nothing else limits a type.
+    """
+    rates = inst.demand.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0) * inst.burst
+    with np.errstate(divide="ignore", invalid="ignore"):
+        need = np.where(inst.throughput > 0, rates[:, None] / inst.throughput, 0.0).sum(axis=0)
+    periods = inst.case.horizon.periods
+    policy = inst.case.policy
+    floor = by_period(policy.capacity_targets_eflops, periods, 0.0).max() * 1000
+    floor += (by_period(policy.build_ahead.minimum, periods, 0.0) * inst.p50_peak).max(initial=0.0)
+    with np.errstate(divide="ignore"):
+        need = need + np.where(inst.pflops > 0, floor / inst.pflops, 0.0)
+    gangs = [w.gang_cards for w in inst.case.workloads if w.gang_cards] + [c.gang_cards for c in inst.case.campaigns]
+    need = need + sum(inst.gang_modules(cards) for cards in gangs)
+    return np.asarray(np.ceil(2 * need / inst.availability) + 10 + inst.min_order, float)
+
+
+def add_orders(master: Master) -> None:
+    """Whole orders by arrival, with order charge and minimum order.
+
+    supply: sum_s orders_skt <= supply_kt
+    order_minimum, order_charge: min_order_k order_on_skt <= orders_skt <= M_skt order_on_skt
+    """
+    inst = master.instance
+    S, K, T = inst.standing.shape
+    limit = order_limits(inst)
+    arrival = np.arange(T)
+    placed = arrival - inst.lead[:, None]
+    charge = inst.charge(inst.life)
+    orders = master.decide("orders", (S, K, T), placed, upper=limit, cost=inst.capex * charge)
+    batched = np.broadcast_to((inst.order_cost > 0) | (inst.min_order > 1)[:, None], (S, K, T)) & (limit > 0)
+    on = master.decide("order_on", (S, K, T), placed, upper=1.0, cost=inst.order_cost * charge, where=batched)
+    limited = np.isfinite(inst.supply)
+    row = master.row("supply", (inst.branches, K, T), upper=np.where(limited, inst.supply, np.inf))
+    master.add(row[:, None], orders, limited.astype(float))
+    b, s, k, t = np.nonzero(on >= 0)
+    cell = (b, s, k, t)
+    row = master.row("order_charge", len(b), upper=0.0)
+    master.add(row, orders[cell], 1.0)
+    master.add(row, on[cell], -limit[s, k, t])
+    row = master.row("order_minimum", len(b), lower=0.0)
+    master.add(row, orders[cell], 1.0)
+    master.add(row, on[cell], -inst.min_order[k].astype(float))
+
+
+def add_leases(master: Master) -> None:
+    """Leased modules.
+
+    lease_growth: lease_active_lt <= lease_active_l,t-1 + lease_start_lt
+    lease_term: lease_active_lt >= sum_{t-term < tau <= t} lease_start_l,tau
+    """
+    inst = master.instance
+    leases, T = inst.case.leases, inst.case.horizon.periods
+    L = len(leases)
+    most = np.array([by_period(lease.maximum_modules, T, 0.0) for lease in leases]).reshape(L, T)
+    price = np.array([by_period(lease.price_per_module_period, T, 0.0) for lease in leases]).reshape(L, T)
+    notice = np.array([lease.notice_periods for lease in leases], int)
+    t = np.arange(T)
+    start = master.decide(
+        "lease_start", (L, T), t - notice[:, None], upper=np.where(t < notice[:, None], 0.0, np.floor(most + 1e-9))
+    )
+    active = master.state("lease_active", (L, T), upper=most, cost=price / inst.money_unit * inst.discount)
+    if not L:
+        return
+    row = master.row("lease_growth", active.shape, upper=0.0)
+    master.add(row, active, 1.0)
+    master.add(row[:, :, 1:], active[:, :, :-1], -1.0)
+    master.add(row, start, -1.0)
+    row = master.row("lease_term", active.shape, lower=0.0)
+    master.add(row, active, 1.0)
+    for i, lease in enumerate(leases):
+        for back in range(min(lease.minimum_term_periods, T)):
+            master.add(row[:, i, back:], start[:, i, : T - back], -1.0)
+
+
+def add_stock(master: Master) -> None:
+    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; idle energy and opex ride on it."""
+    inst = master.instance
+    S, K, T = inst.standing.shape
+    idle = inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
+    stock = master.state("stock", (S, K, T), cost=inst.opex * inst.discount + idle)
+    orders = master.columns["orders"]
+    row = master.row("stock", stock.shape, lower=inst.standing, upper=inst.standing)
+    master.add(row, stock, 1.0)
+    for k in range(K):
+        for tau in range(T):
+            end = min(tau + int(inst.life[k]), T)
+            master.add(row[:, :, k, tau:end], orders[:, :, k, tau, None], -1.0)
+
+
+def capacity_columns(master: Master) -> list[tuple[IntArray, IntArray, IntArray, IntArray]]:
+    """The columns whose sum is cap_skt: pairs (site, type, columns (B, cells, T)) for owned and leased modules.
+
+    Returned as (s, k, columns) triples of flat arrays: s (cells,), k (cells,), columns (B, cells, T), and a 0/1 array
+    (cells,) that says which draw on the site's own power and space.
+    """
+    inst = master.instance
+    S, K, T = inst.standing.shape
+    s, k = (a.ravel() for a in np.meshgrid(np.arange(S), np.arange(K), indexing="ij"))
+    owned = master.columns["stock"].reshape(inst.branches, S * K, T)
+    out = [(s, k, owned, np.ones(S * K, int))]
+    leases = inst.case.leases
+    if leases:
+        sites = {x.id: i for i, x in enumerate(inst.case.sites)}
+        types = {x.id: i for i, x in enumerate(inst.case.module_types)}
+        ls = np.array([sites[lease.site] for lease in leases])
+        lk = np.array([types[lease.module_type] for lease in leases])
+        own = np.array([int(lease.uses_site_power) for lease in leases])
+        out.append((ls, lk, master.columns["lease_active"], own))
+    return out

@@ -1,0 +1,229 @@
+"""Case and demand as aligned arrays: what every constraint function reads.
+
+Axes: F futures, B branches, S sites, K module types, R regions, W workloads, T periods, D typical days, H steps. Work is
+scaled per workload by a power of ten (`unit_scale`) so that rates stay near 1 to 1000 whatever the unit; money by
+`money_unit`. Both are undone when tables are made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
+from planner.demand import Demand, TypicalDays
+from planner.network import allowed_pairs, transfer_cost_per_gb
+from planner.program.blocks import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Instance:
+    """See the module. Shapes stand behind each field; money is in `money_unit`, rates in scaled units."""
+
+    case: Case
+    probability: FloatArray  # (F,)
+    branch_of: IntArray  # (F,)
+    days: TypicalDays
+    demand: FloatArray  # (F, W, R, T, D, H) scaled rate
+    unit_scale: FloatArray  # (W,) units in one scaled unit
+    money_unit: float
+    discount: FloatArray  # (T,)
+    period_hours: FloatArray  # (T,) hours that the typical days stand for
+    price: FloatArray  # (T, D, S, H) money per kWh
+    pue: FloatArray  # (T, D, S)
+    pue_max: FloatArray  # (S, T)
+    carbon: FloatArray  # (S,) kg per kWh on the policy's basis
+    carbon_price: FloatArray  # (T,) money per kg
+    power_mw: FloatArray  # (S, T)
+    space: FloatArray  # (S, T) racks, inf where unlimited
+    cards: FloatArray  # (K,)
+    pflops: FloatArray  # (K,) of a module
+    idle_kw: FloatArray  # (K,)
+    dynamic_kw: FloatArray  # (K,) peak - idle
+    peak_kw: FloatArray  # (K,)
+    racks: FloatArray  # (K,)
+    availability: FloatArray  # (K,)
+    lead: IntArray  # (K,)
+    life: IntArray  # (K,)
+    min_order: IntArray  # (K,)
+    capex: FloatArray  # (K, T) money
+    opex: FloatArray  # (K, T) money per module and period
+    order_cost: FloatArray  # (K, T) money
+    supply: FloatArray  # (K, T) inf where unlimited
+    standing: FloatArray  # (S, K, T)
+    throughput: FloatArray  # (W, K) scaled units of a busy module; 0 where the type cannot run the workload
+    burst: FloatArray  # (W,)
+    shortfall_cost: FloatArray  # (W,) money per scaled unit-hour
+    transfer: FloatArray  # (W, R, S) money per scaled unit-hour
+    allowed: BoolArray  # (W, R, S)
+    pflops_per_unit: FloatArray  # (W,) per scaled unit
+    needs_opening: BoolArray  # (S,)
+    p50_peak: FloatArray  # (T,) PFLOPS
+    windows: bool  # whether windows and allowed hours are kept (not after merging)
+
+    @property
+    def branches(self) -> int:
+        return int(self.branch_of.max()) + 1
+
+    @property
+    def branch_probability(self) -> FloatArray:
+        return np.bincount(self.branch_of, weights=self.probability, minlength=self.branches).astype(float)
+
+    @property
+    def weight(self) -> FloatArray:
+        return self.days.weight
+
+    @property
+    def step_hours(self) -> FloatArray:
+        return self.days.step_hours
+
+    def of_kind(self, kind: WorkloadKind) -> list[int]:
+        return [i for i, w in enumerate(self.case.workloads) if w.kind is kind]
+
+    def workload(self, index: int) -> Workload:
+        return self.case.workloads[index]
+
+    def gang_modules(self, gang_cards: int) -> IntArray:
+        """(K,) modules that a gang of so many cards occupies."""
+        return np.ceil(gang_cards / self.cards - 1e-12).astype(int)
+
+    def charge(self, life_periods: int | IntArray) -> FloatArray:
+        """(..., T) discounted charge of one unit of money for an item arriving in each period (docs/model.md §2)."""
+        life = np.asarray(life_periods)
+        periods = self.case.horizon.periods
+        if self.case.horizon.costing is Costing.upfront:
+            return np.broadcast_to(self.discount, (*life.shape, periods)).copy()
+        rate = (1 + self.case.horizon.discount_rate) ** (self.case.horizon.months_per_period / 12) - 1
+        annuity = 1 / life if rate == 0 else rate / ((1 - (1 + rate) ** (-life.astype(float))) * (1 + rate))
+        total = np.concatenate([[0.0], np.cumsum(self.discount)])
+        arrival = np.arange(periods)
+        end = np.minimum(arrival + life[..., None], periods)
+        return np.asarray((total[end] - total[arrival]) * np.asarray(annuity)[..., None], float)
+
+    def energy_price(self) -> FloatArray:
+        """(T, D, S, H) money per kWh of facility energy, carbon price included."""
+        carbon = self.carbon_price[:, None] * self.carbon
+        return np.asarray(self.price + carbon[:, None, :, None], float)
+
+    def period_energy_cost(self) -> FloatArray:
+        """(S, T) discounted money for one kW of IT load through every step of a period."""
+        hours = self.weight[:, :, None] * self.step_hours
+        cost = np.einsum("tdh,tds,tdsh->st", hours, self.pue, self.energy_price())
+        return np.asarray(cost * self.discount, float)
+
+
+def _averaged_price(case: Case, days: TypicalDays) -> FloatArray:
+    """(T, D, S, H): each site's tariff averaged over the calendar behind a typical day."""
+    tariffs = {t.id: t.prices() for t in case.tariffs}
+    by_site = np.stack([tariffs[s.tariff] if s.tariff else np.zeros((12, 3, 24)) for s in case.sites])
+    price = np.einsum("tdmk,smkh->tdsh", days.calendar, by_site)
+    if days.hourly:
+        return np.asarray(price, float)
+    return np.repeat(price.mean(axis=3, keepdims=True), days.steps, axis=3)
+
+
+def _standing(case: Case) -> FloatArray:
+    """(S, K, T) modules that stand without any decision."""
+    sites = {s.id: i for i, s in enumerate(case.sites)}
+    types = {k.id: i for i, k in enumerate(case.module_types)}
+    out = np.zeros((len(sites), len(types), case.horizon.periods))
+    for item in case.fleet:
+        for t in range(case.horizon.periods):
+            start = case.horizon.period_start(t)
+            if (item.online is None or item.online <= start) and (item.retire is None or item.retire > start):
+                out[sites[item.site], types[item.module_type], t] += item.modules
+    return out
+
+
+def _power_of_ten(value: float) -> float:
+    return float(10.0 ** np.floor(np.log10(value))) if value > 0 and np.isfinite(value) else 1.0
+
+
+def _money_unit(case: Case, demand: Demand) -> float:
+    """A power of ten near the typical cost of one decision, so that objective coefficients stay near 1."""
+    periods = case.horizon.periods
+    seen = [by_period(k.capex, periods, 0.0).max() for k in case.module_types]
+    seen += [s.opening_cost for s in case.sites] + [by_period(k.opex, periods, 0.0).max() for k in case.module_types]
+    top = max(seen, default=0.0)
+    if top <= 0:
+        hours = float(demand.days.weight.max() * demand.days.step_hours.max())
+        top = max((w.shortfall_cost for w in case.workloads), default=1.0) * hours
+    return _power_of_ten(top) if top > 0 else 1.0
+
+
+def pflops_per_unit(case: Case) -> FloatArray:
+    """(W,) installed dense FP16 PFLOPS that one unit needs (docs/model.md §6)."""
+    out = []
+    for w in case.workloads:
+        types = [k for k in case.module_types if k.id in w.throughput]
+        need = [w.burst_factor * k.peak_pflops / (w.throughput[k.id] * w.max_utilisation) for k in types]
+        out.append(w.pflops_per_unit if w.pflops_per_unit is not None else float(np.mean(need)) if need else 0.0)
+    return np.array(out)
+
+
+def make_instance(case: Case, demand: Demand) -> Instance:
+    """Expand a case and its demand into aligned arrays. Both were checked before."""
+    periods, sites, types, workloads = case.horizon.periods, case.sites, case.module_types, case.workloads
+    days = demand.days
+    futures = len(demand)
+    commit = case.horizon.commit_periods
+    split = commit is not None and commit < periods and futures > 1
+    peak = demand.values.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0)
+    unit_scale = np.array([_power_of_ten(p / 100) if p > 0 else 1.0 for p in peak])
+    money = _money_unit(case, demand)
+    pue_month = np.stack([s.pue_by_month() for s in sites])
+    month_share = days.calendar.sum(axis=3)
+    in_period = (month_share * (days.weight[:, :, None] > 0)).sum(axis=1) > 0  # (T, 12)
+    traffic = np.array([w.traffic_gb_per_unit_hour for w in workloads])
+    policy = case.policy
+
+    def per_type(name: str, missing: float = 0.0) -> FloatArray:
+        return np.stack([by_period(getattr(k, name), periods, missing) for k in types])
+
+    throughput = np.array(
+        [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in workloads]
+    )
+    market = policy.carbon_basis == "market"
+    return Instance(
+        case=case,
+        probability=demand.probability,
+        branch_of=np.arange(futures) if split else np.zeros(futures, int),
+        days=days,
+        demand=demand.values / unit_scale[None, :, None, None, None, None],
+        unit_scale=unit_scale,
+        money_unit=money,
+        discount=case.horizon.discount(),
+        period_hours=days.weight.sum(axis=1) * days.step_hours.sum(),
+        price=_averaged_price(case, days) / money,
+        pue=np.einsum("tdm,sm->tds", month_share, pue_month),
+        pue_max=np.stack([np.where(in_period, p, 0).max(axis=1, initial=1.0) for p in pue_month]),
+        carbon=np.array([s.market_carbon() if market else s.carbon_kg_per_kwh for s in sites]),
+        carbon_price=by_period(policy.carbon_price_per_tonne, periods, 0.0) / 1000 / money,
+        power_mw=np.stack([by_period(s.power_mw, periods, np.inf) for s in sites]),
+        space=np.stack([by_period(s.space_racks, periods, np.inf) for s in sites]),
+        cards=np.array([k.cards for k in types], float),
+        pflops=np.array([k.module_pflops for k in types]),
+        idle_kw=np.array([k.power_idle_kw for k in types]),
+        dynamic_kw=np.array([k.power_peak_kw - k.power_idle_kw for k in types]),
+        peak_kw=np.array([k.power_peak_kw for k in types]),
+        racks=np.array([k.racks for k in types]),
+        availability=np.array([k.availability for k in types]),
+        lead=np.array([k.lead_periods for k in types]),
+        life=np.array([k.life_periods for k in types]),
+        min_order=np.array([k.min_order for k in types]),
+        capex=per_type("capex") / money,
+        opex=per_type("opex") / money,
+        order_cost=per_type("order_cost") / money,
+        supply=np.floor(per_type("supply", np.inf) + 1e-9),
+        standing=_standing(case),
+        throughput=throughput / unit_scale[:, None],
+        burst=np.array([w.burst_factor if w.kind is WorkloadKind.online else 1.0 for w in workloads]),
+        shortfall_cost=np.array([w.shortfall_cost for w in workloads]) * unit_scale / money,
+        transfer=(traffic * unit_scale / money)[:, None, None] * transfer_cost_per_gb(case),
+        allowed=allowed_pairs(case),
+        pflops_per_unit=pflops_per_unit(case) * unit_scale,
+        needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
+        p50_peak=demand.p50_peak,
+        windows=days.hourly,
+    )
