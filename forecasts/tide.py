@@ -17,8 +17,9 @@ inference .8-.92)."""
 
 @dataclass(frozen=True)
 class TideStrength:
-    """(series,) each. day, week: 1 - var(remainder) / var(shape + remainder), from 0 to 1 (Wang, Smith and Hyndman 2006,
-    as in STL strength); peak_to_valley and peak_to_mean: of the mean shape; busiest: hour of week, Monday 00:00 is 0.
+    """(series,) each. day, week: 1 - var(remainder) / var(shape + remainder), from 0 to 1 (Wang, Smith and
+    Hyndman 2006, as in STL strength); peak_to_valley and peak_to_mean: of the mean shape; busiest: hour of week, 0 is
+    Monday 00:00.
     """
 
     day: FloatArray
@@ -74,7 +75,7 @@ def hour_of_week_tide(
     cube, mondays = by_week(values, index)
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        shape, seen = _normalised(cube)
+        shape = _normalised(cube)
         middle = np.nanmedian(shape, axis=1, keepdims=True)
         spread = 1.4826 * np.nanmedian(np.abs(shape - middle), axis=1, keepdims=True)
         band = np.where(cube.shape[1] >= 4, 3 * np.maximum(spread, 0.02), np.inf)
@@ -96,15 +97,15 @@ def hour_of_week_tide(
     return np.where(mean > 0, tide / np.where(mean > 0, mean, 1.0), 1.0)
 
 
-def _normalised(cube: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Weeks divided by their level, and how much of each was seen. A partial week is levelled by the usual shape."""
+def _normalised(cube: FloatArray) -> FloatArray:
+    """Weeks divided by their level. A partial week is levelled by the usual shape."""
     seen = np.isfinite(cube).mean(axis=2)
     level = np.nanmean(cube, axis=2, keepdims=True)
     full = (seen >= 0.9)[:, :, None]
     usual = np.nanmean(np.where(full & (level > 0), cube / level, np.nan), axis=1, keepdims=True)
     expected = np.nanmean(np.where(np.isfinite(cube), usual, np.nan), axis=2, keepdims=True)
     level = np.where(full | ~np.isfinite(expected) | (expected <= 0), level, level / expected)
-    return np.where(level > 0, cube / level, np.nan), seen
+    return np.where(level > 0, cube / level, np.nan)
 
 
 def _shrunk(total: FloatArray, count: FloatArray, flat: FloatArray, strength: float) -> FloatArray:

@@ -1,0 +1,73 @@
+"""Members without parameters: the last season again, the mean of the last seasons, the last level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from forecasts.models.base import require
+from forecasts.outlook import FloatArray
+
+
+def repeat(season: FloatArray, hours: int) -> FloatArray:
+    """(series, period) -> (series, hours), the season again and again."""
+    times = -(-hours // season.shape[1])
+    return np.tile(season, (1, times))[:, :hours]
+
+
+@dataclass
+class SeasonalMean:
+    """The mean of the last `seasons` seasons, recent ones weighing more (`decay` a season); one season is the naive."""
+
+    period: int
+    seasons: int = 1
+    decay: float = 0.8
+    _season: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"naive{self.period}" if self.seasons == 1 else f"mean{self.period}x{self.seasons}"
+
+    @property
+    def needs_hours(self) -> int:
+        return self.period * min(self.seasons, 2)
+
+    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        require(values, self.needs_hours, self.name)
+        count = min(self.seasons, values.shape[1] // self.period)
+        cube = values[:, values.shape[1] - count * self.period :].reshape(values.shape[0], count, self.period)
+        weight = self.decay ** np.arange(count)[::-1]
+        self._season = np.einsum("nkp,k->np", cube, weight / weight.sum())
+        return self
+
+    def predict(self, hours: int) -> FloatArray:
+        return repeat(self._season, hours)
+
+
+@dataclass
+class Flat:
+    """No tide: one level for all hours, the mean of the past with weights that halve every `half_life_hours`."""
+
+    half_life_hours: float
+    _level: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"flat{self.half_life_hours:g}"
+
+    @property
+    def needs_hours(self) -> int:
+        return 1
+
+    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        require(values, 1, self.name)
+        span = min(values.shape[1], int(12 * self.half_life_hours) + 1)
+        weight = 0.5 ** (np.arange(span)[::-1] / self.half_life_hours)
+        self._level = values[:, -span:] @ (weight / weight.sum())
+        return self
+
+    def predict(self, hours: int) -> FloatArray:
+        return np.repeat(self._level[:, None], hours, axis=1)
