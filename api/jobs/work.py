@@ -1,0 +1,163 @@
+"""The work itself, inside the solve child: the only file of the service that calls the planner and the forecasts.
+
+Everything heavy is imported where it is used: a child that reads a history needs no solver.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from api.jobs.task import Json, Task, WorkError
+
+Tell = Callable[[Json], None]
+
+
+def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Do one task: files go below `out`, the summary comes back. Raises WorkError for what the user must know."""
+    does = _WORK.get(task.kind)
+    if does is None:
+        raise WorkError("internal", f"work of the kind {task.kind!r} is not known")
+    return does(task, out, tell, stop)
+
+
+def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from forecasts.history import HistoryError
+
+    try:
+        _history, report = _history_of(task)
+    except HistoryError as fault:
+        raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
+    return _plain(report)
+
+
+def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from forecasts.forecast import ForecastError
+    from forecasts.history import HistoryError
+
+    tell({"phase": "forecast", "seconds": 0.0})
+    try:
+        history, _report = _history_of(task)
+        outlook, report = _outlook_of(history, task.request)
+    except (HistoryError, ForecastError) as fault:
+        raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
+    outlook.save(out / "outlook.zip")
+    return {
+        "series": [key.__dict__ for key in outlook.series],
+        "start": outlook.start.isoformat(),
+        "weeks": outlook.weeks,
+        "notes": list(outlook.notes),
+        "provenance": dict(outlook.provenance),
+        "method": list(report.method),
+        "rate_per_year": [float(rate) for rate in report.rate_per_year],
+    }
+
+
+def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from forecasts.forecast import ForecastError
+    from forecasts.history import HistoryError
+    from forecasts.outlook import Outlook
+    from planner.casefile import CaseError, case_from
+    from planner.errors import InfeasibleError, PlanError
+    from planner.planning import make_plan
+    from planner.solve.limits import Limits
+    from planner.solve.progress import Progress
+
+    try:
+        case = case_from(json.loads(task.inputs["case"].read_bytes()))
+        outlook: Outlook | None = None
+        if "outlook" in task.inputs:
+            outlook = Outlook.load(task.inputs["outlook"])
+        elif "history" in task.inputs:
+            tell({"phase": "forecast", "seconds": 0.0})
+            outlook = _outlook_for(case, task)
+
+        def on_progress(progress: Progress) -> None:
+            tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
+
+        plan = make_plan(
+            case, outlook=outlook, limits=Limits(**task.request["limits"]), on_progress=on_progress, stop=stop
+        )
+    except CaseError as fault:
+        raise WorkError("invalid-case", str(fault), _faults(fault)) from fault
+    except HistoryError as fault:
+        raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
+    except ForecastError as fault:
+        raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
+    except InfeasibleError as fault:
+        raise WorkError("infeasible", str(fault), _faults(fault)) from fault
+    except PlanError as fault:
+        raise WorkError("plan-impossible", str(fault), _faults(fault)) from fault
+    plan.save(out)
+    return dict(plan.summary)
+
+
+def _outlook_for(case: Any, task: Task) -> Any:
+    """An outlook over the case's horizon from a history, its series mapped onto the case's regions and workloads."""
+    from planner.mapping import map_history
+
+    history, _report = _history_of(task)
+    mapped = map_history(history, case, case.history_mapping)
+    weeks = -(-(case.horizon.end - mapped.index[-1].date()).days // 7) + 1
+    return _outlook_of(mapped, {"weeks": max(weeks, 1)} | task.request.get("forecast", {}))[0]
+
+
+def _history_of(task: Task) -> tuple[Any, Any]:
+    from forecasts.history import SeriesMapping, read_history
+
+    given = task.request.get("mapping") or {}
+    mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None
+    return read_history(
+        task.inputs["history"],
+        timezone=task.request["timezone"],
+        mapping=mapping,
+        max_rows=task.request.get("max_rows"),
+    )
+
+
+def _outlook_of(history: Any, request: Json) -> tuple[Any, Any]:
+    from forecasts.forecast import ForecastConfig, make_outlook
+
+    config = ForecastConfig(**{name: request[name] for name in ("seed", "futures", "evaluation") if name in request})
+    return make_outlook(history, weeks=request["weeks"], config=config)
+
+
+def _faults(fault: Any) -> list[Json]:
+    """The faults of an error of ours as problem errors, whatever shape its floor gives them."""
+    out: list[Json] = []
+    for item in getattr(fault, "faults", None) or getattr(fault, "problems", None) or ():
+        if isinstance(item, tuple):
+            where, found, allowed = (str(part) for part in item)
+        elif isinstance(item, str):
+            out.append({"pointer": "", "detail": item})
+            continue
+        elif isinstance(item, dict):
+            out.append({"pointer": "", "detail": ""} | item)
+            continue
+        else:
+            where = str(getattr(item, "pointer", getattr(item, "where", "")))
+            found, allowed = str(getattr(item, "found", "")), str(getattr(item, "allowed", ""))
+            if not found and not allowed:
+                out.append({"pointer": where, "detail": str(item)})
+                continue
+        out.append(
+            {"pointer": where, "detail": f"found {found}; allowed: {allowed}", "found": found, "allowed": allowed}
+        )
+    return out
+
+
+def _plain(value: Any) -> Json:
+    """A report's dataclass as JSON."""
+    from dataclasses import asdict
+
+    return asdict(value)
+
+
+_WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {
+    "read-history": _read_history,
+    "forecast": _forecast,
+    "plan": _plan,
+}

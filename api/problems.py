@@ -1,0 +1,188 @@
+"""Errors as RFC 9457 problems: stable types, JSON Pointers to what is wrong, every fault at once.
+
+`type` is a path on this service that explains the problem; clients compare it as text and it never changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_FOUND = 200
+
+
+@dataclass(frozen=True)
+class Kind:
+    status: int
+    title: str
+
+
+PROBLEMS: dict[str, Kind] = {
+    "invalid-request": Kind(422, "The request is not valid."),
+    "invalid-case": Kind(422, "The case is not valid."),
+    "invalid-history": Kind(422, "The history cannot be used."),
+    "unreadable-body": Kind(400, "The body cannot be read."),
+    "bad-cursor": Kind(400, "The page cursor is not one of ours."),
+    "forecast-impossible": Kind(422, "No outlook can be made from this."),
+    "infeasible": Kind(422, "No plan meets every rule of the case."),
+    "plan-impossible": Kind(422, "No plan can be made from this."),
+    "not-found": Kind(404, "There is no such thing."),
+    "not-ready": Kind(409, "The result is not there yet."),
+    "no-result": Kind(409, "The run ended without a result."),
+    "already-final": Kind(409, "The run has ended."),
+    "key-reused": Kind(422, "The Idempotency-Key was used for another request."),
+    "precondition-required": Kind(428, "If-Match is required."),
+    "precondition-failed": Kind(412, "The resource has changed since you read it."),
+    "not-acceptable": Kind(406, "The result cannot be given in that format."),
+    "unsupported-media-type": Kind(415, "The body's media type is not supported."),
+    "too-large": Kind(413, "The body is too large."),
+    "too-many-unfinished": Kind(429, "Too much of your work is waiting."),
+    "unauthorised": Kind(401, "An API key is needed."),
+    "forbidden": Kind(403, "This key may not do that."),
+    "wrong-host": Kind(421, "The Host header is not one of this service."),
+    "cross-site": Kind(403, "Requests from other sites are refused."),
+    "method-not-allowed": Kind(405, "The method is not allowed here."),
+    "not-available": Kind(503, "The service is not ready."),
+    "solver-out-of-memory": Kind(500, "The solver ran out of memory."),
+    "solver-crashed": Kind(500, "The solver ended unexpectedly."),
+    "given-up": Kind(500, "The run was given up after repeated crashes."),
+    "too-slow": Kind(500, "It took too long."),
+    "internal": Kind(500, "Something went wrong on our side."),
+    "http": Kind(400, "The request was refused."),
+}
+
+
+class Fault(BaseModel):
+    """One thing that is wrong: where it stands (a JSON Pointer), what was found, what is allowed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    pointer: str = Field(examples=["/sites/0/power_mw"])
+    detail: str = Field(examples=["found -5; allowed: greater than or equal to 0"])
+    found: str = Field("", examples=["-5"])
+    allowed: str = Field("", examples=["greater than or equal to 0"])
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem. `errors` lists every fault at once."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/problems/invalid-case",
+                    "title": "The case is not valid.",
+                    "status": 422,
+                    "detail": "1 fault was found.",
+                    "errors": [
+                        {
+                            "pointer": "/sites/0/power_mw",
+                            "detail": "found -5; allowed: greater than or equal to 0",
+                            "found": "-5",
+                            "allowed": "greater than or equal to 0",
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[Fault] = []
+
+
+class ProblemError(Exception):
+    """Raise it anywhere below a route; it becomes the answer."""
+
+    def __init__(
+        self, kind: str, detail: str = "", *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail or PROBLEMS[kind].title)
+        self.kind, self.detail, self.members, self.headers = kind, detail, members, dict(headers or {})
+
+
+def problem_json(kind: str, detail: str = "", **members: Any) -> dict[str, Any]:
+    """The members of a problem of this kind."""
+    known = PROBLEMS[kind]
+    out: dict[str, Any] = {"type": f"/problems/{kind}", "title": known.title, "status": known.status}
+    if detail:
+        out["detail"] = detail
+    return out | members
+
+
+def fault_json(pointer: str, found: str, allowed: str, **members: Any) -> dict[str, Any]:
+    detail = f"found {found}; allowed: {allowed}"
+    return {"pointer": pointer, "detail": detail, "found": found, "allowed": allowed} | members
+
+
+def count_of(errors: list[Any]) -> str:
+    return "1 fault was found." if len(errors) == 1 else f"{len(errors)} faults were found."
+
+
+def answer(kind: str, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
+    body = problem_json(kind, detail, **members)
+    return JSONResponse(body, body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def pointer(location: Iterable[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _request_faults(error: RequestValidationError) -> list[dict[str, Any]]:
+    out = []
+    for line in error.errors():
+        where, *rest = line["loc"]
+        place = pointer(rest) if where == "body" else f"#{where}" + pointer(rest)
+        found = "nothing" if line["type"] == "missing" else _shown(line.get("input"))
+        allowed = str(line["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+        out.append(fault_json(place, found, allowed))
+    return out
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 1] + "…"
+
+
+_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
+        return answer(error.kind, error.detail, error.headers, **error.members)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        if any(line["type"] == "json_invalid" for line in error.errors()):
+            return answer("unreadable-body", "The body is not well-formed JSON.")
+        errors = _request_faults(error)
+        return answer("invalid-request", count_of(errors), errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        kind = _BY_STATUS.get(error.status_code, "http")
+        body = problem_json(kind, str(error.detail)) | {"status": error.status_code}
+        return JSONResponse(body, error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+        return answer("internal", "The fault was logged.")

@@ -1,0 +1,260 @@
+"""Runs: pieces of accepted work, their states, events and results.
+
+States: queued → running → finished | failed | cancelled. Only the attempt that a row names may add events or a result
+(fencing); the first final state wins, so a result is published once whatever was frozen, killed or run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from api.store import pages
+from api.store.database import Database, now_ms
+from api.store.tables import events, runs
+
+State = Literal["queued", "running", "finished", "failed", "cancelled"]
+Wish = Literal["", "stop", "cancel"]
+FINAL: tuple[State, ...] = ("finished", "failed", "cancelled")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of `runs`; times in UTC milliseconds."""
+
+    id: str
+    kind: str
+    name: str
+    state: State
+    wish: Wish
+    request: Json
+    inputs: dict[str, str]
+    attempt: int
+    submission: int
+    executor: str
+    event_seq: int
+    progress: Json | None
+    summary: Json | None
+    problem: Json | None
+    files: dict[str, Json] | None
+    owner: str
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def workflow_id(self) -> str:
+        """The name of the run's present job; a resubmitted run has a new one."""
+        return f"{self.id}.{self.submission}"
+
+
+@dataclass(frozen=True)
+class Event:
+    seq: int
+    kind: str
+    data: Json
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended; `problem` (RFC 9457 members) only with "failed"."""
+
+    state: State
+    summary: Json | None = None
+    problem: Json | None = None
+    files: dict[str, Json] | None = None
+
+
+class Runs:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # reading
+
+    def get(self, id: str, kind: str | None = None) -> Run | None:
+        with self.database.read() as connection:
+            return _get(connection, id, kind)
+
+    def page(self, kind: str, *, state: str | None, after: str | None, limit: int) -> pages.Page:
+        query = select(runs).where(runs.c.kind == kind)
+        if state is not None:
+            query = query.where(runs.c.state == state)
+        with self.database.read() as connection:
+            return pages.newest_first(connection, query, runs, after, limit)
+
+    def events_after(self, id: str, seq: int, limit: int = 500) -> list[Event]:
+        query = select(events).where(events.c.run_id == id, events.c.seq > seq).order_by(events.c.seq).limit(limit)
+        with self.database.read() as connection:
+            return [Event(r.seq, r.kind, r.data, r.at_ms) for r in connection.execute(query)]
+
+    def unfinished(self) -> list[Run]:
+        query = select(runs).where(runs.c.state.not_in(FINAL)).order_by(runs.c.created_ms)
+        with self.database.read() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        query = select(runs.c.kind, runs.c.state, func.count()).group_by(runs.c.kind, runs.c.state)
+        with self.database.read() as connection:
+            return {(kind, state): count for kind, state, count in connection.execute(query)}
+
+    # accepting
+
+    def unfinished_of(self, connection: Connection, owner: str) -> int:
+        query = select(func.count()).select_from(runs).where(runs.c.owner == owner, runs.c.state.not_in(FINAL))
+        return int(connection.execute(query).scalar_one())
+
+    def add(
+        self,
+        connection: Connection,
+        *,
+        id: str,
+        kind: str,
+        name: str,
+        request: Json,
+        inputs: Mapping[str, str],
+        owner: str,
+    ) -> Run:
+        row: Json = {
+            "id": id,
+            "kind": kind,
+            "name": name,
+            "state": "queued",
+            "wish": "",
+            "request": request,
+            "inputs": dict(inputs),
+            "attempt": 0,
+            "submission": 1,
+            "executor": "",
+            "event_seq": 0,
+            "owner": owner,
+            "created_ms": now_ms(),
+        }
+        connection.execute(insert(runs).values(**row))
+        run = _get(connection, id, None)
+        assert run is not None
+        _add_event(connection, id, "state", {"state": "queued"})
+        return run
+
+    # working
+
+    def begin_attempt(self, id: str, executor: str) -> Run | None:
+        """Claim the run for a new attempt; earlier attempts can write nothing from here on. None: it is final."""
+        claim = (
+            update(runs)
+            .where(runs.c.id == id, runs.c.state.not_in(FINAL))
+            .values(
+                attempt=runs.c.attempt + 1,
+                state="running",
+                executor=executor,
+                progress=None,
+                started_ms=func.coalesce(runs.c.started_ms, now_ms()),
+            )
+        )
+        with self.database.write() as connection:
+            if connection.execute(claim).rowcount == 0:
+                return None
+            run = _get(connection, id, None)
+            assert run is not None
+            _add_event(connection, id, "state", {"state": "running", "attempt": run.attempt})
+            return run
+
+    def note_progress(self, id: str, attempt: int, progress: Json) -> bool:
+        """Keep the newest progress and add it to the events; False when the attempt is no longer the run's own."""
+        keep = update(runs).where(*_is_of(id, attempt)).values(progress=progress)
+        with self.database.write() as connection:
+            if connection.execute(keep).rowcount == 0:
+                return False
+            _add_event(connection, id, "progress", progress)
+            return True
+
+    def wish_of(self, id: str, attempt: int) -> Wish | None:
+        """What a user wishes for the run; None when the attempt is no longer the run's own."""
+        query = select(runs.c.wish).where(*_is_of(id, attempt))
+        with self.database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def publish(self, id: str, attempt: int, outcome: Outcome) -> bool:
+        """Enter the final state; False when another attempt owns the run or it is final already."""
+        with self.database.write() as connection:
+            return self._finish(connection, id, outcome, _is_of(id, attempt))
+
+    def _finish(self, connection: Connection, id: str, outcome: Outcome, where: tuple[Any, ...]) -> bool:
+        values: Json = {
+            "state": outcome.state,
+            "summary": outcome.summary,
+            "problem": outcome.problem,
+            "files": outcome.files,
+            "finished_ms": now_ms(),
+        }
+        if connection.execute(update(runs).where(*where).values(**values)).rowcount == 0:
+            return False
+        data: Json = {"state": outcome.state}
+        if outcome.problem:
+            data["problem"] = outcome.problem
+        _add_event(connection, id, "state", data)
+        return True
+
+    # steering
+
+    def wish(self, id: str, wish: Wish) -> Run | None:
+        """Ask a run to stop or to be cancelled; a queued run ends at once. A cancel is never turned into a stop."""
+        with self.database.write() as connection:
+            run = _get(connection, id, None)
+            if run is None or run.is_final:
+                return run
+            if run.state == "queued":
+                queued = (runs.c.id == id, runs.c.state == "queued")
+                self._finish(connection, id, Outcome("cancelled"), queued)
+            elif run.wish != "cancel" and run.wish != wish:
+                connection.execute(update(runs).where(runs.c.id == id).values(wish=wish))
+                _add_event(connection, id, "wish", {"wish": wish})
+            return _get(connection, id, None)
+
+    def resubmission(self, connection: Connection, seen: Run) -> Run | None:
+        """Queue a run again whose job ended without a result; None when it has moved on since it was seen."""
+        again = (
+            update(runs)
+            .where(*_is_of(seen.id, seen.attempt), runs.c.submission == seen.submission)
+            .values(submission=runs.c.submission + 1, state="queued", progress=None)
+        )
+        if connection.execute(again).rowcount == 0:
+            return None
+        _add_event(connection, seen.id, "state", {"state": "queued"})
+        return _get(connection, seen.id, None)
+
+
+def _is_of(id: str, attempt: int) -> tuple[Any, ...]:
+    return (runs.c.id == id, runs.c.attempt == attempt, runs.c.state.not_in(FINAL))
+
+
+def _get(connection: Connection, id: str, kind: str | None) -> Run | None:
+    query = select(runs).where(runs.c.id == id)
+    if kind is not None:
+        query = query.where(runs.c.kind == kind)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _run(row)
+
+
+def _run(row: Mapping[Any, Any]) -> Run:
+    return Run(**{str(name): value for name, value in row.items()})
+
+
+def run_of(row: pages.Row) -> Run:
+    """The run of a page's row."""
+    return _run(row)
+
+
+def _add_event(connection: Connection, id: str, kind: str, data: Json) -> None:
+    # Raising the run's counter holds its row until the commit, so numbers appear in their order and without gaps.
+    connection.execute(update(runs).where(runs.c.id == id).values(event_seq=runs.c.event_seq + 1))
+    seq = connection.execute(select(runs.c.event_seq).where(runs.c.id == id)).scalar_one()
+    connection.execute(insert(events).values(run_id=id, seq=seq, kind=kind, data=data, at_ms=now_ms()))
