@@ -49,7 +49,7 @@ FIELDS_ONLY = "fields only"
 class Block(BaseModel):
     """Base of every block: frozen, nothing unknown, nothing silently converted."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 class Names(Block):
@@ -68,7 +68,8 @@ class Names(Block):
 
 
 class Source(Block):
-    """Where a number comes from. `path` is a JSON Pointer into the case; it covers everything below it.
+    """Where a number comes from. `path` is a JSON Pointer into the case (`*` stands for any one part); it covers
+    everything below it, and the longest path that covers a number speaks for it (see `planner.sources`).
 
     mark: F read in the source, E an excerpt, C computed, R recalled, U conflicting or weak, A our assumption.
     """

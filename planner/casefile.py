@@ -2,8 +2,8 @@
 
 Where a case has a list of blocks, a file may have `{csv: sites.csv}`: one row a block, a column a field. A dotted
 column (`names.zh`, `throughput.h20`) leads into the block, an empty cell leaves the field out, `;` stands between the
-numbers of a list, and a cell that begins with `[` or `{` is JSON. The series of given demand may be a table with the columns
-region, workload, period, day, step, value and, for several futures in one table, future.
+numbers of a list, and a cell that begins with `[` or `{` is JSON. The series of given demand may be a table
+with the columns region, workload, period, day, step, value and, for several futures in one table, future.
 """
 
 from __future__ import annotations

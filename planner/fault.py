@@ -44,17 +44,6 @@ def pointer_of(location: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def location_of(pointer: str, document: Any) -> Location:
-    """The location of a JSON Pointer in a document; a part that names a list entry becomes a number."""
-    out: list[str | int] = []
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        key: str | int = int(name) if isinstance(document, list) and name.isdigit() else name
-        out.append(key)
-        document = _below(document, key)
-    return tuple(out)
-
-
 @dataclass(frozen=True)
 class CrossFault:
     """A fault between blocks, before it becomes a line of pydantic's error."""

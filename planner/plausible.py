@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import timedelta
 
 import numpy as np
 
 from planner.case import BANDS, Case, FloatArray, SiteStatus, WorkloadKind, by_period
-from planner.fault import Location, location_of, pointer_of
+from planner.fault import Location, pointer_of
+from planner.sources import leads_somewhere
 
 DENSE_PFLOPS = {
     "A100": 0.312,
@@ -95,8 +96,7 @@ def _dates(case: Case) -> Iterator[CaseWarning]:
     document = case.model_dump()
     old = []
     for i, source in enumerate(case.meta.sources):
-        location = location_of(source.path, document)
-        if not _leads_somewhere(document, location):
+        if not leads_somewhere(source.path, document):
             found = f"{source.path}, which leads nowhere in this case"
             yield _warning(("meta", "sources", i, "path"), found, "a JSON Pointer into the case", "lost_source")
         stamp = re.match(r"(\d{4})(?:-(\d{2}))?", source.date)
@@ -109,19 +109,6 @@ def _dates(case: Case) -> Iterator[CaseWarning]:
             f"{len(old)} of {len(case.meta.sources)} sources older than {STALE_SOURCE_MONTHS} months: {'; '.join(old)}"
         )
         yield _warning(("meta", "sources"), found, f"sources of the last {STALE_SOURCE_MONTHS} months", "stale_source")
-
-
-def _leads_somewhere(document: object, location: Location) -> bool:
-    for part in location:
-        if isinstance(document, dict):
-            if part not in document:
-                return False
-            document = document[part]
-        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
-            document = document[part]
-        else:
-            return False
-    return True
 
 
 def _sites(case: Case) -> Iterator[CaseWarning]:
@@ -151,7 +138,12 @@ def _sites(case: Case) -> Iterator[CaseWarning]:
 
 
 def _tariffs(case: Case) -> Iterator[CaseWarning]:
-    last = date.fromordinal(case.horizon.end.toordinal() - 1)
+    last = case.horizon.end - timedelta(days=1)
+    ended = {t.id: t.valid_to for t in case.tariffs if t.valid_to is not None and t.valid_to < last}
+    if ended:
+        names = ", ".join(f"{name} ({day})" for name, day in ended.items())
+        found = f"prices that end inside or before the horizon: {names}; the plan goes on with them until {last}"
+        yield _warning(("tariffs",), found, f"valid_to {last} or later, or nothing", "tariff_ended")
     for i, tariff in enumerate(case.tariffs):
         at: Location = ("tariffs", i)
         if case.meta.currency == "CNY":
@@ -161,10 +153,6 @@ def _tariffs(case: Case) -> Iterator[CaseWarning]:
                     unit = ": in fen?" if price > 3 else ": in thousands, or per Wh?"
                     found = f"{price:g} CNY/kWh{unit}"
                     yield _warning((*at, "prices_per_kwh", band), found, "0.05 to 2.5 CNY/kWh", "tariff_level")
-        if tariff.valid_to is not None and tariff.valid_to < last:
-            when = "before the horizon starts" if tariff.valid_to < case.horizon.start else "inside the horizon"
-            found = f"{tariff.valid_to}, {when}; the plan goes on with its prices until {last}"
-            yield _warning((*at, "valid_to"), found, f"{last} or later, or nothing", "tariff_ended")
         if tariff.valid_from is not None and tariff.valid_from > case.horizon.start:
             found = f"{tariff.valid_from}, after the horizon starts"
             yield _warning((*at, "valid_from"), found, f"{case.horizon.start} or earlier", "tariff_not_begun")
