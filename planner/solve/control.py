@@ -32,6 +32,7 @@ class Control:
         self.blocks: list[FloatArray] | None = None
         self.trace: list[Progress] = []
         self.peak_mb = 0.0
+        self.relaxation: list[tuple[float, float, float]] = []
         self.phase = "start"
         self._began = time.monotonic()
         self._lock = threading.RLock()
@@ -117,6 +118,11 @@ class Control:
             if np.isfinite(bound) and bound > self.bound + 1e-9 * max(1.0, abs(bound)):
                 self.bound = float(bound)
                 self._record()
+
+    def note_relaxation(self, value: float, bound: float) -> None:
+        """Remember how far the linear relaxation has come: `relaxation` holds (seconds, value, bound) by round."""
+        with self._lock:
+            self.relaxation.append((self.seconds, value, bound))
 
     def _record(self) -> None:
         self.trace.append(self.progress())

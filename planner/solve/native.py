@@ -211,10 +211,20 @@ def encode(arrays: Arrays, *, relax: bool = False) -> Any:
 
 
 def _dense(vector: Any, size: int) -> FloatArray | None:
-    if not len(vector.ids):
+    """A SparseDoubleVectorProto as a dense array, None when it is empty and should not be.
+
+    Reading a repeated field item by item takes as long as a warm solve; its bytes are the last ones of the message.
+    """
+    count = len(vector.ids)
+    if count == 0:
         return None if size else np.zeros(0)
+    values = np.frombuffer(vector.SerializeToString()[-8 * count :], "<f8")
+    if values[0] != vector.values[0] or values[-1] != vector.values[-1]:
+        values = np.asarray(vector.values, float)  # fields came in another order
+    if count == size:
+        return values.copy()
     out = np.zeros(size)
-    out[np.asarray(vector.ids, np.int64)] = np.asarray(vector.values, float)
+    out[np.asarray(vector.ids, np.int64)] = values
     return out
 
 

@@ -1,0 +1,54 @@
+"""The growing pool of proven lower bounds on block values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.program.blocks import BoolArray, FloatArray, IntArray
+
+
+class CutPool:
+    """Cuts theta[owner] >= constant + slope x. Cuts are only ever added."""
+
+    def __init__(self, blocks: int, master_columns: int) -> None:
+        self.blocks = blocks
+        self.owner: IntArray = np.zeros(0, np.int64)
+        self.constant: FloatArray = np.zeros(0)
+        self._parts: list[sp.csr_matrix] = [sp.csr_matrix((0, master_columns))]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    @property
+    def slope(self) -> sp.csr_matrix:
+        """(cuts, master columns)"""
+        if len(self._parts) > 1:
+            self._parts = [sp.csr_matrix(sp.vstack(self._parts))]
+        return self._parts[0]
+
+    def add(self, owner: IntArray, constant: FloatArray, slope: sp.csr_matrix) -> None:
+        self._parts.append(slope)
+        self.owner = np.concatenate([self.owner, owner])
+        self.constant = np.concatenate([self.constant, constant])
+
+    def values(self, x: FloatArray) -> FloatArray:
+        """(cuts,) what every cut says at x."""
+        return np.asarray(self.constant + self.slope @ x, float)
+
+    def lower(self, x: FloatArray, values: FloatArray | None = None) -> FloatArray:
+        """(blocks,) the best lower bound of every block's value at x, -inf without a cut."""
+        out = np.full(self.blocks, -np.inf)
+        np.maximum.at(out, self.owner, self.values(x) if values is None else values)
+        return out
+
+    def tight(self, points: Sequence[FloatArray], tolerance: float = 1e-4) -> BoolArray:
+        """(cuts,) cuts that are within `tolerance` of the best of their block at one of the points."""
+        keep = np.zeros(len(self), bool)
+        for x in points:
+            values = self.values(x)
+            best = self.lower(x, values)[self.owner]
+            keep |= values >= best - tolerance * np.maximum(1.0, np.abs(best))
+        return keep

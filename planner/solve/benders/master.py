@@ -1,0 +1,196 @@
+"""The master with one value column a block, held up by cuts.
+
+    minimise   c'x + w sum_b theta_b     subject to the master's rows and theta_b >= constant + slope x for every cut
+
+Any subset of the cuts gives a valid lower bound. The linear master keeps a working set and takes in what is violated, so
+that its value is that of the whole pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
+
+from ..native import Interrupter, Outcome, Settings, run
+from .cuts import CutPool
+
+__all__ = ["CutMaster", "MasterModel"]
+
+
+@dataclass
+class MasterModel:
+    """A master that may be changed before it is solved: columns and rows appended, bounds, cost and integrality edited."""
+
+    matrix: sp.csr_matrix
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    row_lower: FloatArray
+    row_upper: FloatArray
+    integer: BoolArray
+
+    def arrays(self) -> Arrays:
+        return Arrays(self.matrix, self.cost, self.lower, self.upper, self.row_lower, self.row_upper, self.integer)
+
+    def add_columns(
+        self, count: int, *, lower: float = 0.0, upper: float = np.inf, cost: float = 0.0, integer: bool = False
+    ) -> IntArray:
+        index = np.arange(len(self.cost), len(self.cost) + count)
+        rows = self.matrix.shape[0]
+        self.matrix = sp.csr_matrix(
+            (self.matrix.data, self.matrix.indices, self.matrix.indptr), shape=(rows, len(self.cost) + count)
+        )
+        self.cost = np.r_[self.cost, np.full(count, cost)]
+        self.lower = np.r_[self.lower, np.full(count, lower)]
+        self.upper = np.r_[self.upper, np.full(count, upper)]
+        self.integer = np.r_[self.integer, np.full(count, integer)]
+        return index
+
+    def add_rows(self, rows: sp.spmatrix, lower: FloatArray | float, upper: FloatArray | float) -> None:
+        count = rows.shape[0]
+        self.matrix = sp.csr_matrix(sp.vstack([self.matrix, sp.csr_matrix(rows)]))
+        self.row_lower = np.r_[self.row_lower, np.broadcast_to(np.asarray(lower, float), count)]
+        self.row_upper = np.r_[self.row_upper, np.broadcast_to(np.asarray(upper, float), count)]
+
+    def solve(
+        self,
+        *,
+        seconds: float,
+        gap: float = 1e-3,
+        seed: int = 1,
+        hint: FloatArray | None = None,
+        interrupter: Interrupter | None = None,
+        on_message: Callable[[Sequence[str]], None] | None = None,
+        solver: str = "scip",
+    ) -> Outcome:
+        """SCIP where whole numbers are left, else HiGHS and, if that does not end well, GLOP."""
+        arrays = self.arrays()
+        if arrays.integer.any():
+            name: str = solver
+            settings = Settings("scip" if name == "scip" else "highs", seconds=seconds, gap=gap, seed=seed, hint=hint)
+            return run(arrays, settings, interrupter=interrupter, on_message=on_message)
+        outcome = run(arrays, Settings("highs", seconds=seconds))
+        if outcome.status != "optimal":
+            outcome = run(arrays, Settings("glop", seconds=seconds), interrupter=interrupter)
+        return outcome
+
+
+class CutMaster:
+    """Master, value columns and a pool of cuts."""
+
+    def __init__(self, program: Program, pool: CutPool) -> None:
+        self.program, self.pool = program, pool
+        master, blocks = program.master, program.blocks
+        self.columns = master.columns
+        self.theta: IntArray = master.columns + np.arange(len(blocks))
+        weight = program.risk.mean_weight if program.risk else 1.0
+        self._weight = weight
+        self._cost = np.concatenate([master.cost, np.full(len(blocks), weight)])
+        floor = np.array([trivial_floor(b.cost, b.lower, b.upper) for b in blocks])
+        self._lower = np.concatenate([master.lower, floor])
+        self._upper = np.concatenate([master.upper, np.full(len(blocks), np.inf)])
+        self._integer = np.concatenate([master.integer, np.zeros(len(blocks), bool)])
+        link = sp.csr_matrix((master.rows, len(blocks)))
+        if program.risk:
+            risk = program.risk
+            future = np.array([b.key.future for b in blocks], int)
+            link = sp.csr_matrix(
+                (-1.0 / risk.probability[future], (risk.row[future], np.arange(len(blocks)))),
+                shape=(master.rows, len(blocks)),
+            )
+        self._base = sp.csr_matrix(sp.hstack([master.matrix, link]))
+        self._row_lower, self._row_upper = master.row_lower, master.row_upper
+        self._working = np.zeros(0, bool)
+        self._idle = np.zeros(0, np.int64)
+
+    def cut_rows(self, which: IntArray) -> sp.csr_matrix:
+        """theta - slope x for the cuts `which`, over all columns."""
+        slope = self.pool.slope[which]
+        choose = sp.csr_matrix(
+            (np.ones(len(which)), (np.arange(len(which)), self.pool.owner[which])),
+            shape=(len(which), len(self.theta)),
+        )
+        return sp.csr_matrix(sp.hstack([-slope, choose]))
+
+    def model(self, which: IntArray | None = None, *, integer: bool = False) -> MasterModel:
+        """A fresh copy with the cuts `which` (None: all)."""
+        which = np.arange(len(self.pool)) if which is None else which
+        return MasterModel(
+            sp.csr_matrix(sp.vstack([self._base, self.cut_rows(which)])),
+            self._cost.copy(),
+            self._lower.copy(),
+            self._upper.copy(),
+            np.concatenate([self._row_lower, self.pool.constant[which]]),
+            np.concatenate([self._row_upper, np.full(len(which), np.inf)]),
+            self._integer.copy() if integer else np.zeros_like(self._integer),
+        )
+
+    def linear(
+        self,
+        seconds: float,
+        edit: Callable[[MasterModel], None] | None = None,
+        tolerance: float = 1e-5,
+    ) -> Outcome:
+        """The linear master over the whole pool. `edit` may change the model (fix columns, prices) before each solve.
+
+        The bound is that of the last solve: a working set is a relaxation, so it is proven even if time runs out.
+        """
+        pool = self.pool
+        fresh = len(pool) - len(self._working)
+        self._working = np.concatenate([self._working, np.ones(fresh, bool)])
+        self._idle = np.concatenate([self._idle, np.zeros(fresh, np.int64)])
+        while True:
+            which = np.flatnonzero(self._working)
+            model = self.model(which)
+            if edit is not None:
+                edit(model)
+            outcome = model.solve(seconds=seconds)
+            if outcome.x is None:
+                return outcome
+            x, theta = outcome.x[: self.columns], outcome.x[self.theta]
+            values = pool.values(x)
+            above = values - theta[pool.owner]
+            scale = np.maximum(1.0, np.abs(theta[pool.owner]))
+            violated = (above > tolerance * scale) & ~self._working
+            slack = above < -1e-6 * scale
+            self._idle = np.where(slack, self._idle + 1, 0)
+            if not violated.any():
+                break
+            # of each block the most violated cut, and all that are nearly as bad
+            worst = np.full(pool.blocks, -np.inf)
+            np.maximum.at(worst, pool.owner[violated], above[violated])
+            self._working |= violated & (above >= 0.5 * worst[pool.owner])
+        self._working &= self._idle < 6
+        return outcome
+
+    def true_objective(self, x: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
+        """Cost of master columns x when the blocks are worth `values`, and x with its free rest set to its best.
+
+        Columns that no block sees and that are not whole (such as the terms of CVaR) are chosen anew for these values.
+        inf where the master's rows do not hold.
+        """
+        program = self.program
+        if program.risk is None:
+            return float(program.master.cost @ x + self._weight * values.sum()), x
+        seen = np.zeros(self.columns, bool)
+        for block in program.blocks:
+            seen[block.coupling.indices] = True
+        hold = seen | program.master.integer
+        model = self.model(np.zeros(0, np.int64))
+        model.lower[: self.columns][hold] = model.upper[: self.columns][hold] = x[hold]
+        model.lower[self.theta] = model.upper[self.theta] = values
+        outcome = model.solve(seconds=60)
+        if outcome.x is None:
+            return np.inf, x
+        return float(outcome.objective), outcome.x[: self.columns]
+
+
+def trivial_floor(cost: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
+    """A lower bound of cost'y from the bounds alone, -inf where they give none."""
+    end = np.where(cost > 0, lower, np.where(cost < 0, upper, 0.0))
+    return float(cost @ end) if np.all(np.isfinite(end)) else -np.inf
