@@ -1,7 +1,7 @@
 """The short-range forecast: members weighted by what they got wrong at rolling origins.
 
 Every series is forecast from a few past origins with the same members that forecast the future. Their errors there
-give the weights (each member's share falls with the sixth power of its mean absolute error), and what the weighted
+give the weights (each member's share falls with the seventh power of its mean absolute error), and what the weighted
 combination got wrong gives the intervals. Source of the idea: validation-weighted combinations, facts sheet and
 docs/decisions/0020; inverse-power weights go back to Bates and Granger (1969).
 """
@@ -23,7 +23,7 @@ from forecasts.tide import tide_strength
 
 LONGEST_FIT = 17 * WEEK
 SAFE_MEMBER = "naive168"
-UNSEEN_RATIO = 0.75
+UNSEEN_RATIO = 0.78
 """With one week of history nobody can be checked against a week ago; the weekly naive is then trusted as if its error
 were this share of the best checked member's (weekday effects are the rule, and missing them costs most)."""
 
@@ -37,7 +37,7 @@ class HourlyConfig:
     """
 
     levels: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-    power: float = 6.0
+    power: float = 7.0
     origins: int = 4
     seed: int = 0
 
@@ -267,6 +267,18 @@ def _forecast_group(group: _Group, end: pd.Timestamp, hours: int, config: Hourly
     return _Part(mean, tuple(names), weights, truth - fitted, fitted, lengths, failed, stand_in)
 
 
+def _roughness(values: FloatArray) -> FloatArray:
+    """(series,) mean absolute change against a week before, a day or an hour where history is shorter; 0 if unknown."""
+    out = np.zeros(values.shape[0])
+    for lag in (1, DAY, WEEK):
+        if values.shape[1] > lag:
+            change = np.abs(values[:, lag:] - values[:, :-lag])
+            seen = np.isfinite(change).sum(axis=1)
+            mean = np.where(np.isfinite(change), change, 0.0).sum(axis=1) / np.maximum(seen, 1)
+            out = np.where(seen >= min(lag, 24), mean, out)
+    return out
+
+
 def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = None) -> HourlyForecast:
     """Forecast every series of a history `hours` ahead, with quantiles.
 
@@ -302,7 +314,7 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
         for name, bad in part.failed.items():
             for row in rows[bad]:
                 fallbacks[row] += f"{', ' if fallbacks[row] else ''}{name} failed: {part.stand_in}"
-    quantiles, _, unknown = conformal(residuals, fitted, mean, config.levels)
+    quantiles, _, unknown = conformal(residuals, fitted, mean, config.levels, _roughness(history.values))
     strength = tide_strength(history.values[:, -LONGEST_FIT:], history.index[-LONGEST_FIT:])
     notes = []
     if unknown.any():

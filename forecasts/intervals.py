@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from forecasts.models.base import DAY
 from forecasts.outlook import FloatArray, IntArray
 
+BoolArray = NDArray[np.bool_]
+
 SMALL_CELL = 30.0
-"""Residuals in a cell that count as much as those of all hours and series together (see `conformal`)."""
+"""Residuals in a cell that count as much as those of all hours of the day."""
+OWN_ORIGINS = 4.0
+"""Origins after which a series' own residual quantiles count as much as those of all series."""
+FEW_ORIGINS = 8.0
+"""Origins, over all series, after which pooled quantiles count as much as a Student t with 3 degrees of freedom."""
+ROUGH_SHARE = 0.3
+MOST_SCALED = 12.0
+STUDENT = student_t(3)
 UNKNOWN_SPREAD = 0.3
 """Relative standard deviation assumed where no forecast could ever be checked; the caller says so in its notes."""
 
@@ -92,32 +103,31 @@ def conformal(
     fitted: FloatArray,
     mean: FloatArray,
     levels: tuple[float, ...],
-) -> tuple[FloatArray, Spread, np.ndarray]:
+    roughness: FloatArray,
+) -> tuple[FloatArray, Spread, BoolArray]:
     """Quantiles of hourly demand around a forecast.
 
     residuals: (series, origins, hours) measured minus forecast from rolling origins, NaN where not measured; every
         origin starts at the same hour of day as the forecast. fitted: what was forecast there, same shape.
     mean: (series, hours) the forecast itself. levels: probabilities, ascending.
+    roughness: (series,) usual absolute change from one season to the next over the whole history.
 
     Returns (series, levels, hours), ascending and at least 0; the growth with lead time; and (series,) flags of series
-    whose spread is assumed because nothing could be checked. Per hour of day +-1 h: half signed residuals, half
-    residuals relative to the forecast (facts: coverage .82/.945, against .80/.92 of the signed ones alone). A cell with
-    few residuals leans on all hours of the series and, scaled by the series' own error, on all series.
+    whose spread is assumed because nothing could be checked. Half signed residuals, half residuals relative to the
+    forecast (facts: coverage .82/.945, against .80/.92 of the signed ones alone); of each, the series' own quantiles by
+    hour of day +-1 h are mixed with those of all series (see `_mixed_quantiles`).
     """
-    hours = residuals.shape[2]
+    hours, ahead = residuals.shape[2], mean.shape[1]
     probability = np.array(levels)
     counted = np.isfinite(residuals).sum(axis=(1, 2))
-    total = np.where(np.isfinite(residuals), np.abs(residuals), 0.0).sum(axis=(1, 2))
-    size = np.where(counted > 0, total / np.maximum(counted, 1), 0.0)
+    off = np.where(np.isfinite(residuals), np.abs(residuals), 0.0)
+    size = off.sum(axis=(1, 2)) / np.maximum(counted, 1)
     spread = growth_with_lead(residuals, size)
-    lead = spread.at(np.arange(hours) // DAY)
-    even = residuals / lead
+    even = residuals / spread.at(np.arange(hours) // DAY)
     level = np.maximum(np.abs(mean).mean(axis=1), 1e-12)
+    absolute = _mixed_quantiles(even, roughness, probability)
     base = np.maximum(fitted, 0.1 * level[:, None, None])
-    absolute = _pooled_quantiles(even, size, probability)
-    relative_size = np.where(counted > 0, size / level, 0.0)
-    relative = _pooled_quantiles(even / base, relative_size, probability)
-    ahead = mean.shape[1]
+    relative = _mixed_quantiles(even / base, roughness / level, probability)
     hour = np.arange(ahead) % DAY
     grow = spread.at(np.arange(ahead) // DAY)
     floor = np.maximum(mean, 0.1 * level[:, None])
@@ -130,25 +140,44 @@ def conformal(
     return out, spread, unknown
 
 
-def _pooled_quantiles(residuals: FloatArray, size: FloatArray, levels: FloatArray) -> FloatArray:
-    """(series, levels, 24) quantiles by hour of day, small cells leaning on all hours and on all series."""
+def _mixed_quantiles(residuals: FloatArray, roughness: FloatArray, levels: FloatArray) -> FloatArray:
+    """(series, levels, 24) quantiles by hour of day: the series' own mixed with those of all series.
+
+    The hours of one origin go wrong together, so that the own quantiles rest on a handful of origins only and are too
+    narrow. The other part is honest: every origin's residuals are divided by a scale that has not seen them (the
+    errors at the other origins and the series' roughness), pooled over all series, and their quantiles multiplied by
+    the scale of each series now. Where the pool is small it leans on a Student t with 3 degrees of freedom.
+    """
     n = residuals.shape[0]
-    own, count = sorted_quantiles(_by_hour(residuals), levels)
-    flat = residuals.reshape(n, -1)
-    whole, seen = sorted_quantiles(flat, levels)
-    scaled = flat / np.where(size > 0, size, np.nan)[:, None]
+    off = np.abs(residuals)
+    good = np.isfinite(off).sum(axis=2)
+    total = np.where(np.isfinite(off), off, 0.0).sum(axis=2)
+    have = good.sum(axis=1)
+    other = have[:, None] - good
+    rough = roughness * ROUGH_SHARE
+    left = np.where(other > 0, (total.sum(axis=1)[:, None] - total) / np.maximum(other, 1), roughness[:, None])
+    left = (1 - ROUGH_SHARE) * left + rough[:, None]
+    size = np.where(have > 0, total.sum(axis=1) / np.maximum(have, 1), roughness)
+    now = (1 - ROUGH_SHARE) * size + rough
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.clip(residuals / np.where(left > 0, left, np.nan)[:, :, None], -MOST_SCALED, MOST_SCALED)
     pool = scaled[np.isfinite(scaled)]
-    if pool.size > 200_000:
-        pool = pool[:: pool.size // 200_000 + 1]
-    common = sorted_quantiles(pool[None], levels)[0][0] if pool.size else np.zeros(len(levels))
-    everyone = np.nan_to_num(common)[None] * size[:, None]
-    trust = (seen / (seen + SMALL_CELL))[:, None]
-    whole = trust * np.nan_to_num(whole) + (1 - trust) * everyone
-    # The whole-day quantiles stand in for a thin hour, scaled to how wrong that hour usually is.
-    near = _by_hour(np.abs(residuals))
-    good = np.isfinite(near).sum(axis=2)
-    hourly = np.where(good > 0, np.nansum(near, axis=2) / np.maximum(good, 1), size[:, None])
+    pool = np.sort(pool)[:: pool.size // 200_000 + 1]
+    student = STUDENT.ppf(levels) / STUDENT.expect(np.abs)
+    units = float((good > 0).sum())
+    trust = units / (units + FEW_ORIGINS)
+    common = trust * np.nan_to_num(sorted_quantiles(pool[None], levels)[0][0]) + (1 - trust) * student
+
+    own, count = sorted_quantiles(_by_hour(residuals), levels)
+    whole = np.nan_to_num(sorted_quantiles(residuals.reshape(n, -1), levels)[0])
+    near = _by_hour(off)
+    seen = np.isfinite(near).sum(axis=2)
+    hourly = np.where(seen > 0, np.nansum(near, axis=2) / np.maximum(seen, 1), size[:, None])
+    # An hour's share of the error, drawn to 1 where it was seen seldom.
     ratio = np.where(size[:, None] > 0, hourly / np.where(size > 0, size, 1.0)[:, None], 1.0)
-    weight = (count / (count + SMALL_CELL))[:, :, None]
-    mixed = weight * np.nan_to_num(own) + (1 - weight) * whole[:, None, :] * ratio[:, :, None]
-    return np.moveaxis(mixed, 2, 1)
+    firm = count / (count + SMALL_CELL)
+    ratio = firm * ratio + (1 - firm)
+    mine = firm[:, :, None] * np.nan_to_num(own) + (1 - firm)[:, :, None] * whole[:, None, :] * ratio[:, :, None]
+    everyone = common[None, None, :] * now[:, None, None] * ratio[:, :, None]
+    believe = ((good > 0).sum(axis=1) / ((good > 0).sum(axis=1) + OWN_ORIGINS))[:, None, None]
+    return np.moveaxis(believe * mine + (1 - believe) * everyone, 2, 1)

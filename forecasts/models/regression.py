@@ -104,12 +104,26 @@ def harmonics(start: int, hours: int, daily: int, weekly: int) -> FloatArray:
     return np.concatenate([np.ones((hours, 1)), np.sin(angle), np.cos(angle)], axis=1)
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """beta: (columns, series) of the waves; phi: (series, lags); last: (series, 24) residuals; scale, top: (series, 1);
+    span: hours fitted on."""
+
+    beta: FloatArray
+    phi: FloatArray
+    last: FloatArray
+    scale: FloatArray
+    top: FloatArray
+    span: int
+
+
 @dataclass
 class Harmonic:
     """Harmonic regression with autoregressive errors (Hyndman and Athanasopoulos 2021, chapter 10).
 
     Waves of the day and the week by weighted ridge least squares over the last `weeks` weeks (weights halve every
-    `half_life_weeks`), the residual by an autoregression on lags 1, 2, 24 (and 168), run forward.
+    `half_life_weeks`), the residual by an autoregression on lags 1, 2 and 24, run forward. With `log` in logarithms
+    (of 1 + 20 x demand / mean), for demand whose tide grows with its level.
     """
 
     daily: int = 6
@@ -117,7 +131,10 @@ class Harmonic:
     weeks: int = 8
     half_life_weeks: float = 2.0
     label: str = "harmonic"
-    _fitted: tuple[FloatArray, FloatArray, FloatArray, FloatArray, int] | None = field(default=None, repr=False)
+    log: bool = False
+    _fit: _Fit | None = field(default=None, repr=False)
+
+    LAGS = np.array((1, 2, DAY))
 
     @property
     def name(self) -> str:
@@ -130,36 +147,37 @@ class Harmonic:
     def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         span = min(values.shape[1], self.weeks * WEEK)
-        scale = _scale(values[:, -span:])
-        y = values[:, -span:] / scale
+        tail = values[:, -span:]
+        scale = _scale(tail) * (0.05 if self.log else 1.0)
+        y = np.log1p(tail / scale) if self.log else tail / scale
         X = harmonics(0, span, self.daily, self.weekly)
         weight = 0.5 ** (np.arange(span)[::-1] / (self.half_life_weeks * WEEK))
         gram = (X * weight[:, None]).T @ X + 1e-3 * weight.sum() * np.diag([0.0, *np.ones(X.shape[1] - 1)])
         beta = np.linalg.solve(gram, (X * weight[:, None]).T @ y.T)
         residual = y - (X @ beta).T
-        lags = (1, 2, 24)
-        longest = max(lags)
-        rows = span - longest
-        lagged = np.stack([residual[:, longest - lag : longest - lag + rows] for lag in lags], axis=2)
-        variance = np.maximum(residual.var(axis=1), 1e-9)
+        rows = span - DAY
+        lagged = np.stack([residual[:, DAY - lag : DAY - lag + rows] for lag in self.LAGS], axis=2)
+        spread = np.sqrt(np.maximum(residual.var(axis=1), 1e-9))
         phi = ridge_by_series(
-            lagged / np.sqrt(variance)[:, None, None],
-            residual[:, longest:] / np.sqrt(variance)[:, None],
-            np.full(len(lags), 0.02 * rows),
-            weight[longest:],
+            lagged / spread[:, None, None],
+            residual[:, DAY:] / spread[:, None],
+            np.full(len(self.LAGS), 0.02 * rows),
+            weight[DAY:],
         )
-        self._fitted = (beta, phi, residual[:, -longest:], scale, span)
+        self._fit = _Fit(beta, phi, residual[:, -DAY:], scale, 2 * tail.max(axis=1, keepdims=True), span)
         return self
 
     def predict(self, hours: int) -> FloatArray:
-        if self._fitted is None:
+        if self._fit is None:
             raise RuntimeError(f"{self.name} is not fitted")
-        beta, phi, last, scale, span = self._fitted
-        mean = (harmonics(span, hours, self.daily, self.weekly) @ beta).T
-        past = last.shape[1]
-        path = np.concatenate([last, np.zeros((last.shape[0], hours))], axis=1)
-        lags = np.array((1, 2, 24))
-        bound = 2 * np.abs(last).max(axis=1)
-        for t in range(past, past + hours):
-            path[:, t] = np.clip((phi * path[:, t - lags]).sum(axis=1), -bound, bound)
-        return np.asarray(np.maximum(mean + path[:, past:], 0.0) * scale)
+        fit = self._fit
+        mean = (harmonics(fit.span, hours, self.daily, self.weekly) @ fit.beta).T
+        path = np.concatenate([fit.last, np.zeros((fit.last.shape[0], hours))], axis=1)
+        bound = 2 * np.abs(fit.last).max(axis=1)
+        for t in range(DAY, DAY + hours):
+            path[:, t] = np.clip((fit.phi * path[:, t - self.LAGS]).sum(axis=1), -bound, bound)
+        out = mean + path[:, DAY:]
+        if self.log:
+            # Cut before the exponential: a wild residual must not overflow.
+            out = np.expm1(np.minimum(out, np.log1p(fit.top / fit.scale)))
+        return np.asarray(np.clip(out * fit.scale, 0.0, fit.top))

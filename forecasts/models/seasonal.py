@@ -1,4 +1,4 @@
-"""Members without parameters: the last season again, the mean of the last seasons, the last level."""
+"""Members without parameters: the last season again, mean or median of the last seasons, the last level."""
 
 from __future__ import annotations
 
@@ -41,6 +41,32 @@ class SeasonalMean:
         cube = values[:, values.shape[1] - count * self.period :].reshape(values.shape[0], count, self.period)
         weight = self.decay ** np.arange(count)[::-1]
         self._season = np.einsum("nkp,k->np", cube, weight / weight.sum())
+        return self
+
+    def predict(self, hours: int) -> FloatArray:
+        return repeat(self._season, hours)
+
+
+@dataclass
+class SeasonalMedian:
+    """The median of the last `seasons` seasons: blind to outages, spikes and single odd days."""
+
+    period: int
+    seasons: int
+    _season: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"median{self.period}x{self.seasons}"
+
+    @property
+    def needs_hours(self) -> int:
+        return self.period * self.seasons
+
+    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        require(values, self.needs_hours, self.name)
+        tail = values[:, values.shape[1] - self.needs_hours :]
+        self._season = np.median(tail.reshape(values.shape[0], self.seasons, self.period), axis=1)
         return self
 
     def predict(self, hours: int) -> FloatArray:
