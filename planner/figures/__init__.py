@@ -1,0 +1,47 @@
+"""Every chart, built once, used by page, report and notebook. Plotly is imported only when a chart is drawn."""
+
+from planner.figures.capacity import capacity
+from planner.figures.chart import Chart, View
+from planner.figures.costs import costs_by_period, costs_by_term
+from planner.figures.energy import carbon, energy
+from planner.figures.orders import order_list, orders_table, timeline
+from planner.figures.sites import site_map, utilisation
+from planner.figures.tide import busiest_day, day_name, tide
+
+__all__ = [
+    "Chart",
+    "View",
+    "busiest_day",
+    "capacity",
+    "carbon",
+    "costs_by_period",
+    "costs_by_term",
+    "day_name",
+    "energy",
+    "order_list",
+    "orders_table",
+    "plan_charts",
+    "site_map",
+    "tide",
+    "timeline",
+    "utilisation",
+]
+
+
+def plan_charts(view: View) -> dict[str, Chart]:
+    """The charts of one plan by stable name; the tide is that of the last period's busiest day."""
+    last = view.case.horizon.periods - 1
+    day = busiest_day(view, last)
+    charts = {
+        "capacity": capacity(view),
+        "tide_workload": tide(view, last, day, "workload"),
+        "tide_site": tide(view, last, day, "site"),
+        "timeline": timeline(view),
+        "utilisation": utilisation(view),
+        "costs": costs_by_term(view),
+        "costs_by_period": costs_by_period(view),
+        "energy": energy(view),
+        "carbon": carbon(view),
+    }
+    drawn_map = site_map(view)
+    return charts if drawn_map is None else {**charts, "map": drawn_map}
