@@ -1,0 +1,199 @@
+"""What a verification knows beforehand: case and demand as arrays, worked out here from the case alone.
+
+The planner's model has arrays of its own (`planner.program`); none of them is used, so that a mistake there cannot hide
+itself. Axes: F futures, S sites, K module types, W workloads, C campaigns, L leases, P phases of all sites, R regions,
+T periods, D typical days, H steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.case import Case, Costing, SiteStatus, WorkloadKind, by_period
+from planner.demand import Demand
+from planner.network import BoolArray, allowed_pairs, transfer_cost_per_gb
+
+FloatArray = np.typing.NDArray[np.float64]
+IntArray = np.typing.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Shapes and units stand beside each field; money is in the case's currency."""
+
+    case: Case
+    demand: Demand
+    labels: dict[str, list[str]]
+    kind: list[WorkloadKind]
+    used: BoolArray  # (T, D) days that stand for anything
+    hours: FloatArray  # (T, D, H) real hours that a step stands for
+    step_hours: FloatArray  # (H,)
+    period_hours: FloatArray  # (T,)
+    period_days: FloatArray  # (T,)
+    discount: FloatArray  # (T,)
+    pue: FloatArray  # (S, T, D)
+    pue_top: FloatArray  # (S, T)
+    tariff: FloatArray  # (S, T, D, H) per kWh
+    carbon: FloatArray  # (S,) kg per kWh on the policy's basis
+    cards: FloatArray  # (K,)
+    pflops: FloatArray  # (K,) of a module
+    availability: FloatArray  # (K,)
+    idle_kw: FloatArray  # (K,)
+    peak_kw: FloatArray  # (K,)
+    racks: FloatArray  # (K,)
+    capex: FloatArray  # (K, T)
+    opex: FloatArray  # (K, T)
+    order_cost: FloatArray  # (K, T)
+    standing: FloatArray  # (S, K, T) modules
+    work: FloatArray  # (W, K) units that a busy module serves, before the burst factor
+    burst: FloatArray  # (W,)
+    gang: FloatArray  # (W, K) modules of a gang; 0 where it cannot run
+    campaign_gang: FloatArray  # (C, K) modules of a campaign's gang
+    campaign_speed: FloatArray  # (C, K) 0 where it cannot run
+    allowed: BoolArray  # (W, R, S)
+    transfer: FloatArray  # (R, S) per GB
+    traffic: FloatArray  # (W,) GB per unit-hour
+    candidate: BoolArray  # (S,) has to be opened
+    phases: tuple[tuple[int, int], ...]  # (site, position in its list) of every phase
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(periods, typical days, steps)"""
+        days = self.demand.days
+        return days.periods, days.days, days.steps
+
+    @property
+    def futures(self) -> int:
+        return len(self.demand)
+
+    def charge(self, life_periods: int) -> FloatArray:
+        """(T,) discounted charge of 1 paid for an item that arrives in each period (docs/model.md §2, Charges).
+
+        The annuity due of a price over a life of L periods; only payments inside the horizon count.
+        """
+        horizon = self.case.horizon
+        if horizon.costing is Costing.upfront:
+            return self.discount
+        rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
+        payment = 1 / float(((1 + rate) ** -np.arange(life_periods, dtype=float)).sum())
+        return np.array([payment * self.discount[t : t + life_periods].sum() for t in range(horizon.periods)])
+
+    def installed_per_unit(self) -> FloatArray:
+        """(W,) dense FP16 PFLOPS installed that one unit needs (docs/model.md §6)."""
+        out = np.zeros(len(self.case.workloads))
+        for w, workload in enumerate(self.case.workloads):
+            if workload.pflops_per_unit is not None:
+                out[w] = workload.pflops_per_unit
+                continue
+            runs = self.work[w] > 0
+            if runs.any():
+                out[w] = float((self.burst[w] * self.pflops[runs] / self.work[w, runs]).mean())
+        return out
+
+
+def _labels(case: Case, demand: Demand) -> dict[str, list[str]]:
+    days = demand.days
+    return {
+        "future": [str(f) for f in range(len(demand))],
+        "period": [case.horizon.period_label(t) for t in range(case.horizon.periods)],
+        "site": [s.id for s in case.sites],
+        "module type": [k.id for k in case.module_types],
+        "workload": [w.id for w in case.workloads],
+        "region": [r.id for r in case.regions],
+        "campaign": [c.id for c in case.campaigns],
+        "lease": [lease.id for lease in case.leases],
+        "phase": [f"{s.id}[{i}]" for s in case.sites for i in range(len(s.phases))],
+        "vendor": list(case.policy.vendor_share_cap),
+        "day": [f"{d} ({label})" for d, label in enumerate(days.labels)],
+        "step": [str(h) for h in range(days.steps)],
+    }
+
+
+def _standing(case: Case) -> FloatArray:
+    """(S, K, T): `online` reached (or unset) and `retire` still ahead (or unset) at the start of the period."""
+    site = {s.id: i for i, s in enumerate(case.sites)}
+    kind = {k.id: i for i, k in enumerate(case.module_types)}
+    starts = [case.horizon.period_start(t) for t in range(case.horizon.periods)]
+    out = np.zeros((len(site), len(kind), len(starts)))
+    for item in case.fleet:
+        there = [
+            (item.online is None or item.online <= day) and (item.retire is None or item.retire > day) for day in starts
+        ]
+        out[site[item.site], kind[item.module_type]] += item.modules * np.array(there, float)
+    return out
+
+
+def _tariff(case: Case, demand: Demand) -> FloatArray:
+    """(S, T, D, H): tariff averaged over the calendar behind each typical day; the day's mean unless hourly."""
+    days = demand.days
+    prices = {tariff.id: tariff.prices() for tariff in case.tariffs}
+    out = np.zeros((len(case.sites), days.periods, days.days, days.steps))
+    for s, site in enumerate(case.sites):
+        if site.tariff is None:
+            continue
+        by_hour = np.tensordot(days.calendar, prices[site.tariff], axes=([2, 3], [0, 1]))  # (T, D, 24)
+        out[s] = by_hour if days.hourly else by_hour.mean(axis=2, keepdims=True)
+    return out
+
+
+def make_facts(case: Case, demand: Demand) -> Facts:
+    """Work the parameters of docs/model.md §2 out of a case and its demand."""
+    days, periods, types = demand.days, case.horizon.periods, case.module_types
+    if demand.values.shape[1:] != (len(case.workloads), len(case.regions), periods, days.days, days.steps):
+        raise ValueError(f"demand has shape {demand.values.shape}; it does not belong to this case")
+    month = days.calendar.sum(axis=3)  # (T, D, 12)
+    used = days.weight > 0
+    met = (month * used[:, :, None]).sum(axis=1) > 0  # (T, 12) months that the period's days lie in
+    pue = np.array([s.pue_by_month() for s in case.sites])
+    hours = days.weight[:, :, None] * days.step_hours
+    market = case.policy.carbon_basis == "market"
+    cards = np.array([k.cards for k in types], float)
+    work = np.array(
+        [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in case.workloads]
+    )
+    gang = np.array([[-(-(w.gang_cards or 0) // k.cards) for k in types] for w in case.workloads], float)
+    kinds = [w.kind for w in case.workloads]
+    return Facts(
+        case=case,
+        demand=demand,
+        labels=_labels(case, demand),
+        kind=kinds,
+        used=used,
+        hours=hours,
+        step_hours=days.step_hours,
+        period_hours=hours.sum(axis=(1, 2)),
+        period_days=days.weight.sum(axis=1),
+        discount=case.horizon.discount(),
+        pue=np.einsum("tdm,sm->std", month, pue),
+        pue_top=np.array([[max((p[met[t]]), default=1.0) for t in range(periods)] for p in pue]),
+        tariff=_tariff(case, demand),
+        carbon=np.array([s.market_carbon() if market else s.carbon_kg_per_kwh for s in case.sites]),
+        cards=cards,
+        pflops=np.array([k.module_pflops for k in types]),
+        availability=np.array([k.availability for k in types]),
+        idle_kw=np.array([k.power_idle_kw for k in types], float),
+        peak_kw=np.array([k.power_peak_kw for k in types], float),
+        racks=np.array([k.racks for k in types], float),
+        capex=np.array([by_period(k.capex, periods, 0.0) for k in types]),
+        opex=np.array([by_period(k.opex, periods, 0.0) for k in types]),
+        order_cost=np.array([by_period(k.order_cost, periods, 0.0) for k in types]),
+        standing=_standing(case),
+        work=work,
+        burst=np.array(
+            [w.burst_factor if w.kind is WorkloadKind.online else 1.0 for w in case.workloads],
+        ),
+        gang=np.where(work > 0, gang, 0.0),
+        campaign_gang=np.array([[-(-c.gang_cards // k.cards) for k in types] for c in case.campaigns], float).reshape(
+            -1, len(types)
+        ),
+        campaign_speed=np.array([[c.speed.get(k.id, 0.0) for k in types] for c in case.campaigns]).reshape(
+            -1, len(types)
+        ),
+        allowed=allowed_pairs(case),
+        transfer=transfer_cost_per_gb(case),
+        traffic=np.array([w.traffic_gb_per_unit_hour for w in case.workloads]),
+        candidate=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in case.sites]),
+        phases=tuple((s, i) for s, site in enumerate(case.sites) for i in range(len(site.phases))),
+    )
