@@ -12,7 +12,7 @@ import pandas as pd
 from forecasts.futures import Paths, draw_errors, growth_errors, reduce_paths, residual_weeks
 from forecasts.growth import GrowthPrior
 from forecasts.history import History
-from forecasts.level import WeeklyPanel, fit_structural, weekly_panel
+from forecasts.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
 
 METHOD_VERSION = 1
@@ -73,12 +73,13 @@ def make_outlook(
     notes = list(history.notes)
     series = len(history.series)
     logs, empty = _logs(panel)
-    fit = fit_structural(logs, weeks, config.growth)
+    ahead = forecast_level(logs, weeks, config.growth)
+    fit = ahead.structural
     rng_futures, rng_evaluation = (np.random.default_rng([config.seed, stream]) for stream in (1, 2))
-    central_log = fit.mean
+    central_log = ahead.mean
     draws = int(np.clip(4e7 / max(2 * series * weeks, 1), min(100, config.draws), config.draws))
-    sampled = _paths(fit, central_log, max(draws, config.futures), config, rng_futures, empty)
-    evaluation = _paths(fit, central_log, config.evaluation, config, rng_evaluation, empty)
+    sampled = _paths(ahead, max(draws, config.futures), config, rng_futures, empty)
+    evaluation = _paths(ahead, config.evaluation, config, rng_evaluation, empty)
     level = np.where(empty[:, None], 0.0, np.exp(central_log[:series]))
     peak = np.where(empty[:, None], 0.0, np.maximum(np.exp(central_log[series:]), level))
     season_of_hour = _season(history.index, config.seasons)
@@ -106,7 +107,7 @@ def make_outlook(
         notes=tuple(notes),
         provenance=_provenance(history, weeks, config),
     )
-    report = OutlookReport(panel, tuple("structural" for _ in history.series), fit.rate[:series], tuple(notes))
+    report = OutlookReport(panel, ahead.method[:series], fit.rate[:series], tuple(notes))
     return outlook, report
 
 
@@ -143,15 +144,19 @@ def _logs(panel: WeeklyPanel) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.b
 
 
 def _paths(
-    fit: Any, central_log: FloatArray, draws: int, config: ForecastConfig, rng: np.random.Generator, empty: Any
+    ahead: LevelForecast,
+    draws: int,
+    config: ForecastConfig,
+    rng: np.random.Generator,
+    empty: np.ndarray[Any, np.dtype[np.bool_]],
 ) -> Paths:
-    series, ahead = len(empty), central_log.shape[1]
+    series, weeks = len(empty), ahead.mean.shape[1]
+    fit = ahead.structural
     pool, _ = residual_weeks(fit.innovation, rng)
     errors = draw_errors(fit, pool, draws, rng)
-    growth = growth_errors(fit.rate_variance[:series], ahead, draws, config.growth, rng)
-    errors[:, :series] += growth
-    errors[:, series:] += growth
-    values = np.exp(errors + central_log[None])
+    errors += growth_errors(fit.rate_variance, weeks, draws, config.growth, rng)
+    errors = ahead.calibrated(errors / ahead.spread) * ahead.spread
+    values = np.exp(errors + ahead.mean)
     level = np.where(empty[None, :, None], 0.0, values[:, :series])
     peak = np.where(empty[None, :, None], 0.0, np.maximum(values[:, series:], level))
     return Paths(level, peak)

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
-from forecasts.level import StructuralFit
 from forecasts.outlook import FloatArray, Futures
+from forecasts.structural import StructuralFit
 
 # Weeks drawn in one run, so that what moves together for a while keeps doing so.
 BLOCK_WEEKS = 6
@@ -79,12 +79,16 @@ def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random
 def growth_errors(
     rate_variance: FloatArray, ahead: int, draws: int, prior: GrowthPrior, rng: np.random.Generator
 ) -> FloatArray:
-    """(draws, series, weeks ahead) logarithmic errors from not knowing the growth rate, partly common to all series."""
+    """(draws, rows, weeks ahead) logarithmic errors from not knowing growth, partly common to all series.
+
+    rate_variance: (rows,), levels and then peaks; a series' level and peak share their growth error.
+    """
+    series = len(rate_variance) // 2
     common = rng.standard_normal((draws, 1))
-    own = rng.standard_normal((draws, len(rate_variance)))
+    own = rng.standard_normal((draws, series))
     z = np.sqrt(prior.common) * common + np.sqrt(1 - prior.common) * own
     years = np.arange(1, ahead + 1) / WEEKS_PER_YEAR
-    return np.asarray((z * np.sqrt(rate_variance))[:, :, None] * years, dtype=np.float64)
+    return np.asarray((np.concatenate([z, z], axis=1) * np.sqrt(rate_variance))[:, :, None] * years)
 
 
 def reduce_paths(paths: Paths, count: int, rng: np.random.Generator) -> Futures:

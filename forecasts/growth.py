@@ -39,18 +39,19 @@ class GrowthPrior:
         return math.log1p(self.per_year)
 
 
-def posterior_rate(slope: FloatArray, variance: FloatArray, prior: GrowthPrior) -> tuple[FloatArray, FloatArray]:
+def posterior_rate(
+    slope: FloatArray, variance: FloatArray, prior: GrowthPrior, prior_rate: FloatArray | float
+) -> tuple[FloatArray, FloatArray]:
     """Yearly log growth (mean, variance) after seeing slopes with their sampling variance.
 
-    slope, variance: (series,), per year in logs; infinite variance means that the history says nothing.
-    The precision-weighted mean of two normal statements (conjugate normal update).
+    slope, variance: (series,), per year in logs; infinite variance means that the history says nothing. prior_rate is
+    the belief, prior.sigma its standard deviation. The precision-weighted mean of two normal statements.
     """
-    if prior.sigma == 0:
-        return np.full_like(slope, prior.log_rate), np.zeros_like(slope)
     tau2 = prior.sigma**2
-    weight = np.where(np.isfinite(variance), tau2 / (tau2 + np.where(np.isfinite(variance), variance, 0.0)), 0.0)
-    slope = np.where(weight > 0, slope, 0.0)
-    return weight * slope + (1 - weight) * prior.log_rate, (1 - weight) * tau2
+    known = np.isfinite(variance)
+    weight = np.where(known, tau2 / np.maximum(tau2 + np.where(known, variance, 0.0), 1e-300), 0.0)
+    rate = weight * np.where(known, slope, 0.0) + (1 - weight) * prior_rate
+    return np.asarray(rate, dtype=np.float64), np.asarray((1 - weight) * tau2, dtype=np.float64)
 
 
 def damped_years(weeks_ahead: FloatArray, half_life_years: float) -> FloatArray:

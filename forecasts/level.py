@@ -10,27 +10,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import solve_triangular
+from scipy.special import ndtr
 
-from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, damped_years, posterior_rate
+from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
+from forecasts.structural import BACKTEST_WEEKS, StructuralFit, fit_structural
 
 # A week with fewer of its hours measured is treated as not measured.
 MIN_OBSERVED_SHARE = 0.5
-# Five years hold every yearly pattern several times; older weeks cost time and say little about the next ones.
-MAX_WEEKS = 261
-# Belief about a week's unexplained movement before data speak: standard deviation in logs, worth so many weeks.
-VOLATILITY_PRIOR = 0.08
-VOLATILITY_PRIOR_WEEKS = 3.0
-# How fast growth that only the history shows fades back to the prior.
-GROWTH_HALF_LIFE_YEARS = 1.0
-
-# Hyperparameters of the structural model, relative to the AR(1) part's variance: random-walk step, AR(1) coefficient,
-# variance of the yearly pattern.
-_WALK = (0.0, 0.01, 0.04, 0.15, 0.6)
-_PERSISTENCE = (0.0, 0.4, 0.7, 0.9)
-_YEARLY = (0.0, 0.5, 3.0, 15.0)
-_HARMONICS = 6
+# Eight years hold every yearly pattern several times; older weeks cost time and say little about the next ones.
+MAX_WEEKS = 417
+YEAR = 52
+# A year-on-year view needs a year and a quarter before it says anything about this year against the last.
+MIN_WEEKS_YEARLY = 65
+# Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
+SPIKE_DEVIATIONS = 3.0
+# The structural model leads in the first weeks, the median of the three views from a quarter on.
+MEDIAN_FROM_WEEK, MEDIAN_FULL_WEEK = 3, 13
+YEAR_ON_YEAR_DAMPING = 0.5
+# Horizons (weeks ahead, first and past the last) whose errors are pooled.
+BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
+# Standardised errors that a bucket needs before it counts fully against the normal law.
+POOL_HALF = 60
+_KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
+_NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
 
 
 @dataclass(frozen=True)
@@ -101,134 +104,176 @@ def _quantile(blocks: FloatArray, count: IntArray, quantile: float) -> FloatArra
 
 
 @dataclass(frozen=True)
-class StructuralFit:
-    """Forecast of many weekly log series by one structural model.
+class LevelForecast:
+    """Weekly level and peak ahead, in logs. Rows are the levels of all series and then their peaks.
 
-    mean: (series, weeks ahead), expected log value.
-    spread: (series, weeks ahead), standard deviation of the model's error without growth.
-    error_map: (patterns, weeks ahead, weeks ahead), lower triangular: error of the weeks ahead = map @ innovations.
-    pattern: (series,), which map holds for the series.
-    scale: (series,), standard deviation of an innovation in logs.
-    innovation: (series, weeks), whitened one-week-ahead errors of the past, unit variance; NaN where not measured.
-    rate, rate_variance: (series,), yearly log growth and its variance.
+    mean, spread: (rows, ahead), median course and the model's standard deviation around it.
+    quantiles: (buckets, knots), how large standardised errors of earlier forecasts really were; see `calibrated`.
+    pooled: (buckets,), how many errors stand behind them.
+    structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
+    floor: (rows,), log below which demand counts as none.
     """
 
     mean: FloatArray
     spread: FloatArray
-    error_map: FloatArray
-    pattern: IntArray
-    scale: FloatArray
-    innovation: FloatArray
-    rate: FloatArray
-    rate_variance: FloatArray
+    quantiles: FloatArray
+    pooled: IntArray
+    structural: StructuralFit
+    method: tuple[str, ...]
+
+    def calibrated(self, z: FloatArray) -> FloatArray:
+        """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
+        out = np.empty_like(z)
+        for h in range(z.shape[-1]):
+            law = self.quantiles[_bucket(h)]
+            at = z[..., h]
+            inside = np.interp(at, _NORMAL_KNOTS, law)
+            # Beyond the last knots the law goes on as a line through its two outermost ones.
+            low = law[0] + (at - _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
+            high = law[-1] + (at - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
+            out[..., h] = np.where(at < _NORMAL_KNOTS[0], low, np.where(at > _NORMAL_KNOTS[-1], high, inside))
+        return out
+
+    def quantile(self, probability: float) -> FloatArray:
+        """(rows, ahead) logarithm that demand stays below with this probability."""
+        z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
+        return np.asarray(self.mean + self.spread * self.calibrated(np.full(self.mean.shape, z)))
 
 
-def _kernel(a: FloatArray, b: FloatArray, walk: float, persistence: float, yearly: float) -> FloatArray:
-    """Covariance of the structural model between times a and b (weeks, from 1), in units of the AR(1) variance."""
-    lag = np.abs(a[:, None] - b[None, :])
-    cov = np.power(persistence, lag) if persistence else (lag == 0).astype(np.float64)
-    cov = cov + walk * np.minimum(a[:, None], b[None, :])
-    if yearly:
-        weights = np.array([1.0 / k**2 for k in range(1, _HARMONICS + 1)])
-        for k, weight in enumerate(weights / weights.sum(), start=1):
-            cov = cov + yearly * weight * np.cos(2 * np.pi * k * lag / WEEKS_PER_YEAR)
-    return np.asarray(cov, dtype=np.float64)
+def _bucket(horizon: int) -> int:
+    """Which pool of errors a horizon (0 for the first week) draws on; the last one serves all later weeks."""
+    return next((b for b, (_, end) in enumerate(BUCKETS) if horizon < end), len(BUCKETS) - 1)
 
 
-def fit_structural(logs: FloatArray, ahead: int, prior: GrowthPrior) -> StructuralFit:
-    """Random walk + AR(1) + yearly pattern + growth, for all series at once.
+def forecast_level(
+    logs: FloatArray, ahead: int, prior: GrowthPrior, *, half_life_years: float = 1.0, max_origins: int = 20
+) -> LevelForecast:
+    """Weekly logs of level and peak `ahead` weeks on, with intervals from rolling origins.
 
-    logs: (series, weeks), NaN where not measured; each series must have a value somewhere. ahead: weeks.
-    This is the unobserved-components model of Harvey (1989) at weekly grain. Its likelihood is evaluated on a grid of
-    variance ratios that all series share, so that one Cholesky factor serves every series with the same holes; the
-    predictions are averaged with the likelihoods as weights. The growth rate is a normal prior updated by the slope
-    that generalised least squares finds.
+    logs: (rows, weeks), levels of all series and then their peaks, NaN where not measured, one value at least a row.
+    Where a row goes back a year and a quarter the course is the structural model's in the first weeks and passes to
+    the median of three views: structural, year on year with damped growth, and yearly Fourier terms on the level held.
+    Shorter rows follow the structural model, whose growth is then mostly the prior's. Growth belief fades out between
+    one and two years of history. Errors are measured at earlier origins with the same rules, divided by the spread
+    foretold at that origin, and pooled over rows by horizon.
     """
-    series, weeks = logs.shape
-    grid = [(w, p, y) for w in _WALK for p in _PERSISTENCE for y in _YEARLY if not (w > 0.1 and p > 0.8)]
-    if weeks < 60:
-        grid = [(w, p, y) for (w, p, y) in grid if y in (0.0, 3.0)]
-    seen = np.isfinite(logs)
-    masks, group = np.unique(seen, axis=0, return_inverse=True)
-    group = group.reshape(-1)
-    t_all = np.arange(1, weeks + ahead + 1, dtype=np.float64)
-    loglik = np.full((len(grid), series), -np.inf)
-    mean = np.zeros((len(grid), series, ahead))
-    rate = np.zeros((len(grid), series))
-    rate_var = np.zeros((len(grid), series))
-    sigma2 = np.zeros((len(grid), series))
-    damped = damped_years(np.arange(1, ahead + 1, dtype=np.float64), GROWTH_HALF_LIFE_YEARS)
-    steady = np.arange(1, ahead + 1) / WEEKS_PER_YEAR
-    for g, hyper in enumerate(grid):
-        cov = _kernel(t_all, t_all, *hyper)
-        for m, mask in enumerate(masks):
-            rows = np.flatnonzero(group == m)
-            at = np.flatnonzero(mask)
-            n = len(at)
-            chol = np.linalg.cholesky(cov[np.ix_(at, at)] + 1e-8 * np.eye(n))
-            years = (at - (weeks - 1)) / WEEKS_PER_YEAR
-            base = np.column_stack([np.ones(n), years])
-            white = solve_triangular(chol, np.column_stack([base, logs[np.ix_(rows, at)].T]), lower=True)
-            one, slope_x, y = white[:, 0], white[:, 1], white[:, 2:]
-            oo = one @ one
-            sx = slope_x - one * (one @ slope_x / oo)
-            yc = y - np.outer(one, one @ y / oo)
-            xx = float(sx @ sx)
-            slope = (sx @ yc) / xx if xx > 1e-9 else np.zeros(len(rows))
-            rss0 = ((yc - np.outer(sx, slope)) ** 2).sum(axis=0)
-            dof = max(n - 2, 0)
-            s2 = (rss0 + VOLATILITY_PRIOR_WEEKS * VOLATILITY_PRIOR**2) / (dof + VOLATILITY_PRIOR_WEEKS)
-            variance = s2 / xx if xx > 1e-9 else np.full(len(rows), np.inf)
-            b, bvar = posterior_rate(slope, variance, prior)
-            resid = yc - np.outer(sx, b)
-            rss = (resid**2).sum(axis=0)
-            s2 = (rss + VOLATILITY_PRIOR_WEEKS * VOLATILITY_PRIOR**2) / (max(n - 1, 0) + VOLATILITY_PRIOR_WEEKS)
-            logdet = 2 * np.log(np.diag(chol)).sum() + np.log(oo)
-            loglik[g, rows] = -0.5 * (logdet + (n - 1 + VOLATILITY_PRIOR_WEEKS) * np.log(s2))
-            alpha = (one @ (y - np.outer(slope_x, b))) / oo
-            weights = solve_triangular(chol, cov[np.ix_(at, np.arange(weeks, weeks + ahead))], lower=True)
-            fitted = y - np.outer(slope_x, b) - np.outer(one, alpha)
-            excess = b - prior.log_rate
-            # The line's own anchor is the last week (year 0): past growth fades, believed growth stays.
-            growth = prior.log_rate * steady[None, :] + excess[:, None] * damped[None, :]
-            mean[g, rows] = (weights.T @ fitted).T + alpha[:, None] + growth
-            rate[g, rows] = b
-            rate_var[g, rows] = bvar
-            sigma2[g, rows] = s2
-    pooled = loglik.mean(axis=1, keepdims=True)
-    score = loglik + 1.0 * (pooled - pooled.max())
-    score -= score.max(axis=0, keepdims=True)
-    weight = np.exp(score)
-    weight /= weight.sum(axis=0, keepdims=True)
-    best = weight.argmax(axis=0)
-    used, pattern = np.unique(best, return_inverse=True)
-    maps = np.zeros((len(used), ahead, ahead))
-    innovation = np.full((series, weeks), np.nan)
-    scale = np.sqrt((weight * sigma2).sum(axis=0))
-    for u, g in enumerate(used):
-        cov = _kernel(t_all, t_all, *grid[g]) + 1e-8 * np.eye(len(t_all))
-        full = np.linalg.cholesky(cov)
-        maps[u] = full[weeks:, weeks:]
-        for m, mask in enumerate(masks):
-            rows = np.flatnonzero((group == m) & (best == g))
-            if not len(rows):
-                continue
-            at = np.flatnonzero(mask)
-            chol = np.linalg.cholesky(cov[np.ix_(at, at)])
-            years = (at - (weeks - 1)) / WEEKS_PER_YEAR
-            y = logs[np.ix_(rows, at)] - np.outer(rate[g, rows], years)
-            white = solve_triangular(chol, np.column_stack([np.ones(len(at)), y.T]), lower=True)
-            one = white[:, 0]
-            resid = white[:, 1:] - np.outer(one, one @ white[:, 1:] / (one @ one))
-            innovation[np.ix_(rows, at)] = (resid / np.sqrt(sigma2[g, rows])).T
-    spread = scale[:, None] * np.sqrt((maps**2).sum(axis=2))[pattern]
-    return StructuralFit(
-        mean=np.einsum("gs,gsh->sh", weight, mean),
-        spread=spread,
-        error_map=maps,
-        pattern=pattern.reshape(-1),
-        scale=scale,
-        innovation=innovation,
-        rate=(weight * rate).sum(axis=0),
-        rate_variance=(weight * rate_var).sum(axis=0),
+    rows, weeks = logs.shape
+    clean = despike(_bridge(logs))
+    first = np.isfinite(clean).argmax(axis=1)
+    years = (weeks - first) / WEEKS_PER_YEAR
+    prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
+    origins = _origins(weeks, max_origins)
+    fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
+    mean, method = _blend(clean, weeks, fit.mean)
+    reach = fit.origin_mean.shape[2]
+    errors = np.full((len(origins), rows, reach), np.nan)
+    for o, end in enumerate(origins):
+        if end == 0:
+            continue
+        course, _ = _blend(clean[:, :end], int(end), fit.origin_mean[o])
+        came = logs[:, end : end + reach]
+        errors[o, :, : came.shape[1]] = (came - course[:, : came.shape[1]]) / fit.origin_spread[o, :, : came.shape[1]]
+    quantiles, pooled = _pool(errors)
+    return LevelForecast(mean, fit.spread, quantiles, pooled, fit, method)
+
+
+def _origins(weeks: int, most: int) -> IntArray:
+    """Earlier numbers of known weeks to forecast from: from a third of the history (two years at most) on."""
+    first = max(8, min(2 * YEAR, weeks // 2))
+    if weeks - first < 3:
+        return np.zeros(0, dtype=np.int64)
+    step = max(1, -(-(min(weeks - first, 2 * YEAR + BACKTEST_WEEKS)) // most))
+    return np.arange(weeks - 2, first - 1, -step, dtype=np.int64)[:most][::-1].copy()
+
+
+def _bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
+    """Holes of a few weeks filled along a straight line, so that series keep sharing their factorisation."""
+    frame = pd.DataFrame(logs.T)
+    return frame.interpolate(limit=longest, limit_area="inside").to_numpy().T.copy()
+
+
+def despike(logs: FloatArray) -> FloatArray:
+    """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around."""
+    frame = pd.DataFrame(logs.T)
+    middle = frame.rolling(5, center=True, min_periods=3).median().to_numpy().T
+    middle = np.where(np.isfinite(middle), middle, logs)
+    off = logs - middle
+    size = np.abs(off)
+    kept = np.where(np.isfinite(size), size, 0.0)
+    spread = 1.4826 * np.median(kept, axis=1, keepdims=True)
+    bound = np.where(spread > 0, SPIKE_DEVIATIONS * spread, np.inf)
+    return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
+
+
+def _blend(clean: FloatArray, weeks: int, structural: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+    """Course (rows, ahead) from the views that a row's history allows, and their names."""
+    ahead = structural.shape[1]
+    rows = clean.shape[0]
+    enough = (
+        np.isfinite(clean[:, -MIN_WEEKS_YEARLY:]).all(axis=1)
+        if weeks >= MIN_WEEKS_YEARLY
+        else np.zeros(rows, dtype=bool)
     )
+    course = structural.copy()
+    if enough.any():
+        yearly = year_on_year(clean[enough], ahead)
+        fourier = fourier_held(clean[enough], ahead)
+        middle = np.median(np.stack([structural[enough], yearly, fourier]), axis=0)
+        share = np.clip((np.arange(1, ahead + 1) - MEDIAN_FROM_WEEK) / (MEDIAN_FULL_WEEK - MEDIAN_FROM_WEEK), 0.0, 1.0)
+        course[enough] = (1 - share) * structural[enough] + share * middle
+    long, short = "median of structural, year on year and Fourier", "structural"
+    return course, tuple(long if e else short for e in enough)
+
+
+def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
+    """(rows, ahead): last year's weeks, smoothed over three, plus damped growth of the last quarter over its own.
+
+    logs: (rows, weeks) with at least 65 weeks and no hole in the last 65.
+    """
+    quarter = min(13, logs.shape[1] - YEAR)
+    growth = (logs[:, -quarter:] - logs[:, -quarter - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
+    frame = pd.DataFrame(logs[:, -YEAR - 1 :].T)
+    smooth = frame.rolling(3, center=True, min_periods=1).mean().to_numpy().T[:, 1:]
+    turn = np.arange(ahead) // YEAR
+    damping = YEAR_ON_YEAR_DAMPING * (1 - YEAR_ON_YEAR_DAMPING ** (turn + 1)) / (1 - YEAR_ON_YEAR_DAMPING)
+    return np.asarray(smooth[:, np.arange(ahead) % YEAR] + growth[:, None] * damping)
+
+
+def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float = 3.0) -> FloatArray:
+    """(rows, ahead): yearly Fourier terms over a line, the line held at the last quarter's level.
+
+    logs: (rows, weeks); holes must be the same in every row's last 65 weeks (none). Ridge keeps a pattern that was
+    seen only once or twice small.
+    """
+    rows, weeks = logs.shape
+    t = np.arange(weeks + ahead) / WEEKS_PER_YEAR
+    k = np.arange(1, harmonics + 1)
+    angle = 2 * np.pi * np.outer(t, k)
+    X = np.column_stack([np.ones_like(t), t - (weeks - 1) / WEEKS_PER_YEAR, np.sin(angle), np.cos(angle)])
+    penalty = ridge * np.eye(X.shape[1])
+    penalty[0, 0] = 0
+    seen = np.isfinite(logs)
+    past = X[:weeks]
+    gram = np.einsum("rw,wi,wj->rij", seen, past, past, optimize=True) + penalty
+    moment = np.where(seen, logs, 0.0) @ past
+    beta = np.linalg.solve(gram, moment[..., None])[..., 0]
+    quarter = min(13, weeks)
+    held = np.nanmean(logs[:, -quarter:] - beta @ past[-quarter:].T, axis=1)
+    season = beta[:, [0, *range(2, X.shape[1])]] @ X[weeks:][:, [0, *range(2, X.shape[1])]].T
+    return np.asarray(season + held[:, None]).reshape(rows, ahead)
+
+
+def _pool(errors: FloatArray) -> tuple[FloatArray, IntArray]:
+    """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few."""
+    table = np.tile(_NORMAL_KNOTS, (len(BUCKETS), 1))
+    count = np.zeros(len(BUCKETS), dtype=np.int64)
+    for b, (begin, end) in enumerate(BUCKETS):
+        z = errors[:, :, begin:end]
+        z = z[np.isfinite(z)]
+        count[b] = z.size
+        if z.size >= 8:
+            # Neighbouring weeks of one forecast err together: they count once.
+            own = z.size / (end - begin)
+            weight = own / (own + POOL_HALF)
+            table[b] = weight * np.quantile(z, _KNOTS) + (1 - weight) * _NORMAL_KNOTS
+    return np.maximum.accumulate(table, axis=1), count
