@@ -13,27 +13,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 
 from planner.case import (
-    Campaign,
     Case,
     FloatArray,
     GivenDemand,
     Horizon,
-    ModuleType,
-    Site,
     SiteStatus,
     WorkloadKind,
     by_period,
 )
+from planner.check_power import gang_fits, power_somewhere, standing_power
 from planner.draft import Draft, draft_of
-from planner.fault import CrossFault, Fault, Location, faults_of, shown
+from planner.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
 from planner.network import latency_between, pairs_within
 from planner.plausible import CaseWarning, warnings
 from planner.references import plain, reference_faults
 
-__all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "standing_modules", "warnings"]
+__all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]
 
 _PROBABILITY_TOLERANCE = 1e-6
-_POWER_TOLERANCE = 1e-6
 
 
 def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
@@ -58,9 +55,9 @@ def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
     for check in (_meta, _horizon, _lead_times, _runnable, _coordinates, _campaigns, _mapping, _given_demand, _policy):
         faults += check(draft, document)
     if draft.are_whole("horizon", "sites", "module_types", "fleet"):
-        faults += _standing_power(draft)
+        faults += standing_power(draft)
     if draft.are_whole("sites", "module_types", "leases", "workloads"):
-        faults += _power_somewhere(draft)
+        faults += power_somewhere(draft)
     reachable = draft.are_whole("regions", "sites", "network", "workloads", "demand")
     if reachable and not any(fault.kind == "no_coordinates" for fault in faults):
         faults += _reach(draft)
@@ -197,34 +194,7 @@ def _campaigns(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
                     campaign.card_days,
                 )
         if campaign.value is None and draft.are_whole("sites", "module_types"):
-            yield from _gang_fits(i, campaign, draft)
-
-
-def _gang_fits(i: int, campaign: Campaign, draft: Draft) -> Iterator[CrossFault]:
-    """A compulsory campaign needs a site whose power can carry its whole gang on one of its types."""
-    needed_mw, best_mw = np.inf, 0.0
-    for _, site in draft.sites:
-        if campaign.allowed_sites is not None and site.id not in campaign.allowed_sites:
-            continue
-        room_mw = float(np.max(np.asarray(site.power_mw, float))) + sum(p.mw * p.max_count for p in site.phases)
-        for _, kind in draft.module_types:
-            if kind.id in campaign.speed:
-                gang_mw = -(-campaign.gang_cards // kind.cards) * kind.power_peak_kw * min(site.pue_by_month()) / 1000
-                if gang_mw <= room_mw + _POWER_TOLERANCE or any(
-                    lease.site == site.id and lease.module_type == kind.id for _, lease in draft.leases
-                ):
-                    return
-                if gang_mw - room_mw < needed_mw - best_mw:
-                    needed_mw, best_mw = gang_mw, room_mw
-    if np.isfinite(needed_mw):
-        yield CrossFault(
-            ("campaigns", i, "gang_cards"),
-            f"{campaign.gang_cards} cards, which need {needed_mw:.3g} MW where the best site has {best_mw:.3g} MW "
-            "with every phase",
-            "a gang that fits one site, more power, or a value (the campaign may then stay unfinished)",
-            "gang_too_large",
-            campaign.gang_cards,
-        )
+            yield from gang_fits(i, campaign, draft)
 
 
 def _mapping(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
@@ -246,8 +216,6 @@ def _given_demand(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
     if abs(total - 1) > _PROBABILITY_TOLERANCE:
         found = f"probabilities {', '.join(f'{f.probability:g}' for f in demand.futures)} that add up to {total:.6g}"
         yield CrossFault(("demand", "futures"), found, "probabilities that add up to 1", "probabilities", total)
-    if any(day.kind is not None or day.month is not None for day in demand.days):
-        yield from _calendar_days(draft, demand)
     for f, future in enumerate(demand.futures):
         seen: dict[tuple[str, str], int] = {}
         for i, series in enumerate(future.series):
@@ -260,25 +228,6 @@ def _given_demand(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
                 seen[key] = i
             if draft.horizon is not None:
                 yield from _shape(series.values, demand, draft.horizon, (*at, "values"))
-
-
-def _calendar_days(draft: Draft, demand: GivenDemand) -> Iterator[CrossFault]:
-    """A typical day that names a month can only stand for days of periods that hold this month."""
-    horizon = draft.horizon
-    if horizon is None:
-        return
-    for i, day in enumerate(demand.days):
-        if day.month is None or (isinstance(day.weight_days, list) and len(day.weight_days) != horizon.periods):
-            continue
-        weight = by_period(day.weight_days, horizon.periods, 0.0)
-        for t in np.flatnonzero(weight > 0):
-            first = horizon.period_start(int(t)).month - 1
-            months = {(first + n) % 12 + 1 for n in range(horizon.months_per_period)}
-            if day.month not in months:
-                found = f"month {day.month} with {weight[t]:g} days in period {t}, which holds {sorted(months)}"
-                allowed = "a month of every period in which the day has weight"
-                yield CrossFault(("demand", "days", i, "month"), found, allowed, "month_outside", day.month)
-                break
 
 
 def _shape(values: Any, demand: GivenDemand, horizon: Horizon, at: Location) -> Iterator[CrossFault]:
@@ -318,7 +267,7 @@ def _policy(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
         crossed = np.flatnonzero(lows > highs)
         if crossed.size:
             t = int(crossed[0])
-            found = f"minimum {lows[t]:g} above maximum {highs[t]:g} in {_periods(crossed)}"
+            found = f"minimum {lows[t]:g} above maximum {highs[t]:g} in {periods_text(crossed)}"
             yield CrossFault(("policy", "build_ahead"), found, "a minimum of at most the maximum", "crossed_range")
     kinds = {w.id: w.kind for _, w in draft.workloads}
     for i, name in enumerate(policy.resilience.workloads if policy.resilience else []):
@@ -338,84 +287,6 @@ def _policy(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
                 found = f"a mean of {mean:.3g} for the candidate {site.id}, above its pue_limit {site.pue_limit:g}"
                 allowed = f"at most {site.pue_limit:g}: it could not be approved"
                 yield CrossFault(("sites", s, "pue"), found, allowed, "pue_limit", site.pue)
-
-
-def standing_modules(horizon: Horizon, sites: list[Site], types: list[ModuleType], fleet: Iterable[Any]) -> FloatArray:
-    """(sites, types, periods) modules in service: online at or before the period's start, not retired by then."""
-    site_index = {s.id: i for i, s in enumerate(sites)}
-    type_index = {k.id: i for i, k in enumerate(types)}
-    out = np.zeros((len(sites), len(types), horizon.periods))
-    for item in fleet:
-        for t in range(horizon.periods):
-            start = horizon.period_start(t)
-            if (item.online is None or item.online <= start) and (item.retire is None or item.retire > start):
-                out[site_index[item.site], type_index[item.module_type], t] += item.modules
-    return out
-
-
-def pue_by_period(horizon: Horizon, site: Site) -> FloatArray:
-    """(periods,) the largest monthly PUE of each period, which the power limit must hold for."""
-    pue = site.pue_by_month()
-    months = horizon.months_per_period
-    first = horizon.start.month - 1
-    return np.array([max(pue[(first + t * months + n) % 12] for n in range(months)) for t in range(horizon.periods)])
-
-
-def _standing_power(draft: Draft) -> Iterator[CrossFault]:
-    """What stands fits into the power and the space of its site, with every phase that can have arrived."""
-    horizon = draft.horizon
-    assert horizon is not None
-    sites, types = [s for _, s in draft.sites], [k for _, k in draft.module_types]
-    standing = standing_modules(horizon, sites, types, [f for _, f in draft.fleet])
-    peak_mw = np.array([k.power_peak_kw for k in types]) / 1000
-    racks = np.array([k.racks for k in types])
-    hosts = {f.site for _, f in draft.fleet if f.modules}
-    for s, site in draft.sites:
-        if site.status is SiteStatus.candidate and site.id in hosts:
-            found = f"candidate for {site.id}, where modules of the fleet stand"
-            yield CrossFault(("sites", s, "status"), found, "existing, or no fleet there", "fleet_at_candidate")
-    for (s, site), modules in zip(draft.sites, standing, strict=True):
-        if not modules.any():
-            continue
-        arrived = np.array([[p.lead_periods <= t for p in site.phases] for t in range(horizon.periods)], float)
-        counts = np.array([p.max_count for p in site.phases], float)
-        more_mw = arrived @ (counts * [p.mw for p in site.phases]) if site.phases else 0.0
-        more_racks = arrived @ (counts * [p.space_racks for p in site.phases]) if site.phases else 0.0
-        power_mw = by_period(site.power_mw, horizon.periods, 0.0) + more_mw
-        used_mw = peak_mw @ modules * pue_by_period(horizon, site)
-        short = np.flatnonzero(used_mw > power_mw + _POWER_TOLERANCE)
-        if short.size:
-            t = int(short[np.argmax((used_mw - power_mw)[short])])
-            found = (
-                f"{power_mw[t]:.4g} MW at {site.id} with every phase that can have arrived, where the standing fleet "
-                f"takes {used_mw[t]:.4g} MW ({_periods(short)}; {used_mw[t] - power_mw[t]:.4g} MW too little)"
-            )
-            yield CrossFault(
-                ("sites", s, "power_mw"), found, f"at least {used_mw[t]:.4g} MW, or a smaller fleet", "fleet_power"
-            )
-        if site.space_racks is not None:
-            space = by_period(site.space_racks, horizon.periods, np.inf) + more_racks
-            used = racks @ modules
-            tight = np.flatnonzero(used > space + _POWER_TOLERANCE)
-            if tight.size:
-                t = int(tight[np.argmax((used - space)[tight])])
-                found = (
-                    f"{space[t]:g} racks at {site.id}, where the standing fleet fills {used[t]:g} ({_periods(tight)})"
-                )
-                allowed = f"at least {used[t]:g} racks, or a smaller fleet"
-                yield CrossFault(("sites", s, "space_racks"), found, allowed, "fleet_space")
-
-
-def _power_somewhere(draft: Draft) -> Iterator[CrossFault]:
-    """If everything that could run work needs power, some site has some."""
-    useful = {name for _, w in draft.workloads for name in w.throughput}
-    needs = [k.power_peak_kw > 0 for _, k in draft.module_types if k.id in useful]
-    power = [np.any(np.asarray(s.power_mw, float) > 0) or bool(s.phases) for _, s in draft.sites]
-    leased = any(not lease.uses_site_power for _, lease in draft.leases)
-    if needs and all(needs) and not any(power) and not leased:
-        found = f"no power in any period and no phase at any of the {len(power)} sites"
-        allowed = "power_mw above 0, a phase, or a lease that brings its own power"
-        yield CrossFault(("sites",), found, allowed, "no_power")
 
 
 def _reach(draft: Draft) -> Iterator[CrossFault]:
@@ -454,12 +325,3 @@ def _flat(values: Any) -> FloatArray:
     if isinstance(values, list):
         return np.concatenate([_flat(v) for v in values]) if values else np.zeros(0)
     return np.array([float(values)])
-
-
-def _periods(index: Iterable[Any]) -> str:
-    numbers = [int(t) for t in index]
-    if len(numbers) == 1:
-        return f"period {numbers[0]}"
-    if numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"periods {numbers[0]} to {numbers[-1]}"
-    return f"periods {', '.join(map(str, numbers))}"

@@ -202,3 +202,13 @@ def among(known: Iterable[str], wanted: str, what: str) -> str:
         return f"one of {', '.join(names)}"
     near = difflib.get_close_matches(wanted, names, 3, 0.4) or names[:3]
     return f"one of {len(names)} {what}, such as {', '.join(near)}"
+
+
+def periods_text(index: Iterable[Any]) -> str:
+    """Period numbers in words: "period 2", "periods 0 to 3"."""
+    numbers = [int(t) for t in index]
+    if len(numbers) == 1:
+        return f"period {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"periods {numbers[0]} to {numbers[-1]}"
+    return f"periods {', '.join(map(str, numbers))}"

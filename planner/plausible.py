@@ -241,6 +241,15 @@ def _given_demand(case: Case) -> Iterator[CaseWarning]:
         usual = f"{true_hours[t]:g} hours ({true_hours[t] / 24:g} days of 24)"
         yield _warning(("demand", "days"), found, usual, "weights")
         break
+    for i, day in enumerate(demand.days):
+        for t in np.flatnonzero(by_period(day.weight_days, periods, 0.0) > 0):
+            first = case.horizon.period_start(int(t)).month - 1
+            months = sorted((first + n) % 12 + 1 for n in range(case.horizon.months_per_period))
+            if day.month is not None and day.month not in months:
+                label = case.horizon.period_label(int(t))
+                found = f"month {day.month} of {day.id}, which has weight in {label}"
+                yield _warning(("demand", "days", i, "month"), found, f"a month of {label}: {months}", "month_outside")
+                break
     unnamed = {w.id for w in case.workloads} - {s.workload for f in demand.futures for s in f.series}
     if unnamed:
         found = f"no series of {', '.join(sorted(unnamed))}: their demand is 0"
