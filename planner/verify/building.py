@@ -101,11 +101,13 @@ def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
 def _check_opening(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
     book.limit("site_open.once", plan.openings.sum(axis=2), "most", 1.0, ("future", "site"))
     book.limit("site_open.candidate", plan.openings, "most", 0.0, _SITE, where=~facts.candidate[:, None])
-    closed = facts.candidate[:, None] & (capacity.opened < 0.5)
-    book.limit("site_open", capacity.modules.sum(axis=2), "most", 0.0, _SITE, where=closed)
+    closed = 1.0 - np.minimum(np.round(capacity.opened), 1.0)
+    candidate = facts.candidate[:, None]
+    book.limit("site_open", capacity.modules.sum(axis=2) * closed, "most", 0.0, _SITE, where=candidate)
     if facts.phases:
         site = [s for s, _ in facts.phases]
-        book.limit("site_open", plan.phases, "most", 0.0, ("future", "phase", "period"), where=closed[:, site])
+        axes = ("future", "phase", "period")
+        book.limit("site_open", plan.phases * closed[:, site], "most", 0.0, axes, where=candidate[site])
 
 
 def _check_lead(facts: Facts, plan: PlanArrays, book: Book) -> None:
