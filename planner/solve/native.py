@@ -13,13 +13,13 @@ columns for whole ones and calls a wrong value optimal.
 from __future__ import annotations
 
 import datetime
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from ortools.math_opt import (
     callback_pb2,
@@ -35,7 +35,7 @@ from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter as I
 
 from planner.program.blocks import Arrays, FloatArray
 
-__all__ = ["Incremental", "Interrupter", "Outcome", "Settings", "encode", "run"]
+__all__ = ["Incremental", "Interrupter", "Outcome", "Settings", "encode", "money_factor", "run", "scip_bound"]
 
 SolverName = Literal["scip", "highs", "glop"]
 Status = Literal[
@@ -80,7 +80,7 @@ class Settings:
     cutoff: float | None = None
     options: tuple[tuple[str, bool | int | float | str], ...] = ()
 
-    def parameters(self) -> Any:
+    def parameters(self, factor: float = 1.0) -> Any:
         p = parameters_pb2.SolveParametersProto()
         if self.seconds is not None:
             p.time_limit.FromTimedelta(datetime.timedelta(seconds=max(self.seconds, 0.01)))
@@ -93,7 +93,7 @@ class Settings:
         if self.node_limit is not None:
             p.node_limit = self.node_limit
         if self.cutoff is not None:
-            p.cutoff_limit = self.cutoff
+            p.cutoff_limit = self.cutoff * factor
         if self.solver == "glop":
             p.glop.use_preprocessing = self.preprocessing
             p.glop.use_dual_simplex = True
@@ -228,7 +228,7 @@ def _dense(vector: Any, size: int) -> FloatArray | None:
     return out
 
 
-def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float) -> Outcome:
+def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float, factor: float = 1.0) -> Outcome:
     reason = result.termination.reason
     status = _STATUSES.get(reason, "numerical_error")
     solution = result.solutions[0] if len(result.solutions) else None
@@ -237,10 +237,12 @@ def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float) 
     if solution is not None:
         primal = solution.primal_solution
         if solution.HasField("primal_solution") and primal.feasibility_status == 2:
-            x, objective = _dense(primal.variable_values, columns), float(primal.objective_value)
+            x, objective = _dense(primal.variable_values, columns), float(primal.objective_value) / factor
         if solution.HasField("dual_solution"):
             duals = _dense(solution.dual_solution.dual_values, rows)
             reduced = _dense(solution.dual_solution.reduced_costs, columns)
+            duals = None if duals is None else duals / factor
+            reduced = None if reduced is None else reduced / factor
         if solution.HasField("basis"):
             basis = solution.basis
     if status in ("optimal", "feasible") and x is None:
@@ -251,11 +253,35 @@ def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float) 
     if status == "optimal" and not whole:
         bound = objective
     elif whole and status in ("optimal", "feasible", "no_solution"):
-        bound = min(float(result.termination.objective_bounds.dual_bound), objective)
+        bound = min(float(result.termination.objective_bounds.dual_bound) / factor, objective)
     iterations = int(result.solve_stats.simplex_iterations)
     return Outcome(
         status, x, objective, bound, duals, reduced, basis, iterations, seconds, result.termination.detail[:200]
     )
+
+
+def money_factor(cost: FloatArray) -> float:
+    """A power of two that brings the middle cost near 1.
+
+    Solvers' tolerances on prices are absolute (1e-7): with costs of 1e-5 they would leave out whole parts of a plan.
+    """
+    priced = np.abs(cost[cost != 0])
+    if not len(priced):
+        return 1.0
+    return float(2.0 ** np.clip(np.round(-np.log2(np.median(priced))), -40, 40))
+
+
+_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$", re.IGNORECASE)
+
+
+def scip_bound(line: str) -> float | None:
+    """The dual bound in a line of SCIP's table of nodes, None for any other line."""
+    cells = [cell.strip() for cell in line.split("|")]
+    if len(cells) < 16 or not _NUMBER.match(cells[-4]):
+        return None
+    bound = float(cells[-4])
+    # the table prints seven digits; take the last one off so that the bound stays below the truth
+    return bound - 1e-6 * abs(bound)
 
 
 def run(
@@ -264,9 +290,12 @@ def run(
     *,
     relax: bool = False,
     interrupter: Interrupter | None = None,
-    on_message: Callable[[Sequence[str]], None] | None = None,
+    on_bound: Callable[[float], None] | None = None,
 ) -> Outcome:
-    """Minimise; every ending is mapped to a status, none raises. The GIL is free meanwhile."""
+    """Minimise; every ending is mapped to a status, none raises. The GIL is free meanwhile.
+
+    on_bound: called with the proven lower bound whenever SCIP prints one.
+    """
     if arrays.columns == 0:
         holds = bool(np.all(arrays.row_lower <= 0) and np.all(arrays.row_upper >= 0))
         value = 0.0 if holds else np.inf
@@ -275,14 +304,22 @@ def run(
         )
     started = time.perf_counter()
     whole = bool(arrays.integer.any()) and not relax
+    factor = money_factor(arrays.cost)
+
+    def listen(lines: Sequence[str]) -> None:
+        for line in lines:
+            bound = scip_bound(line)
+            if bound is not None and on_bound is not None:
+                on_bound(bound / factor)
+
     try:
         result = raw.solve(
-            encode(arrays, relax=relax),
+            encode(replace(arrays, cost=arrays.cost * factor), relax=relax),
             _SOLVERS[settings.solver],
             parameters_pb2.SolverInitializerProto(),
-            settings.parameters(),
+            settings.parameters(factor),
             settings.start(),
-            None if on_message is None else lambda lines: on_message(list(lines)),
+            None if on_bound is None else listen,
             callback_pb2.CallbackRegistrationProto(),
             None,
             interrupter,
@@ -296,7 +333,7 @@ def run(
             seconds=time.perf_counter() - started,
             detail=f"{type(error).__name__}: {error}"[:200],
         )
-    return _outcome(result, arrays.columns, arrays.rows, whole, time.perf_counter() - started)
+    return _outcome(result, arrays.columns, arrays.rows, whole, time.perf_counter() - started, factor)
 
 
 class Incremental:
@@ -309,22 +346,15 @@ class Incremental:
         self._columns, self._rows = arrays.columns, arrays.rows
         self._solver = raw.new(_SOLVERS["glop"], encode(arrays, relax=True), parameters_pb2.SolverInitializerProto())
 
-    def move(
-        self, rows: NDArray[np.int64], lower: FloatArray, upper: FloatArray, cost: FloatArray | None = None
-    ) -> None:
-        """Set the bounds of `rows` and, if given, the whole cost vector."""
+    def move(self, rows: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
+        """Set the bounds of `rows`."""
         update = model_update_pb2.ModelUpdateProto()
         bounds = update.linear_constraint_updates
-        ids, free = rows.tolist(), np.ones(len(rows), bool)
-        if free.any():
-            bounds.lower_bounds.ids.extend(ids)
-            bounds.lower_bounds.values.extend(lower.tolist())
-            bounds.upper_bounds.ids.extend(ids)
-            bounds.upper_bounds.values.extend(upper.tolist())
-        if cost is not None:
-            priced = update.objective_updates.linear_coefficients
-            priced.ids.extend(range(self._columns))
-            priced.values.extend(cost.tolist())
+        ids = rows.tolist()
+        bounds.lower_bounds.ids.extend(ids)
+        bounds.lower_bounds.values.extend(lower.tolist())
+        bounds.upper_bounds.ids.extend(ids)
+        bounds.upper_bounds.values.extend(upper.tolist())
         if not self._solver.update(update):
             raise RuntimeError("GLOP refused an update of row bounds")
 
@@ -338,9 +368,4 @@ class Incremental:
         except Exception as error:  # see `run`
             detail = f"{type(error).__name__}: {error}"[:200]
             return Outcome("numerical_error", None, np.inf, -np.inf, detail=detail)
-        return _outcome(result, self._columns, self._rows, False, time.perf_counter() - started)
-
-
-def stacked(first: sp.csr_matrix, second: sp.csr_matrix) -> sp.csr_matrix:
-    """Rows of `second` under those of `first`."""
-    return sp.csr_matrix(sp.vstack([first, second]))
+        return _outcome(result, self._columns, self._rows, False, time.perf_counter() - started, self._factor)

@@ -7,8 +7,6 @@ here is exact in the orders and optimal in the dispatch that belongs to them.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,21 +20,11 @@ from .solution import SolutionStatus
 
 Ending = SolutionStatus | None
 
-_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$", re.IGNORECASE)
-
 
 def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
     """(master columns,) and one array a block, from the columns of the flat program."""
     cuts = program.master.columns + np.cumsum([0, *(b.cost.shape[0] for b in program.blocks)])
     return x[: program.master.columns], [x[a:b] for a, b in itertools.pairwise(cuts)]
-
-
-def scip_bound(line: str) -> float | None:
-    """The dual bound in a line of SCIP's table of nodes, None for any other line."""
-    cells = [cell.strip() for cell in line.split("|")]
-    if len(cells) < 16 or not _NUMBER.match(cells[-4]):
-        return None
-    return float(cells[-4])
 
 
 def fixed(arrays: Arrays, x: FloatArray) -> Arrays:
@@ -78,18 +66,11 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         if first is not None:
             hint = first
 
-    def listen(lines: Sequence[str]) -> None:
-        for line in lines:
-            bound = scip_bound(line)
-            if bound is not None:
-                # the table prints six digits; take the last one off so that the bound stays below the truth
-                control.raise_bound(bound - 1e-6 * abs(bound))
-
     settings = Settings(
         "scip", seconds=control.left(), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
     )
     with control.interrupter() as interrupter:
-        outcome = run(arrays, settings, interrupter=interrupter, on_message=listen)
+        outcome = run(arrays, settings, interrupter=interrupter, on_bound=control.raise_bound)
     if outcome.x is not None:
         _dispatch(program, arrays, outcome.x, control)
     control.raise_bound(outcome.bound)

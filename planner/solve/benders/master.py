@@ -8,7 +8,7 @@ that its value is that of the whole pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ class MasterModel:
         seed: int = 1,
         hint: FloatArray | None = None,
         interrupter: Interrupter | None = None,
-        on_message: Callable[[Sequence[str]], None] | None = None,
+        on_bound: Callable[[float], None] | None = None,
         solver: str = "scip",
     ) -> Outcome:
         """SCIP where whole numbers are left, else HiGHS and, if that does not end well, GLOP."""
@@ -73,7 +73,7 @@ class MasterModel:
         if arrays.integer.any():
             name: str = solver
             settings = Settings("scip" if name == "scip" else "highs", seconds=seconds, gap=gap, seed=seed, hint=hint)
-            return run(arrays, settings, interrupter=interrupter, on_message=on_message)
+            return run(arrays, settings, interrupter=interrupter, on_bound=on_bound)
         outcome = run(arrays, Settings("highs", seconds=seconds))
         if outcome.status != "optimal":
             outcome = run(arrays, Settings("glop", seconds=seconds), interrupter=interrupter)
