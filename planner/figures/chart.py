@@ -13,7 +13,8 @@ import pandas as pd
 
 from planner.case import Case, FloatArray
 from planner.demand import TypicalDays
-from planner.wording import Wording
+from planner.plan import Plan
+from planner.wording import Wording, wording
 
 # Okabe and Ito (2008), told apart with every kind of colour blindness; yellow stands last because it is weak on white.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#B8A000")
@@ -59,6 +60,11 @@ class View:
     days: TypicalDays
     probability: FloatArray
     words: Wording
+
+    @classmethod
+    def of(cls, plan: Plan, language: str | None = None) -> View:
+        """A plan's view in a language ("en", "zh-CN")."""
+        return cls(plan.case, plan.tables, plan.demand.days, plan.demand.probability, wording(language))
 
     @property
     def currency(self) -> str:

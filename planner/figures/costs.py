@@ -6,21 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planner.figures.chart import COLOURS, Chart, View, bar, figure, parts_of
-
-TERMS = (
-    "capex",
-    "order_charges",
-    "phases",
-    "openings",
-    "opex",
-    "leases",
-    "energy",
-    "demand_charge",
-    "carbon",
-    "transfer",
-    "shortfall",
-)
-"""Terms of the objective in the order of docs/model.md §5."""
+from planner.program.registry import TERMS
 
 
 def costs_by_term(view: View) -> Chart:

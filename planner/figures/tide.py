@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,9 @@ def tide(view: View, period: int, day: int, by: Literal["workload", "site"] = "w
     load = load[(load["period"] == period) & (load["day"] == day)]
     busy = load["busy"].to_numpy() * load["module_type"].map(view.module_pflops).to_numpy(float) * view.weight(load)
     values = _stack(view, by, busy, load)
+    for row, pflops in _campaigns(view, period):
+        key = str(row["campaign" if by == "workload" else "site"])
+        values[key] = values.get(key, np.zeros(days.steps)) + pflops
     order = (
         [w.id for w in view.case.workloads] + [c.id for c in view.case.campaigns]
         if by == "workload"
@@ -111,6 +114,16 @@ def day_name(view: View, day: int) -> str:
     if number.isdigit():
         return f"{view.words.either('day.' + head.replace(' ', '_'), head)} {number}"
     return view.words.either("day." + label.replace(" ", "_"), label)
+
+
+def _campaigns(view: View, period: int) -> list[tuple[dict[str, Any], float]]:
+    """Rows of the campaigns that run in a period, each with its busy PFLOPS (its gang, for its share of the period)."""
+    frame = view.tables["campaigns"]
+    frame = frame[frame["period"] == period]
+    busy = frame["modules"] * frame["share"] * frame["module_type"].map(view.module_pflops) * view.weight(frame)
+    return [
+        ({str(k): v for k, v in row.items()}, float(b)) for row, b in zip(frame.to_dict("records"), busy, strict=True)
+    ]
 
 
 def _missing(view: View, period: int, day: int) -> FloatArray:
