@@ -218,10 +218,8 @@ class Program:
 class RiskTerms:
     """How block costs enter the objective when it is not their plain sum.
 
-    With `epigraph` (futures,) master columns z_f, the objective holds them through the master's own cost, and
-    z_f >= master_part_f'x + (sum over the blocks of future f of cost_b'y_b) / probability_f - excess'x must hold:
-    row `row[f]` of the master carries the master part; blocks of future f add -(1 / probability_f) cost_b'y_b to it, and
-    their direct weight in the objective is `mean_weight`.
+    Master row `row[f]` says z_f + zeta >= cost of future f: it holds the master's part, and the blocks of future f add
+    -(1 / probability_f) cost_b'y_b to it. Directly, block costs enter the objective times `mean_weight`.
     """
 
     row: IntArray

@@ -102,7 +102,7 @@ def add_orders(master: Master) -> None:
 
 
 def add_leases(master: Master) -> None:
-    """Leased modules.
+    """Leased modules: they pay their price and idle energy.
 
     lease_growth: lease_active_lt <= lease_active_l,t-1 + lease_start_lt
     lease_term: lease_active_lt >= sum_{t-term < tau <= t} lease_start_l,tau
@@ -117,7 +117,11 @@ def add_leases(master: Master) -> None:
     start = master.decide(
         "lease_start", (L, T), t - notice[:, None], upper=np.where(t < notice[:, None], 0.0, np.floor(most + 1e-9))
     )
-    active = master.state("lease_active", (L, T), upper=most, cost=price / inst.money_unit * inst.discount)
+    sites, types = [x.id for x in inst.case.sites], [x.id for x in inst.case.module_types]
+    at = np.array([sites.index(x.site) for x in leases], int)
+    kind = np.array([types.index(x.module_type) for x in leases], int)
+    idle = inst.period_energy_cost()[at] * inst.idle_kw[kind, None]
+    active = master.state("lease_active", (L, T), upper=most, cost=price / inst.money_unit * inst.discount + idle)
     if not L:
         return
     row = master.row("lease_growth", active.shape, upper=0.0)
@@ -132,7 +136,7 @@ def add_leases(master: Master) -> None:
 
 
 def add_stock(master: Master) -> None:
-    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; idle energy and opex ride on it."""
+    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; it pays opex and idle energy."""
     inst = master.instance
     S, K, T = inst.standing.shape
     idle = inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]

@@ -1,7 +1,7 @@
 """Case and demand as aligned arrays: what every constraint function reads.
 
-Axes: F futures, B branches, S sites, K module types, R regions, W workloads, T periods, D typical days, H steps. Work is
-scaled per workload by a power of ten (`unit_scale`) so that rates stay near 1 to 1000 whatever the unit; money by
+Axes: F futures, B branches, S sites, K module types, R regions, W workloads, T periods, D typical days, H steps. Work
+is scaled per workload by a power of ten (`unit_scale`) so that rates stay near 1 to 1000 whatever the unit; money by
 `money_unit`. Both are undone when tables are made.
 """
 
@@ -80,6 +80,9 @@ class Instance:
 
     def of_kind(self, kind: WorkloadKind) -> list[int]:
         return [i for i, w in enumerate(self.case.workloads) if w.kind is kind]
+
+    def of_kind_training(self) -> list[int]:
+        return self.of_kind(WorkloadKind.training)
 
     def workload(self, index: int) -> Workload:
         return self.case.workloads[index]

@@ -18,7 +18,7 @@ def _paid(column: IntArray, row: IntArray, amount: FloatArray, master: Master) -
 
 
 def add_budget(master: Master) -> None:
-    """budget: sum_sk (1 - prepay) C_kt orders_skt + prepay C_k,t+lead orders_sk,t+lead + charges, phases, openings <= B_t."""
+    """budget: (1 - prepay) C_kt orders_skt + prepay C_k,t+lead orders_sk,t+lead + charges, phases, openings <= B_t."""
     inst = master.instance
     case, T = inst.case, inst.case.horizon.periods
     budget = by_period(case.policy.budget, T, np.inf) / inst.money_unit

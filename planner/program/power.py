@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.program.blocks import FloatArray, IntArray
+from planner.program.blocks import FloatArray
 from planner.program.capacity import capacity_columns, useful_modules
 from planner.program.instance import Instance
 from planner.program.master import Master
@@ -14,7 +14,7 @@ def add_phases(master: Master) -> None:
     """Blocks of site power and building. phase_count: sum_t phases_spt <= max_count_p."""
     inst = master.instance
     T = inst.case.horizon.periods
-    rows = [(s, p) for s, site in enumerate(inst.case.sites) for p in range(len(site.phases))]
+    rows = phase_places(inst)
     items = [inst.case.sites[s].phases[p] for s, p in rows]
     lead = np.array([x.lead_periods for x in items], int)
     life = np.array([x.life_periods for x in items], int)
@@ -33,9 +33,9 @@ def add_phases(master: Master) -> None:
         master.add(row[:, :, None], phases, 1.0)
 
 
-def phase_sites(master: Master) -> IntArray:
-    """(phases,) site of each phase column."""
-    return np.array([s for s, site in enumerate(master.instance.case.sites) for _ in site.phases], int)
+def phase_places(inst: Instance) -> list[tuple[int, int]]:
+    """(site, position in its list) of each phase column."""
+    return [(s, p) for s, site in enumerate(inst.case.sites) for p in range(len(site.phases))]
 
 
 def add_openings(master: Master) -> None:
@@ -66,7 +66,7 @@ def add_site_limits(master: Master) -> None:
     openings, phases = master.columns["openings"], master.columns["phases"]
     needs = np.flatnonzero(inst.needs_opening)
     fixed = ~inst.needs_opening[:, None]
-    where = phase_sites(master)
+    where = np.array([s for s, _ in phase_places(inst)], int)
     items = [p for site in inst.case.sites for p in site.phases]
     for family, limit, per_module, per_phase in (
         ("site_power", inst.power_mw, None, [p.mw for p in items]),
@@ -103,7 +103,7 @@ def add_site_limits(master: Master) -> None:
             bound = np.floor(np.minimum(by_power, useful[kind] + inst.standing.max(axis=2)[at, kind]) + 1e-9)
             for tau in range(T):
                 master.add(row[:, :, tau:], openings[:, at, tau, None], -bound[:, None])
-        for i in np.flatnonzero(np.isin(where, needs)):
+        for i in np.flatnonzero(np.isin(where, needs)).tolist():
             row = master.row("site_open", (B, T), upper=0.0, name=f"site_open_phase_{i}")
             master.add(row, phases[:, i], 1.0)
             for tau in range(T):

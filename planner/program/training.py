@@ -28,14 +28,16 @@ def gang_places(inst: Instance) -> np.ndarray:
 
 
 def training_volume(inst: Instance) -> FloatArray:
-    """(F, training workloads, T) unit-hours asked (scaled): sum_{r,d,h} N_td delta_h D."""
+    """(F, training workloads, T) work asked as a mean rate (scaled): sum_{r,d,h} N_td delta_h D / H_t."""
     jobs = inst.of_kind(WorkloadKind.training)
-    return np.asarray(np.einsum("fjrtdh,td,h->fjt", inst.demand[:, jobs], inst.weight, inst.step_hours), float)
+    volume = np.einsum("fjrtdh,td,h->fjt", inst.demand[:, jobs], inst.weight, inst.step_hours)
+    return np.asarray(volume / inst.period_hours, float)
 
 
 def add_gangs(master: Master) -> None:
     """Whole gangs, what they deliver, and their energy when they cannot yield.
 
+    Both rows stand divided by H_t, so that their coefficients are those of rates.
     training: sum_sk gangs_jskt gang_cards_j theta_jk eta_j (1 - max_yield_j) H_t + training_shortfall_jt >= volume_jt
     training_service: training_shortfall_jt <= (1 - minimum_service_j) volume_jt
     """
@@ -51,13 +53,15 @@ def add_gangs(master: Master) -> None:
     cards = np.array([inst.workload(j).gang_cards or 1 for j in jobs], float).reshape(J, 1)
     output = inst.throughput[jobs] * cards / inst.cards
     output = output * (1 - np.array([inst.workload(j).max_yield_share for j in jobs]).reshape(J, 1))
-    delivered = output[:, :, None] * inst.period_hours
+    delivered = np.repeat(output[:, :, None], T, axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         enough = np.ceil(volume.max(axis=0)[:, None, :] / delivered - 1e-9)
     most = np.where(places[:, :, :, None] & np.isfinite(enough)[:, None], np.nan_to_num(enough, posinf=0)[:, None], 0.0)
     gangs = master.decide("gangs", (J, S, K, T), np.arange(T), upper=most, cost=busy_cost * stays)
     short = master.per_future(
-        "training_shortfall", (J, T), cost=inst.shortfall_cost[jobs].reshape(J, 1) * inst.discount
+        "training_shortfall",
+        (J, T),
+        cost=inst.shortfall_cost[jobs].reshape(J, 1) * inst.discount * inst.period_hours,
     )
     if not J:
         return

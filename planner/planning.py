@@ -1,0 +1,198 @@
+"""From case and demand to a verified plan: the planner's front door."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from forecasts.outlook import Outlook
+from planner.case import Case, WorkloadKind
+from planner.casefile import case_hash
+from planner.check import warnings as case_warnings
+from planner.demand import Demand
+from planner.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.extract import decision_tables, master_values
+from planner.extract_days import day_tables
+from planner.horizon import DayRules, given_demand, outlook_demand
+from planner.measures import (
+    capacity_table,
+    carbon_table,
+    cost_table,
+    energy_table,
+    read_meter,
+    utilisation_table,
+)
+from planner.plan import Plan, demand_hash, summarise
+from planner.program.blocks import Program
+from planner.program.build import build_program
+from planner.program.instance import Instance
+from planner.relax import service_slack, smallest_relaxation
+from planner.solve import Limits, Progress, Solution, WarmStart, solve
+from planner.tables import TABLES
+from planner.verify import Verification, verify
+
+ProgressCall = Callable[[Progress], None]
+
+
+def make_plan(
+    case: Case,
+    *,
+    outlook: Outlook | None = None,
+    demand: Demand | None = None,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+    start: WarmStart | None = None,
+    days: DayRules | None = None,
+) -> Plan:
+    """The best plan within the limits, with its bound, tables and checks.
+
+    Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
+    Raises InfeasibleError with the smallest relaxation when no plan exists, StoppedError when time ran out before the
+    first plan, PlanError for input that does not fit together, VerificationError when a result breaks its own limits.
+    """
+    case, demand = settle_demand(case, outlook=outlook, demand=demand, days=days)
+    return plan_demand(case, demand, limits=limits, on_progress=on_progress, stop=stop, start=start)[0]
+
+
+def settle_demand(
+    case: Case, *, outlook: Outlook | None = None, demand: Demand | None = None, days: DayRules | None = None
+) -> tuple[Case, Demand]:
+    """The case as it is planned (defaults taken from the outlook written in) and its demand arrays."""
+    if demand is not None:
+        return case, demand
+    if outlook is not None:
+        case = with_measured_burst(case, outlook)
+        return case, outlook_demand(case, outlook, days)
+    if case.demand is None:
+        raise PlanError([Problem("/demand", "no demand", "an outlook or history, or a demand block in the case")])
+    return case, given_demand(case)
+
+
+def with_measured_burst(case: Case, outlook: Outlook) -> Case:
+    """Burst factors measured in the history, where the case leaves them at 1."""
+    found: dict[str, float] = {}
+    for key, burst in zip(outlook.series, outlook.burst, strict=True):
+        found[key.workload] = max(found.get(key.workload, 1.0), float(burst))
+    workloads = [
+        w.model_copy(update={"burst_factor": found[w.id]})
+        if w.kind is WorkloadKind.online and w.burst_factor == 1 and found.get(w.id, 1.0) > 1
+        else w
+        for w in case.workloads
+    ]
+    return case.model_copy(update={"workloads": workloads})
+
+
+def plan_demand(
+    case: Case,
+    demand: Demand,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+    start: WarmStart | None = None,
+) -> tuple[Plan, Solution]:
+    """One solve on fixed typical days: the plan, and the solution behind it for warm starts."""
+    limits = limits or Limits()
+    program = build_program(case, demand)
+
+    def told(progress: Progress) -> None:
+        if on_progress is not None:
+            unit = program.money_unit
+            on_progress(replace(progress, objective=progress.objective * unit, bound=progress.bound * unit))
+
+    def coarse(steps: int) -> Program:
+        return build_program(case, demand, merge_steps=steps)
+
+    solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=coarse)
+    if solution.status == "infeasible":
+        raise InfeasibleError(smallest_relaxation(case, demand) or [_unexplained()])
+    if solution.status == "unbounded":
+        raise PlanError([Problem("/", "a cost that falls without end", "prices of at least 0")])
+    if not len(solution.x):
+        raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
+    broken = service_slack(program, solution.blocks)
+    if broken:
+        raise InfeasibleError(smallest_relaxation(case, demand) or broken)
+    return finish(case, demand, program, solution), solution
+
+
+def _unexplained() -> Problem:
+    return Problem(
+        "/", "limits that whole modules cannot meet", "a little more of the tightest limit: power, supply, budget"
+    )
+
+
+def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> Plan:
+    """Tables, measures, checks and summary of a solution."""
+    inst: Instance = program.facts["instance"]
+    values = master_values(program, solution.x)
+    tables = decision_tables(inst, program, values)
+    days = day_tables(inst, program, solution.blocks, values["gangs"])
+    meter = read_meter(inst, values, days)
+    tables |= {
+        "placement": days.placement,
+        "load": days.load,
+        "shortfall": days.shortfall,
+        "capacity": capacity_table(inst, demand, values),
+        "utilisation": utilisation_table(inst, values, meter),
+        "energy": energy_table(inst, meter, inst.probability),
+        "carbon": carbon_table(inst, meter, inst.probability),
+        "costs": cost_table(inst, program, values, days, meter),
+    }
+    tables = {name: tables[name] for name in TABLES}
+    objective = solution.objective * program.money_unit
+    verification = verify(case, demand, tables, objective=objective)
+    verification.require()
+    certificate: dict[str, Any] = {
+        "objective": objective,
+        "bound": solution.bound * program.money_unit,
+        "gap": solution.gap,
+        "status": solution.status,
+        "seconds": solution.seconds,
+        "route": solution.route,
+        "peak_mb": solution.peak_mb,
+        "columns": program.master.columns + sum(len(b.cost) for b in program.blocks),
+        "rows": program.master.rows + sum(len(b.row_lower) for b in program.blocks),
+        "integers": int(program.master.integer.sum()),
+        "coefficients": coefficient_range(program),
+        "currency": case.meta.currency,
+    }
+    notes = [str(w) for w in case_warnings(case)] + list(demand.notes)
+    return Plan(
+        case,
+        demand,
+        tables,
+        summarise(case, demand, tables),
+        certificate,
+        _checks(verification),
+        tuple(notes),
+        provenance(case, demand),
+    )
+
+
+def coefficient_range(program: Program) -> dict[str, float]:
+    """Least and largest absolute matrix coefficient; the solvers' tolerances want 1e-3 to 1e6."""
+    parts = [program.master.matrix.data] + [m.data for b in program.blocks for m in (b.matrix, b.coupling)]
+    data = np.abs(np.concatenate([p for p in parts if p.size] or [np.ones(1)]))
+    return {"least": float(data.min()), "largest": float(data.max())}
+
+
+def _checks(verification: Verification) -> tuple[dict[str, Any], ...]:
+    return tuple(asdict(check) for check in verification.checks)
+
+
+def provenance(case: Case, demand: Demand) -> dict[str, Any]:
+    """Hashes of what went in and versions of what worked on it."""
+    versions = {}
+    for package in ("tideplan", "ortools", "numpy", "scipy", "pandas"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "unknown"
+    return {"case": case_hash(case), "demand": demand_hash(demand), "versions": versions}
