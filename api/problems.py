@@ -35,6 +35,7 @@ PROBLEMS: dict[str, Kind] = {
     "forecast-impossible": Kind(422, "No outlook can be made from this."),
     "infeasible": Kind(422, "No plan meets every rule of the case."),
     "plan-impossible": Kind(422, "No plan can be made from this."),
+    "stopped-early": Kind(422, "It was stopped before there was any plan."),
     "not-found": Kind(404, "There is no such thing."),
     "not-ready": Kind(409, "The result is not there yet."),
     "no-result": Kind(409, "The run ended without a result."),

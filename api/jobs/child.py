@@ -1,8 +1,8 @@
 """The solve child: `python -m api.jobs.child PARENT FOLDER MODULE MEMORY_MB`.
 
 FOLDER holds task.json (kind, request, inputs) and gets out/ with the result's files. The child writes one JSON object
-a line to its standard output: {"progress": …} while it works, then {"result": summary} or {"problem": …}. A line "stop"
-on standard input asks for the best so far; end of input means that nobody is listening any more.
+a line to its standard output: {"progress": …} while it works, then {"result": summary} or {"problem": …}. A line
+"stop" on standard input asks for the best so far; end of input means that nobody is listening any more.
 
 The first lines run before any heavy import: the kernel kills the child with its parent, and memory is limited.
 """

@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.jobs.task import CRASHED, OUT_OF_MEMORY, Json, Task
+from api.version import ROOT
 
 _LOG_TAIL_BYTES = 4000
 
@@ -41,9 +42,13 @@ class Child:
         self.out = folder / "out"
         (folder / "task.json").write_text(json.dumps(task.to_json()), encoding="utf-8")
         self._log = (folder / "log").open("wb")
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+            "MALLOC_ARENA_MAX": "2",  # every arena reserves 64 MiB of the address space that is limited below
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "api.jobs.child", str(os.getpid()), str(folder), module, str(memory_mb)],
+            [sys.executable, "-P", "-m", "api.jobs.child", str(os.getpid()), str(folder), module, str(memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from api.jobs.process import Child, Ended, child, files_below
+from api.jobs.process import Child, Ended, child, end_leftovers, files_below
 from api.jobs.task import Json, Task
 from api.problems import PROBLEMS, problem_json
 from api.settings import Settings
@@ -30,6 +30,12 @@ class Runner:
         self.artifacts = artifacts
         self.work_folder = settings.data_folder / "work" / settings.executor
         self.closing = threading.Event()
+
+    def clear_leftovers(self) -> None:
+        """End what a killed process of this executor left behind; call it before any work is begun."""
+        count = end_leftovers(self.work_folder)
+        if count:
+            log.warning("ended leftovers of a killed process", processes=count)
 
     def perform(self, run_id: str) -> str:
         """Perform one run; returns what became of this attempt, for the job engine's record."""

@@ -31,7 +31,7 @@ def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         _history, report = _history_of(task)
     except HistoryError as fault:
         raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
-    return _plain(report)
+    return dict(report.to_json())
 
 
 def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
@@ -61,7 +61,7 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from forecasts.history import HistoryError
     from forecasts.outlook import Outlook
     from planner.casefile import CaseError, case_from
-    from planner.errors import InfeasibleError, PlanError
+    from planner.errors import InfeasibleError, PlanError, StoppedError
     from planner.planning import make_plan
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
@@ -89,10 +89,26 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
     except InfeasibleError as fault:
         raise WorkError("infeasible", str(fault), _faults(fault)) from fault
+    except StoppedError as fault:
+        raise WorkError("stopped-early", str(fault), _faults(fault)) from fault
     except PlanError as fault:
         raise WorkError("plan-impossible", str(fault), _faults(fault)) from fault
     plan.save(out)
-    return dict(plan.summary)
+    for path in (out / "tables").glob("*.csv"):
+        path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
+    certificate = dict(plan.certificate)
+    proof = {name: certificate.get(name) for name in ("objective", "bound", "gap")}
+    return {**plan.summary, **proof, "certificate": certificate, "warnings": list(plan.warnings)}
+
+
+def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from planner.plan import Plan
+    from planner.report import report_html
+
+    plan = Plan.load(task.inputs["plan"])
+    text = report_html(plan, task.request["language"], downloads=False)
+    (out / "report.html").write_text(text, encoding="utf-8")
+    return {}
 
 
 def _outlook_for(case: Any, task: Task) -> Any:
@@ -149,15 +165,9 @@ def _faults(fault: Any) -> list[Json]:
     return out
 
 
-def _plain(value: Any) -> Json:
-    """A report's dataclass as JSON."""
-    from dataclasses import asdict
-
-    return asdict(value)
-
-
 _WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {
     "read-history": _read_history,
     "forecast": _forecast,
     "plan": _plan,
+    "report": _report,
 }

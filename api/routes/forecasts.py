@@ -1,0 +1,55 @@
+"""Forecasts: an outlook from a stored history, as a durable run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import Response
+
+from api.accept import IdempotencyKey, accept_run
+from api.problems import ProblemError, fault_json
+from api.routes.common import Prefer, answer_run, problems
+from api.routes.runs import run_router
+from api.schemas import ForecastRequest, RunState
+from api.security import Caller, Planner, ServicesDep
+from api.services import Services
+from api.store.runs import Run
+
+router = run_router("forecast", "forecasts")
+
+
+@router.post(
+    "",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    operation_id="create_forecast",
+)
+async def create(
+    services: ServicesDep,
+    caller: Planner,
+    asked: ForecastRequest,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Make an outlook; its file is `outlook.zip`, and a plan may be made from it."""
+    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
+    return await answer_run(services, run, "/v1/forecasts", prefer)
+
+
+def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str | None) -> Run:
+    history = services.documents.history(asked.history_id)
+    if history is None:
+        errors = [fault_json("/history_id", asked.history_id, "the id of a stored history")]
+        raise ProblemError("invalid-request", "There is no such history.", errors=errors)
+    options = asked.model_dump(mode="json", exclude_none=True, exclude={"name", "history_id"})
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="forecast",
+        name=asked.name or history.name,
+        asked=asked.model_dump(mode="json", exclude_none=True),
+        request=options | {"timezone": history.timezone, "max_rows": services.settings.max_history_rows},
+        inputs={"history": history.artifact},
+    )
