@@ -344,7 +344,9 @@ class Incremental:
 
     def __init__(self, arrays: Arrays) -> None:
         self._columns, self._rows = arrays.columns, arrays.rows
-        self._solver = raw.new(_SOLVERS["glop"], encode(arrays, relax=True), parameters_pb2.SolverInitializerProto())
+        self._factor = money_factor(arrays.cost)
+        model = encode(replace(arrays, cost=arrays.cost * self._factor), relax=True)
+        self._solver = raw.new(_SOLVERS["glop"], model, parameters_pb2.SolverInitializerProto())
 
     def move(self, rows: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
         """Set the bounds of `rows`."""

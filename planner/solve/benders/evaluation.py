@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from planner.program.blocks import Block, FloatArray, IntArray, Program
-
-from ..control import Control
-from ..workers import Worker
-from . import subproblem
-from .cuts import CutPool
-from .subproblem import BlockValue
+from planner.solve.benders import subproblem
+from planner.solve.benders.cuts import CutPool
+from planner.solve.benders.subproblem import BlockValue
+from planner.solve.control import Control
+from planner.solve.workers import Worker
 
 # Blocks in one task: small enough for a stop to be felt at once, large enough to hide the passing of x.
 _CHUNK = 6
@@ -52,8 +51,7 @@ class Evaluation:
 
 
 class Evaluator:
-    """Values of a program's blocks. Blocks of one period go to one lane each in turn, those of all futures together, since
-    they share a solver."""
+    """Values of a program's blocks. Blocks that differ by future only share a solver, so they stay in one lane."""
 
     def __init__(self, program: Program, lanes: Lanes, control: Control, *, master_columns: int | None = None) -> None:
         self.blocks: tuple[Block, ...] = program.blocks
@@ -84,15 +82,16 @@ class Evaluator:
         for lane, group in enumerate(self._groups):
             mine = [i for i in group if i in wanted]
             for chunk in [mine[k : k + _CHUNK] for k in range(0, len(mine), _CHUNK)]:
-                pending.append((lane, chunk, self._submit(lane, chunk, x, columns)))
-        for lane, chunk, future in pending:
+                future = self._submit(lane, chunk, x, columns)
+                pending.append((lane, chunk, future))
+        for lane, chunk, task in pending:
             while True:
                 if self._control.halted and not finish:
                     for _, _, other in pending:
                         other.cancel()
                     raise HaltedError
                 try:
-                    answer = future.result(timeout=0.2)
+                    answer = task.result(timeout=0.2)
                 except TimeoutError:
                     continue
                 except BrokenExecutor:

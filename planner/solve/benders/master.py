@@ -2,8 +2,8 @@
 
     minimise   c'x + w sum_b theta_b     subject to the master's rows and theta_b >= constant + slope x for every cut
 
-Any subset of the cuts gives a valid lower bound. The linear master keeps a working set and takes in what is violated, so
-that its value is that of the whole pool.
+Any subset of the cuts gives a valid lower bound. The linear master keeps a working set and takes in what is violated,
+so that its value is that of the whole pool.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
-
-from ..native import Interrupter, Outcome, Settings, run
-from .cuts import CutPool
+from planner.solve.benders.cuts import CutPool
+from planner.solve.native import Interrupter, Outcome, Settings, run
 
 __all__ = ["CutMaster", "MasterModel"]
 
 
 @dataclass
 class MasterModel:
-    """A master that may be changed before it is solved: columns and rows appended, bounds, cost and integrality edited."""
+    """A master that may be changed before it is solved: columns and rows appended, bounds and costs edited."""
 
     matrix: sp.csr_matrix
     cost: FloatArray

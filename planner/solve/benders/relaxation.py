@@ -13,14 +13,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.program.blocks import FloatArray, Program, flatten
-
-from ..control import Control
-from ..linear import attempts
-from ..progress import relative_gap
-from .cuts import CutPool
-from .evaluation import Evaluator
-from .master import CutMaster
-from .subproblem import BlockFailureError, cut_from_duals
+from planner.solve.benders.cuts import CutPool
+from planner.solve.benders.evaluation import Evaluator
+from planner.solve.benders.master import CutMaster
+from planner.solve.benders.subproblem import BlockFailureError, cut_from_duals
+from planner.solve.control import Control
+from planner.solve.linear import attempts
+from planner.solve.progress import relative_gap
 
 OUT = 0.3
 

@@ -1,7 +1,7 @@
 """Blocks solved for given master columns, where the warm solvers live: in a worker process.
 
-For master columns x a block is worth v(x) = min {e'y : lo <= W y + T x <= up, l <= y <= u}, convex in x. Any row prices p
-give a lower bound of it for every x (Lagrange duality; Benders 1962):
+For master columns x a block is worth v(x) = min {e'y : lo <= W y + T x <= up, l <= y <= u}, convex in x. Any row
+prices p give a lower bound of it for every x (Lagrange duality; Benders 1962):
 
     v(x) >= sum_i (p_i > 0 ? p_i lo_i : p_i up_i) - (T'p)'x + sum_j min over l_j <= y_j <= u_j of (e - W'p)_j y_j
 
@@ -19,9 +19,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.program.blocks import Arrays, Block, FloatArray, IntArray
-
-from ..linear import attempts
-from ..native import Incremental, Outcome
+from planner.solve.linear import attempts
+from planner.solve.native import Incremental, Outcome
 
 # A reduced cost this far below zero, relative to the block's largest cost, counts as zero where the column has no
 # upper bound: it is the solvers' own dual tolerance.
