@@ -26,7 +26,7 @@ from planner.draft import Draft, draft_of
 from planner.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
 from planner.network import latency_between, pairs_within
 from planner.plausible import CaseWarning, warnings
-from planner.references import plain, reference_faults
+from planner.references import known_ids, plain, reference_faults
 
 __all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]
 
@@ -119,9 +119,7 @@ def _lead_times(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
 
 def _runnable(draft: Draft, document: dict[str, Any]) -> Iterator[CrossFault]:
     """Every workload and campaign has at least one module type of this case that can run it."""
-    types = {
-        t["id"] for t in document.get("module_types") or [] if isinstance(t, dict) and isinstance(t.get("id"), str)
-    }
+    types = known_ids(document)["module_types"]
     allowed = f"at least one of the module types {', '.join(sorted(types)[:12])}" if types else "a module type"
     for i, workload in draft.workloads:
         if not types & set(workload.throughput):

@@ -87,7 +87,9 @@ def faults_of(
     lines: dict[Location, list[ErrorDetails]] = {}
     for line in error.errors(include_url=False):
         loc = line["loc"][len(below) :] if line["loc"][: len(below)] == below else line["loc"]
-        lines.setdefault(_in_document(loc, document, line["type"] == "missing"), []).append(line)
+        exact = "found" in line.get("ctx", {})  # a fault between blocks names its place in the document itself
+        where = loc if exact else _in_document(loc, document, line["type"] == "missing")
+        lines.setdefault(where, []).append(line)
     out = []
     for location, here in lines.items():
         deeper = any(len(other) > len(location) and other[: len(location)] == location for other in lines)
@@ -157,7 +159,9 @@ def _allowed(location: Location, line: ErrorDetails, document: Any) -> str:
         text = str(context.get("error", line["msg"]))
         return text.split("; allowed: ")[1] if "; allowed: " in text else "fields that fit together"
     text = re.sub(r"^(Input|Value|String|List|Dictionary|Number) should ", "", line["msg"])
-    return text.removeprefix("be ")
+    for long, short in (("be ", ""), ("greater than or equal to", "at least"), ("less than or equal to", "at most")):
+        text = text.replace(long, short, 1)
+    return text.replace("a valid ", "a ").split(", unable")[0]
 
 
 def shown(value: Any) -> str:
