@@ -16,12 +16,18 @@ BoolArray = NDArray[np.bool_]
 
 SMALL_CELL = 30.0
 """Residuals in a cell that count as much as those of all hours of the day."""
-OWN_ORIGINS = 4.0
+OWN_ORIGINS = 8.0
 """Origins after which a series' own residual quantiles count as much as those of all series."""
-FEW_ORIGINS = 8.0
+FEW_ORIGINS = 30.0
 """Origins, over all series, after which pooled quantiles count as much as a Student t with 3 degrees of freedom."""
-ROUGH_SHARE = 0.3
+ROUGH_SHARE = 0.4
+"""Part of a series' error scale that comes from its usual change from season to season over the whole history."""
+UNSEEN_LEVELS = 1.0
+"""Level errors that a handful of origins has not shown: the 80 % band is widened by sqrt(1 + this / origins), as the
+variance of a new observation is against the mean of so many, other levels by the square of their normal score (tails
+of a small sample are heavier, as Student's are)."""
 MOST_SCALED = 12.0
+"""Cut on scaled residuals: a series that stood still at the other origins has no scale to speak of."""
 STUDENT = student_t(3)
 UNKNOWN_SPREAD = 0.3
 """Relative standard deviation assumed where no forecast could ever be checked; the caller says so in its notes."""
@@ -132,6 +138,9 @@ def conformal(
     grow = spread.at(np.arange(ahead) // DAY)
     floor = np.maximum(mean, 0.1 * level[:, None])
     offset = 0.5 * (absolute[:, :, hour] + relative[:, :, hour] * floor[:, None, :]) * grow
+    checked = np.isfinite(residuals).any(axis=2).sum(axis=1)
+    heavier = UNSEEN_LEVELS * (norm.ppf(probability) / norm.ppf(0.9)) ** 2
+    offset = offset * np.sqrt(1 + heavier[None, :] / np.maximum(checked, 1)[:, None])[:, :, None]
     unknown = counted == 0
     if unknown.any():
         assumed = UNKNOWN_SPREAD * norm.ppf(probability)[None, :, None] * level[:, None, None] * grow
