@@ -93,9 +93,11 @@ def add_campaigns(master: Master) -> None:
     types = [k.id for k in inst.case.module_types]
     sites = [s.id for s in inst.case.sites]
     speed = np.array([[c.speed.get(k, 0.0) for k in types] for c in jobs]).reshape(C, K)
-    sited = np.array([[c.allowed_sites is None or s in c.allowed_sites for s in sites] for c in jobs]).reshape(C, S)
+    sited = np.array([[c.allowed_sites is None or s in c.allowed_sites for s in sites] for c in jobs], bool).reshape(
+        C, S
+    )
     t = np.arange(T)
-    open_ = np.array([(t >= c.earliest) & (t <= c.due) for c in jobs]).reshape(C, 1, 1, T)
+    open_ = np.array([(t >= c.earliest) & (t <= c.due) for c in jobs], bool).reshape(C, 1, 1, T)
     first = np.array([c.earliest for c in jobs], int).reshape(C, 1, 1)
     may = (sited[:, :, None] & (speed > 0)[:, None, :])[:, :, :, None]
     size = campaign_sizes(inst)
