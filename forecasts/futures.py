@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
-from forecasts.outlook import FloatArray, Futures
+from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.structural import StructuralFit
 
 # Weeks drawn in one run, so that what moves together for a while keeps doing so.
@@ -91,29 +91,102 @@ def growth_errors(
     return np.asarray((np.concatenate([z, z], axis=1) * np.sqrt(rate_variance))[:, :, None] * years)
 
 
-def reduce_paths(paths: Paths, count: int, rng: np.random.Generator) -> Futures:
+def reduce_paths(paths: Paths, count: int, rng: np.random.Generator, candidates: int = 300) -> Futures:
     """`count` weighted futures that stand for all paths.
 
-    Paths are put in order of the total's peak and cut into strata with thinner tails; one path is taken from each, and
-    the chosen ones are shifted and stretched per series and week so that weighted mean and variance are those of all.
+    Paths are put in order of the total's highest peak and cut into strata with thin tails, so that the outermost
+    future lies at the 95th percentile. Many sets of one path a stratum are drawn; each is shifted and stretched per
+    series and week until its weighted mean and variance are those of all paths, and the set is kept whose total has
+    the right variance and 95th percentile and whose series move together as they should (moment matching after
+    Hoyland and Wallace 2001, with stratified candidates instead of an optimisation).
     """
     draws = paths.level.shape[0]
     if count >= draws:
         return paths.as_futures()
-    total = paths.peak.sum(axis=1).max(axis=1) if paths.peak.shape[2] else np.zeros(draws)
-    order = np.argsort(total, kind="stable")
-    edges = np.linspace(0, draws, count + 1).round().astype(int)
-    probability = np.diff(edges) / draws
-    chosen = np.array([order[(a + b) // 2] for a, b in pairwise(edges)])
-    level = _match(paths.level, paths.level[chosen], probability)
-    peak = np.maximum(_match(paths.peak, paths.peak[chosen], probability), level)
+    probability = strata(count)
+    feature = _quarterly(paths.peak)  # (draws, series, quarters)
+    total = feature.sum(axis=1)
+    order = np.argsort(total.mean(axis=1), kind="stable")
+    edges = np.concatenate([[0], np.cumsum(probability) * draws]).round().astype(np.int64)
+    edges[1:] = np.maximum(edges[1:], np.arange(1, count + 1))
+    middle = np.array([order[(a + b) // 2] for a, b in pairwise(edges)])
+    # The inner half of each stratum: its own extremes would stand for it badly.
+    tries = np.stack(
+        [order[rng.integers(a + (b - a) // 4, max(b - (b - a) // 4, a + 1), candidates)] for a, b in pairwise(edges)],
+        axis=1,
+    )
+    tries = np.concatenate([middle[None], tries])
+    best = tries[int(np.argmin(_misfit(feature, tries, probability, rng)))]
+    level = _match(_moments(paths.level), paths.level[best], probability)
+    peak = np.maximum(_match(_moments(paths.peak), paths.peak[best], probability), level)
     return Futures(probability, level, peak)
 
 
-def _match(every: FloatArray, chosen: FloatArray, probability: FloatArray) -> FloatArray:
-    """Chosen paths moved so that their weighted mean and variance are those of every path; never below zero."""
+def strata(count: int) -> FloatArray:
+    """Weights of the strata from low to high: a tenth in each tail when there are four or more, the rest even."""
+    if count < 4:
+        return np.full(count, 1.0 / count)
+    inner = np.full(count - 2, 0.8 / (count - 2))
+    return np.concatenate([[0.1], inner, [0.1]])
+
+
+def _quarterly(peak: FloatArray) -> FloatArray:
+    """(draws, series, quarters) mean weekly peak of each thirteen weeks."""
+    weeks = peak.shape[2]
+    return np.stack([peak[:, :, w : w + 13].mean(axis=2) for w in range(0, weeks, 13)], axis=2)
+
+
+def _misfit(feature: FloatArray, tries: IntArray, probability: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """(tries,) how far each matched set is from all paths: total's spread and 95th percentile, and correlations."""
+    series = feature.shape[1]
+    total = feature.sum(axis=1)
+    spread = total.std(axis=0)
+    high = np.quantile(total, 0.95, axis=0)
+    size = np.where(spread > 0, spread, 1.0)
+    aim = feature.mean(axis=0), feature.std(axis=0)
+    some = np.sort(rng.choice(series, size=min(series, 60), replace=False))
+    wanted = _correlation(feature[:, some].mean(axis=2)[None], np.full(len(feature), 1.0 / len(feature)))[0]
+    out = np.empty(len(tries))
+    for t, chosen in enumerate(tries):
+        matched = _match(aim, feature[chosen], probability)
+        sums = matched.sum(axis=1)
+        mean = probability @ sums
+        sd = np.sqrt(probability @ (sums - mean) ** 2)
+        top = np.stack([weighted_quantile(sums[:, q], probability, 0.95) for q in range(sums.shape[1])])
+        found = _correlation(matched[:, some].mean(axis=2)[None], probability)[0]
+        out[t] = (
+            np.abs(sd - spread).mean() / size.mean()
+            + np.abs(top - high).mean() / size.mean()
+            + 0.5 * float(np.sqrt(((found - wanted) ** 2).mean()))
+        )
+    return out
+
+
+def weighted_quantile(values: FloatArray, probability: FloatArray, level: float) -> float:
+    """Smallest value that at least `level` of the probability does not exceed."""
+    order = np.argsort(values, kind="stable")
+    at = int(np.searchsorted(np.cumsum(probability[order]), level - 1e-9))
+    return float(values[order[min(at, len(values) - 1)]])
+
+
+def _correlation(values: FloatArray, probability: FloatArray) -> FloatArray:
+    """(sets, series, series) weighted correlations of values (sets, futures, series); 0 where a series stands still."""
+    mean = np.einsum("k,cks->cs", probability, values)
+    loose = (values - mean[:, None]) * np.sqrt(probability)[None, :, None]
+    size = np.sqrt((loose**2).sum(axis=1))
+    unit = loose / np.where(size > 1e-12, size, 1.0)[:, None]
+    return np.asarray(np.einsum("cks,ckt->cst", unit, unit, optimize=True))
+
+
+def _moments(paths: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation over draws."""
+    return np.asarray(paths.mean(axis=0)), np.asarray(paths.std(axis=0))
+
+
+def _match(aim: tuple[FloatArray, FloatArray], chosen: FloatArray, probability: FloatArray) -> FloatArray:
+    """Chosen paths moved so that their weighted mean and standard deviation are the aim's; never below zero."""
     w = probability[:, None, None]
     mean = (w * chosen).sum(axis=0)
     sd = np.sqrt((w * (chosen - mean) ** 2).sum(axis=0))
-    stretch = np.where(sd > 1e-12, every.std(axis=0) / np.where(sd > 1e-12, sd, 1.0), 0.0)
-    return np.asarray(np.maximum(every.mean(axis=0) + (chosen - mean) * np.clip(stretch, 0.0, 3.0), 0.0))
+    stretch = np.where(sd > 1e-12, aim[1] / np.where(sd > 1e-12, sd, 1.0), 0.0)
+    return np.asarray(np.maximum(aim[0] + (chosen - mean) * np.clip(stretch, 0.0, 3.0), 0.0))

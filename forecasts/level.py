@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
@@ -25,14 +26,17 @@ YEAR = 52
 MIN_WEEKS_YEARLY = 65
 # Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
 SPIKE_DEVIATIONS = 3.0
-# The structural model leads in the first weeks, the median of the three views from a quarter on.
-MEDIAN_FROM_WEEK, MEDIAN_FULL_WEEK = 3, 13
+# The structural model leads in the first weeks, the median of the three views from two months on.
+MEDIAN_FROM_WEEK, MEDIAN_FULL_WEEK = 1, 8
 YEAR_ON_YEAR_DAMPING = 0.5
 # Horizons (weeks ahead, first and past the last) whose errors are pooled.
 BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
 POOL_HALF = 60
+# Origins that a row needs before its own error size counts half against the usual row's.
+OWN_HALF = 10.0
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
+_FAR = 8.0
 _NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
 
 
@@ -124,25 +128,20 @@ class LevelForecast:
     def calibrated(self, z: FloatArray) -> FloatArray:
         """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
         out = np.empty_like(z)
-        for h in range(z.shape[-1]):
-            law = self.quantiles[_bucket(h)]
-            at = z[..., h]
-            inside = np.interp(at, _NORMAL_KNOTS, law)
-            # Beyond the last knots the law goes on as a line through its two outermost ones.
-            low = law[0] + (at - _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
-            high = law[-1] + (at - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
-            out[..., h] = np.where(at < _NORMAL_KNOTS[0], low, np.where(at > _NORMAL_KNOTS[-1], high, inside))
+        # Beyond the last knots the law goes on as a line through its two outermost ones.
+        knots = np.concatenate([[-_FAR], _NORMAL_KNOTS, [_FAR]])
+        for b, (begin, end) in enumerate(BUCKETS):
+            law = self.quantiles[b]
+            low = law[0] - (_FAR + _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
+            high = law[-1] + (_FAR - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
+            part = slice(begin, end if b < len(BUCKETS) - 1 else None)
+            out[..., part] = np.interp(z[..., part], knots, np.concatenate([[low], law, [high]]))
         return out
 
     def quantile(self, probability: float) -> FloatArray:
         """(rows, ahead) logarithm that demand stays below with this probability."""
         z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
         return np.asarray(self.mean + self.spread * self.calibrated(np.full(self.mean.shape, z)))
-
-
-def _bucket(horizon: int) -> int:
-    """Which pool of errors a horizon (0 for the first week) draws on; the last one serves all later weeks."""
-    return next((b for b, (_, end) in enumerate(BUCKETS) if horizon < end), len(BUCKETS) - 1)
 
 
 def forecast_level(
@@ -164,17 +163,18 @@ def forecast_level(
     prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
     fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
-    mean, method = _blend(clean, weeks, fit.mean)
+    mean, method = _blend(clean, fit.mean)
     reach = fit.origin_mean.shape[2]
     errors = np.full((len(origins), rows, reach), np.nan)
     for o, end in enumerate(origins):
         if end == 0:
             continue
-        course, _ = _blend(clean[:, :end], int(end), fit.origin_mean[o])
+        course, _ = _blend(clean[:, :end], fit.origin_mean[o])
         came = logs[:, end : end + reach]
         errors[o, :, : came.shape[1]] = (came - course[:, : came.shape[1]]) / fit.origin_spread[o, :, : came.shape[1]]
-    quantiles, pooled = _pool(errors)
-    return LevelForecast(mean, fit.spread, quantiles, pooled, fit, method)
+    own = _own_scale(errors)
+    quantiles, pooled = _pool(errors / own[:, None])
+    return LevelForecast(mean, fit.spread * own[:, None], quantiles, pooled, fit, method)
 
 
 def _origins(weeks: int, most: int) -> IntArray:
@@ -205,15 +205,11 @@ def despike(logs: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
 
 
-def _blend(clean: FloatArray, weeks: int, structural: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+def _blend(clean: FloatArray, structural: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     """Course (rows, ahead) from the views that a row's history allows, and their names."""
     ahead = structural.shape[1]
-    rows = clean.shape[0]
-    enough = (
-        np.isfinite(clean[:, -MIN_WEEKS_YEARLY:]).all(axis=1)
-        if weeks >= MIN_WEEKS_YEARLY
-        else np.zeros(rows, dtype=bool)
-    )
+    recent = clean[:, -MIN_WEEKS_YEARLY:]
+    enough: NDArray[np.bool_] = np.asarray(np.isfinite(recent).sum(axis=1) == MIN_WEEKS_YEARLY, dtype=np.bool_)
     course = structural.copy()
     if enough.any():
         yearly = year_on_year(clean[enough], ahead)
@@ -222,7 +218,7 @@ def _blend(clean: FloatArray, weeks: int, structural: FloatArray) -> tuple[Float
         share = np.clip((np.arange(1, ahead + 1) - MEDIAN_FROM_WEEK) / (MEDIAN_FULL_WEEK - MEDIAN_FROM_WEEK), 0.0, 1.0)
         course[enough] = (1 - share) * structural[enough] + share * middle
     long, short = "median of structural, year on year and Fourier", "structural"
-    return course, tuple(long if e else short for e in enough)
+    return course, tuple(np.where(enough, long, short).tolist())
 
 
 def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
@@ -263,6 +259,20 @@ def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float 
     return np.asarray(season + held[:, None]).reshape(rows, ahead)
 
 
+def _own_scale(errors: FloatArray) -> FloatArray:
+    """(rows,) how much larger a row's standardised errors were than the usual row's, drawn to 1 where few were seen."""
+    square = np.where(np.isfinite(errors), np.minimum(errors**2, 16.0), 0.0)
+    count = np.isfinite(errors).sum(axis=(0, 2))
+    total = square.sum(axis=(0, 2))
+    if count.sum() == 0:
+        return np.ones(errors.shape[1])
+    usual = max(float(total.sum() / count.sum()), 1e-6)
+    own = np.isfinite(errors).any(axis=2).sum(axis=0).astype(np.float64)
+    share = own / (own + OWN_HALF)
+    mean = np.where(count > 0, total / np.maximum(count, 1), usual)
+    return np.asarray(np.sqrt(share * mean / usual + 1 - share))
+
+
 def _pool(errors: FloatArray) -> tuple[FloatArray, IntArray]:
     """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few."""
     table = np.tile(_NORMAL_KNOTS, (len(BUCKETS), 1))
@@ -275,5 +285,8 @@ def _pool(errors: FloatArray) -> tuple[FloatArray, IntArray]:
             # Neighbouring weeks of one forecast err together: they count once.
             own = z.size / (end - begin)
             weight = own / (own + POOL_HALF)
-            table[b] = weight * np.quantile(z, _KNOTS) + (1 - weight) * _NORMAL_KNOTS
+            # Outer quantiles move out by what few independent errors leave unknown (split conformal's n + 1 over n).
+            level = 0.5 + np.clip((_KNOTS - 0.5) * (1 + 1 / max(np.sqrt(own), 2.0)), -0.5, 0.5)
+            rank = np.where(np.abs(_KNOTS - 0.5) > 0.4, level, _KNOTS)
+            table[b] = weight * np.quantile(z, rank) + (1 - weight) * _NORMAL_KNOTS
     return np.maximum.accumulate(table, axis=1), count

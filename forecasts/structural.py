@@ -123,12 +123,12 @@ def fit_structural(
             _forecast_group(
                 grid, p, cov, logs, np.flatnonzero(mask), np.flatnonzero(group == m), ends, prior, prior_rate
             )
-    weight = np.exp(_TEMPER * (grid.loglik - grid.loglik.max(axis=0)))
-    weight = np.nan_to_num(weight)
-    weight /= np.maximum(weight.sum(axis=0), 1e-300)
+    known: NDArray[np.bool_] = np.all(np.isfinite(grid.loglik), axis=0)
+    loglik = np.where(known, grid.loglik, 0.0)
+    weight = np.exp(_TEMPER * (loglik - loglik.max(axis=0)))
+    weight /= weight.sum(axis=0)
     rate = (weight * grid.rate).sum(axis=0)
     rate_variance = (weight * grid.rate_variance).sum(axis=0)
-    known = np.isfinite(grid.loglik.max(axis=0))
 
     def course(e: int) -> tuple[FloatArray, FloatArray]:
         horizon = np.arange(1, grid.mean[e].shape[2] + 1, dtype=np.float64)
