@@ -111,12 +111,13 @@ class Child:
         if last is not None and "problem" in last:
             problem = last["problem"]
             return Ended(None, problem["kind"], problem["detail"], tuple(problem["errors"]))
-        tail = self._tail()
+        tail = self.tail()
         if code in (-signal.SIGABRT, -signal.SIGKILL, 137) or "bad_alloc" in tail or "MemoryError" in tail:
             return Ended(None, OUT_OF_MEMORY, f"The solve ended with code {code}.")
         return Ended(None, CRASHED, f"The solve ended with code {code}. {tail[-500:]}".strip())
 
-    def _tail(self) -> str:
+    def tail(self) -> str:
+        """The end of what the child and its solver wrote to standard error."""
         log = self.folder / "log"
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - _LOG_TAIL_BYTES, 0))

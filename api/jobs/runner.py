@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from api.jobs.process import Child, Ended, child, end_leftovers, files_below
-from api.jobs.task import Json, Task
+from api.jobs.task import CRASHED, Json, Task
 from api.problems import PROBLEMS, problem_json
 from api.settings import Settings
 from api.store.artifacts import Artifacts
@@ -19,6 +19,7 @@ from api.store.runs import Outcome, Run, Runs
 log = structlog.get_logger()
 
 _WATCH_S = 0.2
+_OURS = ("internal", CRASHED)  # faults of ours, not of the input: the log says more than the user is told
 _TELL_EVERY_S = 0.5
 _GRACE_S = 30.0  # what a stopped solve may take to hand in its best plan
 
@@ -91,6 +92,8 @@ class Runner:
             return "interrupted"
         ended = running.ended(last)
         if ended.result is None:
+            if ended.kind in _OURS:
+                log.error("the solve child failed", run=run.id, kind=ended.kind, log=running.tail())
             return self._publish(run, self._failed(ended))
         return self._publish(run, Outcome("finished", ended.result, None, self._keep(running.out)))
 

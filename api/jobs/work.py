@@ -113,7 +113,7 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 def _outlook_for(case: Any, task: Task) -> Any:
     """An outlook over the case's horizon from a history, its series mapped onto the case's regions and workloads."""
-    from planner.mapping import map_history
+    from forecasts.mapping import map_history
 
     history, _report = _history_of(task)
     mapped = map_history(history, case, case.history_mapping)

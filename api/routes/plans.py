@@ -12,9 +12,9 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Streamin
 
 from api import conditional, tables
 from api.accept import IdempotencyKey, accept_run
+from api.derived import report_of
 from api.language import preferred
 from api.problems import ProblemError, count_of, fault_json
-from api.report_cache import report_of
 from api.routes.common import Prefer, answer_run, missing, problems
 from api.routes.runs import finished_or_409, run_router
 from api.schemas import PlanRequest, RunState, TableEntry, TableList, TableRows

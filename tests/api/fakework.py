@@ -1,6 +1,6 @@
 """A stand-in for the planner inside the solve child. The case's description says, as JSON, what it is to do.
 
-seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit"; ignore_stop; spawn: start a grandchild.
+seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit"; ignore_stop; spawn: have a child.
 """
 
 from __future__ import annotations

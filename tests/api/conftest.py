@@ -1,0 +1,141 @@
+"""One service over a fake planner for the whole session, and small ones without a job engine for the edge."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Connection
+
+from api import examples
+from api.app import create_app
+from api.jobs.port import JobStatus, Perform
+from api.settings import Settings
+from api.store import migrations
+from api.store.runs import Run
+
+Json = dict[str, Any]
+BASE = "http://127.0.0.1:8000"
+
+
+class IdleEngine:
+    """A job engine that keeps what it is given and performs nothing."""
+
+    def __init__(self) -> None:
+        self.submitted: list[str] = []
+        self.cancelled: list[str] = []
+        self.present: JobStatus = "waiting"
+
+    def start(self, perform: Perform | None) -> None:
+        self.perform = perform
+
+    def submit(self, connection: Connection, run: Run) -> None:
+        self.submitted.append(run.workflow_id)
+
+    def cancel(self, run: Run) -> None:
+        self.cancelled.append(run.workflow_id)
+
+    def status(self, run: Run) -> JobStatus:
+        return self.present
+
+    def recover(self, executors: Sequence[str]) -> int:
+        return 0
+
+    def stop(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fake_work_is_importable() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        here = str(Path(__file__).parent)
+        patch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+        yield
+
+
+def ready(client: TestClient) -> TestClient:
+    deadline = time.monotonic() + 60
+    while client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline, client.get("/readyz").text
+        time.sleep(0.05)
+    return client
+
+
+@pytest.fixture
+def make_client(tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+    """A service whose jobs wait for ever; keyword arguments are settings. `client.app.state` holds its parts."""
+    opened: list[TestClient] = []
+
+    def make(engine: IdleEngine | None = None, **settings: Any) -> TestClient:
+        folder = settings.pop("data_folder", tmp_path / f"data{len(opened)}")
+        chosen = Settings(data_folder=folder, work_module="fakework", **settings)
+        migrations.upgrade(chosen)
+        idle = engine or IdleEngine()
+        app = create_app(chosen, engine=lambda _settings, _database: idle)
+        client = TestClient(app, base_url=BASE)
+        client.__enter__()
+        opened.append(client)
+        return ready(client)
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def idle(make_client: Callable[..., TestClient]) -> TestClient:
+    return make_client()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The whole service with the true job engine; the planner is fake."""
+    settings = Settings(
+        data_folder=tmp_path_factory.mktemp("live"), work_module="fakework", solve_slots=2, solve_memory_mb=512
+    )
+    migrations.upgrade(settings)
+    with TestClient(create_app(settings), base_url=BASE) as client:
+        yield ready(client)
+
+
+def case_document(**wish: Any) -> Json:
+    """The example case; what the fake planner is to do stands in its description."""
+    return examples.CASE | {"meta": examples.CASE["meta"] | {"description": json.dumps(wish)}}
+
+
+@pytest.fixture
+def plan_of() -> Callable[..., Json]:
+    """Store a case with wishes for the fake planner and ask for a plan of it; `wait` seconds for its end."""
+
+    def ask(client: TestClient, *, wait: int = 0, headers: Json | None = None, **wish: Any) -> Json:
+        stored = client.post("/v1/cases", json=case_document(**wish), headers=headers)
+        assert stored.status_code == 201, stored.text
+        given = (headers or {}) | ({"Prefer": f"wait={wait}"} if wait else {})
+        accepted = client.post("/v1/plans", json={"case_id": stored.json()["id"]}, headers=given)
+        assert accepted.status_code in (200, 202), accepted.text
+        body: Json = accepted.json()
+        return body
+
+    return ask
+
+
+@pytest.fixture
+def until() -> Callable[..., Json]:
+    """Wait until a run is in one of these states."""
+
+    def wait(client: TestClient, id: str, *states: str, seconds: float = 60) -> Json:
+        deadline = time.monotonic() + seconds
+        while True:
+            body: Json = client.get(f"/v1/plans/{id}").json()
+            if body["state"] in states:
+                return body
+            assert time.monotonic() < deadline, body
+            time.sleep(0.05)
+
+    return wait
