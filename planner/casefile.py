@@ -251,7 +251,8 @@ class _Tables:
                 continue
             series = values.setdefault((row["region"], row["workload"]), {})
             if key in series:
-                self._fault(at, note, f"period {key[0]}, day {key[1]}, step {key[2]} again", "every step once")
+                again = ", ".join(f"{column} {row[column]}" for column in ("period", "day", "step"))
+                self._fault(at, note, f"{again} again", "every step once")
             series[key] = number
         return [self._series_block(name, at, i, key, table, shape) for i, (key, table) in enumerate(values.items())]
 
