@@ -23,7 +23,7 @@ def headline(view: View, now: pd.DataFrame) -> str:
                 modules=f"{int(modules['modules'].sum()):,}",
                 cards=f"{int(modules['cards'].sum()):,}",
                 compute=words.pflops(float(modules["pflops"].sum())),
-                sites=modules["site"].nunique(),
+                sites=_sites_named(view, list(dict.fromkeys(modules["site"]))),
             )
         )
     if (now["mw"] > 0).any():
@@ -32,6 +32,11 @@ def headline(view: View, now: pd.DataFrame) -> str:
     total = words.money(float(now["capex"].sum()), view.currency)
     key = "answer.now" if int(now["order_period"].iloc[0]) == 0 else "answer.later"
     return words(key, date=when, orders=words("and").join(parts), total=total)
+
+
+def _sites_named(view: View, names: list[str]) -> str:
+    few = len(names) <= 3
+    return view.words.joined(names) if few else view.words("answer.sites", count=len(names))
 
 
 def reasons(view: View, short: float) -> list[str]:

@@ -7,7 +7,7 @@ JSON in which no tag can begin. Plotly's script is taken from the installed whee
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -207,9 +207,9 @@ def _place(charts: dict[str, Any], words: Wording, chart: Chart, slot: str | Non
 def _sections(view: View, charts: dict[str, Any]) -> list[Section]:
     words = view.words
 
-    def section(id: str, drawn: Iterable[Chart | None], tables: Sequence[Grid] = ()) -> Section:
+    def section(id: str, drawn: Iterable[Chart | None], otherwise: str = "") -> Section:
         placed = [_place(charts, words, chart) for chart in drawn if chart is not None]
-        return Section(id, words(f"report.{id}"), charts=placed, tables=list(tables))
+        return Section(id, words(f"report.{id}"), texts=[] if placed else [words(otherwise)], charts=placed)
 
     limits = [
         grid(power_used(view), words, words("limits.power"), words("limits.power.note")),
@@ -218,7 +218,7 @@ def _sections(view: View, charts: dict[str, Any]) -> list[Section]:
     return [
         section("capacity", [capacity(view)]),
         _tides(view, charts),
-        section("orders", [timeline(view)]),
+        section("orders", [timeline(view)], "answer.nothing"),
         section("use", [site_map(view), utilisation(view)]),
         section("costs", [costs_by_term(view), costs_by_period(view)]),
         section("energy", [energy(view), carbon(view)]),
@@ -251,7 +251,7 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
     worst, short = largest_shortfall(plan)
     names = {w.id: words.name(w.names) for w in plan.case.workloads}
     bound = words.money(plan.certificate["bound"], currency)
-    spread = f"{words.number(min(ratios))} – {words.number(max(ratios))}" if ratios else "–"
+    spread = f"{min(ratios):.2f} – {max(ratios):.2f}" if ratios else "–"
     hint = words("tile.shortfall.none") if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
 
     def tile(key: str, value: str, hint: str) -> dict[str, str]:

@@ -29,10 +29,13 @@ __all__ = [
 
 
 def plan_charts(view: View) -> dict[str, Chart]:
-    """The charts of one plan by stable name; the tide is that of the last period's busiest day."""
+    """The charts of one plan by stable name; the tide is that of the last period's busiest day.
+
+    The timeline is left out when nothing is ordered, the map when sites have no coordinates.
+    """
     last = view.case.horizon.periods - 1
     day = busiest_day(view, last)
-    charts = {
+    charts: dict[str, Chart | None] = {
         "capacity": capacity(view),
         "tide_workload": tide(view, last, day, "workload"),
         "tide_site": tide(view, last, day, "site"),
@@ -42,6 +45,6 @@ def plan_charts(view: View) -> dict[str, Chart]:
         "costs_by_period": costs_by_period(view),
         "energy": energy(view),
         "carbon": carbon(view),
+        "map": site_map(view),
     }
-    drawn_map = site_map(view)
-    return charts if drawn_map is None else {**charts, "map": drawn_map}
+    return {name: chart for name, chart in charts.items() if chart is not None}

@@ -94,7 +94,7 @@ def capacity(view: View) -> Chart:
             yaxis="y2",
             name=words("build_ahead_ratio"),
             mode="lines+markers+text",
-            text=[words.number(r) for r in data["build_ahead_ratio"]],
+            text=[f"{r:.2f}" for r in data["build_ahead_ratio"]],
             textposition="top center",
             line={"color": COLOURS[2], "width": 2},
             hovertemplate="%{y:.2f}",
@@ -118,7 +118,6 @@ def capacity(view: View) -> Chart:
         yaxis={"title": {"text": words.labelled(words("compute"), unit)}, "domain": [0.38, 1]},
         yaxis2={"title": {"text": words("build_ahead_ratio")}, "domain": [0, 0.28], "range": [0, top], "anchor": "x"},
         xaxis={"anchor": "y2", "type": "category"},
-        legend={"y": -0.12},
         shapes=[
             {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y2", "y0": 1, "y1": 1, "line": {"color": GREY}}
         ],

@@ -147,12 +147,17 @@ def parts_of(
     return out
 
 
+def hatched(colour: str, pattern: str) -> dict[str, Any]:
+    """A marker of a colour with a pattern over it."""
+    over = {"shape": pattern, "bgcolor": colour, "fgcolor": "rgba(255,255,255,.6)", "size": 8, "solidity": 0.2}
+    return {"color": colour, "pattern": over}
+
+
 def bar(part: Part, **more: Any) -> Any:
     """A bar trace with the part's colour and, for those who see no colour, its pattern."""
     import plotly.graph_objects as go
 
-    shape = {"shape": part.pattern, "fgcolor": "rgba(255,255,255,.55)", "size": 7, "solidity": 0.25}
-    return go.Bar(name=part.name, marker={"color": part.colour, "pattern": shape, "line": {"width": 0}}, **more)
+    return go.Bar(name=part.name, marker={**hatched(part.colour, part.pattern), "line": {"width": 0}}, **more)
 
 
 def figure(title: str, traces: Sequence[Any], *, x: str = "", y: str = "", height: int = 400, **layout: Any) -> Any:
@@ -167,12 +172,19 @@ def figure(title: str, traces: Sequence[Any], *, x: str = "", y: str = "", heigh
     }
     base: dict[str, Any] = {
         "template": "none",
-        "title": {"text": title, "x": 0, "xanchor": "left", "font": {"size": 16}},
+        "title": {
+            "text": title,
+            "x": 0,
+            "xanchor": "left",
+            "font": {"size": 16},
+            "automargin": True,
+            "yref": "container",
+        },
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 13, "color": "#6b7280"},
         "margin": {"l": 56, "r": 16, "t": 56, "b": 48},
-        "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         "hovermode": "x unified",
         "colorway": list(COLOURS),
         "height": height,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case import BANDS
-from planner.figures.chart import COLOURS, Chart, Part, View, bar, figure
+from planner.figures.chart import COLOURS, Chart, Part, View, bar, figure, hatched
 
 BAND_COLOURS = {
     "super_peak": "#B23A00",
@@ -64,7 +64,7 @@ def carbon(view: View) -> Chart:
             y=sums[column] / 1000,
             name=words(column),
             hovertemplate="%{y:,.4~g} kt",
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "rgba(255,255,255,.55)"}},
+            marker=hatched(colour, pattern),
         )
         for column, colour, pattern in (
             ("location_tonnes", COLOURS[1], ""),

@@ -99,11 +99,13 @@ def orders_table(view: View, orders: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def timeline(view: View) -> Chart:
-    """A bar from order to arrival for every order, by site; its colour tells the module type."""
+def timeline(view: View) -> Chart | None:
+    """A line from order to arrival for every order, by site; its colour tells the module type. None without orders."""
     import plotly.graph_objects as go
 
     words, orders = view.words, order_list(view)
+    if orders.empty:
+        return None
     late = orders["branch"] >= 0
     # An order that only some futures need would hide the others at its place; the table still names every one.
     shown = orders[~late | (orders["branch"] == orders.loc[late, "branch"].min())] if late.any() else orders

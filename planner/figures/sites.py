@@ -133,8 +133,8 @@ def site_map(view: View) -> Chart | None:
         y=words.labelled(words("latitude"), "°N"),
         height=460,
         hovermode="closest",
-        xaxis={"showgrid": True},
-        yaxis={"rangemode": "normal", "scaleanchor": "x", "scaleratio": 1.2},
+        xaxis={"showgrid": True, "constrain": "domain"},
+        yaxis={"rangemode": "normal", "scaleanchor": "x", "scaleratio": 1.2, "constrain": "domain"},
     )
     order = np.argsort(-size, kind="stable")
     table = pd.DataFrame(
