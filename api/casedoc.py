@@ -85,7 +85,7 @@ def check(body: bytes, kind: str) -> CheckedCase:
             if all(one.kind == "file" for one in fault.faults):
                 raise ProblemError("unreadable-body", errors[0]["detail"], errors=errors) from fault
             raise ProblemError("invalid-case", count_of(errors), errors=errors) from fault
-    text = json.dumps(dump_case(case), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(dump_case(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.jobs.process import Child, Ended, child, end_leftovers, files_below
 from api.jobs.task import CRASHED, Json, Task
@@ -21,6 +23,7 @@ log = structlog.get_logger()
 _WATCH_S = 0.2
 _OURS = ("internal", CRASHED)  # faults of ours, not of the input: the log says more than the user is told
 _TELL_EVERY_S = 0.5
+_RETRY_S = 1.0
 _GRACE_S = 30.0  # what a stopped solve may take to hand in its best plan
 
 
@@ -69,12 +72,16 @@ class Runner:
                 waiting = message["progress"]
             elif message is not None:
                 last = message
-            if waiting is not None and now - told >= _TELL_EVERY_S:
-                self.runs.note_progress(run.id, run.attempt, waiting)
-                waiting, told = None, now
             if self.closing.is_set():
                 return "interrupted"
-            wish = self.runs.wish_of(run.id, run.attempt)
+            try:
+                if waiting is not None and now - told >= _TELL_EVERY_S:
+                    self.runs.note_progress(run.id, run.attempt, waiting)
+                    waiting, told = None, now
+                wish = self.runs.wish_of(run.id, run.attempt)
+            except SQLAlchemyError as fault:  # the solve goes on while the database is away
+                log.warning("database away", run=run.id, fault=type(fault).__name__)
+                continue
             if wish is None:
                 log.warning("another attempt owns the run", run=run.id, attempt=run.attempt)
                 return "fenced"
@@ -86,10 +93,11 @@ class Runner:
                 stop_asked = now
             if stop_asked and now - stop_asked > _GRACE_S and now > deadline + _GRACE_S:
                 return self._publish(run, self._failed(Ended(None, "too-slow", "It did not end when asked to stop.")))
-        if waiting is not None:
-            self.runs.note_progress(run.id, run.attempt, waiting)
         if self.closing.is_set():
             return "interrupted"
+        if waiting is not None:
+            with suppress(SQLAlchemyError):
+                self.runs.note_progress(run.id, run.attempt, waiting)
         ended = running.ended(last)
         if ended.result is None:
             if ended.kind in _OURS:
@@ -110,6 +118,13 @@ class Runner:
         return Outcome("failed", problem=problem_json(kind, ended.detail, **extra))
 
     def _publish(self, run: Run, outcome: Outcome) -> str:
-        won = self.runs.publish(run.id, run.attempt, outcome)
+        while True:
+            try:
+                won = self.runs.publish(run.id, run.attempt, outcome)
+                break
+            except SQLAlchemyError as fault:  # a result is worth waiting for
+                log.warning("database away, the outcome waits", run=run.id, fault=type(fault).__name__)
+                if self.closing.wait(_RETRY_S):
+                    return "interrupted"
         log.info("run ends", run=run.id, state=outcome.state, attempt=run.attempt, published=won)
         return outcome.state if won else "fenced"

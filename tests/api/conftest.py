@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
@@ -52,8 +54,15 @@ class IdleEngine:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _fake_work_is_importable() -> Iterator[None]:
+def _fake_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The solve child finds the fake planner, and the table that it hands in."""
+    table = pa.table(
+        {"site": ["near", "=1+1", "远"], "modules": [1, 2, 3], "capex": [1.5, float("nan"), -3.0], "period": [0, 0, 1]}
+    )
+    path = tmp_path_factory.mktemp("fake") / "orders.parquet"
+    pq.write_table(table, path)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_TABLE", str(path))
         here = str(Path(__file__).parent)
         patch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
         yield

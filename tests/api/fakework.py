@@ -1,12 +1,15 @@
 """A stand-in for the planner inside the solve child. The case's description says, as JSON, what it is to do.
 
-seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit"; ignore_stop; spawn: have a child.
+seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit", "kill-server"; ignore_stop; spawn: a
+child of its own; marks: a file for its process ids.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,12 +18,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from api.jobs.task import Task, WorkError
 
 Json = dict[str, Any]
+COLUMNS = ("site", "modules", "capex", "period")
 
 
 def run(task: Task, out: Path, tell: Callable[[Json], None], stop: Event) -> Json:
@@ -59,14 +60,14 @@ def run(task: Task, out: Path, tell: Callable[[Json], None], stop: Event) -> Jso
             hoard.append(bytearray(64 * 2**20))
     if ends == "abort":
         os.abort()
+    if ends == "kill-server":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(5)
     if ends == "exit":
         os._exit(7)
     (out / "tables").mkdir()
-    table = pa.table(
-        {"site": ["near", "=1+1", "远"], "modules": [1, 2, 3], "capex": [1.5, float("nan"), -3.0], "period": [0, 0, 1]}
-    )
-    pq.write_table(table, out / "tables" / "orders.parquet")
-    fields = [{"name": n, "type": "string", "unit": "u", "description": "d"} for n in table.column_names]
+    shutil.copy(os.environ["FAKE_TABLE"], out / "tables" / "orders.parquet")  # made once: pyarrow is slow to import
+    fields = [{"name": n, "type": "string", "unit": "u", "description": "d"} for n in COLUMNS]
     schema = {"resources": [{"name": "orders", "title": "Orders", "schema": {"fields": fields}}]}
     (out / "tables" / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
     (out / "plan.json").write_text(json.dumps({"seed": task.request["limits"]["seed"]}), encoding="utf-8")

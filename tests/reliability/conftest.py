@@ -1,0 +1,221 @@
+"""True servers in processes of their own, to be killed, frozen and started again; a throw-away PostgreSQL cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from api import examples
+from api.settings import Settings
+from api.store import migrations
+
+ROOT = Path(__file__).parents[2]
+Json = dict[str, Any]
+_START = "from api.server import serve; from api.settings import Settings; serve(Settings())"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """`serve` in a process of its own; `start` again after a kill uses the same data, port and executor id."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "api")]),
+            "TIDEPLAN_DATA_FOLDER": str(folder),
+            "TIDEPLAN_PORT": str(self.port),
+            "TIDEPLAN_WORK_MODULE": "fakework",
+            "TIDEPLAN_SOLVE_MEMORY_MB": "512",
+            "TIDEPLAN_HEARTBEAT_S": "0.5",
+            "TIDEPLAN_WORKER_TIMEOUT_S": "3",
+            **environment,
+        }
+        self.log = folder / f"server-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, ready_within: float = 90) -> Server:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _START], env=self.environment, stderr=self.log.open("ab")
+        )
+        self.wait_ready(ready_within)
+        return self
+
+    def wait_ready(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if httpx.get(f"{self.address}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self, seconds: float = 30) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def get(self, path: str, **more: Any) -> Any:
+        return httpx.get(self.address + path, timeout=30, **more)
+
+    def post(self, path: str, body: Json | None = None, **more: Any) -> Any:
+        return httpx.post(self.address + path, json=body, timeout=30, **more)
+
+    def ask_for_plan(self, *, key: str = "", **wish: Any) -> Json:
+        """A plan of the example case, with wishes for the fake planner."""
+        case = examples.CASE | {"meta": examples.CASE["meta"] | {"description": json.dumps(wish)}}
+        case_id = self.post("/v1/cases", case).json()["id"]
+        answer = self.post("/v1/plans", {"case_id": case_id}, headers={"Idempotency-Key": key} if key else {})
+        assert answer.status_code == 202, answer.text
+        body: Json = answer.json()
+        return body
+
+    def until(self, id: str, done: Callable[[Json], bool], seconds: float = 90) -> Json:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                body: Json = self.get(f"/v1/plans/{id}").json()
+                if done(body):
+                    return body
+            except httpx.TransportError:
+                body = {}
+            assert time.monotonic() < deadline, (body, self.log.read_text()[-3000:])
+            time.sleep(0.1)
+
+    def until_solving(self, id: str) -> Json:
+        return self.until(id, lambda plan: plan.get("state") == "running" and plan.get("progress") is not None)
+
+    def until_final(self, id: str) -> Json:
+        return self.until(id, lambda plan: plan.get("state") in ("finished", "failed", "cancelled"))
+
+
+@pytest.fixture(scope="session")
+def fake_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("fake") / "orders.parquet"
+    pq.write_table(pa.table({"site": ["near"], "modules": [1], "capex": [1.5], "period": [0]}), path)
+    return path
+
+
+class Cluster:
+    """A PostgreSQL cluster of our own, run by an unprivileged user, which can be stopped and started."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.programs, self.folder, self.port = programs, folder, free_port()
+        self.user = _unprivileged() if os.getuid() == 0 else None
+        if self.user:
+            shutil.chown(folder, self.user)
+        self._run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "tideplan", "-E", "UTF8", "--no-sync")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self.programs / program), *arguments]
+        done = subprocess.run(command, user=self.user, cwd=self.folder, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+
+    def new_database(self, name: str) -> str:
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tideplan", name)
+        return f"postgresql://tideplan@127.0.0.1:{self.port}/{name}"
+
+
+def _unprivileged() -> str:
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _programs() -> Path | None:
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "initdb").exists():
+            return folder
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    programs = _programs()
+    if programs is None or not (programs / "pg_ctl").exists():
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    # Not pytest's folder: only its owner may enter that, and the cluster is run by someone else.
+    with tempfile.TemporaryDirectory(prefix="tideplan-pg-") as name:
+        made = Cluster(programs, Path(name))
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a fresh database, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return {}
+    return _fresh(request)
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a fresh PostgreSQL database."""
+    return _fresh(request)
+
+
+def _fresh(request: pytest.FixtureRequest) -> dict[str, str]:
+    cluster: Cluster = request.getfixturevalue("cluster")
+    url = cluster.new_database(f"t{time.monotonic_ns()}")
+    migrations.upgrade(Settings(database_url=url))
+    return {"TIDEPLAN_DATABASE_URL": url}
+
+
+@pytest.fixture
+def make_server(tmp_path: Path, fake_table: Path) -> Iterator[Callable[..., Server]]:
+    """Servers over one data folder; all are ended afterwards."""
+    made: list[Server] = []
+
+    def make(**environment: str) -> Server:
+        made.append(Server(tmp_path, {"FAKE_TABLE": str(fake_table), **environment}))
+        return made[-1]
+
+    yield make
+    for server in made:
+        if server.process is not None and server.process.poll() is None:
+            server.signal(signal.SIGCONT)
+            server.kill()
