@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasts.calendar import HolidayEffects, SpecialDays, learn_effects, special_days
 from forecasts.history import History
 from forecasts.intervals import conformal
 from forecasts.models.base import DAY, WEEK
@@ -33,13 +34,16 @@ class HourlyConfig:
     """How to forecast hourly demand.
 
     levels: probabilities of the quantiles, ascending. power: how sharply weights fall with error. origins: how many
-    past origins are checked, at most. seed: for members that draw at random.
+    past origins are checked, at most. seed: for members that draw at random. country, subdivision: whose holidays
+    count, as the `holidays` package names them (CN, or AU and VIC); None for none.
     """
 
     levels: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
     power: float = 7.0
     origins: int = 4
     seed: int = 0
+    country: str | None = None
+    subdivision: str | None = None
 
     def __post_init__(self) -> None:
         if list(self.levels) != sorted(set(self.levels)) or not all(0 < level < 1 for level in self.levels):
@@ -145,7 +149,7 @@ def _groups(values: FloatArray) -> tuple[list[_Group], IntArray]:
 
 
 def _run(
-    history: FloatArray, index: pd.DatetimeIndex, hours: int, names: list[str], failed: dict[str, IntArray]
+    history: FloatArray, index: pd.DatetimeIndex, hours: int, failed: dict[str, IntArray]
 ) -> dict[str, FloatArray]:
     """Forecasts of every member that the history suffices for. Rows that failed hold NaN and are noted in `failed`."""
     out: dict[str, FloatArray] = {}
@@ -163,8 +167,6 @@ def _run(
             path = np.where(bad[:, None], np.nan, path)
             failed[member.name] = np.union1d(failed.get(member.name, np.zeros(0, dtype=np.int64)), np.flatnonzero(bad))
         out[member.name] = path
-        if member.name not in names:
-            names.append(member.name)
     return out
 
 
@@ -210,21 +212,59 @@ class _Part:
     stand_in: str
 
 
-def _forecast_group(group: _Group, end: pd.Timestamp, hours: int, config: HourlyConfig) -> _Part:
+@dataclass(frozen=True)
+class _Specials:
+    """Holiday factors for rows of a history, each learnt only from what was known at an origin."""
+
+    days: SpecialDays
+    values: FloatArray
+    index: pd.DatetimeIndex
+
+    def factors(self, rows: IntArray, length: int, known: int, ahead: int) -> tuple[FloatArray, FloatArray]:
+        """Factors of the last `length` hours before hour `known` of the history, and of the `ahead` hours after it."""
+        effects: HolidayEffects = learn_effects(self.values[rows, :known], self.index[:known], self.days)
+        lead = self.index[0].hour
+        day = (lead + known - length) // DAY
+        skip = lead + known - length - day * DAY
+        days = -(-(skip + length + ahead) // DAY)
+        whole = effects.factors(day, days)[:, skip : skip + length + ahead]
+        return whole[:, :length], whole[:, length:]
+
+
+def _paths(
+    group: _Group,
+    cut: int,
+    ahead: int,
+    index: pd.DatetimeIndex,
+    specials: _Specials | None,
+    failed: dict[str, IntArray],
+) -> dict[str, FloatArray]:
+    """Every member's forecast `ahead` hours from hour `cut` of the group, on demand freed of its holidays."""
+    seen = group.values[:, :cut]
+    if specials is None:
+        return _run(fill(seen), index[:cut], ahead, failed)
+    known = len(specials.index) - (group.values.shape[1] - cut)
+    past, future = specials.factors(group.rows, cut, known, ahead)
+    paths = _run(fill(seen / past), index[:cut], ahead, failed)
+    return {name: path * future for name, path in paths.items()}
+
+
+def _forecast_group(
+    group: _Group, end: pd.Timestamp, hours: int, config: HourlyConfig, specials: _Specials | None
+) -> _Part:
     n, length = group.values.shape
     cuts = origins_before(length, hours, config.origins)
     span = min(hours, max((length - cut for cut in cuts), default=0))
     index = pd.date_range(end - pd.Timedelta(hours=length - 1), periods=length, freq="h")
-    names: list[str] = []
     failed: dict[str, IntArray] = {}
-    final = _run(fill(group.values), index, hours, names, failed)
+    final = _paths(group, length, hours, index, specials, failed)
     stand_in, simple = _stand_in(final)
     names = list(final)
     past: list[dict[str, FloatArray]] = []
     for cut in cuts:
         trouble: dict[str, IntArray] = {}
         ahead = min(hours, length - cut)
-        paths = _run(fill(group.values[:, :cut]), index[:cut], ahead, [], trouble)
+        paths = _paths(group, cut, ahead, index, specials, trouble)
         for name, rows in trouble.items():
             paths[name][rows] = _stand_in(paths)[1][rows]
         past.append(paths)
@@ -292,7 +332,16 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
         raise ValueError("not one series of the history has a value")
     n = len(history.series)
     groups, shift = _groups(history.values)
-    parts = [_forecast_group(group, history.index[-1], hours, config) for group in groups]
+    specials = None
+    if config.country is not None:
+        first, last = history.index[0], history.index[-1] + pd.Timedelta(hours=hours)
+        days = special_days(first.date(), (last.date() - first.date()).days + 1, config.country, config.subdivision)
+        specials = _Specials(days, history.values, history.index)
+    parts = [
+        # Series moved forward by whole weeks no longer stand on their own dates.
+        _forecast_group(group, history.index[-1], hours, config, None if (shift[group.rows] > 0).any() else specials)
+        for group in groups
+    ]
     names = list(dict.fromkeys(name for part in parts for name in part.names))
     most = max(len(part.origin_hours) for part in parts)
     span = max(part.residuals.shape[2] for part in parts)
@@ -316,7 +365,7 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
                 fallbacks[row] += f"{', ' if fallbacks[row] else ''}{name} failed: {part.stand_in}"
     quantiles, _, unknown = conformal(residuals, fitted, mean, config.levels, _roughness(history.values))
     strength = tide_strength(history.values[:, -LONGEST_FIT:], history.index[-LONGEST_FIT:])
-    notes = []
+    notes = list(specials.days.notes()) if specials is not None else []
     if unknown.any():
         notes.append(f"{int(unknown.sum())} series are too short to check a forecast: their spread is assumed (30 %)")
     if (shift > 0).any():
