@@ -13,6 +13,7 @@ from .control import Control
 from .limits import Limits
 from .one_piece import Ending, one_piece
 from .progress import Progress, relative_gap
+from .relax_and_fix import relax_and_fix
 from .solution import Solution, SolutionStatus, WarmStart
 
 # Columns up to which SCIP proves a small gap in one piece within seconds (docs/engine.md has the measurements).
@@ -30,7 +31,9 @@ def choose_route(program: Program, limits: Limits) -> str:
     """The route that `auto` takes: see docs/engine.md for the sizes at which they change places."""
     if limits.route != "auto":
         return limits.route
-    return "one_piece"
+    if columns(program) <= ONE_PIECE_COLUMNS or not program.master.integer.any():
+        return "one_piece"
+    return "relax_and_fix"
 
 
 def solve(
@@ -54,13 +57,14 @@ def solve(
     """
     limits = limits or Limits()
     control = Control(limits)
+    routes = {"one_piece": one_piece, "relax_and_fix": relax_and_fix}
     route = choose_route(program, limits)
     ended: list[Ending] = [None]
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            ended[0] = one_piece(program, control, None if start is None else start.x)
+            ended[0] = routes[route](program, control, None if start is None else start.x)
         except BaseException as error:
             failed.append(error)
 

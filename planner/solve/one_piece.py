@@ -35,7 +35,7 @@ def fixed(arrays: Arrays, x: FloatArray) -> Arrays:
     return replace(arrays, lower=lower, upper=upper, integer=np.zeros_like(arrays.integer))
 
 
-def _why_no_plan(arrays: Arrays, outcome: Outcome, control: Control) -> Ending:
+def why_no_plan(arrays: Arrays, outcome: Outcome, control: Control) -> Ending:
     """Tell infeasible from unbounded where the solver did not, by asking for any point at all."""
     if outcome.status == "infeasible":
         return "infeasible"
@@ -62,7 +62,7 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
     control.phase = "one piece"
     hint = None
     if start is not None:
-        first = _dispatch(program, arrays, start, control)
+        first = dispatch(program, arrays, start, control)
         if first is not None:
             hint = first
 
@@ -72,9 +72,9 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
     with control.interrupter() as interrupter:
         outcome = run(arrays, settings, interrupter=interrupter, on_bound=control.raise_bound)
     if outcome.x is not None:
-        _dispatch(program, arrays, outcome.x, control)
+        dispatch(program, arrays, outcome.x, control)
     control.raise_bound(outcome.bound)
-    return None if outcome.x is not None else _why_no_plan(arrays, outcome, control)
+    return None if outcome.x is not None else why_no_plan(arrays, outcome, control)
 
 
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
@@ -85,10 +85,10 @@ def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
         x, blocks = split(program, outcome.x)
         control.offer(float(arrays.cost @ outcome.x), x, blocks)
         control.raise_bound(outcome.bound)
-    return None if outcome.x is not None else _why_no_plan(arrays, outcome, control)
+    return None if outcome.x is not None else why_no_plan(arrays, outcome, control)
 
 
-def _dispatch(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
+def dispatch(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
     """Fix the whole numbers of x (flat, or the master's part) and solve the rest; the plan goes to `control`."""
     full = np.zeros(arrays.columns)
     full[: x.shape[0]] = x

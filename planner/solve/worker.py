@@ -1,4 +1,4 @@
-"""A child process that evaluates what it is sent: `python -m planner.solve.worker PARENT_PID`.
+"""A child process that evaluates what it is sent: `python -c "from planner.solve.worker import main; main()" PARENT`.
 
 Tasks come as length-prefixed pickles on standard input and answers leave the same way on what was standard output. It
 dies with its parent: by the parent-death signal on Linux, and on any system when its input ends, since a thread reads
@@ -15,19 +15,19 @@ import signal
 import struct
 import sys
 import threading
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 LENGTH = struct.Struct("<Q")
 
 
-def send(pipe: BinaryIO, message: Any) -> None:
+def send(pipe: IO[bytes], message: Any) -> None:
     payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     pipe.write(LENGTH.pack(len(payload)))
     pipe.write(payload)
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> Any:
+def receive(pipe: IO[bytes]) -> Any:
     """The next message; EOFError when the other side is gone."""
     head = pipe.read(LENGTH.size)
     if len(head) < LENGTH.size:
@@ -73,7 +73,3 @@ def main() -> None:
             send(answers, answer)
         except (pickle.PicklingError, AttributeError, TypeError):
             send(answers, (False, RuntimeError(repr(answer[1])[:500])))
-
-
-if __name__ == "__main__":
-    main()

@@ -53,7 +53,7 @@ class Worker(Executor):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = "1"
-        command = [sys.executable, "-m", "planner.solve.worker", str(os.getpid())]
+        command = [sys.executable, "-c", "from planner.solve.worker import main; main()", str(os.getpid())]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     def _end(self) -> None:

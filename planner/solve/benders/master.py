@@ -50,9 +50,9 @@ class MasterModel:
         self.integer = np.r_[self.integer, np.full(count, integer)]
         return index
 
-    def add_rows(self, rows: sp.spmatrix, lower: FloatArray | float, upper: FloatArray | float) -> None:
+    def add_rows(self, rows: sp.csr_matrix, lower: FloatArray | float, upper: FloatArray | float) -> None:
         count = rows.shape[0]
-        self.matrix = sp.csr_matrix(sp.vstack([self.matrix, sp.csr_matrix(rows)]))
+        self.matrix = sp.csr_matrix(sp.vstack([self.matrix, rows]))
         self.row_lower = np.r_[self.row_lower, np.broadcast_to(np.asarray(lower, float), count)]
         self.row_upper = np.r_[self.row_upper, np.broadcast_to(np.asarray(upper, float), count)]
 

@@ -128,16 +128,18 @@ class BlockGroup:
         if key in self._shared:
             self._basis[index] = outcome.basis
         cut = cut_from_duals(block, outcome.duals * scale)
+        found = outcome.x
         if cut is None:  # the warm basis was not dual feasible enough: take the prices from a cold solve
             outcome = self._cold(index, block, lower, upper)
             assert outcome.x is not None
             assert outcome.duals is not None
             cut = cut_from_duals(block, outcome.duals * scale)
+            found = outcome.x
             if cut is None:
                 raise BlockFailureError(f"block {block.key} has no prices that prove a bound")
         constant, master_columns, slope = cut
-        value = float(block.cost @ outcome.x)
-        return BlockValue(index, value, constant, master_columns, slope, outcome.x if columns else None)
+        value = float(block.cost @ found)
+        return BlockValue(index, value, constant, master_columns, slope, found if columns else None)
 
     @staticmethod
     def _usable(outcome: Outcome | None) -> bool:
