@@ -1,0 +1,203 @@
+"""check, forecast and backtest: what a case and a history are worth, before anything is planned."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api.cli.exits import UsageError, guarded
+from api.cli.options import Json, Language, Maps, Seed
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(check)
+    app.command()(forecast)
+    app.command()(backtest)
+
+
+def check(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Check a case: every fault at once, and numbers that look wrong."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+        from planner.casefile import case_hash, read_case
+        from planner.check import warnings
+
+        text = console.words(language)
+        read = read_case(case)
+        found = warnings(read)
+        counts = {
+            name: len(getattr(read, name))
+            for name in ("regions", "sites", "module_types", "workloads", "campaigns", "leases", "tariffs")
+        }
+        if json:
+            odd = [{"where": w.pointer, "found": w.found, "usual": w.usual, "kind": w.kind} for w in found]
+            console.show_json({"ok": True, "hash": case_hash(read), "counts": counts, "warnings": odd})
+            return
+        out = console.out()
+        out.print(escape(text("cli.case_good", name=read.meta.name, hash=case_hash(read)[:16])))
+        rows = [[text.either(f"count.{name}", name), str(number)] for name, number in counts.items() if number]
+        rows.append(
+            [
+                text("cli.horizon"),
+                f"{read.horizon.period_label(0)} – {read.horizon.period_label(read.horizon.periods - 1)}",
+            ]
+        )
+        out.print(console.table("", [("", False), ("", True)], rows))
+        if found:
+            out.print(f"[yellow]{escape(text('cli.case_warnings', count=len(found)))}[/]")
+        for warning in found:
+            out.print(escape(f"  {warning}"))
+
+
+def forecast(
+    history: Annotated[Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet.")],
+    case: Annotated[
+        Path | None, typer.Option(help="Cover this case's horizon, with its mapping and time zone.")
+    ] = None,
+    map: Maps = None,
+    weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.")] = 52,
+    timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
+    out: Annotated[Path, typer.Option(help="Where the outlook is written.")] = Path("out/outlook.zip"),
+    seed: Seed = 1,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Forecast level, tide and futures of every series, and write the outlook."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+
+        text = console.words(language)
+        if map and case is None:
+            raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
+        if case is not None:
+            from api.cli.demand import outlook_for
+            from planner.casefile import read_case
+
+            outlook, quality = outlook_for(read_case(case), history, map, seed)
+        else:
+            from forecasts.forecast import ForecastConfig, make_outlook
+            from forecasts.history import read_history
+
+            read, quality = read_history(history, timezone=timezone)
+            outlook, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        outlook.save(out)
+        rows = _outlook_rows(outlook)
+        if json:
+            console.show_json(
+                {
+                    "outlook": out,
+                    "start": outlook.start.isoformat(),
+                    "weeks": outlook.weeks,
+                    "series": rows,
+                    "notes": list(outlook.notes),
+                    "quality": quality.to_json(),
+                    "provenance": dict(outlook.provenance),
+                }
+            )
+            return
+        shown = [
+            [
+                r["region"],
+                r["workload"],
+                text.number(r["level_first"]),
+                text.number(r["level_last"]),
+                text.number(r["peak_last"]),
+                text.number(r["peak_last_low"]),
+                text.number(r["peak_last_high"]),
+                r["unit"],
+            ]
+            for r in rows
+        ]
+        names = ("region", "workload", "level_first", "level_last", "peak_last", "peak_low", "peak_high", "unit")
+        columns = [(text(f"cli.{name}"), name not in ("region", "workload", "unit")) for name in names]
+        console.out().print(console.table(text("cli.outlook", weeks=outlook.weeks), columns, shown))
+        for sentence in (*quality.sentences(), *outlook.notes):
+            console.say(f"· {sentence}")
+        console.out().print(escape(text("cli.outlook_file", path=out)))
+
+
+def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
+    """One row a series: mean demand of the first and last week, and the last week's peak with its range."""
+    import numpy as np
+
+    rows = []
+    futures = outlook.futures
+    for i, key in enumerate(outlook.series):
+        last = futures.peak[:, i, -1]
+        rows.append(
+            {
+                "region": key.region,
+                "workload": key.workload,
+                "unit": key.unit,
+                "level_first": float(outlook.central.level[0, i, 0]),
+                "level_last": float(outlook.central.level[0, i, -1]),
+                "peak_last": float(outlook.central.peak[0, i, -1]),
+                "peak_last_low": float(np.min(last)),
+                "peak_last_high": float(np.max(last)),
+            }
+        )
+    return rows
+
+
+def backtest(
+    history: Annotated[Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet.")],
+    hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24)] = 168,
+    windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1)] = 8,
+    timezone: Annotated[str, typer.Option(help="Time zone of the history.")] = "Asia/Shanghai",
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Forecast from past origins and score what came; below 1, `rel` beats last week's same hour."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+        from forecasts.backtest import backtest as run
+        from forecasts.history import read_history
+
+        text = console.words(language)
+        read, quality = read_history(history, timezone=timezone)
+        report = run(read, hours=hours, windows=windows, name=history.name)
+        if json:
+            machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
+            detail = report.to_json()
+            console.show_json(
+                {
+                    "benchmark": "backtest",
+                    "machine": machine,
+                    "rows": [report.row()],
+                    "by_series": detail["by_series"],
+                    "by_day": detail["by_day"],
+                    "notes": [*report.notes, *quality.sentences()],
+                }
+            )
+            return
+        rows = [
+            [
+                s.region,
+                s.workload,
+                *(text.number(v) for v in (s.mase, s.rel)),
+                *(text.percent(v) for v in (s.coverage80, s.coverage95, s.peak_bias)),
+            ]
+            for s in report.series
+        ]
+        names = ("region", "workload", "mase", "rel", "coverage80", "coverage95", "peak_bias")
+        columns = [(text(f"cli.{name}"), name not in ("region", "workload")) for name in names]
+        console.out().print(console.table(text("cli.backtest", hours=hours), columns, rows))
+        row = report.row()
+        total = text("cli.backtest_total", rel=text.number(row["rel"] or float("nan")), series=row["series"])
+        console.out().print(escape(total))
+        for sentence in (*report.notes, *quality.sentences()):
+            console.say(f"· {sentence}")

@@ -1,0 +1,149 @@
+"""Exit codes, and how an error of any floor becomes one with words a user can act on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import typer
+
+
+class Exit(IntEnum):
+    """What the process answers with. `tideplan --help` and docs/guide.md list them."""
+
+    ok = 0
+    internal = 1
+    bad_input = 2
+    infeasible = 3
+    no_plan = 4
+    refused = 5
+    unhealthy = 6
+    interrupted = 130
+
+
+EXIT_HELP = (
+    "Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 the case cannot be met (the smallest change that "
+    "helps is named); 4 stopped before there was a plan; 5 the service refuses to start; 6 doctor found a fault; "
+    "130 interrupted."
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A failure in the user's terms: its exit code, a heading's key in the catalogue, and every fault."""
+
+    exit: Exit
+    key: str
+    message: str
+    faults: tuple[dict[str, str], ...] = ()
+
+
+# By name, so that telling an error needs none of the modules that define it.
+_ERRORS: dict[str, tuple[Exit, str]] = {
+    "CaseError": (Exit.bad_input, "error.case"),
+    "HistoryError": (Exit.bad_input, "error.history"),
+    "ForecastError": (Exit.bad_input, "error.forecast"),
+    "OutlookError": (Exit.bad_input, "error.outlook"),
+    "InfeasibleError": (Exit.infeasible, "error.infeasible"),
+    "StoppedError": (Exit.no_plan, "error.stopped"),
+    "PlanError": (Exit.bad_input, "error.plan"),
+    "UsageError": (Exit.bad_input, "error.usage"),
+    "RefusedError": (Exit.refused, "error.refused"),
+    "LockedError": (Exit.refused, "error.refused"),
+    "ValidationError": (Exit.bad_input, "error.settings"),
+}
+
+
+class UsageError(ValueError):
+    """Arguments that do not fit; `faults` holds each as where, found, allowed."""
+
+    def __init__(self, faults: list[dict[str, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f"{f['where']}: found {f['found']}; allowed: {f['allowed']}" for f in faults))
+
+
+def told(error: BaseException) -> Told:
+    """What to say about an error; a traceback only ever goes into a file."""
+    for kind in type(error).__mro__:
+        if kind.__name__ in _ERRORS:
+            code, key = _ERRORS[kind.__name__]
+            return Told(code, key, _message(error), tuple(_faults(error)))
+    if isinstance(error, KeyboardInterrupt):
+        return Told(Exit.interrupted, "error.interrupted", "")
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
+        return Told(Exit.bad_input, "error.file", f"{error.filename}: {error.strerror}")
+    if isinstance(error, ValueError) and _ours(error):
+        return Told(Exit.bad_input, "error.usage", str(error))
+    return Told(Exit.internal, "error.internal", f"{type(error).__name__}: {error} ({_trace_file(error)})")
+
+
+def _message(error: BaseException) -> str:
+    return "" if _faults(error) else str(error)
+
+
+def _faults(error: Any) -> list[dict[str, str]]:
+    """The faults of an error of ours, whatever shape its floor gives them."""
+    out = []
+    if callable(getattr(error, "errors", None)):  # pydantic, from the service's settings
+        for line in error.errors(include_url=False):
+            where = "/".join(str(part) for part in line["loc"])
+            out.append({"where": where, "found": repr(line["input"]), "allowed": line["msg"]})
+        return out
+    for item in getattr(error, "faults", None) or getattr(error, "problems", None) or ():
+        if isinstance(item, dict):
+            out.append({str(k): str(v) for k, v in item.items()})
+        elif isinstance(item, tuple):
+            out.append(dict(zip(("where", "found", "allowed"), map(str, item), strict=True)))
+        else:
+            where = getattr(item, "where", getattr(item, "pointer", ""))
+            note = getattr(item, "note", "")
+            fault = {"where": f"{where or '/'}{f' ({note})' if note else ''}", "found": item.found}
+            fault["allowed"] = item.allowed
+            if getattr(item, "remedy", ""):
+                fault["remedy"] = item.remedy
+            out.append(fault)
+    return out
+
+
+def _ours(error: BaseException) -> bool:
+    """Whether a plain ValueError was raised by our own code, which words it for users."""
+    trace = error.__traceback__
+    module = ""
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        trace = trace.tb_next
+    return module.split(".")[0] in ("planner", "forecasts", "api")
+
+
+def _trace_file(error: BaseException) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="tideplan-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.writelines(traceback.format_exception(error))
+    return file.name
+
+
+@contextmanager
+def guarded(*, as_json: bool, language: str | None = None) -> Iterator[None]:
+    """Run a command's body; any error is told in words (or as JSON) and becomes its exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, SystemExit):
+        raise
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.ok) from None
+    except BaseException as error:
+        if os.environ.get("TIDEPLAN_DEBUG"):
+            raise
+        from api import console
+
+        failure = told(error)
+        console.show_failure(failure, as_json=as_json, language=language)
+        raise typer.Exit(int(failure.exit)) from None

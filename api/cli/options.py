@@ -1,0 +1,33 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Language = Annotated[
+    str | None, typer.Option(help="en or zh-CN; else TIDEPLAN_LANGUAGE, LC_ALL, LC_MESSAGES or LANG.", metavar="TAG")
+]
+Maps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="RULE",
+        help="How a series becomes demand: 'SERIES=WORKLOAD@REGION*SCALE'. SERIES may hold * and ?; several "
+        "regions with their shares: '@east:0.6,west:0.4'; SCALE is the workload's units per unit of the "
+        "series (1 if left out). Replaces the case's history_mapping; may be given several times.",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
+Gap = Annotated[float, typer.Option(help="Stop when the plan is proven this close to the best (0.01 is 1 %).")]
+TimeLimit = Annotated[float, typer.Option(help="Stop after so many seconds of solving with the best plan so far.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Solver threads and worker processes together; all cores if left out.")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder for plan.json, tables and report.html.", metavar="DIR")]
+History = Annotated[
+    Path | None, typer.Option(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
+]

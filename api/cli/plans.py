@@ -1,0 +1,183 @@
+"""demo and plan: from a case and its demand to a verified plan on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.exits import UsageError, guarded
+from api.cli.options import Gap, History, Json, Language, Maps, Out, Seed, Threads, TimeLimit
+
+if TYPE_CHECKING:
+    from forecasts.outlook import Outlook
+    from planner.case import Case
+    from planner.wording import Wording
+
+EXAMPLES = ("national", "tiny")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)
+    app.command()(plan)
+
+
+def demo(
+    example: Annotated[str, typer.Option(help=f"Which bundled example: {' or '.join(EXAMPLES)}.")] = "national",
+    history: History = None,
+    map: Maps = None,
+    out: Out = None,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 180.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Plan a bundled example and say what to order first."""
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.cli.bundled import example_folder, example_history
+        from planner.casefile import read_case
+
+        text = console.words(language)
+        if example not in EXAMPLES:
+            raise UsageError([{"where": "--example", "found": example, "allowed": ", ".join(EXAMPLES)}])
+        folder = out or Path("out") / "demo" / example
+        case = read_case(example_folder(example) / "case.yaml")
+        if history is None:
+            history = example_history(example, folder)
+            if not json:
+                console.say(text("cli.generated_history", path=history))
+        outlook = _forecast(case, history, map, seed, text, quiet=json)
+        _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json)
+
+
+def plan(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
+    history: History = None,
+    outlook: Annotated[Path | None, typer.Option(help="An outlook that `tideplan forecast` wrote.")] = None,
+    map: Maps = None,
+    out: Out = None,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 180.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Plan a case from a history, an outlook or the demand that the case states.
+
+    Ctrl-C stops the search and keeps the best plan found so far; pressed twice, it gives up.
+    """
+    with guarded(as_json=json, language=language):
+        from api import console
+        from planner.casefile import read_case
+
+        text = console.words(language)
+        if history is not None and outlook is not None:
+            raise UsageError(
+                [{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}]
+            )
+        if map and history is None:
+            raise UsageError(
+                [{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}]
+            )
+        read = read_case(case)
+        ahead: Outlook | None = None
+        if history is not None:
+            ahead = _forecast(read, history, map, seed, text, quiet=json)
+        elif outlook is not None:
+            from forecasts.outlook import Outlook
+
+            ahead = Outlook.load(outlook)
+        folder = out or Path("out") / case.stem
+        _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json)
+
+
+def _forecast(case: Case, path: Path, maps: list[str] | None, seed: int, text: Wording, *, quiet: bool) -> Outlook:
+    from api import console
+    from api.cli.demand import outlook_for
+
+    if not quiet:
+        console.say(text("cli.forecasting", path=path))
+    outlook, quality = outlook_for(case, path, maps, seed)
+    if not quiet:
+        for sentence in quality.sentences()[:20]:
+            console.say(f"· {sentence}")
+    return outlook
+
+
+def _plan(
+    case: Case,
+    outlook: Outlook | None,
+    folder: Path,
+    gap: float,
+    seconds: float,
+    seed: int,
+    threads: int | None,
+    text: Wording,
+    *,
+    as_json: bool,
+) -> None:
+    from api import console
+    from planner.planning import make_plan
+    from planner.report import write_report
+    from planner.solve.limits import Limits
+
+    limits = Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
+        found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop)
+    found.save(folder)
+    report = write_report(found, folder / "report.html", text.language)
+    open_gap = bool(found.certificate["gap"] > gap)
+    if as_json:
+        console.show_json(
+            {
+                "summary": found.summary,
+                "certificate": found.certificate,
+                "gap_reached": not open_gap,
+                "checks": {"count": len(found.checks), "ok": all(check["ok"] for check in found.checks)},
+                "warnings": list(found.warnings),
+                "files": {
+                    "folder": folder,
+                    "report": report,
+                    "plan": folder / "plan.json",
+                    "tables": folder / "tables",
+                },
+            }
+        )
+    else:
+        console.show_plan(found, str(folder), str(report), text, short_of_gap=open_gap)
+
+
+@contextmanager
+def _stopping(text: Wording) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; the second one interrupts for good."""
+    from api import console
+
+    stop = threading.Event()
+
+    def on_interrupt(_number: int, _frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        console.say(text("cli.stopping"))
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, on_interrupt)
+    except ValueError:  # not in the main thread: whoever called us handles interrupts
+        yield stop
+        return
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

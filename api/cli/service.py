@@ -1,0 +1,141 @@
+"""serve, worker, doctor, db and keys: running the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.exits import Exit, UsageError, guarded
+from api.cli.options import Json, Language
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+
+Data = Annotated[Path | None, typer.Option(help="Data folder (TIDEPLAN_DATA_FOLDER).", metavar="DIR")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database", help="postgresql://… (TIDEPLAN_DATABASE_URL); SQLite if left out.")
+]
+
+db = typer.Typer(help="The service's database.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    for command in (serve, worker, doctor):
+        app.command()(command)
+    app.add_typer(db, name="db")
+    app.add_typer(keys, name="keys")
+
+
+def _settings(data: Path | None, database: str | None, **more: Any) -> Settings:
+    """Settings from the environment, with what the command line says on top. Raises ValidationError."""
+    from api.settings import Settings
+
+    given = {"data_folder": data, "database_url": database, **more}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind (TIDEPLAN_HOST); others than loopback need a key.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port (TIDEPLAN_PORT).")] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    language: Language = None,
+) -> None:
+    """Serve the API and the page until interrupted."""
+    with guarded(as_json=False, language=language):
+        from api import console
+        from api.server import serve as run
+
+        settings = _settings(data, database, host=host, port=port)
+        console.say(console.words(language)("cli.serving", url=f"http://{settings.host}:{settings.port}/"))
+        run(settings)
+
+
+def worker(data: Data = None, database: DatabaseUrl = None, language: Language = None) -> None:
+    """Work on jobs without serving (PostgreSQL only)."""
+    with guarded(as_json=False, language=language):
+        from api.server import work
+
+        work(_settings(data, database))
+
+
+def doctor(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
+    """Look for what would keep tideplan from working here: packages, solver, folders, database, port."""
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.doctor import diagnose
+
+        findings = diagnose(_settings(data, database))
+        bad = [finding for finding in findings if not finding.ok]
+        if json:
+            console.show_json({"ok": not bad, "findings": [finding.__dict__ for finding in findings]})
+        else:
+            text = console.words(language)
+            rows = [["✓" if f.ok else "✗", f.name, f.detail] for f in findings]
+            console.out().print(console.table(text("cli.doctor"), [("", False), ("", False), ("", False)], rows))
+        if bad:
+            raise typer.Exit(int(Exit.unhealthy))
+
+
+@db.command("upgrade")
+def db_upgrade(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
+    """Bring the database to this version's schema; SQLite is copied first."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+        from api.store import migrations
+
+        settings = _settings(data, database)
+        settings.data_folder.mkdir(parents=True, exist_ok=True)
+        done = migrations.upgrade(settings)
+        if json:
+            console.show_json({"before": done.before, "after": done.after, "backup": done.backup})
+            return
+        text = console.words(language)
+        key = "cli.db_current" if done.before == done.after else "cli.db_upgraded"
+        console.out().print(text(key, before=done.before or "–", after=done.after))
+        if done.backup is not None:
+            console.out().print(escape(text("cli.db_backup", path=done.backup)))
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
+    role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
+    data: Data = None,
+    database: DatabaseUrl = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Create an API key; its secret is shown this once."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+        from api.store import migrations
+        from api.store.database import Database
+        from api.store.keys import ROLES, Keys
+
+        if role not in ROLES:
+            raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
+        settings = _settings(data, database)
+        if not settings.is_postgres:
+            settings.data_folder.mkdir(parents=True, exist_ok=True)
+            migrations.upgrade(settings)
+        store = Database(settings)
+        try:
+            key, secret = Keys(store).create(name, role)
+        finally:
+            store.close()
+        if json:
+            console.show_json({"id": key.id, "name": key.name, "role": key.role, "secret": secret})
+            return
+        text = console.words(language)
+        console.out().print(escape(text("cli.key_created", name=key.name, role=key.role, id=key.id)))
+        typer.echo(secret)
