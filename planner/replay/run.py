@@ -1,0 +1,136 @@
+"""Run a course through a plan and write down what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planner.case import Case, WorkloadKind
+from planner.demand import Demand, FloatArray
+from planner.program.instance import Instance
+from planner.replay.accounts import Account, account_tables
+from planner.replay.dispatch import Day, Dispatcher, Fixed, dispatch_instance, gang_modules
+from planner.replay.paths import HourlyDemand, real_days
+from planner.tables import TABLES
+from planner.verify.building import standing_capacity
+from planner.verify.catalogue import CATALOGUE
+from planner.verify.facts import Facts, make_facts
+from planner.verify.reading import PlanArrays, read_plan
+from planner.verify.report import Book
+
+Progress = Callable[[int, int], None]
+"""Called with days done and days in all."""
+
+_DECISIONS = (
+    "orders",
+    "phases",
+    "openings",
+    "leases",
+    "stock",
+    "gangs",
+    "campaigns",
+    "unfinished",
+    "billed",
+)
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What came of a plan on one hourly course.
+
+    tables: "hours" (timestamp, period, workload: rates and backlog), "sites" (timestamp, period, site: kW), "days"
+    (one row a day), "service" (period, workload: unit-hours), "idle" (period, site, module_type: module-hours and
+    money), "energy", "carbon", "billed" and "costs" in the columns of the plan's tables. cost: discounted total of
+    `costs`; hourly_cost: of the terms that depend on the hours (energy, carbon, transfer, shortfall, demand charge).
+    shortfall: (workload id) unit-hours. seconds: of the solver.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    cost: float
+    hourly_cost: float
+    shortfall: Mapping[str, float]
+    seconds: float
+    days: int
+
+
+def replay(
+    case: Case,
+    tables: Mapping[str, pd.DataFrame],
+    hourly: HourlyDemand,
+    *,
+    future: int | None = None,
+    on_progress: Progress | None = None,
+) -> ReplayResult:
+    """Dispatch every hour of `hourly` with everything that was ordered held fixed.
+
+    tables: the plan's decisions (orders, phases, openings, leases, gangs, campaigns, unfinished, billed; others are not
+    read). future: whose late orders to take, needed when the plan has orders that differ by future. Days run in order;
+    deferrable work waits over midnight within its window, gangs stay whole and yield at most their share of each day,
+    power beyond the billed demand is billed. Raises ValueError for tables that cannot be read or branches not chosen.
+    """
+    demand, places = real_days(case, hourly)
+    plan, facts = _read(case, demand, tables, future)
+    stands = standing_capacity(facts, plan).modules[0]
+    inst = dispatch_instance(case, demand, stands)
+    fixed = _fixed(facts, plan, inst, stands)
+    dispatcher = Dispatcher(inst, fixed)
+    days: list[Day] = []
+    for i, (period, position) in enumerate(places):
+        days.append(dispatcher.day(period, position))
+        if on_progress is not None:
+            on_progress(i + 1, len(places))
+    account = Account(facts, plan, inst, fixed, hourly, tuple(places), tuple(days), dispatcher.billed_kw)
+    out = account_tables(account)
+    costs = out["costs"]
+    short = out["service"].groupby("workload")["shortfall_unit_hours"].sum()
+    return ReplayResult(
+        out,
+        float(costs["discounted"].sum()),
+        float(costs.loc[costs["term"].isin(HOURLY_TERMS), "discounted"].sum()),
+        {str(w): float(v) for w, v in short.items()},
+        sum(day.seconds for day in days),
+        len(days),
+    )
+
+
+HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
+
+
+def _read(
+    case: Case, demand: Demand, tables: Mapping[str, pd.DataFrame], future: int | None
+) -> tuple[PlanArrays, Facts]:
+    """The decisions of one branch, read by the verifier's reader, so that unreadable rows are named."""
+    own: dict[str, pd.DataFrame] = {}
+    for name in TABLES:
+        frame = tables.get(name)
+        if name not in _DECISIONS or frame is None:
+            own[name] = TABLES[name].frame({c.name: [] for c in TABLES[name].columns})
+            continue
+        late = sorted(set(frame["branch"]) - {-1})
+        if late and future is None:
+            if len(late) > 1:
+                raise ValueError(f"table {name} has decisions of futures {late}; say whose to replay (future=)")
+            frame = frame.assign(branch=-1)
+        elif late:
+            frame = frame[frame["branch"].isin([-1, future])].assign(branch=-1)
+        own[name] = frame.reset_index(drop=True)
+    facts = make_facts(case, demand)
+    book = Book(CATALOGUE, facts.labels, 1e-6)
+    plan = read_plan(facts, own, book)
+    faults = [c for c in book.checks() if not c.ok]
+    if faults:
+        raise ValueError("the plan's tables cannot be read:\n" + "\n".join(f"{c.sentence} {c.where}" for c in faults))
+    return plan, facts
+
+
+def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -> Fixed:
+    jobs = inst.of_kind(WorkloadKind.training)
+    stays = np.array([float(k is WorkloadKind.training) for k in facts.kind])
+    stays *= [not w.preemptible for w in facts.case.workloads]
+    gangs = np.einsum("w,wk,wskt->skt", stays, facts.gang, plan.gangs[0])
+    on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
+    share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
+    return Fixed(stands, gangs + on, gangs + share, gang_modules(inst, plan.gangs[0][jobs]), plan.billed_kw[0])

@@ -1,0 +1,120 @@
+"""How far the estimate on typical days is from the truth of every hour, and which real day it missed most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from planner.case import Case
+from planner.demand import Demand, FloatArray
+from planner.replay.paths import HourlyDemand
+from planner.replay.run import HOURLY_TERMS, Progress, ReplayResult, replay
+from planner.verify.facts import make_facts
+
+
+class PlanLike(Protocol):
+    """What is read of a plan (`planner.plan.Plan`)."""
+
+    @property
+    def case(self) -> Case: ...
+    @property
+    def demand(self) -> Demand: ...
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+
+@dataclass(frozen=True)
+class TypicalDayError:
+    """Estimate on typical days against the replay of every hour, over the periods that the course covers in full.
+
+    cost: relative difference (replay - estimate) / estimate of the whole discounted cost; by_term: the same
+    difference in money. shortfall_pflops_hours: unserved work, replay less estimate, in installed-PFLOPS equivalents;
+    estimate and truth themselves beside it. worst: (period, position in the period) of the real day that the typical
+    days missed most - the dearest in shortfall, or where nothing fell short the one with the highest busy peak - with
+    its date; None without days.
+    """
+
+    cost: float
+    estimated_cost: float
+    replayed_cost: float
+    by_term: Mapping[str, float]
+    estimated_shortfall_pflops_hours: float
+    replayed_shortfall_pflops_hours: float
+    worst: tuple[int, int] | None
+    worst_date: date | None
+    result: ReplayResult
+
+    @property
+    def shortfall_pflops_hours(self) -> float:
+        return self.replayed_shortfall_pflops_hours - self.estimated_shortfall_pflops_hours
+
+    def within(self, tolerance: float) -> bool:
+        """Whether the cost is estimated within `tolerance` (relative)."""
+        return abs(self.cost) <= tolerance
+
+
+def typical_day_error(
+    plan: PlanLike, hourly: HourlyDemand, *, future: int | None = None, on_progress: Progress | None = None
+) -> TypicalDayError:
+    """Replay `hourly` under the plan and compare with what the plan says of its future `future`.
+
+    future: the plan's future that the course belongs to; None: the course is compared with the mean over futures (right
+    for a plan with one future, and for the P50 course against a plan for several).
+    """
+    result = replay(plan.case, plan.tables, hourly, future=future, on_progress=on_progress)
+    probability = plan.demand.probability
+    if future is not None:
+        probability = np.eye(len(probability))[future]
+    days = result.tables["days"]
+    covered = days.groupby("period").size()
+    full = [t for t in covered.index.tolist() if covered[t] == plan.case.horizon.days(t)]
+    estimated = _by_term(plan.tables["costs"], full, probability)
+    replayed = _by_term(result.tables["costs"], full, np.ones(1))
+    before = estimated.sum()
+    difference = {term: float(replayed.get(term, 0.0) - estimated.get(term, 0.0)) for term in HOURLY_TERMS}
+    error = float(sum(difference.values()))
+    worst = _worst(days[days["period"].isin(full)])
+    return TypicalDayError(
+        error / float(before) if before else (0.0 if error == 0 else float(np.inf)),
+        float(before),
+        float(before) + error,
+        difference,
+        _estimated_shortfall(plan, full, probability),
+        float(days.loc[days["period"].isin(full), "shortfall_pflops_hours"].sum()),
+        None if worst is None else worst[:2],
+        None if worst is None else worst[2],
+        result,
+    )
+
+
+def _by_term(costs: pd.DataFrame, periods: list[int], probability: FloatArray) -> pd.Series[float]:
+    own = costs[costs["period"].isin(periods)]
+    weight = probability[own["future"].to_numpy(int)]
+    return pd.Series((own["discounted"] * weight).groupby(own["term"]).sum(), dtype=float)
+
+
+def _worst(days: pd.DataFrame) -> tuple[int, int, date] | None:
+    """(period, position, date)"""
+    if days.empty:
+        return None
+    column = "shortfall_cost" if days["shortfall_cost"].max() > 1e-9 else "peak_busy_pflops"
+    at = int(days[column].to_numpy(float).argmax())
+    return int(days["period"].iloc[at]), int(days["position"].iloc[at]), days["date"].iloc[at]
+
+
+def _estimated_shortfall(plan: PlanLike, periods: list[int], probability: FloatArray) -> float:
+    """Installed-PFLOPS equivalent hours that the plan expects not to serve."""
+    table = plan.tables["shortfall"]
+    own = table[table["period"].isin(periods)]
+    if own.empty:
+        return 0.0
+    facts = make_facts(plan.case, plan.demand)
+    need = dict(zip(facts.labels["workload"], facts.installed_per_unit(), strict=True))
+    t, d, h = (own[c].to_numpy(int) for c in ("period", "day", "step"))
+    amount = own["shortfall"].to_numpy() * own["workload"].map(need).to_numpy(float) * facts.hours[t, d, h]
+    return float((amount * probability[own["future"].to_numpy(int)]).sum())
