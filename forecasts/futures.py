@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
+from forecasts.level import LevelForecast
 from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.structural import StructuralFit
 
@@ -59,6 +60,24 @@ def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[Fl
     sd = np.sqrt((centred**2).sum(axis=1, keepdims=True) / np.maximum(count - 1, 1))
     scaled = centred / np.where(sd > 1e-9, sd, 1.0)
     return np.where(seen & (sd > 1e-9), scaled, rng.standard_normal(scaled.shape)), False
+
+
+def draw_paths(ahead: LevelForecast, draws: int, prior: GrowthPrior, rng: np.random.Generator) -> FloatArray:
+    """(draws, rows, weeks ahead) logs of joint courses; rows are the levels of all series and then their peaks.
+
+    Whole residual weeks carry all rows through the structural model's error map, unknown growth is added, and each
+    horizon is bent to the law that earlier forecasts' errors followed.
+    """
+    fit = ahead.structural
+    pool, _ = residual_weeks(fit.innovation, rng)
+    errors = draw_errors(fit, pool, draws, rng)
+    errors += growth_errors(fit.rate_variance, errors.shape[2], draws, prior, rng)
+    # The spread may be wider than the model's (the row's own error size, analogues): z is in the model's own.
+    errors /= fit.spread
+    errors = ahead.calibrated(errors)
+    errors *= ahead.spread
+    errors += ahead.mean
+    return errors
 
 
 def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecasts.outlook import FloatArray
 
@@ -62,3 +63,121 @@ def damped_years(weeks_ahead: FloatArray, half_life_years: float) -> FloatArray:
     """
     rate = math.log(2) / half_life_years
     return (1 - np.exp(-rate * weeks_ahead / WEEKS_PER_YEAR)) / rate
+
+
+# A curve must beat the straight line by this much in the Bayesian criterion, and have bent inside the history.
+_EVIDENCE = 6.0
+# Weekly residuals of a level hang together: four count as one.
+_WEEKS_PER_DEGREE = 4.0
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """Rows whose level bends towards a ceiling.
+
+    found: (rows,), whether it does. growth: (rows, ahead), logarithmic growth after the last week along the curve.
+    ceiling: (rows,), log growth still to come until the ceiling. curve: (rows,), "logistic", "Gompertz" or "".
+    """
+
+    found: NDArray[np.bool_]
+    growth: FloatArray
+    ceiling: FloatArray
+    curve: tuple[str, ...]
+
+
+def saturation(logs: FloatArray, ahead: int) -> Saturation:
+    """Look for logistic or Gompertz growth that has passed its bend.
+
+    logs: (rows, weeks), NaN where not measured. With midpoint m and pace s on a grid, log y = c - log(1 + e^-(t-m)/s)
+    (logistic; Verhulst 1838) or log y = c - e^-(t-m)/s (Gompertz 1825) is linear in c, so every row is fitted at once.
+    A row counts as saturating when a curve is better than a straight line in logs by the Bayesian criterion, its bend
+    lies inside the history, and it rose by a third or more.
+    """
+    rows, weeks = logs.shape
+    seen = np.isfinite(logs)
+    n = seen.sum(axis=1)
+    y = np.where(seen, logs, 0.0)
+    t = np.arange(weeks + ahead, dtype=np.float64)
+    straight = _residual(y, seen, np.column_stack([np.ones(weeks), t[:weeks] - weeks / 2]))
+    best = np.full(rows, np.inf)
+    growth = np.zeros((rows, ahead))
+    ceiling = np.zeros(rows)
+    which = np.zeros(rows, dtype=np.int64)
+    bend = np.zeros(rows)
+    for pace in np.geomspace(2.0, max(weeks / 3, 4.0), 10):
+        for midpoint in np.linspace(-0.5 * weeks, 0.9 * weeks, 24):
+            age = np.clip((t - midpoint) / pace, -30, 30)
+            for kind, shape in ((1, -np.log1p(np.exp(-age))), (2, -np.exp(-np.maximum(age, -5)))):
+                loose = np.where(seen, y - shape[:weeks], 0.0)
+                rest = np.where(seen, loose - (loose.sum(axis=1) / np.maximum(n, 1))[:, None], 0.0)
+                square = (rest**2).sum(axis=1)
+                better = square < best
+                best = np.where(better, square, best)
+                growth[better] = shape[weeks:] - shape[weeks - 1]
+                ceiling[better] = -shape[weeks - 1]
+                which[better] = kind
+                bend[better] = midpoint
+    degrees = np.maximum(n / _WEEKS_PER_DEGREE, 1.0)
+    with np.errstate(divide="ignore"):
+        gain = degrees * (np.log(np.maximum(straight, 1e-12)) - np.log(np.maximum(best, 1e-12))) - np.log(degrees)
+    third = np.maximum(weeks // 6, 1)
+    early = y[:, : 2 * third].sum(axis=1) / np.maximum(seen[:, : 2 * third].sum(axis=1), 1)
+    late = y[:, -third:].sum(axis=1) / np.maximum(seen[:, -third:].sum(axis=1), 1)
+    found = (gain > _EVIDENCE) & (n >= 12) & (bend > 0) & (late - early > 0.3) & seen[:, : 2 * third].any(axis=1)
+    names = ("", "logistic", "Gompertz")
+    return Saturation(found, growth, ceiling, tuple(names[w] if f else "" for w, f in zip(which, found, strict=True)))
+
+
+def _residual(y: FloatArray, seen: NDArray[np.bool_], design: FloatArray) -> FloatArray:
+    """(rows,) squared residuals of a least-squares fit of y (rows, weeks) on a design (weeks, 2), holes left out."""
+    gram = np.einsum("rw,wi,wj->rij", seen, design, design) + 1e-9 * np.eye(design.shape[1])
+    beta = np.linalg.solve(gram, (y @ design)[..., None])[..., 0]
+    return np.asarray((np.where(seen, y - beta @ design.T, 0.0) ** 2).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Analogue:
+    """Growth of a young series, taken from how others went on at its age.
+
+    growth: (ahead,), expected log growth after the last week. sigma: (ahead,), its standard deviation.
+    launches: how many others stand behind it.
+    """
+
+    growth: FloatArray
+    sigma: FloatArray
+    launches: int
+
+
+def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthPrior) -> Analogue | None:
+    """Growth after a launch, from the early weeks of others' launches.
+
+    young: (age,), weekly logs since the launch. launches: (others, weeks), weekly logs since theirs, NaN after their
+    end; those no older than the young one are left out. Each is weighted by how alike its first weeks grew (Gaussian in
+    the mean squared difference, after taking out the level); growth past the end of a launch follows the prior. None
+    when fewer than two launches say anything.
+    """
+    age = len(young)
+    at_age = np.full(len(launches), -np.inf)
+    usable = np.zeros(len(launches), dtype=bool)
+    for i, other in enumerate(launches):
+        lived = int(np.isfinite(other).sum())
+        usable[i] = lived >= age + 4 and bool(np.isfinite(other[:age]).all())
+        if usable[i]:
+            apart = (young - young.mean()) - (other[:age] - other[:age].mean())
+            at_age[i] = -0.5 * float((apart**2).mean()) / 0.15**2
+    if usable.sum() < 2:
+        return None
+    weight = np.where(usable, np.exp(at_age - at_age.max()), 0.0)
+    weight = 0.8 * weight / weight.sum() + 0.2 * usable / usable.sum()
+    paths = np.zeros((len(launches), ahead))
+    for i in np.flatnonzero(usable):
+        lived = launches[i][np.isfinite(launches[i])]
+        now = float(lived[max(age - 2, 0) : age + 2].mean())
+        tail = lived[age : age + ahead]
+        paths[i, : len(tail)] = tail - now
+        rest = np.arange(1, ahead - len(tail) + 1) / WEEKS_PER_YEAR
+        paths[i, len(tail) :] = float(tail[-4:].mean()) - now + prior.log_rate * rest
+    mean = weight @ paths
+    own = float(1 / (weight**2).sum())
+    sigma = np.sqrt(weight @ (paths - mean) ** 2 * (1 + 1 / own))
+    return Analogue(mean, sigma, int(usable.sum()))

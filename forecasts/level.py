@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
+from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, saturation
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 from forecasts.structural import BACKTEST_WEEKS, StructuralFit, fit_structural
 
@@ -35,6 +35,7 @@ BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
 POOL_HALF = 60
 # Origins that a row needs before its own error size counts half against the usual row's.
 OWN_HALF = 10.0
+POOL_HALF_LIFE_WEEKS = 26.0
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
 _FAR = 8.0
 _NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
@@ -163,17 +164,17 @@ def forecast_level(
     prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
     fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
-    mean, method = _blend(clean, fit.mean)
+    mean, method = _blend(clean, fit.mean, fit.growth)
     reach = fit.origin_mean.shape[2]
     errors = np.full((len(origins), rows, reach), np.nan)
     for o, end in enumerate(origins):
         if end == 0:
             continue
-        course, _ = _blend(clean[:, :end], fit.origin_mean[o])
+        course, _ = _blend(clean[:, :end], fit.origin_mean[o], fit.origin_growth[o])
         came = logs[:, end : end + reach]
         errors[o, :, : came.shape[1]] = (came - course[:, : came.shape[1]]) / fit.origin_spread[o, :, : came.shape[1]]
     own = _own_scale(errors)
-    quantiles, pooled = _pool(errors / own[:, None])
+    quantiles, pooled = _pool(errors / own[:, None], (weeks - origins).astype(np.float64))
     return LevelForecast(mean, fit.spread * own[:, None], quantiles, pooled, fit, method)
 
 
@@ -205,11 +206,13 @@ def despike(logs: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
 
 
-def _blend(clean: FloatArray, structural: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+def _blend(clean: FloatArray, structural: FloatArray, growth: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
     """Course (rows, ahead) from the views that a row's history allows, and their names."""
     ahead = structural.shape[1]
     recent = clean[:, -MIN_WEEKS_YEARLY:]
     enough: NDArray[np.bool_] = np.asarray(np.isfinite(recent).sum(axis=1) == MIN_WEEKS_YEARLY, dtype=np.bool_)
+    bend = saturation(clean, ahead)
+    structural = np.where(bend.found[:, None], structural - growth + bend.growth, structural)
     course = structural.copy()
     if enough.any():
         yearly = year_on_year(clean[enough], ahead)
@@ -217,8 +220,10 @@ def _blend(clean: FloatArray, structural: FloatArray) -> tuple[FloatArray, tuple
         middle = np.median(np.stack([structural[enough], yearly, fourier]), axis=0)
         share = np.clip((np.arange(1, ahead + 1) - MEDIAN_FROM_WEEK) / (MEDIAN_FULL_WEEK - MEDIAN_FROM_WEEK), 0.0, 1.0)
         course[enough] = (1 - share) * structural[enough] + share * middle
-    long, short = "median of structural, year on year and Fourier", "structural"
-    return course, tuple(np.where(enough, long, short).tolist())
+    names = np.where(enough, "median of structural, year on year and Fourier", "structural").tolist()
+    return course, tuple(
+        f"{name}, {curve} growth" if curve else name for name, curve in zip(names, bend.curve, strict=True)
+    )
 
 
 def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
@@ -273,20 +278,27 @@ def _own_scale(errors: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(share * mean / usual + 1 - share))
 
 
-def _pool(errors: FloatArray) -> tuple[FloatArray, IntArray]:
-    """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few."""
+def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArray]:
+    """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few.
+
+    errors: (origins, rows, weeks ahead); age_weeks: (origins,), how long ago; old errors count less.
+    """
     table = np.tile(_NORMAL_KNOTS, (len(BUCKETS), 1))
     count = np.zeros(len(BUCKETS), dtype=np.int64)
+    fresh = 0.5 ** (age_weeks / POOL_HALF_LIFE_WEEKS)
     for b, (begin, end) in enumerate(BUCKETS):
         z = errors[:, :, begin:end]
-        z = z[np.isfinite(z)]
-        count[b] = z.size
-        if z.size >= 8:
+        known = np.isfinite(z)
+        count[b] = known.sum()
+        if count[b] >= 8:
+            mass = np.broadcast_to(fresh[:, None, None], z.shape)[known]
             # Neighbouring weeks of one forecast err together: they count once.
-            own = z.size / (end - begin)
+            own = float(mass.sum() ** 2 / (mass**2).sum()) / (end - begin)
             weight = own / (own + POOL_HALF)
             # Outer quantiles move out by what few independent errors leave unknown (split conformal's n + 1 over n).
-            level = 0.5 + np.clip((_KNOTS - 0.5) * (1 + 1 / max(np.sqrt(own), 2.0)), -0.5, 0.5)
-            rank = np.where(np.abs(_KNOTS - 0.5) > 0.4, level, _KNOTS)
-            table[b] = weight * np.quantile(z, rank) + (1 - weight) * _NORMAL_KNOTS
+            level = 0.5 + np.clip((_KNOTS - 0.5) * (1 + 0.5 / max(np.sqrt(own), 1.0)), -0.5, 0.5)
+            rank = np.where(np.abs(_KNOTS - 0.5) > 0.4001, level, _KNOTS)
+            order = np.argsort(z[known], kind="stable")
+            share = (np.cumsum(mass[order]) - 0.5 * mass[order]) / mass.sum()
+            table[b] = weight * np.interp(rank, share, z[known][order]) + (1 - weight) * _NORMAL_KNOTS
     return np.maximum.accumulate(table, axis=1), count

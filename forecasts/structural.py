@@ -26,8 +26,8 @@ VOLATILITY_PRIOR_WEEKS = 3.0
 _WALK = (0.0, 0.02, 0.12, 0.6)
 _PERSISTENCE = (0.0, 0.4, 0.7)
 _YEARLY = (0.0, 0.7, 6.0)
-_HARMONICS = 12
-_HARMONIC_DECAY = 1.5
+_HARMONICS = 20
+_HARMONIC_DECAY = 1.0
 # A yearly pattern is only looked for once it has been seen to come back.
 _WEEKS_FOR_YEARLY = 65
 # Likelihoods are flattened before they become weights: the best point of a grid is less sure than it looks.
@@ -45,8 +45,9 @@ class StructuralFit:
     pattern: (rows,), which map holds. scale: (rows,), standard deviation of an innovation in logs.
     innovation: (rows, weeks), one-week-ahead errors of the past over their standard deviation; NaN where not measured.
     rate, rate_variance: (rows,), yearly log growth and its variance.
-    origins: (origins,), weeks known at each; origin_mean, origin_spread: (origins, rows, ahead), NaN where a row had
-    no history at that time.
+    growth: (rows, ahead), the part of the mean that is growth after the last week.
+    origins: (origins,), weeks known at each; origin_mean, origin_spread, origin_growth: (origins, rows, weeks ahead),
+    NaN where a row had no history at that time.
     """
 
     mean: FloatArray
@@ -57,9 +58,11 @@ class StructuralFit:
     innovation: FloatArray
     rate: FloatArray
     rate_variance: FloatArray
+    growth: FloatArray
     origins: IntArray
     origin_mean: FloatArray
     origin_spread: FloatArray
+    origin_growth: FloatArray
 
 
 @dataclass
@@ -130,16 +133,17 @@ def fit_structural(
     rate = (weight * grid.rate).sum(axis=0)
     rate_variance = (weight * grid.rate_variance).sum(axis=0)
 
-    def course(e: int) -> tuple[FloatArray, FloatArray]:
+    def course(e: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         horizon = np.arange(1, grid.mean[e].shape[2] + 1, dtype=np.float64)
         steady, damped = horizon / WEEKS_PER_YEAR, damped_years(horizon, half_life_years)
         mean = np.einsum("pr,prh->rh", weight[:, e], np.nan_to_num(grid.mean[e]))
-        mean += prior_rate[:, None] * steady + (rate[e] - prior_rate)[:, None] * damped
+        growth = prior_rate[:, None] * steady + (rate[e] - prior_rate)[:, None] * damped
         noise = np.einsum("pr,pr,ph->rh", weight[:, e], np.sqrt(grid.sigma2[:, e]), model_sd[:, : len(horizon)])
         spread = np.sqrt(noise**2 + rate_variance[e][:, None] * steady**2)
-        return np.where(known[e][:, None], mean, np.nan), np.where(known[e][:, None], spread, np.nan)
+        there = known[e][:, None]
+        return np.where(there, mean + growth, np.nan), np.where(there, spread, np.nan), growth
 
-    mean, spread = course(len(past))
+    mean, spread, growth = course(len(past))
     earlier = [course(e) for e in range(len(past))]
     nothing = np.zeros((0, rows, reach))
     best = weight[:, -1].argmax(axis=0)
@@ -155,8 +159,10 @@ def fit_structural(
         rate=rate[-1],
         rate_variance=rate_variance[-1],
         origins=past,
-        origin_mean=np.stack([m for m, _ in earlier]) if earlier else nothing,
-        origin_spread=np.stack([s for _, s in earlier]) if earlier else nothing,
+        growth=growth,
+        origin_mean=np.stack([mean for mean, _, _ in earlier]) if earlier else nothing,
+        origin_spread=np.stack([spread for _, spread, _ in earlier]) if earlier else nothing,
+        origin_growth=np.stack([growth for _, _, growth in earlier]) if earlier else nothing,
     )
 
 
