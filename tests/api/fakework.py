@@ -1,7 +1,7 @@
 """A stand-in for the planner inside the solve child. The case's description says, as JSON, what it is to do.
 
-seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit", "kill-server"; ignore_stop; spawn: a
-child of its own; marks: a file for its process ids.
+seconds: how long it works; ends: "result", "infeasible", "memory", "abort", "exit", "kill-server"; ignore_stop; spawn:
+a child of its own; marks: a file for its process ids.
 """
 
 from __future__ import annotations

@@ -108,9 +108,13 @@ def test_a_plan_that_kills_its_worker_is_given_up(make_server: Make) -> None:
 def test_a_frozen_worker_publishes_nothing_late(make_server: Make, postgres: dict[str, str], tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     first = make_server(**postgres, TIDEPLAN_EXECUTOR_ID="first").start()
+    second = make_server(**postgres, TIDEPLAN_EXECUTOR_ID="second").start()
     plan = first.ask_for_plan(seconds=4, marks=str(marks))
     first.until_solving(plan["id"])
-    second = make_server(**postgres, TIDEPLAN_EXECUTOR_ID="second").start()
+    worker = psutil.Process(int(marks.read_text().split()[0])).ppid()
+    if worker == second.process.pid:
+        first, second = second, first
+    assert worker == first.process.pid
     first.signal(signal.SIGSTOP)
     ended = second.until_final(plan["id"])
     assert (ended["state"], ended["attempt"]) == ("finished", 2)
