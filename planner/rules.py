@@ -1,0 +1,267 @@
+"""How each build-ahead rule chooses its orders (design.md §9)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.case import Case, CVaR, Quantile, by_period
+from planner.demand import Demand, FloatArray
+from planner.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.horizon import for_objective
+from planner.plan import Plan
+from planner.planning import finish, plan_demand
+from planner.program.blocks import Arrays, Layout, Program
+from planner.program.build import build_program
+from planner.scenarios.decisions import BUILDING, decisions_of, fixed
+from planner.scenarios.scenario import (
+    Averse,
+    BringForward,
+    JustInTime,
+    MeanValue,
+    QuantileOf,
+    Ratio,
+    Rule,
+    Stochastic,
+    WaitAndSee,
+)
+from planner.scenarios.worlds import World
+from planner.solve import Limits, Progress, WarmStart, solve
+
+ProgressCall = Callable[[Progress], None]
+
+# The search for what can be built at all looks at orders alone, without the hours: it is small.
+_REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
+
+
+def plan_rule(
+    rule: Rule,
+    world: World,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+    start: WarmStart | None = None,
+) -> Plan:
+    """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
+
+    Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
+    evaluated future by future (`planner.evaluation.wait_and_see`).
+    """
+    limits = limits or Limits()
+
+    def planned(case: Case, demand: Demand) -> Plan:
+        return plan_demand(case, demand, limits=limits, on_progress=on_progress, stop=stop, start=start)[0]
+
+    match rule:
+        case JustInTime():
+            return planned(world.case, world.median)
+        case MeanValue():
+            return planned(world.case, world.mean)
+        case Stochastic():
+            return planned(world.case, world.futures)
+        case Averse(alpha=alpha, weight=weight):
+            return planned(with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight)), world.futures)
+        case QuantileOf(q=q):
+            risky = with_risk(world.case, Quantile(kind="quantile", q=q))
+            return planned(risky, for_objective(risky, world.futures))
+        case Ratio(ratio=ratio):
+            floored, notes = with_ratio(world.case, world.median, ratio)
+            return noted(planned(floored, world.median), notes)
+        case BringForward(periods=periods):
+            base = planned(world.case, world.median)
+            return brought_forward(base, periods, limits=limits, on_progress=on_progress, stop=stop)
+        case WaitAndSee():
+            raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
+
+
+def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
+    return case.model_copy(update={"risk": case.risk.model_copy(update={"objective": objective})})
+
+
+def noted(plan: Plan, notes: tuple[str, ...]) -> Plan:
+    return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
+
+
+# --- ratio -----------------------------------------------------------------------------------------------------------
+
+
+def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[str, ...]]:
+    """The case with a build-ahead floor of `ratio`, lowered in periods where not so much can be built by then.
+
+    How much can be built comes from the model's own limits on orders (lead times, supply, power, budget, shares): the
+    least sum over periods of what is missing from the floor, in whole modules. The case's own floor is kept where it is
+    higher.
+    """
+    T = case.horizon.periods
+    own = by_period(case.policy.build_ahead.minimum, T, 0.0)
+    wanted = np.maximum(own, ratio)
+    floored = _with_floor(case, wanted)
+    missing = _missing_from_floor(build_program(floored, demand))
+    if missing is None:
+        return floored, ()
+    reach = np.where(demand.p50_peak > 0, missing / np.where(demand.p50_peak > 0, demand.p50_peak, 1.0), 0.0)
+    if not (reach > 1e-9).any():
+        return floored, ()
+    # A hair below what can be reached, so that rounding inside a solver does not make it unreachable.
+    lowered = np.where(reach > 1e-9, np.maximum((wanted - reach) * (1 - 1e-9) - 1e-9, 0.0), wanted)
+    label = case.horizon.period_label
+    notes = tuple(
+        f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then; held to {lowered[t]:.4g}."
+        for t in np.flatnonzero(reach > 1e-9)
+    )
+    return _with_floor(case, lowered), notes
+
+
+def _with_floor(case: Case, floor: FloatArray) -> Case:
+    values: list[float | None] = [float(v) for v in floor]
+    ahead = case.policy.build_ahead.model_copy(update={"minimum": values})
+    return case.model_copy(update={"policy": case.policy.model_copy(update={"build_ahead": ahead})})
+
+
+def _missing_from_floor(program: Program) -> FloatArray | None:
+    """(T,) PFLOPS by which the floor cannot be reached; None when the orders' limits admit no plan at all."""
+    rows = program.layout.rows.get("build_ahead_minimum")
+    if rows is None:
+        return None
+    row = rows.index[0]
+    eased = _with_slack(program.master, row)
+    answer = solve(Program(eased, Layout(program.layout.columns, program.layout.rows), (), 1.0), _REACH)
+    if not len(answer.x):
+        return None
+    return np.asarray(np.maximum(answer.x[program.master.columns :], 0.0), float)
+
+
+def _with_slack(master: Arrays, rows: np.ndarray) -> Arrays:
+    """The master with a column of missing amount in each of `rows`, whose sum is minimised, and no other cost."""
+    extra = sp.csr_matrix((np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=(master.rows, len(rows)))
+    side = np.maximum(np.abs(master.row_lower[rows]), 1e-9)
+    return Arrays(
+        sp.hstack([master.matrix, extra]).tocsr(),
+        np.concatenate([np.zeros(master.columns), 1.0 / side]),
+        np.concatenate([master.lower, np.zeros(len(rows))]),
+        np.concatenate([master.upper, np.full(len(rows), np.inf)]),
+        master.row_lower,
+        master.row_upper,
+        np.concatenate([master.integer, np.zeros(len(rows), bool)]),
+    )
+
+
+# --- bring forward ---------------------------------------------------------------------------------------------------
+
+
+def brought_forward(
+    plan: Plan,
+    periods: int,
+    *,
+    limits: Limits,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Plan:
+    """The same orders and phases, `periods` earlier, or as early as the limits on orders allow.
+
+    Whole orders keep site and type. Of all ways to order them no earlier than asked, the one with the most
+    PFLOPS-periods gained; leases, gangs and dispatch are then chosen anew for the same demand.
+    """
+    case, demand = plan.case, plan.demand
+    program = build_program(case, demand)
+    values = decisions_of(plan).values
+    earlier = _earliest(program, values, periods)
+    if earlier is None:
+        return noted(plan, ("No order can come earlier within the limits on orders.",))
+    notes = _late_notes(values["orders"], earlier["orders"], periods)
+    held = fixed(program, earlier, BUILDING)
+    return noted(solved(case, demand, held, limits, on_progress, stop), notes)
+
+
+def _shifted(values: FloatArray, periods: int) -> FloatArray:
+    """(..., T) cumulative amounts, `periods` earlier; what would be before the horizon comes in its first period."""
+    total = np.cumsum(values, axis=-1)
+    T = total.shape[-1]
+    return np.asarray(total[..., np.minimum(np.arange(T) + periods, T - 1)], float)
+
+
+def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) -> dict[str, FloatArray] | None:
+    """Orders, charges, phases and openings brought forward; None when no such plan is found."""
+    master = program.master
+    columns = program.layout.columns
+    inst = program.facts["instance"]
+    cost = np.zeros(master.columns)
+    parts, lower, upper = [], [], []
+    rows = 0
+    pflops = np.asarray(inst.pflops, float)
+    for name in ("orders", "phases", "openings"):
+        index = columns[name][0].reshape(-1, columns[name].shape[-1])
+        target = _shifted(values[name][0], periods).reshape(index.shape)
+        T = index.shape[-1]
+        worth = np.ones(len(index))
+        if name == "orders":
+            worth = np.broadcast_to(np.maximum(pflops, 1e-9)[None], columns[name].shape[1:3]).ravel().copy()
+        for i, t in zip(*np.nonzero(target > 0), strict=True):
+            used = index[i, : t + 1]
+            used = used[used >= 0]
+            parts.append((np.full(len(used), rows), used))
+            last = t == T - 1
+            lower.append(target[i, t] if last else 0.0)
+            upper.append(target[i, t])
+            rows += 1
+            cost[used] -= worth[i]
+        real = index[(target[:, -1] == 0)[:, None] & (index >= 0)]
+        parts.append((np.arange(rows, rows + len(real)), real))
+        lower += [0.0] * len(real)
+        upper += [0.0] * len(real)
+        rows += len(real)
+        # nothing before the shifted plan's first order
+        early = index[(target == 0) & (target[:, -1:] > 0) & (index >= 0)]
+        parts.append((np.arange(rows, rows + len(early)), early))
+        lower += [0.0] * len(early)
+        upper += [0.0] * len(early)
+        rows += len(early)
+    row = np.concatenate([p[0] for p in parts]).astype(int)
+    column = np.concatenate([p[1] for p in parts]).astype(int)
+    extra = sp.csr_matrix((np.ones(len(row)), (row, column)), shape=(rows, master.columns))
+    arrays = Arrays(
+        sp.vstack([master.matrix, extra]).tocsr(),
+        cost / max(float(np.abs(cost).max(initial=0.0)), 1e-9),
+        master.lower,
+        master.upper,
+        np.concatenate([master.row_lower, lower]),
+        np.concatenate([master.row_upper, upper]),
+        master.integer,
+    )
+    answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
+    if not len(answer.x):
+        return None
+    return {
+        name: np.where(columns[name] >= 0, np.round(answer.x[np.maximum(columns[name], 0)]), 0.0) for name in BUILDING
+    }
+
+
+def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:
+    wanted, got = _shifted(before, periods).sum(), np.cumsum(after, axis=-1).sum()
+    total = np.cumsum(before, axis=-1).sum()
+    if wanted - got < 0.5:
+        return ()
+    share = (got - total) / max(wanted - total, 1e-9)
+    return (f"Of the module-periods gained by ordering {periods} earlier, {share:.0%} fit the limits on orders.",)
+
+
+def solved(
+    case: Case,
+    demand: Demand,
+    program: Program,
+    limits: Limits,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Plan:
+    """The plan of a program whose decisions were fixed in part. Raises InfeasibleError or StoppedError without one."""
+    answer = solve(program, limits, on_progress=on_progress, stop=stop)
+    if answer.status == "infeasible":
+        raise InfeasibleError([Problem("/", "orders that the limits do not admit", "orders within the case's limits")])
+    if not len(answer.x):
+        raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
+    return finish(case, demand, program, answer)

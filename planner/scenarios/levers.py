@@ -1,0 +1,254 @@
+"""Policy levers: changes of a case that operators ask about, each said in one line.
+
+A lever turns a plain case document into another one. Levers that reach into lists (module types, sites) are kept here,
+because a merge patch can only replace a list whole.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from planner.case import Block, Case, Id, NonNegative, Positive, Share
+from planner.fault import Fault, among
+
+Document = dict[str, Any]
+
+
+def _per_period(value: Any, periods: int, missing: Any = None) -> list[Any]:
+    if isinstance(value, list):
+        return list(value)
+    return [missing if value is None else value] * periods
+
+
+def _label(case: Case, label: str, pointer: str) -> tuple[int, list[Fault]]:
+    """The period of a label such as 2028Q4 or 2028-10, or the fault that there is none."""
+    labels = [case.horizon.period_label(t) for t in range(case.horizon.periods)]
+    if label in labels:
+        return labels.index(label), []
+    return 0, [Fault(pointer, label, f"a period of the case: {labels[0]} to {labels[-1]}", "unknown_period")]
+
+
+class _Lever(Block):
+    def faults(self, case: Case) -> list[Fault]:
+        """What in the lever does not fit the case; pointers are relative to the lever."""
+        return []
+
+    def apply(self, document: Document, case: Case) -> Document:
+        """A changed copy of the document; `case` is the base case, for its horizon and names."""
+        raise NotImplementedError
+
+
+class DomesticFloor(_Lever):
+    """At least this share of the PFLOPS ordered is domestic."""
+
+    kind: Literal["domestic_floor"]
+    share: Share
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        out["policy"]["domestic_share_floor"] = self.share
+        return out
+
+
+class VendorCap(_Lever):
+    """At most this share of the PFLOPS ordered comes from one vendor."""
+
+    kind: Literal["vendor_cap"]
+    vendor: str
+    share: Share
+
+    def faults(self, case: Case) -> list[Fault]:
+        return _vendor_faults(case, self.vendor)
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        out["policy"]["vendor_share_cap"] = {**out["policy"]["vendor_share_cap"], self.vendor: self.share}
+        return out
+
+
+def _vendor_faults(case: Case, vendor: str) -> list[Fault]:
+    vendors = {k.vendor for k in case.module_types if k.vendor}
+    return [] if vendor in vendors else [Fault("/vendor", vendor, among(vendors, vendor, "vendors"), "unknown_id")]
+
+
+class VendorCutOff(_Lever):
+    """Nothing of a vendor arrives from a period on (an interrupted supply)."""
+
+    kind: Literal["vendor_cut_off"]
+    vendor: str
+    start: str | None = None
+
+    def faults(self, case: Case) -> list[Fault]:
+        late = _label(case, self.start, "/start")[1] if self.start is not None else []
+        return _vendor_faults(case, self.vendor) + late
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        periods = case.horizon.periods
+        first = 0 if self.start is None else _label(case, self.start, "/start")[0]
+        for kind in out["module_types"]:
+            if kind["vendor"] == self.vendor:
+                # a type without a limit keeps none before the cut: more than any plan could use
+                supply = _per_period(kind["supply"], periods, 1e6)
+                kind["supply"] = [0.0 if t >= first else supply[t] for t in range(periods)]
+        return out
+
+
+class LeadTime(_Lever):
+    """Module types arrive this many periods later (all, or those named)."""
+
+    kind: Literal["lead_time"]
+    periods: Annotated[int, Field(ge=1, le=40)]
+    module_types: list[Id] | None = None
+
+    def faults(self, case: Case) -> list[Fault]:
+        known = {k.id for k in case.module_types}
+        return [
+            Fault(f"/module_types/{i}", name, among(known, name, "module types"), "unknown_id")
+            for i, name in enumerate(self.module_types or [])
+            if name not in known
+        ]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for kind in out["module_types"]:
+            if self.module_types is None or kind["id"] in self.module_types:
+                kind["lead_periods"] += self.periods
+        return out
+
+
+class PowerLate(_Lever):
+    """New site power comes this many periods later: contracted increases and phases (all sites, or those named)."""
+
+    kind: Literal["power_late"]
+    periods: Annotated[int, Field(ge=1, le=40)]
+    sites: list[Id] | None = None
+
+    def faults(self, case: Case) -> list[Fault]:
+        known = {s.id for s in case.sites}
+        return [
+            Fault(f"/sites/{i}", name, among(known, name, "sites"), "unknown_id")
+            for i, name in enumerate(self.sites or [])
+            if name not in known
+        ]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for site in out["sites"]:
+            if self.sites is not None and site["id"] not in self.sites:
+                continue
+            if isinstance(site["power_mw"], list):
+                power = site["power_mw"]
+                delayed = ([power[0]] * self.periods + power)[: len(power)]
+                site["power_mw"] = [min(old, new) for old, new in zip(power, delayed, strict=True)]
+            for phase in site["phases"]:
+                phase["lead_periods"] += self.periods
+        return out
+
+
+class TariffFactor(_Lever):
+    """Every energy price times a factor."""
+
+    kind: Literal["tariff"]
+    factor: Positive
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for tariff in out["tariffs"]:
+            tariff["prices_per_kwh"] = {band: price * self.factor for band, price in tariff["prices_per_kwh"].items()}
+        return out
+
+
+class CarbonPrice(_Lever):
+    """A price per tonne of CO2."""
+
+    kind: Literal["carbon_price"]
+    price_per_tonne: NonNegative
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        out["policy"]["carbon_price_per_tonne"] = self.price_per_tonne
+        return out
+
+
+class ShortfallCost(_Lever):
+    """The cost of an unserved unit times a factor, for all workloads."""
+
+    kind: Literal["shortfall_cost"]
+    factor: Positive
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for workload in out["workloads"]:
+            workload["shortfall_cost"] *= self.factor
+        return out
+
+
+class LeaseInstead(_Lever):
+    """Nothing is bought: modules come from leases alone, of which `factor` times as many are offered."""
+
+    kind: Literal["lease_instead"]
+    factor: Positive = 1.0
+
+    def faults(self, case: Case) -> list[Fault]:
+        if case.leases:
+            return []
+        return [Fault("", "a case without leases", "a case with leases to use instead", "missing")]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for kind in out["module_types"]:
+            kind["supply"] = 0.0
+        for lease in out["leases"]:
+            most = _per_period(lease["maximum_modules"], case.horizon.periods, 0.0)
+            lease["maximum_modules"] = [m * self.factor for m in most]
+        return out
+
+
+class Target(_Lever):
+    """Installed compute of at least so many EFLOPS from a period on ("21 EFLOPS by 2028Q4 at least cost")."""
+
+    kind: Literal["target"]
+    eflops: Positive
+    by: str
+
+    def faults(self, case: Case) -> list[Fault]:
+        return _label(case, self.by, "/by")[1]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        periods, first = case.horizon.periods, _label(case, self.by, "/by")[0]
+        before = _per_period(out["policy"]["capacity_targets_eflops"], periods)
+        out["policy"]["capacity_targets_eflops"] = [
+            max(self.eflops, before[t] or 0.0) if t >= first else before[t] for t in range(periods)
+        ]
+        return out
+
+
+Lever = Annotated[
+    DomesticFloor
+    | VendorCap
+    | VendorCutOff
+    | LeadTime
+    | PowerLate
+    | TariffFactor
+    | CarbonPrice
+    | ShortfallCost
+    | LeaseInstead
+    | Target,
+    Field(discriminator="kind"),
+]
+
+_TARGET = re.compile(r"^\s*(?P<eflops>[0-9.]+)\s*EFLOPS\s+by\s+(?P<by>\S+)\s*$", re.IGNORECASE)
+
+
+def target_from(text: str) -> Target:
+    """The target that a line such as "21 EFLOPS by 2028Q4" states. Raises ValueError when it states none."""
+    found = _TARGET.match(text)
+    if found is None:
+        raise ValueError(f"found {text!r}; allowed: a line such as '21 EFLOPS by 2028Q4'")
+    return Target(kind="target", eflops=float(found["eflops"]), by=found["by"])

@@ -1,0 +1,201 @@
+"""What an operator compares: a build-ahead rule and changed assumptions.
+
+A scenario's levers and then its overrides (a JSON merge patch, RFC 7396) make a case of their own, and `demand` changes
+the outlook. Changed assumptions hold for the world in which the scenario is judged, not only for its planning:
+scenarios are compared with each other where their worlds are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from planner.case import Block, Case, Id, Names, NonNegative, Share
+from planner.casefile import CaseError, dump_case, merge_patch
+from planner.fault import Fault, faults_of
+from planner.scenarios.levers import Lever
+
+
+class JustInTime(Block):
+    """不超前: plan for the P50 outlook, without reserve."""
+
+    kind: Literal["just_in_time"] = "just_in_time"
+
+
+class MeanValue(Block):
+    """Plan for the mean of the futures as if it were certain; what VSS is measured against."""
+
+    kind: Literal["mean_value"]
+
+
+class Ratio(Block):
+    """适度超前: usable capacity of at least `ratio` x P50 peak in every period, or as much of it as can be built."""
+
+    kind: Literal["ratio"]
+    ratio: Annotated[float, Field(strict=True, gt=0, le=10)]
+
+
+class QuantileOf(Block):
+    """Plan for one future whose every demand is the q-quantile over the futures."""
+
+    kind: Literal["quantile"]
+    q: Annotated[float, Field(strict=True, gt=0, lt=1)]
+
+
+class BringForward(Block):
+    """The P50 plan, every order `periods` earlier, or as early as lead times, supply, power and budget allow."""
+
+    kind: Literal["bring_forward"]
+    periods: Annotated[int, Field(ge=1, le=40)]
+
+
+class Stochastic(Block):
+    """The two-stage model: least expected cost over the futures."""
+
+    kind: Literal["stochastic"]
+
+
+class Averse(Block):
+    """The two-stage model: (1 - weight) x expected cost + weight x CVaR_alpha."""
+
+    kind: Literal["cvar"]
+    alpha: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
+    weight: Share = 0.5
+
+
+class WaitAndSee(Block):
+    """Perfect information: every future is planned knowing it. No rule can do better; nobody can follow it."""
+
+    kind: Literal["wait_and_see"]
+
+
+Rule = Annotated[
+    JustInTime | MeanValue | Ratio | QuantileOf | BringForward | Stochastic | Averse | WaitAndSee,
+    Field(discriminator="kind"),
+]
+
+
+class DemandChange(Block):
+    """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
+
+    multiplier: NonNegative = 1.0
+    growth: Annotated[float, Field(strict=True, ge=-2, le=5)] = 1.0
+
+    @property
+    def none(self) -> bool:
+        return self.multiplier == 1 and self.growth == 1
+
+
+class Scenario(Block):
+    """See the module. `overrides` is a JSON merge patch on the case: null removes, lists are replaced whole."""
+
+    id: Id
+    names: Names
+    rule: Rule = JustInTime()
+    levers: list[Lever] = Field(default_factory=list)
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    demand: DemandChange = DemandChange()
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A scenario with its own case. `changed` says whether case or demand differ from the base."""
+
+    scenario: Scenario
+    case: Case
+    changed: bool
+
+
+class ScenarioError(CaseError):
+    """Scenarios that cannot be compared; `faults` holds every reason of every scenario at once."""
+
+
+def pose(case: Case, scenarios: Sequence[Scenario]) -> list[Posed]:
+    """Every scenario's case, levers first, then overrides. Raises ScenarioError with all faults of all scenarios."""
+    faults: list[Fault] = []
+    posed: list[Posed] = []
+    seen: set[str] = set()
+    if not scenarios:
+        faults.append(Fault("/scenarios", "no scenario", "one scenario or more", "missing"))
+    for position, scenario in enumerate(scenarios):
+        at = f"/scenarios/{position}"
+        if scenario.id in seen:
+            faults.append(Fault(f"{at}/id", f"{scenario.id} again", "every id once", "duplicate"))
+        seen.add(scenario.id)
+        if not scenario.levers and not scenario.overrides:
+            posed.append(Posed(scenario, case, not scenario.demand.none))
+            continue
+        document = dump_case(case)
+        for i, lever in enumerate(scenario.levers):
+            problems = lever.faults(case)
+            faults += [Fault(f"{at}/levers/{i}{p.pointer}", p.found, p.allowed, p.kind) for p in problems]
+            if not problems:
+                document = lever.apply(document, case)
+        document = merge_patch(document, scenario.overrides)
+        try:
+            own = Case.model_validate(document)
+        except ValidationError as error:
+            name = f"scenario {scenario.id}"
+            found = faults_of(error, document)
+            faults += [Fault(f"{at}/overrides{f.pointer}", f.found, f.allowed, f.kind, name) for f in found]
+            continue
+        posed.append(Posed(scenario, own, own != case or not scenario.demand.none))
+    if faults:
+        raise ScenarioError(faults)
+    return posed
+
+
+_LIST = TypeAdapter(list[Scenario])
+
+
+def scenarios_from(document: Any) -> list[Scenario]:
+    """Scenarios of a plain document: a list, or a mapping with `scenarios`. Raises ScenarioError with every fault."""
+    items = document.get("scenarios") if isinstance(document, dict) else document
+    try:
+        return _LIST.validate_python(items)
+    except ValidationError as error:
+        found = faults_of(error, items)
+        raise ScenarioError(
+            [Fault(f"/scenarios{f.pointer}", f.found, f.allowed, f.kind, f.note) for f in found]
+        ) from error
+
+
+def read_scenarios(path: str | Path) -> list[Scenario]:
+    """Scenarios of a YAML or JSON file. Raises ScenarioError with every fault."""
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = f"a file that cannot be read: {' '.join(str(error).split())}"
+        raise ScenarioError([Fault("", found, "a YAML or JSON list of scenarios", "file", path.name)]) from error
+    return scenarios_from(document)
+
+
+def named(rules: Iterable[tuple[str, str, str, Rule]]) -> list[Scenario]:
+    """Scenarios from (id, English name, Chinese name, rule)."""
+    return [Scenario(id=key, names=Names(en=en, zh=zh), rule=rule) for key, en, zh, rule in rules]
+
+
+def standard_scenarios() -> list[Scenario]:
+    """The seven that a first comparison lays side by side."""
+    return named(
+        (
+            ("just-in-time", "Just in time", "不超前", JustInTime()),
+            ("ratio-1.2", "Moderately ahead (1.2)", "适度超前（1.2）", Ratio(kind="ratio", ratio=1.2)),
+            ("ratio-1.5", "Far ahead (1.5)", "大幅超前（1.5）", Ratio(kind="ratio", ratio=1.5)),
+            ("p90", "Plan for P90", "按 P90 规划", QuantileOf(kind="quantile", q=0.9)),
+            (
+                "one-earlier",
+                "P50 plan, one period earlier",
+                "P50 方案提前一期",
+                BringForward(kind="bring_forward", periods=1),
+            ),
+            ("stochastic", "Least expected cost", "期望成本最小", Stochastic(kind="stochastic")),
+            ("cautious", "Cautious (CVaR 90 %)", "谨慎（CVaR 90%）", Averse(kind="cvar", alpha=0.9, weight=0.5)),
+        )
+    )
