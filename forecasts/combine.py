@@ -28,6 +28,9 @@ UNSEEN_RATIO = 0.78
 """With one week of history nobody can be checked against a week ago; the weekly naive is then trusted as if its error
 were this share of the best checked member's (weekday effects are the rule, and missing them costs most)."""
 
+ORIGIN_DECAY = 0.65
+"""What an origin counts against the next nearer one: who did well last week matters more than who did a month ago."""
+
 
 @dataclass(frozen=True)
 class HourlyConfig:
@@ -287,7 +290,8 @@ def _forecast_group(
                 counts[m, :, o] = good.sum(axis=1)
     # A member is weighed only when all origins could be forecast with it: the others saw harder or easier weeks.
     whole = np.array([all(name in paths for paths in past) for name in names]) if past else np.zeros(len(names), bool)
-    errors, counts = errors * whole[:, None, None], counts * whole[:, None, None]
+    recent = ORIGIN_DECAY ** np.arange(len(cuts))
+    errors, counts = errors * whole[:, None, None] * recent, counts * whole[:, None, None] * recent
     weights = _weights(errors.sum(axis=2), counts.sum(axis=2), names, config.power)
     mean = np.einsum("nm,mnh->nh", weights, np.stack([final[name] for name in names]))
     fitted = np.full((n, len(cuts), span), np.nan)

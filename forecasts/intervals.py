@@ -29,6 +29,7 @@ of a small sample are heavier, as Student's are)."""
 MOST_SCALED = 12.0
 """Cut on scaled residuals: a series that stood still at the other origins has no scale to speak of."""
 STUDENT = student_t(3)
+STUDENT_MEAN_ABS = 2 * np.sqrt(3) / np.pi
 UNKNOWN_SPREAD = 0.3
 """Relative standard deviation assumed where no forecast could ever be checked; the caller says so in its notes."""
 
@@ -172,7 +173,7 @@ def _mixed_quantiles(residuals: FloatArray, roughness: FloatArray, levels: Float
         scaled = np.clip(residuals / np.where(left > 0, left, np.nan)[:, :, None], -MOST_SCALED, MOST_SCALED)
     pool = scaled[np.isfinite(scaled)]
     pool = np.sort(pool)[:: pool.size // 200_000 + 1]
-    student = STUDENT.ppf(levels) / STUDENT.expect(np.abs)
+    student = STUDENT.ppf(levels) / STUDENT_MEAN_ABS
     units = float((good > 0).sum())
     trust = units / (units + FEW_ORIGINS)
     common = trust * np.nan_to_num(sorted_quantiles(pool[None], levels)[0][0]) + (1 - trust) * student

@@ -117,8 +117,10 @@ def find_suspects(values: FloatArray) -> Suspects:
     stuck = long.copy()
     stuck[:, :-1] |= long[:, 1:] & ~long[:, :-1]
     measured = np.isfinite(values)
-    repeats = (same & ~stuck).sum(axis=1) / np.maximum((measured & ~stuck).sum(axis=1), 1)
-    stuck &= (repeats < 0.05)[:, None]
+    rest = (measured & ~stuck).sum(axis=1)
+    repeats = (same & ~stuck).sum(axis=1) / np.maximum(rest, 1)
+    # A series that mostly stands still is constant, not stuck.
+    stuck &= ((repeats < 0.05) & (rest > 0.5 * measured.sum(axis=1)))[:, None]
 
     zero = measured & (values == 0)
     outage = _runs(zero) >= OUTAGE_HOURS

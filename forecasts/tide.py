@@ -14,6 +14,8 @@ NO_TIDE_STRENGTH = 0.3
 """Below this share of the detrended variance a daily or weekly shape is noise: say "no tide" (facts: training .08-.22,
 inference .8-.92)."""
 
+BLOCK_WEEKS = 8
+
 
 @dataclass(frozen=True)
 class TideStrength:
@@ -76,10 +78,14 @@ def hour_of_week_tide(
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         shape = _normalised(cube)
-        middle = np.nanmedian(shape, axis=1, keepdims=True)
-        spread = 1.4826 * np.nanmedian(np.abs(shape - middle), axis=1, keepdims=True)
-        band = np.where(cube.shape[1] >= 4, 3 * np.maximum(spread, 0.02), np.inf)
-        shape = np.clip(shape, middle - band, middle + band)
+        # Two months at a time: what is usual in summer is not an outlier of the year.
+        for block in np.array_split(np.arange(cube.shape[1]), max(1, cube.shape[1] // BLOCK_WEEKS)):
+            if len(block) < 4:
+                continue
+            part = shape[:, block]
+            middle = np.nanmedian(part, axis=1, keepdims=True)
+            band = 3 * np.maximum(1.4826 * np.nanmedian(np.abs(part - middle), axis=1, keepdims=True), 0.02)
+            shape[:, block] = np.clip(part, middle - band, middle + band)
     age = np.arange(cube.shape[1])[::-1]
     weight = np.where(np.isfinite(shape), 0.5 ** (age / half_life_weeks)[None, :, None], 0.0)
     shape = np.nan_to_num(shape)
