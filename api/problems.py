@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
@@ -65,12 +65,24 @@ PROBLEMS: dict[str, Kind] = {
 class Fault(BaseModel):
     """One thing that is wrong: where it stands (a JSON Pointer), what was found, what is allowed."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "pointer": "/sites/0/power_mw",
+                    "detail": "found -5; allowed: greater than or equal to 0",
+                    "found": "-5",
+                    "allowed": "greater than or equal to 0",
+                }
+            ]
+        },
+    )
 
-    pointer: str = Field(examples=["/sites/0/power_mw"])
-    detail: str = Field(examples=["found -5; allowed: greater than or equal to 0"])
-    found: str = Field("", examples=["-5"])
-    allowed: str = Field("", examples=["greater than or equal to 0"])
+    pointer: str
+    detail: str
+    found: str = ""
+    allowed: str = ""
 
 
 class Problem(BaseModel):

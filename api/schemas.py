@@ -135,12 +135,19 @@ class ForecastOptions(BaseModel):
 
 
 class ForecastRequest(ForecastOptions):
-    """An outlook from a stored history."""
+    """An outlook from a stored history: over `weeks`, or over a case's horizon with its series mapped onto the case."""
 
     name: Name = ""
     history_id: ResourceId
-    weeks: Annotated[int, Field(ge=1, le=1040)] = 104
+    case_id: ResourceId | None = None
+    weeks: Annotated[int, Field(ge=1, le=1040)] | None = Field(None, description="104 without a case.")
     model_config = _example({"history_id": examples.HISTORY_ID, "weeks": 104, "seed": 1, "futures": 5})
+
+    @model_validator(mode="after")
+    def _one_span(self) -> ForecastRequest:
+        if self.case_id is not None and self.weeks is not None:
+            raise ValueError("found case_id and weeks; allowed: one of them, since the case's horizon sets the weeks")
+        return self
 
 
 class PlanRequest(BaseModel):

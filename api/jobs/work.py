@@ -35,14 +35,21 @@ def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    from forecasts.forecast import ForecastError
+    from api.intake import outlook_for
+    from forecasts.forecast import ForecastError, make_outlook
     from forecasts.history import HistoryError
+    from planner.casefile import CaseError, case_from
 
     tell({"phase": "forecast", "seconds": 0.0})
+    config = _config(task.request)
     try:
         history, _report = _history_of(task)
-        outlook, report = _outlook_of(history, task.request)
-    except (HistoryError, ForecastError) as fault:
+        if "case" in task.inputs:
+            case = case_from(json.loads(task.inputs["case"].read_bytes()))
+            outlook, report = outlook_for(case, history, config=config)
+        else:
+            outlook, report = make_outlook(history, weeks=task.request["weeks"], config=config)
+    except (HistoryError, ForecastError, CaseError) as fault:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
     outlook.save(out / "outlook.zip")
     return {
@@ -57,6 +64,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from api.intake import outlook_for
     from forecasts.forecast import ForecastError
     from forecasts.history import HistoryError
     from forecasts.outlook import Outlook
@@ -73,7 +81,7 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
             outlook = Outlook.load(task.inputs["outlook"])
         elif "history" in task.inputs:
             tell({"phase": "forecast", "seconds": 0.0})
-            outlook = _outlook_for(case, task)
+            outlook, _report = outlook_for(case, _history_of(task)[0], config=_config(task.request["forecast"]))
 
         def on_progress(progress: Progress) -> None:
             tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
@@ -111,16 +119,6 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return {}
 
 
-def _outlook_for(case: Any, task: Task) -> Any:
-    """An outlook over the case's horizon from a history, its series mapped onto the case's regions and workloads."""
-    from forecasts.mapping import map_history
-
-    history, _report = _history_of(task)
-    mapped = map_history(history, case, case.history_mapping)
-    weeks = -(-(case.horizon.end - mapped.index[-1].date()).days // 7) + 1
-    return _outlook_of(mapped, {"weeks": max(weeks, 1)} | task.request.get("forecast", {}))[0]
-
-
 def _history_of(task: Task) -> tuple[Any, Any]:
     from forecasts.history import SeriesMapping, read_history
 
@@ -134,11 +132,10 @@ def _history_of(task: Task) -> tuple[Any, Any]:
     )
 
 
-def _outlook_of(history: Any, request: Json) -> tuple[Any, Any]:
-    from forecasts.forecast import ForecastConfig, make_outlook
+def _config(options: Json) -> Any:
+    from forecasts.forecast import ForecastConfig
 
-    config = ForecastConfig(**{name: request[name] for name in ("seed", "futures", "evaluation") if name in request})
-    return make_outlook(history, weeks=request["weeks"], config=config)
+    return ForecastConfig(**{name: options[name] for name in ("seed", "futures", "evaluation") if name in options})
 
 
 def _faults(fault: Any) -> list[Json]:

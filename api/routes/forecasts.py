@@ -7,7 +7,7 @@ import asyncio
 from fastapi import Response
 
 from api.accept import IdempotencyKey, accept_run
-from api.problems import ProblemError, fault_json
+from api.problems import ProblemError, count_of, fault_json
 from api.routes.common import Prefer, answer_run, problems
 from api.routes.runs import run_router
 from api.schemas import ForecastRequest, RunState
@@ -16,6 +16,7 @@ from api.services import Services
 from api.store.runs import Run
 
 router = run_router("forecast", "forecasts")
+DEFAULT_WEEKS = 104
 
 
 @router.post(
@@ -39,10 +40,18 @@ async def create(
 
 def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str | None) -> Run:
     history = services.documents.history(asked.history_id)
+    case = services.documents.case(asked.case_id) if asked.case_id is not None else None
+    errors = []
     if history is None:
-        errors = [fault_json("/history_id", asked.history_id, "the id of a stored history")]
-        raise ProblemError("invalid-request", "There is no such history.", errors=errors)
-    options = asked.model_dump(mode="json", exclude_none=True, exclude={"name", "history_id"})
+        errors.append(fault_json("/history_id", asked.history_id, "the id of a stored history"))
+    if case is None and asked.case_id is not None:
+        errors.append(fault_json("/case_id", asked.case_id, "the id of a stored case"))
+    if errors or history is None:
+        raise ProblemError("invalid-request", count_of(errors), errors=errors)
+    options = asked.model_dump(mode="json", exclude_none=True, exclude={"name", "history_id", "case_id"})
+    if case is None:
+        options.setdefault("weeks", DEFAULT_WEEKS)
+    inputs = {"history": history.artifact} | ({"case": case.artifact} if case is not None else {})
     return accept_run(
         services,
         caller,
@@ -51,5 +60,5 @@ def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str
         name=asked.name or history.name,
         asked=asked.model_dump(mode="json", exclude_none=True),
         request=options | {"timezone": history.timezone, "max_rows": services.settings.max_history_rows},
-        inputs={"history": history.artifact},
+        inputs=inputs,
     )

@@ -98,7 +98,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         caller: Viewer,
         request: Request,
         id: str,
-        last_event_id: Annotated[str | None, Header(max_length=20, pattern=r"^\d*$")] = None,
+        last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
     ) -> StreamingResponse:
         """Progress as it comes; `Last-Event-ID` resumes behind the event of that number, without gap or duplicate."""
         run = run_or_404(services, kind, id)
