@@ -70,8 +70,10 @@ def add_capacity_policies(master: Master) -> None:
     inst = master.instance
     policy, T = inst.case.policy, inst.case.horizon.periods
     target = by_period(policy.capacity_targets_eflops, T, -np.inf) * 1000
-    least = by_period(policy.build_ahead.minimum, T, -np.inf) * inst.p50_peak
-    most = by_period(policy.build_ahead.maximum, T, np.inf) * inst.p50_peak
+    # NaN, not infinity, stands for a missing limit: a period without demand has a peak of 0 to multiply with.
+    least = by_period(policy.build_ahead.minimum, T, np.nan) * inst.p50_peak
+    most = by_period(policy.build_ahead.maximum, T, np.nan) * inst.p50_peak
+    least, most = np.where(np.isnan(least), -np.inf, least), np.where(np.isnan(most), np.inf, most)
     usable = inst.pflops * inst.availability
     for family, weight, lower, upper in (
         ("capacity_target", inst.pflops, target, np.full(T, np.inf)),
