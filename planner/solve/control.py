@@ -1,15 +1,13 @@
 """The state that a running search shares with whoever waits for it: best plan, bound, time, stop.
 
-A route runs in a thread of its own; the caller's thread watches the clock and the stop signal, passes progress on, and
-interrupts native solves. Everything here is safe to call from several threads.
+A route runs in a thread of its own; the caller's thread watches the clock and the stop signal, and passes
+progress on. Everything here is safe to call from several threads.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import psutil
@@ -17,7 +15,6 @@ import psutil
 from planner.program.blocks import FloatArray
 
 from .limits import Limits
-from .native import Interrupter
 from .progress import Progress, relative_gap
 
 
@@ -37,8 +34,6 @@ class Control:
         self._began = time.monotonic()
         self._lock = threading.RLock()
         self._halt = threading.Event()
-        self._interrupters: set[Interrupter] = set()
-        self._on_halt: list[Callable[[], None]] = []
 
     # ---- time and stop
     @property
@@ -54,42 +49,13 @@ class Control:
         return self._halt.is_set()
 
     def halt(self) -> None:
-        """End the search: native solves that listen are interrupted, workers are called off."""
+        """End the search; whoever waits for a worker calls it off."""
         with self._lock:
-            if self._halt.is_set():
-                return
             self._halt.set()
-            running, called = list(self._interrupters), list(self._on_halt)
-        for interrupter in running:
-            interrupter.interrupt()
-        for call in called:
-            call()
-
-    def on_halt(self, call: Callable[[], None]) -> None:
-        with self._lock:
-            self._on_halt.append(call)
-            late = self._halt.is_set()
-        if late:
-            call()
 
     def wait(self, seconds: float) -> bool:
         """Sleep at most so long; True when the search is over."""
         return self._halt.wait(seconds)
-
-    @contextmanager
-    def interrupter(self) -> Iterator[Interrupter]:
-        """An interrupter that `halt` triggers while the context lasts."""
-        own = Interrupter()
-        with self._lock:
-            self._interrupters.add(own)
-            late = self._halt.is_set()
-        if late:
-            own.interrupt()
-        try:
-            yield own
-        finally:
-            with self._lock:
-                self._interrupters.discard(own)
 
     # ---- plan and bound
     @property

@@ -9,6 +9,8 @@ import numpy as np
 
 from planner.program.blocks import Program
 
+from .benders.route import Coarse, decompose
+from .benders.subproblem import BlockFailureError
 from .control import Control
 from .limits import Limits
 from .one_piece import Ending, one_piece
@@ -19,8 +21,6 @@ from .solution import Solution, SolutionStatus, WarmStart
 # Columns up to which SCIP proves a small gap in one piece within seconds (docs/engine.md has the measurements).
 ONE_PIECE_COLUMNS = 20_000
 _POLL_S, _TELL_S = 0.1, 1.0
-
-Coarse = Callable[[int], Program]
 
 
 def columns(program: Program) -> int:
@@ -33,7 +33,7 @@ def choose_route(program: Program, limits: Limits) -> str:
         return limits.route
     if columns(program) <= ONE_PIECE_COLUMNS or not program.master.integer.any():
         return "one_piece"
-    return "relax_and_fix"
+    return "benders" if len(program.blocks) > 1 else "relax_and_fix"
 
 
 def solve(
@@ -57,14 +57,14 @@ def solve(
     """
     limits = limits or Limits()
     control = Control(limits)
-    routes = {"one_piece": one_piece, "relax_and_fix": relax_and_fix}
     route = choose_route(program, limits)
     ended: list[Ending] = [None]
+    warm: list[WarmStart | None] = [None]
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            ended[0] = routes[route](program, control, None if start is None else start.x)
+            ended[0], warm[0] = _take(route, program, control, start, coarse)
         except BaseException as error:
             failed.append(error)
 
@@ -83,10 +83,25 @@ def solve(
     control.measure()
     if failed:
         raise failed[0]
-    return _solution(program, control, route, ended[0])
+    return _solution(control, route, ended[0], warm[0])
 
 
-def _solution(program: Program, control: Control, route: str, ending: Ending) -> Solution:
+def _take(
+    route: str, program: Program, control: Control, start: WarmStart | None, coarse: Coarse | None
+) -> tuple[Ending, WarmStart | None]:
+    known = None if start is None or len(start.x) != program.master.columns else start.x
+    if route == "one_piece":
+        return one_piece(program, control, known), None
+    if route == "benders":
+        try:
+            return decompose(program, control, start, coarse)
+        except BlockFailureError:
+            # the blocks give no answer by themselves, as in a program without any plan: let the whole program tell
+            control.phase = "one piece, after the decomposition failed"
+    return relax_and_fix(program, control, known), None
+
+
+def _solution(control: Control, route: str, ending: Ending, warm: WarmStart | None) -> Solution:
     if control.x is None:
         status: SolutionStatus = ending or "stopped_without_plan"
         bound = np.inf if status == "infeasible" else -np.inf if status == "unbounded" else control.bound
@@ -107,5 +122,5 @@ def _solution(program: Program, control: Control, route: str, ending: Ending) ->
         route,
         control.trace,
         control.peak_mb,
-        WarmStart(control.x),
+        warm or WarmStart(control.x),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from planner.program.blocks import Arrays, FloatArray
 
-from .native import Interrupter, Outcome, Settings, run
+from .native import Outcome, Settings, run
 
 LinearStatus = Literal["optimal", "infeasible", "unbounded", "stopped"]
 
@@ -30,17 +30,17 @@ class Linear:
     detail: str = ""
 
 
-def attempts(arrays: Arrays, seconds: float | None, interrupter: Interrupter | None = None) -> Outcome:
+def attempts(arrays: Arrays, seconds: float | None) -> Outcome:
     """HiGHS first, and GLOP from scratch where HiGHS did not come to a clear end.
 
     Both see the program without integrality. The second answer is needed in practice: presolve ends with
     "infeasible or unbounded", and degenerate models now and then with a numerical error.
     """
-    outcome = run(arrays, Settings("highs", seconds=seconds), relax=True, interrupter=interrupter)
+    outcome = run(arrays, Settings("highs", seconds=seconds), relax=True)
     clear = outcome.status in ("infeasible", "unbounded") or (outcome.status == "optimal" and outcome.duals is not None)
     if clear or (outcome.status == "no_solution" and seconds is not None):
         return outcome
-    return run(arrays, Settings("glop", seconds=seconds), relax=True, interrupter=interrupter)
+    return run(arrays, Settings("glop", seconds=seconds), relax=True)
 
 
 def solve_lp(arrays: Arrays, *, seconds: float | None = None) -> Linear:

@@ -17,8 +17,11 @@ from .control import Control
 from .linear import attempts
 from .native import Outcome, Settings, run
 from .solution import SolutionStatus
+from .workers import Worker
 
 Ending = SolutionStatus | None
+
+SMALL_COLUMNS = 3_000
 
 
 def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
@@ -41,14 +44,29 @@ def why_no_plan(arrays: Arrays, outcome: Outcome, control: Control) -> Ending:
         return "infeasible"
     if outcome.status in ("unbounded", "infeasible_or_unbounded"):
         free = replace(arrays, cost=np.zeros_like(arrays.cost))
-        with control.interrupter() as interrupter:
-            settings = Settings("scip", seconds=max(control.left(), 1.0), seed=control.limits.seed)
-            any_point = run(free, settings, interrupter=interrupter)
+        any_point = run(free, Settings("scip", seconds=max(control.left(), 1.0), seed=control.limits.seed))
         if any_point.status == "infeasible":
             return "infeasible"
         if any_point.x is not None:
             return "unbounded"
     return None
+
+
+def scip(arrays: Arrays, control: Control, hint: FloatArray | None = None) -> Outcome | None:
+    """SCIP until the gap or the time is reached; None after a halt that it did not hear in time.
+
+    In a worker process, where a stop reaches it; a model that takes a second or so is not worth starting one.
+    """
+    settings = Settings(
+        "scip", seconds=max(control.left(), 0.1), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
+    )
+    if arrays.columns <= SMALL_COLUMNS:
+        return run(arrays, settings, on_bound=control.raise_bound)
+    worker = Worker()
+    try:
+        return worker.native(arrays, settings, control, on_bound=control.raise_bound)
+    finally:
+        worker.shutdown(wait=False, cancel_futures=True)
 
 
 def one_piece(program: Program, control: Control, start: FloatArray | None = None) -> Ending:
@@ -66,11 +84,9 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         if first is not None:
             hint = first
 
-    settings = Settings(
-        "scip", seconds=control.left(), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
-    )
-    with control.interrupter() as interrupter:
-        outcome = run(arrays, settings, interrupter=interrupter, on_bound=control.raise_bound)
+    outcome = scip(arrays, control, hint)
+    if outcome is None:
+        return None
     if outcome.x is not None:
         dispatch(program, arrays, outcome.x, control)
     control.raise_bound(outcome.bound)
@@ -79,8 +95,7 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
 
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
     control.phase = "linear program"
-    with control.interrupter() as interrupter:
-        outcome = attempts(arrays, control.left(), interrupter)
+    outcome = attempts(arrays, control.left())
     if outcome.x is not None:
         x, blocks = split(program, outcome.x)
         control.offer(float(arrays.cost @ outcome.x), x, blocks)

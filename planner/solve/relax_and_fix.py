@@ -13,8 +13,8 @@ import numpy as np
 
 from planner.program.blocks import Arrays, FloatArray, Program, flatten
 from planner.solve.control import Control
-from planner.solve.native import Outcome, Settings, run
-from planner.solve.one_piece import Ending, dispatch, why_no_plan
+from planner.solve.native import Outcome, Settings
+from planner.solve.one_piece import Ending, dispatch, scip, why_no_plan
 from planner.solve.periods import period_of_columns
 from planner.solve.workers import Worker
 
@@ -28,7 +28,6 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
     period[: program.master.columns] = period_of_columns(program)
     last = int(period.max(initial=0))
     worker = Worker()
-    control.on_halt(lambda: worker.shutdown(wait=False, cancel_futures=True))
     try:
         control.phase = "linear relaxation"
         linear = _run(worker, control, replace(arrays, integer=np.zeros_like(arrays.integer)), control.left())
@@ -54,7 +53,7 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
                 control.raise_bound(step.bound)
             if step.x is None:
                 # earlier windows left no room, or time was short: give the last window back and close what is open
-                return _close(program, arrays, linear.x, control)
+                return _close(program, arrays, control)
             settled = whole & (period < first + WINDOW_PERIODS)
             lower[settled] = upper[settled] = np.round(step.x[settled])
             if whole.sum() == arrays.integer.sum():
@@ -67,23 +66,14 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
 def _run(worker: Worker, control: Control, arrays: Arrays, seconds: float) -> Outcome | None:
     """One HiGHS solve in the worker process; None after a halt."""
     settings = Settings("highs", seconds=max(seconds, 0.5), gap=max(control.limits.gap * 0.3, 1e-4))
-    task = worker.submit(run, arrays, settings)
-    while not control.halted:
-        try:
-            outcome: Outcome = task.result(timeout=0.2)
-        except TimeoutError:
-            continue
-        return outcome
-    return None
+    return worker.native(arrays, settings, control)
 
 
-def _close(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> Ending:
-    """A plan by SCIP from the relaxed point, when the windows ended without one."""
+def _close(program: Program, arrays: Arrays, control: Control) -> Ending:
+    """A plan by SCIP, when the windows ended without one."""
     control.phase = "search for any plan"
-    with control.interrupter() as interrupter:
-        settings = Settings("scip", seconds=max(control.left(), 1.0), gap=control.limits.gap, seed=control.limits.seed)
-        outcome = run(arrays, settings, interrupter=interrupter, on_bound=control.raise_bound)
-    if outcome.x is not None:
+    outcome = scip(arrays, control)
+    if outcome is not None and outcome.x is not None:
         dispatch(program, arrays, outcome.x, control)
         return None
-    return why_no_plan(arrays, outcome, control)
+    return None if outcome is None else why_no_plan(arrays, outcome, control)

@@ -18,22 +18,21 @@ SolutionStatus = Literal["optimal", "feasible", "infeasible", "unbounded", "stop
 class CutStore:
     """Lower bounds on block values: value of block `keys[owner[i]]` >= constant[i] + slope[i] x for every x.
 
-    duals, where kept, are those of the block's rows from which the cut came: with them a cut is made anew, and stays a
-    proven one, when right-hand sides or costs of its block have changed.
+    fingerprints: of the blocks' data; a cut stays a proven one only while its block is the same to the last bit.
     """
 
     keys: tuple[BlockKey, ...]
+    fingerprints: tuple[bytes, ...]
     owner: IntArray
     constant: FloatArray
     slope: sp.csr_matrix
-    duals: tuple[FloatArray, ...] = ()
 
 
 @dataclass(frozen=True)
 class WarmStart:
     """What a later solve of the same or a changed program may start from: master columns and cuts.
 
-    Nothing in it is trusted: the plan is evaluated again, and cuts are proven again against the new blocks.
+    Nothing in it is trusted: the plan is evaluated again, and cuts of blocks that have changed are dropped.
     """
 
     x: FloatArray

@@ -2,7 +2,10 @@
 
 Tasks come as length-prefixed pickles on standard input and answers leave the same way on what was standard output. It
 dies with its parent: by the parent-death signal on Linux, and on any system when its input ends, since a thread reads
-while the solver works (solvers leave the GIL).
+while the solver works (solvers leave the GIL). The word INTERRUPT among the tasks interrupts what is running.
+
+Nothing that a solver prints reaches the terminal: with OR-Tools 9.15 every interruptible SCIP solve prints two lines of
+errors about events that it cannot catch (it then hears an interrupt between nodes only).
 """
 
 from __future__ import annotations
@@ -17,7 +20,15 @@ import sys
 import threading
 from typing import IO, Any
 
+from planner.program.blocks import Arrays
+from planner.solve.native import Interrupter, Outcome, Settings, run
+
 LENGTH = struct.Struct("<Q")
+INTERRUPT = "interrupt"
+NOTE, ANSWER, FAILURE = 0, 1, 2
+
+_interrupters: set[Any] = set()
+_answers: list[IO[bytes]] = []
 
 
 def send(pipe: IO[bytes], message: Any) -> None:
@@ -39,6 +50,22 @@ def receive(pipe: IO[bytes]) -> Any:
     return pickle.loads(payload)
 
 
+def solve_here(arrays: Arrays, settings: Settings) -> Outcome:
+    """Task: one native solve that INTERRUPT can end, with a note for every bound."""
+    interrupter = Interrupter()
+    _interrupters.add(interrupter)
+    try:
+        listens = settings.solver != "highs"
+        return run(
+            arrays,
+            settings,
+            interrupter=interrupter if listens else None,
+            on_bound=(lambda bound: send(_answers[0], (NOTE, bound))) if settings.solver == "scip" else None,
+        )
+    finally:
+        _interrupters.discard(interrupter)
+
+
 def _die_with(parent: int) -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -51,14 +78,22 @@ def main() -> None:
         _die_with(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a solver prints must not fall among the answers
+    _answers.append(answers)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # whatever a solver prints must not fall among the answers
+    os.dup2(nowhere, 2)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def read() -> None:
         source = sys.stdin.buffer
         try:
             while True:
-                tasks.put(receive(source))
+                task = receive(source)
+                if task == INTERRUPT:
+                    for interrupter in list(_interrupters):
+                        interrupter.interrupt()
+                else:
+                    tasks.put(task)
         except EOFError:
             os._exit(0)
 
@@ -66,10 +101,10 @@ def main() -> None:
     while True:
         function, arguments = tasks.get()
         try:
-            answer: tuple[bool, Any] = (True, function(*arguments))
+            answer: tuple[int, Any] = (ANSWER, function(*arguments))
         except BaseException as error:
-            answer = (False, error)
+            answer = (FAILURE, error)
         try:
             send(answers, answer)
         except (pickle.PicklingError, AttributeError, TypeError):
-            send(answers, (False, RuntimeError(repr(answer[1])[:500])))
+            send(answers, (FAILURE, RuntimeError(repr(answer[1])[:500])))

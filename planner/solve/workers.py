@@ -6,16 +6,22 @@ that dies fails its task with `BrokenExecutor`; the next task starts a new one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
-from .worker import receive, send
+from planner.program.blocks import Arrays
+
+from .control import Control
+from .native import Outcome, Settings
+from .worker import ANSWER, INTERRUPT, NOTE, receive, send, solve_here
 
 
 class Worker(Executor):
@@ -27,6 +33,8 @@ class Worker(Executor):
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._pipe = threading.Lock()
+        self._note: Callable[[float], None] = lambda bound: None
         # The process dies with the thread that starts it (parent-death signals follow threads), hence this one.
         self._thread = threading.Thread(target=self._serve, name="tideplan-worker", daemon=True)
         self._thread.start()
@@ -48,6 +56,43 @@ class Worker(Executor):
             self._end()
         if wait and threading.current_thread() is not self._thread:
             self._thread.join(5.0)
+
+    def interrupt(self) -> None:
+        """Ask the native solve that is running to end with what it has; HiGHS does not listen."""
+        process = self._process
+        if process is not None and process.stdin is not None and process.poll() is None:
+            with contextlib.suppress(OSError, ValueError), self._pipe:
+                send(process.stdin, INTERRUPT)
+
+    def native(
+        self,
+        arrays: Arrays,
+        settings: Settings,
+        control: Control,
+        *,
+        on_bound: Callable[[float], None] | None = None,
+        patience: float = 1.5,
+    ) -> Outcome | None:
+        """One native solve in the process, waited for. After a halt of `control` it is interrupted, and `patience`
+        seconds later killed: then None, and also when the process died by itself (out of memory)."""
+        self._note = on_bound or (lambda bound: None)
+        task = self.submit(solve_here, arrays, settings)
+        since: float | None = None
+        while True:
+            try:
+                outcome: Outcome = task.result(timeout=0.1)
+                return outcome
+            except TimeoutError:
+                if not control.halted:
+                    continue
+            except (BrokenExecutor, CancelledError):
+                return None
+            if since is None:
+                since = time.monotonic()
+                self.interrupt()
+            elif time.monotonic() - since > patience:
+                self._end()
+                return None
 
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
@@ -76,14 +121,18 @@ class Worker(Executor):
                     self._process = self._start()
                 assert self._process.stdin is not None
                 assert self._process.stdout is not None
-                send(self._process.stdin, (function, arguments))
-                fine, answer = receive(self._process.stdout)
+                with self._pipe:
+                    send(self._process.stdin, (function, arguments))
+                kind, answer = receive(self._process.stdout)
+                while kind == NOTE:
+                    self._note(answer)
+                    kind, answer = receive(self._process.stdout)
             except (EOFError, OSError, ValueError) as error:
                 code = None if self._process is None else self._process.poll()
                 self._end()
                 future.set_exception(BrokenExecutor(f"the worker process ended ({code}): {error!r}"))
                 continue
-            if fine:
+            if kind == ANSWER:
                 future.set_result(answer)
             else:
                 future.set_exception(answer)

@@ -16,7 +16,8 @@ import scipy.sparse as sp
 
 from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
 from planner.solve.benders.cuts import CutPool
-from planner.solve.native import Interrupter, Outcome, Settings, run
+from planner.solve.linear import attempts
+from planner.solve.native import Outcome
 
 __all__ = ["CutMaster", "MasterModel"]
 
@@ -56,27 +57,9 @@ class MasterModel:
         self.row_lower = np.r_[self.row_lower, np.broadcast_to(np.asarray(lower, float), count)]
         self.row_upper = np.r_[self.row_upper, np.broadcast_to(np.asarray(upper, float), count)]
 
-    def solve(
-        self,
-        *,
-        seconds: float,
-        gap: float = 1e-3,
-        seed: int = 1,
-        hint: FloatArray | None = None,
-        interrupter: Interrupter | None = None,
-        on_bound: Callable[[float], None] | None = None,
-        solver: str = "scip",
-    ) -> Outcome:
-        """SCIP where whole numbers are left, else HiGHS and, if that does not end well, GLOP."""
-        arrays = self.arrays()
-        if arrays.integer.any():
-            name: str = solver
-            settings = Settings("scip" if name == "scip" else "highs", seconds=seconds, gap=gap, seed=seed, hint=hint)
-            return run(arrays, settings, interrupter=interrupter, on_bound=on_bound)
-        outcome = run(arrays, Settings("highs", seconds=seconds))
-        if outcome.status != "optimal":
-            outcome = run(arrays, Settings("glop", seconds=seconds), interrupter=interrupter)
-        return outcome
+    def linear(self, seconds: float) -> Outcome:
+        """Without regard to whole numbers: HiGHS and, if that does not end well, GLOP."""
+        return attempts(self.arrays(), seconds)
 
 
 class CutMaster:
@@ -148,7 +131,7 @@ class CutMaster:
             model = self.model(which)
             if edit is not None:
                 edit(model)
-            outcome = model.solve(seconds=seconds)
+            outcome = model.linear(seconds)
             if outcome.x is None:
                 return outcome
             x, theta = outcome.x[: self.columns], outcome.x[self.theta]
@@ -183,7 +166,7 @@ class CutMaster:
         model = self.model(np.zeros(0, np.int64))
         model.lower[: self.columns][hold] = model.upper[: self.columns][hold] = x[hold]
         model.lower[self.theta] = model.upper[self.theta] = values
-        outcome = model.solve(seconds=60)
+        outcome = model.linear(60.0)
         if outcome.x is None:
             return np.inf, x
         return float(outcome.objective), outcome.x[: self.columns]

@@ -69,7 +69,6 @@ class _Warm:
     solver: Incremental
     scale: float
     rows: IntArray
-    solved: bool = False
 
 
 class BlockGroup:
@@ -80,7 +79,6 @@ class BlockGroup:
         self._warm: dict[object, _Warm] = {}
         self._model_of: dict[int, object] = {}
         self._basis: dict[int, Any] = {}
-        self._shape_basis: dict[int, Any] = {}
         seen: dict[tuple[int, str, int, int], list[int]] = {}
         for index, block in self._blocks.items():
             key = (id(block.matrix), block.key.kind, block.key.period, block.key.day)
@@ -148,7 +146,7 @@ class BlockGroup:
         )
 
     def _cold(self, index: int, block: Block, lower: FloatArray, upper: FloatArray) -> Outcome:
-        """Solve from nothing (or from the basis of a block of the same shape) and set up the warm solver."""
+        """Solve from nothing and set up the warm solver at the basis found."""
         scale = block.scale if block.scale > 0 else 1.0
         arrays = Arrays(
             block.matrix,
@@ -160,25 +158,16 @@ class BlockGroup:
             np.zeros(len(block.cost), bool),
         )
         key = self._model_of[index]
-        first = key not in self._warm
-        if first:
-            rows = np.flatnonzero(np.diff(block.coupling.indptr))
-            self._warm[key] = _Warm(Incremental(arrays), scale, rows)
-        shape = id(block.matrix)
-        outcome: Outcome | None = None
-        if first and shape in self._shape_basis:
-            outcome = self._warm[key].solver.solve(basis=self._shape_basis[shape])
+        rows = np.flatnonzero(np.diff(block.coupling.indptr))
+        self._warm[key] = _Warm(Incremental(arrays), scale, rows)
+        outcome = attempts(arrays, None)
         if not self._usable(outcome):
-            outcome = attempts(arrays, None)
-            if not self._usable(outcome):
-                raise BlockFailureError(f"block {block.key} ended as {outcome.status} {outcome.detail}".strip())
-            if outcome.basis is not None:
-                self._warm[key].solver = Incremental(arrays)
-                again = self._warm[key].solver.solve(basis=outcome.basis)
-                outcome = again if self._usable(again) else outcome
-        assert outcome is not None
+            raise BlockFailureError(f"block {block.key} ended as {outcome.status} {outcome.detail}".strip())
         if outcome.basis is not None:
-            self._shape_basis[shape] = outcome.basis
+            # HiGHS from nothing beats GLOP from the basis of a neighbour (0.9 against 1.7 s on L)
+            again = self._warm[key].solver.solve(basis=outcome.basis)
+            if self._usable(again):
+                return again
         return outcome
 
 

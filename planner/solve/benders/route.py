@@ -1,0 +1,191 @@
+"""The decomposition from start to end: merged steps, exact relaxation, integer search, plan."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
+from planner.solve.benders.cuts import CutPool
+from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
+from planner.solve.benders.master import CutMaster
+from planner.solve.benders.relaxation import Relaxed, merged_start, relax
+from planner.solve.benders.search import Effort, Search
+from planner.solve.control import Control
+from planner.solve.one_piece import Ending
+from planner.solve.solution import CutStore, WarmStart
+
+Coarse = Callable[[int], Program]
+
+# The merged program is solved in one piece for a start while it has at most so many columns: 3 s of CPU.
+START_COLUMNS = 80_000
+# Merged rounds pay where one exact round costs much more than one on merged steps.
+MERGED_STEPS = 6
+MERGED_BLOCK_COLUMNS = 20_000
+# Gap of the relaxation at which the search for whole numbers starts: the cuts it adds also go on raising the bound.
+RELAXATION_GAP = 0.002
+# Cuts handed on for a later solve: those tight at the last points.
+KEPT_POINTS = 12
+
+
+def decompose(
+    program: Program, control: Control, start: WarmStart | None = None, coarse: Coarse | None = None
+) -> tuple[Ending, WarmStart | None]:
+    """Plan and bound go to `control`; what a later solve may start from is returned.
+
+    Raises BlockFailureError where a block has no value at a point that the master allows: the caller then takes
+    another route.
+    """
+    lanes = Lanes(max(control.limits.threads, 1), control.limits.executor)
+    pool = CutPool(len(program.blocks), program.master.columns)
+    master = CutMaster(program, pool)
+    exact = Evaluator(program, lanes, control)
+    search: Search | None = None
+    try:
+        try:
+            relaxed = _relaxation(program, master, exact, lanes, control, start, coarse)
+            if relaxed is not None and program.master.integer.any():
+                began = time.monotonic()
+                exact.evaluate(relaxed.x)
+                effort = Effort.for_evaluation(time.monotonic() - began)
+                search = Search(program, master, exact, control, relaxed, effort)
+                if start is not None and len(start.x) == program.master.columns:
+                    plan = search.rounded(start.x)
+                    if plan is not None:
+                        search.offer(plan)
+                        search.polish(plan)
+                search.run()
+            elif relaxed is not None:
+                control.offer(relaxed.value, relaxed.x)
+        except HaltedError:
+            pass
+        if control.x is not None and control.blocks is None:
+            control.phase = "placement of the plan"
+            final = exact.evaluate(control.x, columns=True, finish=True)
+            control.blocks = [y for y in final.y if y is not None]
+        warm = None
+        if control.x is not None:
+            points = [control.x] if search is None else [control.x, *search.base, *(e[1] for e in search.elite)]
+            warm = WarmStart(control.x, keep(program, pool, points[:KEPT_POINTS]))
+        return None, warm
+    finally:
+        lanes.close()
+
+
+def _relaxation(
+    program: Program,
+    master: CutMaster,
+    exact: Evaluator,
+    lanes: Lanes,
+    control: Control,
+    start: WarmStart | None,
+    coarse: Coarse | None,
+) -> Relaxed | None:
+    """The linear relaxation to RELAXATION_GAP; None when the time ended before."""
+    point: FloatArray | None = None
+    if start is not None and start.cuts is not None:
+        known = still_valid(program, start.cuts)
+        if known is not None:
+            master.pool.add(*known)
+    if start is not None and len(start.x) == program.master.columns and len(master.pool):
+        outcome = master.linear(max(control.left(), 1.0))
+        point = None if outcome.x is None else outcome.x[: program.master.columns]
+    control.phase = "merged steps in one piece"
+    if point is None:
+        point = _first_point(program, master, control, coarse)
+    if point is None:
+        return None
+    target = (
+        min(RELAXATION_GAP, max(0.4 * control.limits.gap, 1e-6))
+        if program.master.integer.any()
+        else (control.limits.gap)
+    )
+    bound = -np.inf
+    largest = max(len(b.cost) for b in program.blocks)
+    if coarse is not None and largest >= MERGED_BLOCK_COLUMNS and start is None:
+        merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
+        rough = relax(
+            master, merged, control, point, phase="relaxation, merged steps", target=0.003, rounds=15, is_exact=False
+        )
+        merged.close()
+        point, bound = rough.x, rough.bound
+    return relax(
+        master, exact, control, point, phase="relaxation", target=target, rounds=200, is_exact=True, bound=bound
+    )
+
+
+def _first_point(program: Program, master: CutMaster, control: Control, coarse: Coarse | None) -> FloatArray | None:
+    total = sum(len(b.cost) for b in program.blocks)
+    if total <= START_COLUMNS:
+        begun = merged_start(program, master.pool, control)
+        if begun is not None:
+            return begun[0]
+    if coarse is not None:
+        steps = MERGED_STEPS
+        while steps >= 1:
+            merged = coarse(steps)
+            if sum(len(b.cost) for b in merged.blocks) <= START_COLUMNS or steps == 1:
+                begun = merged_start(merged, master.pool, control)
+                if begun is not None:
+                    return begun[0]
+                break
+            steps //= 2
+    outcome = master.linear(max(control.left(), 1.0))
+    return None if outcome.x is None else outcome.x[: program.master.columns]
+
+
+# ---- what a later solve may start from
+
+
+def fingerprint(program: Program, block: int) -> bytes:
+    """Tells apart blocks whose cuts differ: everything a cut depends on."""
+    b = program.blocks[block]
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (
+        b.matrix.data,
+        b.matrix.indices,
+        b.matrix.indptr,
+        b.coupling.data,
+        b.coupling.indices,
+        b.coupling.indptr,
+        b.cost,
+        b.lower,
+        b.upper,
+        b.row_lower,
+        b.row_upper,
+    ):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(str((program.master.columns, program.money_unit)).encode())
+    return digest.digest()
+
+
+def keep(program: Program, pool: CutPool, points: list[FloatArray]) -> CutStore:
+    which = np.flatnonzero(pool.tight(points))
+    return CutStore(
+        tuple(b.key for b in program.blocks),
+        tuple(fingerprint(program, i) for i in range(len(program.blocks))),
+        pool.owner[which],
+        pool.constant[which],
+        pool.slope[which],
+    )
+
+
+def still_valid(program: Program, store: CutStore) -> tuple[IntArray, FloatArray, sp.csr_matrix] | None:
+    """Cuts of blocks that have not changed at all; those of changed blocks prove nothing and are left out."""
+    if store.slope.shape[1] != program.master.columns:
+        return None
+    place: dict[BlockKey, int] = {b.key: i for i, b in enumerate(program.blocks)}
+    new_owner = np.full(len(store.keys), -1)
+    for i, key in enumerate(store.keys):
+        at = place.get(key)
+        if at is not None and fingerprint(program, at) == store.fingerprints[i]:
+            new_owner[i] = at
+    owner = new_owner[store.owner]
+    fine = owner >= 0
+    if not fine.any():
+        return None
+    return owner[fine], store.constant[fine], store.slope[fine]

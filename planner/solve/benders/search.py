@@ -1,0 +1,405 @@
+"""From the relaxation to a plan in whole numbers, on one growing pool of exact cuts.
+
+What works here was found by measuring (docs/engine.md): the cut master knows little about what it costs to put orders
+together in few places, so that its own optimum is a poor plan, and evaluations are what time is spent on. Hence
+
+* slope scaling to seed cuts where orders are few and large (Balakrishnan, Magnanti and Wong 1989 use it to find plans;
+  as a plan maker it is poor here, as a seed of cuts it is cheap);
+* a bound search beside the plan search: SCIP on the cut master, half-whole and whole in turn;
+* polishing: order charges held, in-out rounds on the rest, then whole numbers again, evaluated exactly;
+* local branching around the best plan (Fischetti and Lodi 2003), which SCIP gets as a hint.
+
+Plans are only offered with their exact value; bounds come only from relaxations of the cut master.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.program.blocks import FloatArray, IntArray, Program
+from planner.solve.benders.evaluation import Evaluator, HaltedError
+from planner.solve.benders.master import CutMaster, MasterModel
+from planner.solve.benders.relaxation import Relaxed
+from planner.solve.control import Control
+from planner.solve.native import Outcome, Settings
+from planner.solve.progress import relative_gap
+from planner.solve.workers import Worker
+
+
+@dataclass(frozen=True)
+class Names:
+    """Master columns that the search treats by name. orders, on: (pairs,) an order and its switch; gangs: (n,);
+    group: (pairs,) number of the pair's type, arrival and branch; charge: (pairs,) what the switch costs."""
+
+    orders: IntArray
+    on: IntArray
+    gangs: IntArray
+    group: IntArray
+    charge: FloatArray
+
+
+def find_names(program: Program) -> Names:
+    columns = program.layout.columns
+    none = np.zeros(0, np.int64)
+    gangs = np.unique(columns["gangs"][columns["gangs"] >= 0]) if "gangs" in columns else none
+    if "orders" not in columns or "order_on" not in columns:
+        return Names(none, none, gangs, none, np.zeros(0))
+    orders, on = columns["orders"], columns["order_on"]
+    group = np.zeros(orders.shape, np.int64)
+    if orders.ndim == 4:  # (branches, sites, types, periods): sites share a group
+        branches, _, types, periods = orders.shape
+        group[:] = np.arange(branches * types * periods).reshape(branches, 1, types, periods)
+    else:
+        group[:] = np.arange(orders.shape[-1])
+    chosen = (on >= 0) & (orders >= 0)
+    pairs, first = np.unique(on[chosen], return_index=True)  # later branches repeat shared columns
+    order_of = orders[chosen][first]
+    return Names(order_of, pairs, gangs, group[chosen][first], program.master.cost[pairs])
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Seconds and rounds of the parts of the search. They grow with what one exact evaluation costs."""
+
+    polish_rounds: int = 4
+    polish_seconds: float = 2.0
+    bound_seconds: float = 15.0
+    branch_seconds: float = 3.0
+    first_seconds: float = 4.0
+
+    @classmethod
+    def for_evaluation(cls, seconds: float) -> Effort:
+        if seconds < 0.5:
+            return cls()
+        factor = min(seconds / 0.5, 6.0)
+        return cls(3, 2.0 + factor, 25.0, 3.0 + factor, 5.0 + factor)
+
+
+@dataclass
+class Search:
+    """The integer phase. `relaxed`: where the linear relaxation ended."""
+
+    program: Program
+    master: CutMaster
+    evaluator: Evaluator
+    control: Control
+    relaxed: Relaxed
+    effort: Effort = field(default_factory=Effort)
+
+    def __post_init__(self) -> None:
+        self.names = find_names(self.program)
+        self.whole = np.flatnonzero(self.program.master.integer)
+        self.columns = self.program.master.columns
+        self.base: list[FloatArray] = list(self.relaxed.points)
+        self.seeds: list[FloatArray] = []
+        self.elite: list[tuple[float, FloatArray]] = []
+        self._lock = threading.RLock()
+        self._found: list[FloatArray] = []
+        self._failed: list[BaseException] = []
+        self._over = threading.Event()
+        self._plans = Worker()
+
+    # ---- exact values
+    def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """Cost of x (whole or not), with one cut a block added."""
+        evaluation = self.evaluator.evaluate(x)
+        with self._lock:
+            self.evaluator.add_to(self.master.pool, evaluation)
+        return self.master.true_objective(x, evaluation.values)
+
+    def offer(self, x: FloatArray) -> float:
+        """Evaluate a plan in whole numbers and keep it if it is the best."""
+        cost, x = self.exact(x)
+        if np.isfinite(cost):
+            self.control.offer(cost, x)
+            self.elite = sorted([*self.elite, (cost, x)], key=lambda e: e[0])[:8]
+        return cost
+
+    def rounded(self, x: FloatArray) -> FloatArray | None:
+        """x with its whole columns rounded and the rest of the master at its best for them; None if none fits."""
+        target = np.round(x[self.whole])
+
+        def edit(model: MasterModel) -> None:
+            model.lower[self.whole] = model.upper[self.whole] = target
+
+        with self._lock:
+            outcome = self.master.linear(max(self.control.left(), 1.0), edit)
+        if outcome.x is None:
+            return None
+        out = outcome.x[: self.columns].copy()
+        out[self.whole] = target
+        return out
+
+    # ---- models
+    def pruned(self, recent: int) -> MasterModel:
+        """The cut master with the cuts that hold the bound and those that are tight where the search has been."""
+        with self._lock:
+            points = [*self.base[-6:], self.relaxed.x, *self.seeds[-recent:], *(e[1] for e in self.elite)]
+            return self.master.model(np.flatnonzero(self.master.pool.tight(points)))
+
+    def refresh_base(self) -> None:
+        """Solve the linear master again; its optima keep the bound alive in every pruned model."""
+        with self._lock:
+            outcome = self.master.linear(max(self.control.left(), 1.0))
+        if outcome.x is not None:
+            self.base = [*self.base[-9:], outcome.x[: self.columns]]
+            if outcome.status == "optimal":
+                self.control.raise_bound(outcome.objective)
+
+    def hint(self, x: FloatArray) -> FloatArray:
+        """A full start for SCIP: the plan and what the cuts say about it, a hair above."""
+        with self._lock:
+            theta = self.master.pool.lower(x)
+        return np.concatenate([x, theta + 1e-6 * np.abs(theta) + 1e-9])
+
+    def whole_numbers(self, model: MasterModel) -> MasterModel:
+        model.integer[self.whole] = True
+        return model
+
+    def add_groups(self, model: MasterModel) -> None:
+        """One switch for "this type is ordered anywhere in this period": a strong and small relaxation of the charges.
+
+        sum_s on >= any, sum_s orders <= (sum of limits) any
+        """
+        names = self.names
+        if not len(names.on):
+            return
+        groups, number = np.unique(names.group, return_inverse=True)
+        any_order = model.add_columns(len(groups), upper=1.0, integer=True)
+        width, count = len(model.cost), len(groups)
+        pick = sp.csr_matrix((np.ones(len(number)), (number, names.on)), shape=(count, width))
+        marks = sp.csr_matrix((np.ones(count), (np.arange(count), any_order)), shape=(count, width))
+        model.add_rows(sp.csr_matrix(pick - marks), 0.0, np.inf)
+        most = np.bincount(number, weights=self.program.master.upper[names.orders], minlength=count)
+        load = sp.csr_matrix((np.ones(len(number)), (number, names.orders)), shape=(count, width))
+        model.add_rows(sp.csr_matrix(load - marks.multiply(most[:, None])), -np.inf, 0.0)
+
+    def scip(self, model: MasterModel, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
+        settings = Settings(
+            "scip",
+            seconds=min(seconds, max(self.control.left(), 0.1)),
+            gap=gap,
+            seed=self.control.limits.seed,
+            hint=hint,
+        )
+        outcome = self._plans.native(model.arrays(), settings, self.control)
+        if outcome is None:
+            raise HaltedError
+        return outcome
+
+    # ---- parts of the search
+    def slope_scaling(self, rounds: int = 6) -> FloatArray:
+        """Seed cuts where orders are few; returns (pairs,) how much each pair was used."""
+        names, upper = self.names, self.program.master.upper
+        most = np.maximum(upper[names.orders], 1e-9)
+        slope = names.charge / np.maximum(0.35 * most, 1.0)
+        used = np.zeros(len(names.on))
+        trail: FloatArray | None = None
+        for _ in range(rounds):
+            now = slope
+
+            def edit(model: MasterModel, now: FloatArray = now) -> None:
+                model.cost[names.on] = 0.0
+                model.cost[names.orders] += now
+
+            with self._lock:
+                outcome = self.master.linear(max(self.control.left(), 1.0), edit)
+            if outcome.x is None or self.control.done:
+                break
+            x = outcome.x[: self.columns].copy()
+            size = x[names.orders]
+            ordered = size > 1e-3
+            slope = np.where(ordered, 0.5 * slope + 0.5 * names.charge / np.maximum(size, 0.05 * most), slope)
+            used = np.maximum(0.8 * used, size)
+            x[names.on] = np.maximum(x[names.on], ordered)
+            self.seeds.append(x)
+            trail = x if trail is None else 0.6 * x + 0.4 * trail
+            self.exact(trail)
+        return used
+
+    def polish(self, x: FloatArray) -> None:
+        """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them."""
+        held = self.names.on if len(self.names.on) else np.zeros(0, np.int64)
+        value_of = np.round(x[held])
+
+        def edit(model: MasterModel) -> None:
+            model.lower[held] = model.upper[held] = value_of
+
+        inner, best = None, np.inf
+        for _ in range(self.effort.polish_rounds):
+            with self._lock:
+                outcome = self.master.linear(max(self.control.left(), 1.0), edit)
+            if outcome.x is None or self.control.done:
+                return
+            if outcome.objective > self.control.objective * (1 - 0.2 * self.control.limits.gap):
+                return  # even relaxed, these switches cannot beat the best plan
+            outer = outcome.x[: self.columns]
+            point = outer if inner is None else 0.5 * outer + 0.5 * inner
+            cost, point = self.exact(point)
+            self.seeds.append(outer)
+            if cost < best:
+                best, inner = cost, point
+            if relative_gap(best, outcome.objective) < 1e-3:
+                break
+        hint = None
+        for _ in range(3):
+            if self.control.done:
+                return
+            with self._lock:
+                model = self.whole_numbers(self.master.model(self._near()))
+            edit(model)
+            outcome = self.scip(model, self.effort.polish_seconds, 5e-4, hint)
+            if outcome.x is None:
+                return
+            plan = self.rounded(outcome.x[: self.columns])
+            if plan is None:
+                return
+            cost = self.offer(plan)
+            hint = self.hint(plan)
+            if cost < outcome.objective * 1.0015 or outcome.objective > self.control.objective:
+                break
+
+    def _near(self) -> IntArray:
+        """Cuts that are tight at recent points: all that matter where the switches are held."""
+        pool = self.master.pool
+        points = [*self.base[-3:], *self.seeds[-12:], *(e[1] for e in self.elite)]
+        return np.flatnonzero(pool.tight(points, 1e-3))
+
+    def first_plans(self, used: FloatArray, keep: int = 40) -> None:
+        """A plan from the pairs that slope scaling liked, or from all where there are no charges."""
+        model = self.whole_numbers(self.pruned(25))
+        if len(self.names.on):
+            liked = np.zeros(len(used), bool)
+            liked[np.argsort(-used, kind="stable")[: max(keep, len(used) // 10)]] = True
+            liked &= used > 0
+            off = ~liked
+            model.upper[self.names.orders[off]] = np.maximum(model.lower[self.names.orders[off]], 0.0)
+            model.upper[self.names.on[off]] = 0.0
+        outcome = self.scip(model, self.effort.first_seconds, 3e-3)
+        if outcome.x is None:
+            outcome = self.scip(self.whole_numbers(self.pruned(25)), 3 * self.effort.first_seconds, 1e-2)
+        if outcome.x is None:
+            return
+        plan = self.rounded(outcome.x[: self.columns])
+        if plan is not None:
+            self.seeds.append(plan)
+            self.offer(plan)
+            self.polish(plan)
+
+    def local_branching(self) -> None:
+        names, control = self.names, self.control
+        distance, misses, window = 4, 0, 2
+        while not control.done:
+            self._take_found()
+            if control.x is None:
+                self.first_plans(np.ones(len(names.on)), keep=len(names.on))
+                if control.x is None and control.wait(0.2):
+                    return
+                continue
+            plan, before = control.x, control.objective
+            self.refresh_base()
+            model = self.whole_numbers(self.pruned(16))
+            if len(names.on):
+                set_on = np.round(plan[names.on]) > 0.5
+                row = sp.csr_matrix(
+                    (np.where(set_on, -1.0, 1.0), (np.zeros(len(names.on), int), names.on)),
+                    shape=(1, len(model.cost)),
+                )
+                model.add_rows(row, -np.inf, float(distance - set_on.sum()))
+            near = names.gangs if len(names.on) else self.whole
+            model.lower[near] = np.maximum(model.lower[near], plan[near] - window)
+            model.upper[near] = np.minimum(model.upper[near], plan[near] + window)
+            control.phase = f"local branching, {distance} switches"
+            outcome = self.scip(model, self.effort.branch_seconds, 1e-3, self.hint(plan))
+            if outcome.x is None:
+                distance, misses = max(1, distance - 1), misses + 1
+                if misses > 8:
+                    window, misses = window + 2, 0
+                continue
+            found = self.rounded(outcome.x[: self.columns])
+            if found is None:
+                distance = max(1, distance - 1)
+                continue
+            cost = self.offer(found)
+            if cost < before * (1 - 1e-5):
+                self.polish(found)
+                misses, distance = 0, min(distance + 1, 8)
+            elif outcome.objective > before * (1 - 5e-4):
+                misses, distance = 0, min(distance + 2, 12)  # nothing left so near: look further
+            else:
+                misses += 1
+                if misses >= 3:
+                    misses, distance = 0, max(1, distance - 1)
+
+    def _take_found(self) -> None:
+        """Evaluate what the bound search found: cuts belong where the bound is made."""
+        with self._lock:
+            found, self._found = self._found[-1:], []
+        for x in found:
+            self.seeds.append(x)
+            self.control.phase = "points of the bound search"
+            if np.abs(x[self.whole] - np.round(x[self.whole])).max(initial=0.0) < 1e-4:
+                plan = self.rounded(x)
+                if plan is not None:
+                    self.offer(plan)
+                    self.polish(plan)
+                    continue
+            self.exact(x)
+
+    def _bounds(self) -> None:
+        """The thread beside: half-whole and whole relaxations in turn, until the search is over."""
+        worker = Worker()
+        try:
+            turn = 0
+            while not (self._over.is_set() or self.control.done):
+                half = turn % 2 == 0
+                model = self.pruned(20)
+                self.add_groups(model)
+                model.integer[self.names.gangs] = True
+                if not half:
+                    self.whole_numbers(model)
+                settings = Settings(
+                    "scip",
+                    seconds=min(self.effort.bound_seconds, max(self.control.left(), 0.1)),
+                    gap=min(2e-3, 0.3 * max(self.control.limits.gap, 1e-4)),
+                    seed=self.control.limits.seed + turn,
+                )
+                outcome = worker.native(model.arrays(), settings, self.control, on_bound=self.control.raise_bound)
+                if outcome is None:
+                    return
+                self.control.raise_bound(outcome.bound)
+                if outcome.x is not None:
+                    with self._lock:
+                        self._found.append(outcome.x[: self.columns])
+                turn += 1
+                before = len(self.master.pool)
+                while len(self.master.pool) == before and not (self._over.is_set() or self.control.done):
+                    self._over.wait(0.1)  # without new cuts the same relaxation says nothing new
+        except BaseException as error:
+            self._failed.append(error)
+        finally:
+            worker.shutdown(wait=False, cancel_futures=True)
+
+    def run(self) -> None:
+        """Search until the gap is reached, time is over or a halt. Errors of the bound thread are raised here."""
+        beside = threading.Thread(target=self._bounds, name="tideplan-bound", daemon=True)
+        try:
+            beside.start()
+            self.control.phase = "slope scaling"
+            used = self.slope_scaling() if len(self.names.on) else np.zeros(0)
+            self.control.phase = "first plans"
+            self.refresh_base()
+            self.first_plans(used)
+            self.local_branching()
+        except HaltedError:
+            pass
+        finally:
+            self._over.set()
+            self._plans.shutdown(wait=False, cancel_futures=True)
+            beside.join(2.0)
+        if self._failed and not isinstance(self._failed[0], HaltedError):
+            raise self._failed[0]
