@@ -52,14 +52,14 @@ def upgrade(settings: Settings) -> Upgrade:
             raise RuntimeError(
                 f"the database stands at revision {before}, newer than this version's {HEAD}: use the newer tideplan"
             )
-        backup = None if settings.is_postgres or before is None else _copy(Path(str(database.engine.url.database)))
+        backup = None if settings.is_postgres or before is None else copy_of(Path(str(database.engine.url.database)))
         _run_alembic(settings, database)
         return Upgrade(before, HEAD, backup)
     finally:
         database.close()
 
 
-def _copy(file: Path) -> Path:
+def copy_of(file: Path) -> Path:
     """A consistent copy of a live SQLite file, made by SQLite itself."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     copy = file.with_name(f"{file.stem}.before-{HEAD}.{stamp}.sqlite")
