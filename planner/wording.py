@@ -27,7 +27,7 @@ def language_of(tag: str | None) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """The words of one language. Calling it gives a message: `words("gap", gap="0.4 %")`."""
+    """The words of one language. Calling it gives a message: `words("tile.gap.hint", bound="3.1 M CNY")`."""
 
     language: str
     messages: Mapping[str, str]

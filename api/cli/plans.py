@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from planner.case import Case
     from planner.wording import Wording
 
+MOST_REMARKS = 6
+"""Remarks on a history that are shown; `tideplan forecast` shows all."""
+
 EXAMPLES = ("national", "tiny")
 
 
@@ -109,8 +112,11 @@ def _forecast(case: Case, path: Path, maps: list[str] | None, seed: int, text: W
         console.say(text("cli.forecasting", path=path))
     outlook, quality = outlook_for(case, path, maps, seed)
     if not quiet:
-        for sentence in quality.sentences()[:20]:
+        sentences = quality.sentences()
+        for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
+        if len(sentences) > MOST_REMARKS:
+            console.say(text("cli.more_remarks", count=len(sentences) - MOST_REMARKS, path=path))
     return outlook
 
 
