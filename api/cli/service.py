@@ -76,7 +76,8 @@ def doctor(data: Data = None, database: DatabaseUrl = None, language: Language =
             console.show_json({"ok": not bad, "findings": [finding.__dict__ for finding in findings]})
         else:
             text = console.words(language)
-            rows = [["✓" if f.ok else "✗", f.name, f.detail] for f in findings]
+            signs = {"ok": "✓", "warning": "!", "error": "✗"}
+            rows = [[signs[f.level], f.name, f"{f.detail} {f.remedy}".strip()] for f in findings]
             console.out().print(console.table(text("cli.doctor"), [("", False), ("", False), ("", False)], rows))
         if bad:
             raise typer.Exit(int(Exit.unhealthy))
