@@ -81,10 +81,10 @@ def forecast(
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
         if case is not None:
-            from api.cli.demand import outlook_for
+            from api.cli.demand import outlook_of_file
             from planner.casefile import read_case
 
-            outlook, quality = outlook_for(read_case(case), history, map, seed)
+            outlook, quality = outlook_of_file(read_case(case), history, map, seed)
         else:
             from forecasts.forecast import ForecastConfig, make_outlook
             from forecasts.history import read_history

@@ -58,21 +58,17 @@ def _place(part: str) -> tuple[str, float]:
     return region, float(share) if colon else 1.0
 
 
-def outlook_for(case: Case, path: Path, maps: list[str] | None, seed: int) -> tuple[Outlook, QualityReport]:
+def outlook_of_file(case: Case, path: Path, maps: list[str] | None, seed: int) -> tuple[Outlook, QualityReport]:
     """An outlook that covers the case's horizon, and what the history's data are worth.
 
     maps: rules of the command line; without them the case's `history_mapping` holds. Raises HistoryError,
     ForecastError or UsageError with every fault.
     """
-    from forecasts.forecast import ForecastConfig, make_outlook
+    from api.intake import outlook_for
+    from forecasts.forecast import ForecastConfig
     from forecasts.history import read_history
-    from forecasts.mapping import align_history, map_history, outlook_weeks
 
-    rules = parse_rules(maps) if maps else list(case.history_mapping)
+    rules = parse_rules(maps or [])
     history, quality = read_history(path, timezone=case.meta.timezone)
-    units = {w.id: w.unit for w in case.workloads}
-    mapped = map_history(history, rules, regions=[r.id for r in case.regions], workloads=units)
-    aligned = align_history(mapped, case.horizon.start)
-    weeks = outlook_weeks(aligned, case.horizon.end)
-    outlook, _report = make_outlook(aligned, weeks=weeks, config=ForecastConfig(seed=seed))
+    outlook, _report = outlook_for(case, history, rules=rules, config=ForecastConfig(seed=seed))
     return outlook, quality

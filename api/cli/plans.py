@@ -106,11 +106,11 @@ def plan(
 
 def _forecast(case: Case, path: Path, maps: list[str] | None, seed: int, text: Wording, *, quiet: bool) -> Outlook:
     from api import console
-    from api.cli.demand import outlook_for
+    from api.cli.demand import outlook_of_file
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_for(case, path, maps, seed)
+    outlook, quality = outlook_of_file(case, path, maps, seed)
     if not quiet:
         sentences = quality.sentences()
         for sentence in sentences[:MOST_REMARKS]:
