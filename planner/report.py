@@ -180,10 +180,14 @@ def _safe_json(value: object) -> Markup:
 
 def grid(table: pd.DataFrame, words: Wording, title: str = "", note: str = "") -> Grid:
     """A table as text: numbers as the language writes them, what is missing as a dash."""
-    columns = [{"name": str(c), "numeric": pd.api.types.is_numeric_dtype(table[c])} for c in table.columns]
+    numbers = [pd.api.types.is_numeric_dtype(table[c]) for c in table.columns]
     rows = [
-        [_cell(v, words) if c["numeric"] else str(v) for c, v in zip(columns, row, strict=True)]
+        [_cell(v, words) if number else str(v) for number, v in zip(numbers, row, strict=True)]
         for row in table.itertuples(index=False)
+    ]
+    columns = [
+        {"name": str(c), "numeric": number or (bool(rows) and all(row[i].endswith("%") for row in rows))}
+        for i, (c, number) in enumerate(zip(table.columns, numbers, strict=True))
     ]
     return Grid(columns, rows, title, note)
 

@@ -2,18 +2,22 @@
 
 from planner.figures.capacity import capacity
 from planner.figures.chart import Chart, View
+from planner.figures.comparison import ComparisonView, comparison_charts
 from planner.figures.costs import costs_by_period, costs_by_term
 from planner.figures.energy import carbon, energy
 from planner.figures.orders import order_list, orders_table, timeline
+from planner.figures.outlook import tide_heat, weekly_peak
 from planner.figures.sites import site_map, utilisation
 from planner.figures.tide import busiest_day, day_name, tide
 
 __all__ = [
     "Chart",
+    "ComparisonView",
     "View",
     "busiest_day",
     "capacity",
     "carbon",
+    "comparison_charts",
     "costs_by_period",
     "costs_by_term",
     "day_name",
@@ -23,8 +27,10 @@ __all__ = [
     "plan_charts",
     "site_map",
     "tide",
+    "tide_heat",
     "timeline",
     "utilisation",
+    "weekly_peak",
 ]
 
 

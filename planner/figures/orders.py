@@ -165,7 +165,7 @@ def timeline(view: View) -> Chart | None:
         traces,
         height=150 + 46 * max(len(lanes), 1),
         hovermode="closest",
-        xaxis={"type": "date", "showgrid": True, "range": _range(view)},
+        xaxis={"type": "date", "tickformat": "%Y-%m", "showgrid": True, "range": _range(view)},
         yaxis={
             "tickmode": "array",
             "tickvals": list(lane.values()),

@@ -86,7 +86,7 @@ def tide(view: View, period: int, day: int, by: Literal["workload", "site"] = "w
                 hovertemplate=hover,
             )
         )
-    where = f"{view.periods[period]}, {day_name(view, day)}"
+    where = words.joined([view.periods[period], day_name(view, day)])
     title = words(f"chart.tide_{by}", where=where)
     drawn = figure(
         title,
