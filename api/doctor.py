@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,23 +29,28 @@ _SOLVER_SECONDS = 120
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. remedy: what to do about it; empty when nothing need be done."""
+    """One thing that was looked at: its name, what was found, and what to do about it (empty: nothing need be done)."""
 
-    subject: str
+    name: str
     level: Level
-    found: str
+    detail: str
     remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether tideplan can work like this; a warning does not keep it from working."""
+        return self.level != "error"
 
 
 def diagnose(settings: Settings | None = None) -> list[Finding]:
     """Look at everything, change nothing but a missing data folder; an unexpected fault becomes a finding itself."""
     settings = settings or Settings()
     out = []
-    for subject, look in _LOOKS.items():
+    for name, look in _LOOKS.items():
         try:
             out.append(look(settings))
         except Exception as fault:  # one broken part must not hide the others
-            out.append(Finding(subject, "error", f"{type(fault).__name__}: {fault}"[:500]))
+            out.append(Finding(name, "error", f"{type(fault).__name__}: {fault}"[:500]))
     return out
 
 
@@ -149,6 +155,21 @@ def _database(settings: Settings) -> Finding:
         database.close()
 
 
+def _port(settings: Settings) -> Finding:
+    if settings.port == 0:
+        return Finding("port", "ok", "any free port")
+    if holder(settings.data_folder, lock_name(settings)):
+        return Finding("port", "ok", f"{settings.port}, in the hands of the server")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host.strip("[]"), settings.port))
+        except OSError as fault:
+            return Finding("port", "error", f"{settings.host}:{settings.port}: {fault.strerror}", "take another --port")
+    return Finding("port", "ok", f"{settings.host}:{settings.port} is free")
+
+
 def _file(settings: Settings) -> Path:
     return Path(settings.sqlalchemy_url.removeprefix("sqlite:///"))
 
@@ -178,4 +199,5 @@ _LOOKS: dict[str, Callable[[Settings], Finding]] = {
     "server": _lock,
     "database": _database,
     "access": _access,
+    "port": _port,
 }

@@ -52,6 +52,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     except (HistoryError, ForecastError, CaseError) as fault:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
     outlook.save(out / "outlook.zip")
+    _weeks_table(outlook, report).to_parquet(out / "weeks.parquet", index=False, compression="zstd")
     return {
         "series": [key.__dict__ for key in outlook.series],
         "start": outlook.start.isoformat(),
@@ -59,8 +60,29 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         "notes": list(outlook.notes),
         "provenance": dict(outlook.provenance),
         "method": list(report.method),
-        "rate_per_year": [float(rate) for rate in report.rate_per_year],
+        "growth_per_year": [float(rate) for rate in report.growth_per_year],
     }
+
+
+def _weeks_table(outlook: Any, report: Any) -> Any:
+    """One row a series and week: P50 level and peak, and what demand stays below with each probability."""
+    import numpy as np
+    import pandas as pd
+
+    keys, weeks = outlook.series, outlook.weeks
+    columns = {
+        "region": np.repeat([key.region for key in keys], weeks),
+        "workload": np.repeat([key.workload for key in keys], weeks),
+        "unit": np.repeat([key.unit for key in keys], weeks),
+        "week": np.tile(np.arange(weeks), len(keys)),
+        "start": np.tile(pd.date_range(outlook.start, periods=weeks, freq="7D").strftime("%Y-%m-%d"), len(keys)),
+        "level_p50": outlook.central.level[0].ravel(),
+        "peak_p50": outlook.central.peak[0].ravel(),
+    }
+    for name, quantiles in (("level", report.level_quantiles), ("peak", report.peak_quantiles)):
+        for share, values in quantiles.items():
+            columns[f"{name}_below_{100 * share:g}_percent"] = np.asarray(values).ravel()
+    return pd.DataFrame(columns)
 
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
