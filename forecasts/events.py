@@ -69,7 +69,7 @@ def presence(event: Event, start: datetime, weeks: int) -> FloatArray:
     """(weeks,) how much of its full size the event has in each week, averaged over the week's days."""
     day = np.arange(7 * weeks, dtype=np.float64) - (event.start - start.date()).days
     size = (day >= 0).astype(np.float64)
-    if event.ramp_weeks > 0:
+    if event.ramp_weeks > 0.01:
         size = np.clip((day + 0.5) / (7 * event.ramp_weeks), 0.0, 1.0)
     if event.end is not None:
         size = np.where(day >= (event.end - event.start).days, 0.0, size)

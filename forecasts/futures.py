@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import ndtri
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
-from forecasts.level import LevelForecast
+from forecasts.level import LevelForecast, limited
 from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.structural import StructuralFit
 
@@ -36,8 +37,8 @@ class Paths:
 def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, bool]:
     """(rows, weeks) pool of whitened residual weeks without holes, and whether it had to be assumed.
 
-    innovation: (rows, weeks), rows are the levels of all series and then their peaks. Every row is centred and brought
-    to unit variance; holes are filled with noise. With too few weeks the pool is drawn from assumed correlations.
+    innovation: (rows, weeks), rows are the levels of all series and then their peaks. Every row is brought
+    to normal scores by rank; holes are filled with noise. With too few weeks the pool is drawn from assumptions.
     """
     rows = innovation.shape[0]
     seen = np.isfinite(innovation)
@@ -53,13 +54,12 @@ def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[Fl
         return np.concatenate([level, peak]), True
     pool = innovation[:, rich]
     seen = seen[:, rich]
+    # Normal scores: how large errors get is the calibrated law's business, the pool says what goes with what.
+    pool = np.where(seen, pool, np.inf)
     count = seen.sum(axis=1, keepdims=True)
-    filled = np.where(seen, pool, 0.0)
-    mean = filled.sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    centred = np.where(seen, pool - mean, 0.0)
-    sd = np.sqrt((centred**2).sum(axis=1, keepdims=True) / np.maximum(count - 1, 1))
-    scaled = centred / np.where(sd > 1e-9, sd, 1.0)
-    return np.where(seen & (sd > 1e-9), scaled, rng.standard_normal(scaled.shape)), False
+    rank = np.argsort(np.argsort(pool, axis=1, kind="stable"), axis=1, kind="stable")
+    score = ndtri(np.clip((rank + 0.5) / np.maximum(count, 1), 1e-6, 1 - 1e-6))
+    return np.where(seen & (count > 1), score, rng.standard_normal(score.shape)), False
 
 
 def draw_paths(ahead: LevelForecast, draws: int, prior: GrowthPrior, rng: np.random.Generator) -> FloatArray:
@@ -76,6 +76,7 @@ def draw_paths(ahead: LevelForecast, draws: int, prior: GrowthPrior, rng: np.ran
     errors /= fit.spread
     errors = ahead.calibrated(errors)
     errors *= ahead.spread
+    errors = limited(errors)
     errors += ahead.mean
     return errors
 
@@ -110,7 +111,7 @@ def growth_errors(
     return np.asarray((np.concatenate([z, z], axis=1) * np.sqrt(rate_variance))[:, :, None] * years)
 
 
-def reduce_paths(paths: Paths, count: int, rng: np.random.Generator, candidates: int = 300) -> Futures:
+def reduce_paths(paths: Paths, count: int, rng: np.random.Generator, candidates: int = 600) -> Futures:
     """`count` weighted futures that stand for all paths.
 
     Paths are put in order of the total's highest peak and cut into strata with thin tails, so that the outermost
@@ -176,6 +177,7 @@ def _misfit(feature: FloatArray, tries: IntArray, probability: FloatArray, rng: 
         out[t] = (
             np.abs(sd - spread).mean() / size.mean()
             + np.abs(top - high).mean() / size.mean()
+            + abs(float((found - wanted).mean()))
             + 0.5 * float(np.sqrt(((found - wanted) ** 2).mean()))
         )
     return out

@@ -69,6 +69,8 @@ def damped_years(weeks_ahead: FloatArray, half_life_years: float) -> FloatArray:
 _EVIDENCE = 6.0
 # Weekly residuals of a level hang together: four count as one.
 _WEEKS_PER_DEGREE = 4.0
+# Early weeks of two launches that differ by this much in logs count as moderately alike.
+_ALIKE = 0.08
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthP
         usable[i] = lived >= age + 4 and bool(np.isfinite(other[:age]).all())
         if usable[i]:
             apart = (young - young.mean()) - (other[:age] - other[:age].mean())
-            at_age[i] = -0.5 * float((apart**2).mean()) / 0.15**2
+            at_age[i] = -0.5 * float((apart**2).mean()) / _ALIKE**2
     if usable.sum() < 2:
         return None
     weight = np.where(usable, np.exp(at_age - at_age.max()), 0.0)
@@ -172,7 +174,7 @@ def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthP
     paths = np.zeros((len(launches), ahead))
     for i in np.flatnonzero(usable):
         lived = launches[i][np.isfinite(launches[i])]
-        now = float(lived[max(age - 2, 0) : age + 2].mean())
+        now = float(lived[max(age - 3, 0) : age + 2].mean())
         tail = lived[age : age + ahead]
         paths[i, : len(tail)] = tail - now
         rest = np.arange(1, ahead - len(tail) + 1) / WEEKS_PER_YEAR

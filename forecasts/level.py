@@ -33,8 +33,9 @@ YEAR_ON_YEAR_DAMPING = 0.5
 BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
 POOL_HALF = 60
+OWN_SPREAD_POWER = 0.7
 # Origins that a row needs before its own error size counts half against the usual row's.
-OWN_HALF = 10.0
+OWN_HALF = 4.0
 POOL_HALF_LIFE_WEEKS = 26.0
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
 _FAR = 8.0
@@ -142,7 +143,27 @@ class LevelForecast:
     def quantile(self, probability: float) -> FloatArray:
         """(rows, ahead) logarithm that demand stays below with this probability."""
         z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
-        return np.asarray(self.mean + self.spread * self.calibrated(np.full(self.mean.shape, z)))
+        return self.mean + limited(self.spread * self.calibrated(np.full(self.mean.shape, z)))
+
+
+def common_size(spread: FloatArray) -> FloatArray:
+    """(rows, ahead) spreads drawn geometrically to the usual row's: a model only guesses its own error."""
+    usual = np.nanmedian(spread, axis=0)
+    return np.asarray(spread**OWN_SPREAD_POWER * usual ** (1 - OWN_SPREAD_POWER))
+
+
+def limited(errors: FloatArray) -> FloatArray:
+    """Logarithmic errors with their far ends drawn in: near 0 unchanged, 1 becomes 0.9, 4 becomes 2.1.
+
+    Demand does not multiply by fifty within a quarter; a log-normal law with a wide spread says that it does now and
+    then, and one such path would rule the total.
+    """
+    return np.asarray(np.arcsinh(errors))
+
+
+def stretched(errors: FloatArray) -> FloatArray:
+    """The inverse of `limited`, for errors that were seen."""
+    return np.asarray(np.sinh(errors))
 
 
 def forecast_level(
@@ -171,11 +192,13 @@ def forecast_level(
         if end == 0:
             continue
         course, _ = _blend(clean[:, :end], fit.origin_mean[o], fit.origin_growth[o])
+        size = common_size(fit.origin_spread[o])
         came = logs[:, end : end + reach]
-        errors[o, :, : came.shape[1]] = (came - course[:, : came.shape[1]]) / fit.origin_spread[o, :, : came.shape[1]]
-    own = _own_scale(errors)
-    quantiles, pooled = _pool(errors / own[:, None], (weeks - origins).astype(np.float64))
-    return LevelForecast(mean, fit.spread * own[:, None], quantiles, pooled, fit, method)
+        errors[o, :, : came.shape[1]] = stretched(came - course[:, : came.shape[1]]) / size[:, : came.shape[1]]
+    age = (weeks - origins).astype(np.float64)
+    own = _own_scale(errors, age)
+    quantiles, pooled = _pool(errors / own[:, None], age)
+    return LevelForecast(mean, common_size(fit.spread) * own[:, None], quantiles, pooled, fit, method)
 
 
 def _origins(weeks: int, most: int) -> IntArray:
@@ -264,17 +287,18 @@ def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float 
     return np.asarray(season + held[:, None]).reshape(rows, ahead)
 
 
-def _own_scale(errors: FloatArray) -> FloatArray:
-    """(rows,) how much larger a row's standardised errors were than the usual row's, drawn to 1 where few were seen."""
-    square = np.where(np.isfinite(errors), np.minimum(errors**2, 16.0), 0.0)
-    count = np.isfinite(errors).sum(axis=(0, 2))
-    total = square.sum(axis=(0, 2))
-    if count.sum() == 0:
+def _own_scale(errors: FloatArray, age_weeks: FloatArray) -> FloatArray:
+    """(rows,) how large a row's standardised errors have lately been against the usual row's; drawn to 1 where few."""
+    fresh = (0.5 ** (age_weeks / POOL_HALF_LIFE_WEEKS))[:, None, None] * np.isfinite(errors)
+    total = (fresh * np.minimum(np.nan_to_num(errors) ** 2, 16.0)).sum(axis=(0, 2))
+    mass = fresh.sum(axis=(0, 2))
+    if mass.sum() <= 0:
         return np.ones(errors.shape[1])
-    usual = max(float(total.sum() / count.sum()), 1e-6)
-    own = np.isfinite(errors).any(axis=2).sum(axis=0).astype(np.float64)
+    usual = max(float(total.sum() / mass.sum()), 1e-6)
+    per_origin = fresh.max(axis=2)
+    own = per_origin.sum(axis=0) ** 2 / np.maximum((per_origin**2).sum(axis=0), 1e-300)
     share = own / (own + OWN_HALF)
-    mean = np.where(count > 0, total / np.maximum(count, 1), usual)
+    mean = np.where(mass > 0, total / np.maximum(mass, 1e-300), usual)
     return np.asarray(np.sqrt(share * mean / usual + 1 - share))
 
 

@@ -21,6 +21,7 @@ from forecasts.outlook import FloatArray, IntArray
 # Belief about a week's unexplained movement before data speak: standard deviation in logs, worth so many weeks.
 VOLATILITY_PRIOR = 0.08
 VOLATILITY_PRIOR_WEEKS = 3.0
+VOLATILITY_HALF_LIFE_WEEKS = 39.0
 
 # Variance ratios to the AR(1) part: step of the random walk, AR(1) coefficient, yearly pattern.
 _WALK = (0.0, 0.02, 0.12, 0.6)
@@ -213,12 +214,15 @@ def _forecast_group(
         grid.loglik[at] = -0.5 * (logdet[n - 1] + np.log(oo) + (n - 1 + VOLATILITY_PRIOR_WEEKS) * np.log(sigma2))
         # The line counts from week 0; what growth adds after the last week is put on by the caller.
         grid.mean[e][point, rows] = (link.T @ loose).T + (level + rate * (end - 1) / WEEKS_PER_YEAR)[:, None]
-        grid.sigma2[at], grid.rate[at], grid.rate_variance[at] = sigma2, rate, rate_variance
+        # How large errors are follows the last year more than the years before it: volatility changes.
+        fresh = 0.5 ** ((end - 1 - seen[:n]) / VOLATILITY_HALF_LIFE_WEEKS)
+        recent = _variance(fresh @ residual**2, float(fresh.sum()) - 1)
+        grid.sigma2[at], grid.rate[at], grid.rate_variance[at] = recent, rate, rate_variance
 
 
-def _variance(square_sum: FloatArray, freedom: int) -> FloatArray:
+def _variance(square_sum: FloatArray, freedom: float) -> FloatArray:
     belief = VOLATILITY_PRIOR_WEEKS * VOLATILITY_PRIOR**2
-    return np.asarray((square_sum + belief) / (max(freedom, 0) + VOLATILITY_PRIOR_WEEKS))
+    return np.asarray((square_sum + belief) / (max(freedom, 0.0) + VOLATILITY_PRIOR_WEEKS))
 
 
 def _innovations(

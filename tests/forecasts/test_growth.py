@@ -1,0 +1,84 @@
+"""Growth: prior and data, damping, ceilings and launches seen before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecasts.growth import GrowthPrior, analogue, damped_years, posterior_rate, saturation
+
+
+def test_posterior_is_the_precision_weighted_mean() -> None:
+    prior = GrowthPrior(per_year=0.0, sigma=0.3)
+    mean, variance = posterior_rate(np.array([0.6, 5.0]), np.array([0.09, np.inf]), prior, 0.0)
+    np.testing.assert_allclose(mean, [0.3, 0.0])
+    np.testing.assert_allclose(variance, [0.045, 0.09])
+
+
+@settings(deadline=None)
+@given(st.floats(-3, 3), st.floats(1e-6, 10), st.floats(0, 2), st.floats(-1, 1))
+def test_posterior_lies_between_belief_and_slope(slope: float, variance: float, sigma: float, rate: float) -> None:
+    mean, left = posterior_rate(np.array([slope]), np.array([variance]), GrowthPrior(sigma=sigma), rate)
+    assert min(slope, rate) - 1e-9 <= mean[0] <= max(slope, rate) + 1e-9
+    assert 0 <= left[0] <= min(variance, sigma**2) + 1e-9
+
+
+def test_damping_starts_at_full_pace_and_halves() -> None:
+    weeks = np.array([1e-6, 365.25 / 7, 1e6])
+    years = damped_years(weeks, 1.0)
+    assert years[0] == pytest.approx(weeks[0] * 7 / 365.25, rel=1e-4)
+    assert years[1] == pytest.approx(0.5 / np.log(2))
+    assert years[2] == pytest.approx(1 / np.log(2))
+
+
+def test_bad_beliefs_are_refused() -> None:
+    for fault in ({"per_year": -1.0}, {"sigma": -0.1}, {"common": 1.5}):
+        with pytest.raises(ValueError, match="allowed"):
+            GrowthPrior(**fault)
+
+
+def curve(kind: str, weeks: int) -> np.ndarray:
+    t = np.arange(weeks)
+    age = (t - 25) / 8
+    return {
+        "logistic": np.log(100 / (1 + np.exp(-age))),
+        "Gompertz": np.log(100) - np.exp(-age),
+        "straight": 0.01 * t,
+        "flat": 0.0 * t,
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["logistic", "Gompertz", "straight", "flat"])
+def test_a_ceiling_is_found_where_there_is_one_and_only_there(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    whole = curve(kind, 140)
+    logs = whole[None, :60] + rng.normal(0, 0.03, (6, 60))
+    found = saturation(logs, 80)
+    assert found.found.all() == (kind in ("logistic", "Gompertz"))
+    assert found.found.any() == (kind in ("logistic", "Gompertz"))
+    if kind in ("logistic", "Gompertz"):
+        np.testing.assert_allclose(found.growth[:, -1], whole[-1] - whole[59], atol=0.1)
+        np.testing.assert_allclose(found.ceiling, np.log(100) - whole[59], atol=0.12)
+
+
+def test_a_launch_follows_the_launches_that_began_like_it() -> None:
+    rng = np.random.default_rng(0)
+    t = np.arange(80)
+    fast = np.stack([1 + 1.5 * (1 - np.exp(-t / 10)) for _ in range(3)])
+    slow = np.stack([1 + 0.3 * (1 - np.exp(-t / 10)) for _ in range(3)])
+    others = np.concatenate([fast, slow]) + rng.normal(0, 0.02, (6, 80))
+    young = 5 + 1.5 * (1 - np.exp(-t[:8] / 10)) + rng.normal(0, 0.02, 8)
+    found = analogue(young, others, 52, GrowthPrior())
+    assert found is not None
+    assert found.launches == 6
+    came = 1.5 * (np.exp(-7 / 10) - np.exp(-59 / 10))
+    stays = 0.3 * (np.exp(-7 / 10) - np.exp(-59 / 10))
+    assert abs(found.growth[51] - came) < 0.25 * (came - stays)
+    assert abs(found.growth[51] - came) < 2 * found.sigma[51]
+
+
+def test_one_launch_is_not_enough() -> None:
+    assert analogue(np.zeros(5), np.zeros((1, 40)), 10, GrowthPrior()) is None
+    assert analogue(np.zeros(5), np.zeros((3, 6)), 10, GrowthPrior()) is None
