@@ -1,0 +1,302 @@
+"""Scenarios side by side: published values of the two-stage problems, dominance, regret, break-evens, resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case import Case
+from planner.comparison import Comparison, Stage, compare
+from planner.horizon import given_demand
+from planner.scenarios import Scenario, scenarios_from
+from planner.solve import Limits
+
+EXACT = Limits(seconds=60, gap=1e-7, threads=1)
+SPOT = ((0.1, 100.0), (0.25, 120.0), (0.3, 140.0), (0.25, 160.0), (0.1, 200.0))
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Executor]:
+    """Tasks in this process: spreading them over processes is tested by itself."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def small_case(
+    types: Sequence[Mapping[str, Any]],
+    steps: Sequence[float],
+    futures: Sequence[tuple[float, Sequence[float]]],
+    shortfall_cost: float,
+    policy: Mapping[str, Any] | None = None,
+) -> Case:
+    """One site, region and period; futures are (probability, demand by step)."""
+    kinds = [{"names": {"en": t["id"]}, "cards": 1, "life_periods": 1, "power_idle_kw": 0.0, **t} for t in types]
+    throughput = {t["id"]: t["peak_pflops"] for t in types}
+    return Case.model_validate(
+        {
+            "meta": {"name": "known", "as_of": "2026-01-01", "timezone": "UTC"},
+            "horizon": {"start": "2027-01-01", "periods": 1, "discount_rate": 0.0, "costing": "upfront"},
+            "regions": [{"id": "r", "names": "r"}],
+            "sites": [{"id": "s", "names": "s", "power_mw": 100.0, "tariff": "flat"}],
+            "module_types": kinds,
+            "workloads": [{"id": "w", "names": "w", "throughput": throughput, "shortfall_cost": shortfall_cost}],
+            "network": {"latency_ms": {"r": {"s": 0.0}}},
+            "tariffs": [{"id": "flat", "prices_per_kwh": {"flat": 1.0}}],
+            "policy": dict(policy or {}),
+            "demand": {
+                "days": [{"id": "d", "weight_days": 1.0}],
+                "step_hours": list(steps),
+                "futures": [
+                    {"id": f"f{i}", "probability": p, "series": [{"region": "r", "workload": "w", "values": list(v)}]}
+                    for i, (p, v) in enumerate(futures)
+                ],
+            },
+        }
+    )
+
+
+def newsvendor() -> Case:
+    unit = {"id": "unit", "peak_pflops": 1.0, "capex": 60.0, "power_peak_kw": 0.0}
+    return small_case([unit], (1.0,), [(p, (d,)) for p, d in SPOT], 150.0)
+
+
+def power_expansion() -> Case:
+    """Birge and Louveaux §1.3, in modules of a sixth (see test_known_two_stage.py)."""
+    cost = zip((10.0, 7.0, 16.0, 6.0), (4.0, 4.5, 3.2, 5.5), strict=True)
+    types = [
+        {"id": f"plant{i}", "peak_pflops": 1 / 6, "capex": c / 6, "power_peak_kw": q / 6}
+        for i, (c, q) in enumerate(cost)
+    ]
+    futures = [(p, (m + 5, m + 3, m)) for p, m in ((0.3, 3.0), (0.4, 5.0), (0.3, 7.0))]
+    return small_case(types, (1.0, 5.0, 4.0), futures, 1000.0, {"budget": 120.0, "capacity_targets_eflops": 0.012})
+
+
+def rules(*kinds: Mapping[str, Any]) -> list[Scenario]:
+    return scenarios_from(
+        [{"id": f"{k['kind']}-{i}", "names": f"{k['kind']} {i}", "rule": dict(k)} for i, k in enumerate(kinds)]
+    )
+
+
+ALL = (
+    {"kind": "just_in_time"},
+    {"kind": "mean_value"},
+    {"kind": "ratio", "ratio": 1.2},
+    {"kind": "quantile", "q": 0.9},
+    {"kind": "bring_forward", "periods": 1},
+    {"kind": "stochastic"},
+    {"kind": "cvar", "alpha": 0.9, "weight": 0.5},
+    {"kind": "cvar", "alpha": 0.0, "weight": 1.0},
+    {"kind": "wait_and_see"},
+)
+
+
+def run(case: Case, scenarios: Sequence[Scenario], executor: Executor, **more: Any) -> Comparison:
+    return compare(case, given_demand(case), scenarios, limits=EXACT, executor=executor, **more)
+
+
+@pytest.fixture(scope="module")
+def spot(here: Executor) -> Comparison:
+    return run(newsvendor(), rules(*ALL), here)
+
+
+@pytest.fixture(scope="module")
+def plants(here: Executor) -> Comparison:
+    return run(power_expansion(), rules({"kind": "mean_value"}, {"kind": "stochastic"}, {"kind": "wait_and_see"}), here)
+
+
+def means(comparison: Comparison) -> dict[str, float]:
+    costs = comparison.tables["costs"]
+    rows = costs[costs["statistic"] == "mean"]
+    return dict(zip(rows["scenario"].str.rsplit("-", n=1).str[0], rows["value"], strict=True)) | dict(
+        zip(rows["scenario"], rows["value"], strict=True)
+    )
+
+
+def information(comparison: Comparison) -> dict[str, tuple[float, float, float]]:
+    table = comparison.tables["value_of_information"].set_index("measure")
+    return {str(k): (float(r["low"]), float(r["value"]), float(r["high"])) for k, r in table.iterrows()}
+
+
+def test_newsvendor_by_every_rule(spot: Comparison) -> None:
+    found = means(spot)
+    assert found["stochastic"] == pytest.approx(10_050, abs=1e-3)
+    assert found["wait_and_see"] == pytest.approx(8_520, abs=1e-3)
+    assert found["mean_value"] == pytest.approx(10_065, abs=1e-3)
+    assert found["quantile"] == pytest.approx(60 * 160 + 150 * 4, abs=1e-3)  # the least value with 0.9 below or at it
+    assert found["cvar-6"] == pytest.approx(12_000, abs=1e-3)
+
+
+def test_newsvendor_values_of_information(spot: Comparison) -> None:
+    found = information(spot)
+    for name, known in (("vss", 15.0), ("evpi", 1_530.0)):
+        low, value, high = found[name]
+        assert value == pytest.approx(known, abs=1e-2)
+        assert low <= known + 1e-6
+        assert high >= known - 1e-6
+
+
+def test_power_expansion_values_of_information(plants: Comparison) -> None:
+    found, cost = information(plants), means(plants)
+    assert cost["mean_value"] == pytest.approx(383.98667, abs=1e-3)
+    assert cost["stochastic"] == pytest.approx(381.85333, abs=1e-3)
+    assert cost["wait_and_see"] == pytest.approx(380.16667, abs=1e-3)
+    assert found["vss"][1] == pytest.approx(2.13333, abs=1e-3)
+    assert found["evpi"][1] == pytest.approx(1.68667, abs=1e-3)
+
+
+def test_brackets_widen_with_the_gaps_and_keep_their_sign() -> None:
+    from planner.scenarios.choices import difference
+
+    found = difference((100.0, 95.0), (101.0, 98.0))
+    assert (found.low, found.value, found.high) == (-6.0, -1.0, 2.0)
+
+
+def test_rules_are_ordered_on_the_futures_they_were_made_for(spot: Comparison) -> None:
+    found = means(spot)
+    followed = [v for k, v in found.items() if k not in ("wait_and_see", "wait_and_see-8")]
+    assert found["wait_and_see"] <= found["stochastic"] + 1e-3
+    assert all(found["stochastic"] <= value + 1e-3 for value in followed)
+    assert found["cvar-7"] == pytest.approx(found["stochastic"], abs=1e-3)  # CVaR at alpha 0 is the mean
+
+
+def test_regret_is_never_negative_and_zero_somewhere(spot: Comparison) -> None:
+    futures = spot.tables["futures"].dropna(subset=["regret"])
+    assert (futures["regret"] >= 0).all()
+    assert (futures.groupby("future")["regret"].min() == 0).all()
+    table = spot.tables["regret"].set_index("scenario")
+    by_hand = futures.groupby("scenario").apply(lambda g: (g["regret"] * g["probability"]).sum(), include_groups=False)
+    assert table["mean"].to_dict() == pytest.approx(by_hand.to_dict())
+    assert spot.summary["choices"]["minimax_regret"] == table["largest"].idxmin()
+
+
+def test_break_even_is_where_two_costs_meet(here: Executor) -> None:
+    """Building 140 and 160: 20 more units cost 1,200 and save 20 x .25 + 20 x .1 + ... units of expected shortage."""
+    case = newsvendor()
+    found = run(case, rules({"kind": "just_in_time"}, {"kind": "quantile", "q": 0.9}), here)
+    row = found.tables["break_even"].iloc[0]
+    saved = 0.25 * 20 + 0.1 * 20
+    assert row["less"].startswith("just_in_time")
+    assert row["shortage_per_pflops_hour"] == pytest.approx(20 * 60 / saved)
+    assert row["today_per_pflops_hour"] == pytest.approx(150.0)
+    dearer = case.model_copy(
+        update={"workloads": [case.workloads[0].model_copy(update={"shortfall_cost": 20 * 60 / saved})]}
+    )
+    again = means(run(dearer, rules({"kind": "just_in_time"}, {"kind": "quantile", "q": 0.9}), here))
+    assert again["just_in_time"] == pytest.approx(again["quantile"], rel=1e-9)
+
+
+def test_given_futures_are_no_sample(spot: Comparison) -> None:
+    costs = spot.tables["costs"]
+    assert (costs["low"] == costs["high"]).all()
+    assert not spot.summary["apart"]
+
+
+def test_verdict_is_traceable(spot: Comparison) -> None:
+    told = spot.summary["verdict"]
+    assert len(told["en"]) == len(told["zh-CN"]) == 3
+    for number in told["numbers"]:
+        rows = spot.tables[number["table"]]
+        for column, value in number["where"].items():
+            rows = rows[rows[column] == value]
+        assert len(rows) == 1
+        assert rows[number["column"]].iloc[0] == number["value"]
+    assert "10" in told["en"][0]
+
+
+def test_same_comparison_twice_and_through_files(here: Executor, tmp_path: Path) -> None:
+    chosen = rules({"kind": "just_in_time"}, {"kind": "stochastic"})
+    first, second = (run(newsvendor(), chosen, here) for _ in range(2))
+    first.save(tmp_path)
+    third = Comparison.load(tmp_path)
+    for name, table in first.tables.items():
+        assert table.equals(second.tables[name]), name
+        assert table.reset_index(drop=True).astype(str).equals(third.tables[name].astype(str)), name
+    assert first.summary == second.summary == third.summary
+
+
+class Counting(ThreadPoolExecutor):
+    """Counts tasks, and breaks after some of them."""
+
+    def __init__(self, after: int | None = None) -> None:
+        super().__init__(1)
+        self.names: list[str] = []
+        self.after = after
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self.after is not None and len(self.names) >= self.after:
+            raise OSError("the machine went away")
+        self.names.append(fn.__name__)
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
+    chosen = rules({"kind": "just_in_time"}, {"kind": "stochastic"}, {"kind": "wait_and_see"})
+    with Counting(after=3) as broken, pytest.raises(OSError, match="went away"):
+        run(newsvendor(), chosen, broken, folder=tmp_path)
+    with Counting() as again:
+        found = run(newsvendor(), chosen, again, folder=tmp_path)
+    assert "plan_task" in broken.names
+    assert again.names.count("plan_task") < 3  # at least the two scenarios' plans were kept, one mean-value plan is new
+    with Counting() as idle:
+        same = run(newsvendor(), chosen, idle, folder=tmp_path)
+    assert idle.names == []
+    assert all(found.tables[name].equals(table) for name, table in same.tables.items())
+
+
+def test_changed_assumptions_are_a_world_of_their_own(here: Executor) -> None:
+    chosen = [
+        *rules({"kind": "stochastic"}),
+        Scenario.model_validate(
+            {
+                "id": "dear",
+                "names": "Dear shortage",
+                "rule": {"kind": "stochastic"},
+                "levers": [{"kind": "shortfall_cost", "factor": 3.0}],
+            }
+        ),
+        Scenario.model_validate(
+            {"id": "half", "names": "Half the demand", "rule": {"kind": "stochastic"}, "demand": {"multiplier": 0.5}}
+        ),
+        Scenario.model_validate(
+            {
+                "id": "poor",
+                "names": "No money",
+                "rule": {"kind": "stochastic"},
+                "overrides": {"policy": {"budget": 0.0}},
+            }
+        ),
+    ]
+    told: list[Stage] = []
+    found = run(newsvendor(), chosen, here, on_progress=told.append)
+    assert means(found)["half"] == pytest.approx(10_050 / 2, abs=1e-3)
+    assert means(found)["poor"] == pytest.approx(150 * 142, abs=1e-3)
+    worlds = found.tables["scenarios"].set_index("scenario")["world"]
+    assert worlds.to_dict() == {"stochastic-0": "base", "dear": "dear", "half": "half", "poor": "poor"}
+    assert list(found.tables["regret"]["scenario"]) == ["stochastic-0"]
+    assert set(found.tables["levers"]["scenario"]) == {"dear", "half", "poor"}
+    assert {s.phase for s in told} >= {"plan", "evaluate"}
+    assert all(s.done <= s.total for s in told)
+
+
+def test_a_scenario_without_a_plan_does_not_stop_the_others(here: Executor) -> None:
+    chosen = [
+        *rules({"kind": "just_in_time"}),
+        Scenario.model_validate(
+            {
+                "id": "target",
+                "names": "Out of reach",
+                "levers": [{"kind": "target", "eflops": 9.0, "by": "2027Q1"}],
+                "overrides": {"policy": {"budget": 100.0}},
+            }
+        ),
+    ]
+    found = run(newsvendor(), chosen, here)
+    states = found.tables["scenarios"].set_index("scenario")
+    assert states.loc["target", "status"] == "impossible"
+    assert "capacity_targets_eflops" in states.loc["target", "note"] or "budget" in states.loc["target", "note"]
+    assert np.isfinite(means(found)["just_in_time"])
