@@ -2,7 +2,7 @@
 
 python benchmarks/service.py --clients 8 --seconds 5 [--database postgresql://…] [--json]
 
-A server of its own is started on a free port with a fresh data folder; planning is the true planner on the API's example
+A server of its own is started on a free port with a fresh data folder; the plans are true plans of the API's example
 case. Absolute figures hold for one machine only; compare rows of one run.
 """
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from api.lock import LockedError, exclusive, holder
 from api.server import RefusedError, serve
 from api.settings import Settings
 from api.store.keys import Keys
+from api.version import ROOT
 
 Make = Callable[..., TestClient]
 
@@ -152,3 +156,15 @@ def test_both_catalogues_have_every_text() -> None:
 
     assert set(catalogue("en")) == set(catalogue("zh"))
     assert {f"problem_{kind}" for kind in PROBLEMS} <= set(catalogue("en"))
+
+
+def test_the_server_starts_without_the_heavy_libraries() -> None:
+    code = (
+        "import sys, api.app, api.server, api.store.migrations\n"
+        "heavy = ('ortools', 'pandas', 'statsmodels', 'scipy', 'numpy', 'plotly', 'pyarrow', 'dbos', 'alembic')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr
