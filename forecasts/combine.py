@@ -8,7 +8,7 @@ docs/decisions/0020; inverse-power weights go back to Bates and Granger (1969).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,10 @@ import pandas as pd
 from forecasts.calendar import HolidayEffects, SpecialDays, learn_effects, special_days
 from forecasts.history import History
 from forecasts.intervals import conformal
-from forecasts.models.base import DAY, WEEK
+from forecasts.models.base import DAY, WEEK, Member
+from forecasts.models.boost import FEWEST_SERIES, GlobalBoost, boost_available
 from forecasts.models.members import default_members
+from forecasts.models.state import StlSmoothing
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
 from forecasts.tide import tide_strength
 
@@ -37,8 +39,11 @@ class HourlyConfig:
     """How to forecast hourly demand.
 
     levels: probabilities of the quantiles, ascending. power: how sharply weights fall with error. origins: how many
-    past origins are checked, at most. seed: for members that draw at random. country, subdivision: whose holidays
-    count, as the `holidays` package names them (CN, or AU and VIC); None for none.
+    past origins are checked, at most. seed: for members that draw at random.
+    country, subdivision: whose holidays count, as the `holidays` package names them (CN, or AU and VIC); None for none.
+    boost: the global boosted model stands for election too where there are twenty series or more (needs the extra
+    `boost`; some 25 times the seconds). statsmodels: decomposition with exponential smoothing stands too (about a
+    second a series).
     """
 
     levels: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
@@ -47,6 +52,8 @@ class HourlyConfig:
     seed: int = 0
     country: str | None = None
     subdivision: str | None = None
+    boost: bool = False
+    statsmodels: bool = False
 
     def __post_init__(self) -> None:
         if list(self.levels) != sorted(set(self.levels)) or not all(0 < level < 1 for level in self.levels):
@@ -151,13 +158,26 @@ def _groups(values: FloatArray) -> tuple[list[_Group], IntArray]:
     return groups, shift.astype(np.int64)
 
 
+Makers = tuple[Callable[[], Member], ...]
+
+
+def _makers(config: HourlyConfig, series: int) -> Makers:
+    """The members that stand for election for a group of so many series."""
+    makers: Makers = default_members()
+    if config.statsmodels:
+        makers = (*makers, StlSmoothing)
+    if config.boost and boost_available() and series >= FEWEST_SERIES:
+        makers = (*makers, lambda: GlobalBoost(seed=config.seed))
+    return makers
+
+
 def _run(
-    history: FloatArray, index: pd.DatetimeIndex, hours: int, failed: dict[str, IntArray]
+    makers: Makers, history: FloatArray, index: pd.DatetimeIndex, hours: int, failed: dict[str, IntArray]
 ) -> dict[str, FloatArray]:
     """Forecasts of every member that the history suffices for. Rows that failed hold NaN and are noted in `failed`."""
     out: dict[str, FloatArray] = {}
     top = 3 * history[:, -8 * WEEK :].max(axis=1, keepdims=True)
-    for make in default_members():
+    for make in makers:
         member = make()
         if history.shape[1] < member.needs_hours:
             continue
@@ -240,15 +260,16 @@ def _paths(
     ahead: int,
     index: pd.DatetimeIndex,
     specials: _Specials | None,
+    makers: Makers,
     failed: dict[str, IntArray],
 ) -> dict[str, FloatArray]:
     """Every member's forecast `ahead` hours from hour `cut` of the group, on demand freed of its holidays."""
     seen = group.values[:, :cut]
     if specials is None:
-        return _run(fill(seen), index[:cut], ahead, failed)
+        return _run(makers, fill(seen), index[:cut], ahead, failed)
     known = len(specials.index) - (group.values.shape[1] - cut)
     past, future = specials.factors(group.rows, cut, known, ahead)
-    paths = _run(fill(seen / past), index[:cut], ahead, failed)
+    paths = _run(makers, fill(seen / past), index[:cut], ahead, failed)
     return {name: path * future for name, path in paths.items()}
 
 
@@ -260,14 +281,15 @@ def _forecast_group(
     span = min(hours, max((length - cut for cut in cuts), default=0))
     index = pd.date_range(end - pd.Timedelta(hours=length - 1), periods=length, freq="h")
     failed: dict[str, IntArray] = {}
-    final = _paths(group, length, hours, index, specials, failed)
+    makers = _makers(config, n)
+    final = _paths(group, length, hours, index, specials, makers, failed)
     stand_in, simple = _stand_in(final)
     names = list(final)
     past: list[dict[str, FloatArray]] = []
     for cut in cuts:
         trouble: dict[str, IntArray] = {}
         ahead = min(hours, length - cut)
-        paths = _paths(group, cut, ahead, index, specials, trouble)
+        paths = _paths(group, cut, ahead, index, specials, makers, trouble)
         for name, rows in trouble.items():
             paths[name][rows] = _stand_in(paths)[1][rows]
         past.append(paths)
@@ -370,6 +392,8 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
     quantiles, _, unknown = conformal(residuals, fitted, mean, config.levels, _roughness(history.values))
     strength = tide_strength(history.values[:, -LONGEST_FIT:], history.index[-LONGEST_FIT:])
     notes = list(specials.days.notes()) if specials is not None else []
+    if config.boost and not boost_available():
+        notes.append("the boosted model was asked for, but the extra `boost` is not installed: forecast without it")
     if unknown.any():
         notes.append(f"{int(unknown.sum())} series are too short to check a forecast: their spread is assumed (30 %)")
     if (shift > 0).any():

@@ -9,6 +9,7 @@ import pytest
 from forecasts import combine
 from forecasts.combine import HourlyConfig, HourlyForecast, fill, forecast_hourly, origins_before
 from forecasts.history import History
+from forecasts.models.boost import GlobalBoost
 from forecasts.models.seasonal import Flat
 from forecasts.outlook import FloatArray, SeriesKey
 
@@ -168,3 +169,39 @@ def test_bad_requests_are_refused() -> None:
         forecast_hourly(panel(np.full((1, 50), np.nan)), 24)
     with pytest.raises(ValueError, match="levels"):
         HourlyConfig(levels=(0.9, 0.1))
+
+
+def test_boost_is_elected_only_when_asked_and_with_enough_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.stack([weekly(4, 8, seed) * (1 + seed) for seed in range(20)])
+    assert "boost" not in forecast_hourly(panel(values), 24).members
+    assert "boost" not in forecast_hourly(panel(values[:5]), 24, HourlyConfig(boost=True)).members
+    monkeypatch.setattr(combine, "boost_available", lambda: False)
+    told = forecast_hourly(panel(values[:5]), 24, HourlyConfig(boost=True))
+    assert any("not installed" in note for note in told.notes)
+
+
+def test_the_statsmodels_member_stands_when_asked() -> None:
+    values = weekly(4, 6)
+    forecast = forecast_hourly(panel(values[:-48]), 48, HourlyConfig(statsmodels=True, origins=2))
+    assert "stl-smoothing" in forecast.members
+    assert np.abs(forecast.mean[0] - values[-48:]).mean() < 9
+
+
+@pytest.mark.skipif(not combine.boost_available(), reason="the extra `boost` is not installed")
+def test_boost_learns_across_series_what_the_naive_misses() -> None:
+    """Every series of this panel falls to half after a day above 180: a rule to be learnt only from all of them."""
+    rng = np.random.default_rng(9)
+    t = np.arange(30 * 24)
+    days = rng.uniform(50, 150, (24, 30))
+    for day in range(1, 30):
+        days[:, day] = np.where(days[:, day - 1] > 100, 0.5 * days[:, day], days[:, day])
+    values = np.repeat(days, 24, axis=1) * (1 + 0.2 * np.sin(2 * np.pi * t / 24))
+    past, truth = values[:, :-24], values[:, -24:]
+    index = pd.date_range("2026-01-05", periods=past.shape[1], freq="h")
+    path = GlobalBoost(trees=60).fit(past, index).predict(24)
+    assert path.shape == truth.shape
+    assert np.abs(path - truth).mean() < 0.8 * np.abs(past[:, -24:] - truth).mean()
+    again = GlobalBoost(trees=60).fit(past, index).predict(24)
+    np.testing.assert_array_equal(path, again)
+    with pytest.raises(ValueError, match="20 series"):
+        GlobalBoost().fit(past[:3], index)
