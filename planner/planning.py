@@ -37,6 +37,7 @@ from planner.tables import TABLES
 from planner.verify import Verification, verify
 
 ProgressCall = Callable[[Progress], None]
+Amend = Callable[[Program], Program]
 
 
 def make_plan(
@@ -96,20 +97,26 @@ def plan_demand(
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
     start: WarmStart | None = None,
+    amend: Amend | None = None,
 ) -> tuple[Plan, Solution]:
-    """One solve on fixed typical days: the plan, and the solution behind it for warm starts."""
+    """One solve on fixed typical days: the plan, and the solution behind it for warm starts.
+
+    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to).
+    """
     limits = limits or Limits()
-    program = build_program(case, demand)
+
+    def built(steps: int | None = None) -> Program:
+        made = build_program(case, demand, merge_steps=steps)
+        return made if amend is None else amend(made)
+
+    program = built()
 
     def told(progress: Progress) -> None:
         if on_progress is not None:
             unit = program.money_unit
             on_progress(replace(progress, objective=progress.objective * unit, bound=progress.bound * unit))
 
-    def coarse(steps: int) -> Program:
-        return build_program(case, demand, merge_steps=steps)
-
-    solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=coarse)
+    solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=built)
     if solution.status == "infeasible":
         raise InfeasibleError(smallest_relaxation(case, demand) or [_unexplained()])
     if solution.status == "unbounded":

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from planner.case import Case
 from planner.demand import Demand
 from planner.errors import Problem
+from planner.explain.words import row_place
 from planner.program.blocks import Arrays, FloatArray, IntArray, Program, flatten
 from planner.program.build import build_program
 from planner.program.instance import Instance
@@ -162,27 +163,9 @@ def _problem(program: Program, family: str, slacks: list[Slack], amounts: FloatA
 
 
 def _where(program: Program, slack: Slack) -> str:
-    """The row in the case's words: site, type, period labels."""
-    inst: Instance = program.facts["instance"]
-    case = inst.case
-    jobs = [w.id for w in case.workloads if w.gang_cards is not None]
-    names = {
-        "site": [s.id for s in case.sites],
-        "module_type": [k.id for k in case.module_types],
-        "period": [case.horizon.period_label(t) for t in range(case.horizon.periods)],
-        "workload": jobs,
-        "lease": [x.id for x in case.leases],
-        "campaign": [c.id for c in case.campaigns],
-    }
-    axes = [a for a in FAMILIES[slack.family].index if a != "vendor"]
-    position = slack.position
-    words = [slack.name.partition("|")[2]] if "|" in slack.name else []
-    for axis, i in zip(axes, position, strict=False):
-        if axis in names and i < len(names[axis]):
-            words.append(names[axis][i])
-        elif axis in ("branch", "future") and len(inst.probability) > 1:
-            words.append(f"future {i}")
-    return " ".join(w for w in words if w) or slack.family
+    """The row in the case's words."""
+    place = row_place(program.facts["instance"], slack.family, slack.name, slack.position)
+    return " ".join(f"future {v}" if k == "future" else v for k, v in place.items()) or slack.family
 
 
 def _amount(program: Program, slack: Slack, amount: float) -> str:

@@ -61,11 +61,19 @@ _STATUSES: dict[int, Status] = {
 }
 
 
+# SCIP's mixed-integer-rounding cuts cut off true optima in this wheel (docs/decisions/0002): never use them.
+SCIP_SOUND: tuple[tuple[str, bool | int | float | str], ...] = (
+    ("separating/cmir/freq", -1),
+    ("separating/aggregation/freq", -1),
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """How one native solve runs. gap: relative; None leaves the solver's own. hint: (columns,) a start for SCIP.
 
-    basis: an opaque basis of an earlier `Outcome`, used by GLOP. options: the solver's own settings by name.
+    basis: an opaque basis of an earlier `Outcome`, used by GLOP. cpu_clock: SCIP's seconds are those of its processor
+    time, so that what it reaches does not depend on what else runs. options: the solver's own settings by name.
     """
 
     solver: SolverName
@@ -78,6 +86,7 @@ class Settings:
     preprocessing: bool = True
     node_limit: int | None = None
     cutoff: float | None = None
+    cpu_clock: bool = False
     options: tuple[tuple[str, bool | int | float | str], ...] = ()
 
     def parameters(self, factor: float = 1.0) -> Any:
@@ -99,7 +108,10 @@ class Settings:
             p.glop.use_dual_simplex = True
         if self.solver in ("scip", "highs"):
             own = p.gscip if self.solver == "scip" else p.highs
-            for name, value in self.options:
+            options = (*self.options, ("timing/clocktype", 1)) if self.cpu_clock else self.options
+            if self.solver == "scip":
+                options = (*SCIP_SOUND, *options)
+            for name, value in options:
                 kind = {bool: "bool", int: "int", float: "double" if self.solver == "highs" else "real", str: "string"}
                 suffix = "options" if self.solver == "highs" else "params"
                 getattr(own, f"{kind[type(value)]}_{suffix}")[name] = value

@@ -7,6 +7,7 @@ family's rows; the difference shows that the rows are there and that their right
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,70 +23,8 @@ from planner.program.build import build_program
 from planner.program.registry import FAMILIES
 from planner.solve import solve_lp
 
+Document = Callable[..., dict[str, Any]]
 TIDE = [6 + 4 * math.sin((h - 8) / 24 * 2 * math.pi) for h in range(24)]
-
-
-def small(**changes: Any) -> dict[str, Any]:
-    """Two sites, two regions, two types, three periods of one typical day; every kind of workload."""
-
-    def series(region: str, workload: str, size: float) -> dict[str, Any]:
-        return {
-            "region": region,
-            "workload": workload,
-            "values": [[[size * 1.3**t * x for x in TIDE]] for t in range(3)],
-        }
-
-    kind = {"cards": 128, "availability": 0.95, "racks": 4, "life_periods": 12}
-    document: dict[str, Any] = {
-        "meta": {"name": "small", "as_of": "2026-11-01"},
-        "horizon": {"start": "2027-01-01", "periods": 3, "discount_rate": 0.08},
-        "regions": [
-            {"id": "east", "names": "East", "lat": 31.2, "lon": 121.5},
-            {"id": "south", "names": "South", "lat": 23.1, "lon": 113.3},
-        ],
-        "sites": [
-            {"id": "sh", "names": "Shanghai", "lat": 31.1, "lon": 121, "power_mw": 9, "pue": 1.25, "tariff": "e",
-             "carbon_kg_per_kwh": 0.58, "phases": [{"mw": 2, "capex": 3e6, "lead_periods": 1, "max_count": 2}]},
-            {"id": "zw", "names": "Zhongwei", "lat": 37.6, "lon": 105.3, "power_mw": 9, "pue": 1.15, "tariff": "w",
-             "carbon_kg_per_kwh": 0.64, "green_share": 0.6},
-        ],
-        "module_types": [
-            {"id": "a", "names": "A", "vendor": "X", "domestic": True, "peak_pflops": 0.31, "power_idle_kw": 30,
-             "power_peak_kw": 90, "capex": 2.4e7, "opex": 1e5, **kind},
-            {"id": "b", "names": "B", "vendor": "Y", "peak_pflops": 0.99, "power_idle_kw": 60, "power_peak_kw": 160,
-             "capex": 4.0e7, "opex": 2e5, "lead_periods": 1, **kind},
-        ],
-        "fleet": [{"site": "sh", "module_type": "a", "modules": 12}, {"site": "zw", "module_type": "a", "modules": 10}],
-        "workloads": [
-            {"id": "chat", "names": "Chat", "latency_ms": 20, "throughput": {"a": 0.12, "b": 0.4},
-             "max_utilisation": 0.8, "burst_factor": 1.1, "shortfall_cost": 5000, "traffic_gb_per_unit_hour": 50},
-            {"id": "batch", "names": "Batch", "kind": "deferrable", "throughput": {"a": 0.12, "b": 0.4},
-             "window_hours": 12, "shortfall_cost": 2000},
-            {"id": "train", "names": "Train", "kind": "training", "throughput": {"a": 0.12, "b": 0.4},
-             "gang_cards": 512, "preemptible": True, "max_yield_share": 0.25, "shortfall_cost": 900},
-        ],
-        "network": {"transfer_bands": [{"cost_per_gb": 0.01}]},
-        "tariffs": [
-            {"id": "e", "prices_per_kwh": {"peak": 1.2, "flat": 0.75, "valley": 0.35},
-             "windows": [{"band": "peak", "hours": [[10, 15], [18, 21]]}, {"band": "valley", "hours": [[0, 8]]}]},
-            {"id": "w", "prices_per_kwh": {"flat": 0.4, "valley": 0.2},
-             "windows": [{"band": "valley", "hours": [[9, 17]]}]},
-        ],
-        "demand": {
-            "days": [{"id": "d", "weight_days": 90}],
-            "futures": [
-                {"series": [series("east", "chat", 18), series("south", "chat", 12), series("east", "batch", 15),
-                            series("south", "batch", 6), series("east", "train", 24)]}
-            ],
-        },
-    }  # fmt: skip
-    for path, value in changes.items():
-        target: Any = document
-        *parents, last = path.split("__")
-        for step in parents:
-            target = target[int(step) if step.isdigit() else step]
-        target[int(last) if last.isdigit() else last] = value
-    return document
 
 
 def program_of(document: dict[str, Any]) -> Program:
@@ -94,7 +33,7 @@ def program_of(document: dict[str, Any]) -> Program:
 
 
 def unbounded(program: Program) -> Program:
-    """The program without upper bounds on orders, phases and parts of the carbon cap: they only repeat what rows say."""
+    """The program without upper bounds on orders, phases and parts of the carbon cap, which only repeat the rows."""
     upper = program.master.upper.copy()
     for name in ("orders", "phases", "alloc_carbon"):
         columns = program.layout.columns.get(name, np.zeros(0, int))
@@ -190,7 +129,7 @@ def test_every_family_of_rows_is_tried() -> None:
 
 
 @pytest.mark.parametrize("family", sorted(BINDING))
-def test_a_case_costs_less_without_the_rows(family: str) -> None:
+def test_a_case_costs_less_without_the_rows(family: str, small: Document) -> None:
     program = program_of(small(**BINDING[family]))
     assert any(g.family == family for b in (program, *program.blocks) for g in b.layout.rows.values()), "no such rows"
     free = unbounded(program)
@@ -201,7 +140,7 @@ def test_a_case_costs_less_without_the_rows(family: str) -> None:
     assert less < full - 1e-6 * abs(full)
 
 
-def test_every_row_and_limit_of_a_rich_case_has_a_record() -> None:
+def test_every_row_and_limit_of_a_rich_case_has_a_record(small: Document) -> None:
     everything: dict[str, Any] = {}
     for changes in BINDING.values():
         everything = merge_patch(everything, {k: v for k, v in changes.items() if k != "policy"})

@@ -1,0 +1,132 @@
+"""Near-optimal plans that differ most: fewest sites, most domestic, least carbon, within a stated extra cost.
+
+Modelling to generate alternatives (Brill, Chang and Hopkins 1982) by weights: the wanted quality gets a growing reward
+or floor, and the last plan whose true cost stays within (1 + epsilon) of the best is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from planner.case import Case, by_period
+from planner.errors import PlanError
+from planner.plan import Plan
+from planner.planning import plan_demand
+from planner.program.blocks import FloatArray, Program
+from planner.program.instance import Instance
+from planner.solve import Limits
+
+Quality = Literal["fewest_sites", "most_domestic", "least_carbon"]
+QUALITIES: tuple[Quality, ...] = ("fewest_sites", "most_domestic", "least_carbon")
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A plan within epsilon of the best. extra: its true cost over the best plan's, as a share. measure: sites with
+    orders, domestic share of ordered PFLOPS, or tonnes of carbon; before: the same of the best plan.
+    """
+
+    quality: Quality
+    plan: Plan
+    extra: float
+    measure: float
+    before: float
+
+
+def measure(plan: Plan, quality: Quality) -> float:
+    orders = plan.tables["orders"]
+    if quality == "fewest_sites":
+        return float(orders["site"].nunique())
+    if quality == "most_domestic":
+        domestic = {k.id for k in plan.case.module_types if k.domestic}
+        total = float(orders["pflops"].sum())
+        return float(orders[orders["module_type"].isin(domestic)]["pflops"].sum()) / total if total else 0.0
+    return float(plan.summary["carbon_location_tonnes"])
+
+
+def true_cost(plan: Plan, case: Case) -> float:
+    """The plan's cost at the prices of `case`: its own, but with carbon priced as there."""
+    terms = dict(plan.summary["cost_by_term"])
+    price = by_period(case.policy.carbon_price_per_tonne, case.horizon.periods, 0.0)
+    basis = "location_tonnes" if case.policy.carbon_basis == "location" else "market_tonnes"
+    tonnes = plan.tables["carbon"].groupby("period")[basis].sum().reindex(range(len(price)), fill_value=0.0)
+    terms["carbon"] = float((tonnes.to_numpy() * price * case.horizon.discount()).sum())
+    return float(sum(terms.values()))
+
+
+def near_optimal(
+    plan: Plan, quality: Quality, *, epsilon: float = 0.02, limits: Limits | None = None, tries: int = 4
+) -> Alternative:
+    """The plan that is best in `quality` among those tried whose cost is within epsilon of the plan's."""
+    best = Alternative(quality, plan, 0.0, measure(plan, quality), measure(plan, quality))
+    allowed = plan.certificate["objective"] * (1 + epsilon)
+    low, high = 0.0, 1.0
+    for _ in range(tries):
+        weight = high if low == 0.0 else float(np.sqrt(low * high))
+        found = _weighted(plan, quality, weight, limits)
+        if found is None or true_cost(found, plan.case) > allowed:
+            high = weight
+            low = low or weight / 100
+            continue
+        low = weight
+        high = max(high, weight) if high > weight else weight * 8
+        value = measure(found, quality)
+        better = value > best.measure if quality == "most_domestic" else value < best.measure
+        if better:
+            extra = true_cost(found, plan.case) / plan.certificate["objective"] - 1
+            best = Alternative(quality, replace(found, case=plan.case), extra, value, best.before)
+    return best
+
+
+def _weighted(plan: Plan, quality: Quality, weight: float, limits: Limits | None) -> Plan | None:
+    """A plan made with a reward for the quality; weight 1 is worth about as much as the hardware it moves."""
+    case = plan.case
+    if quality == "least_carbon":
+        scale = plan.certificate["objective"] / max(plan.summary["carbon_location_tonnes"], 1e-9)
+        price = by_period(case.policy.carbon_price_per_tonne, case.horizon.periods, 0.0) + weight * scale
+        policy = case.policy.model_copy(update={"carbon_price_per_tonne": price.tolist()})
+        changed = case.model_copy(update={"policy": policy})
+        try:
+            return plan_demand(changed, plan.demand, limits=limits)[0]
+        except PlanError:
+            return None
+    if quality == "most_domestic":
+        # A floor on the domestic share, from the plan's own share towards all of it.
+        own = measure(plan, quality)
+        floor = min(own + (1 - own) * min(weight, 1.0), 1.0)
+        policy = case.policy.model_copy(update={"domestic_share_floor": floor})
+        try:
+            return plan_demand(case.model_copy(update={"policy": policy}), plan.demand, limits=limits)[0]
+        except PlanError:
+            return None
+    keep = _busiest_sites(plan, max(round(measure(plan, quality) * (1 - min(weight, 1.0))), 1))
+
+    def amend(program: Program) -> Program:
+        return only_sites(program, keep)
+
+    try:
+        return plan_demand(case, plan.demand, limits=limits, amend=amend)[0]
+    except PlanError:
+        return None
+
+
+def _busiest_sites(plan: Plan, count: int) -> FloatArray:
+    """(S,) 1 for the sites with the largest orders."""
+    total = plan.tables["orders"].groupby("site")["pflops"].sum()
+    keep = set(total.sort_values(ascending=False).index[:count])
+    return np.array([1.0 if s.id in keep else 0.0 for s in plan.case.sites])
+
+
+def only_sites(program: Program, keep: FloatArray) -> Program:
+    """The program with orders only at the kept sites."""
+    inst: Instance = program.facts["instance"]
+    upper = program.master.upper.copy()
+    for s in range(len(inst.case.sites)):
+        if not keep[s]:
+            for name in ("orders", "order_on"):
+                columns = program.layout.columns[name][:, s]
+                upper[columns[columns >= 0]] = 0.0
+    return replace(program, master=replace(program.master, upper=upper))

@@ -1,0 +1,242 @@
+"""Questions answered by solving again: why not X, what if Y, what filling the valleys or resilience is worth."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import vstack
+
+from planner.case import Case, WorkloadKind
+from planner.casefile import dump_case, merge_patch
+from planner.errors import InfeasibleError, PlanError, Problem
+from planner.plan import Plan
+from planner.planning import Amend, ProgressCall, plan_demand
+from planner.program.blocks import Builder, Program
+from planner.program.build import build_program
+from planner.program.registry import TERMS
+from planner.scenarios.decisions import DECIDED, decisions_of
+from planner.solve import Limits, WarmStart
+
+
+class Question(BaseModel):
+    """Why not at least (or at most) so many modules of these orders?
+
+    site, module_type, period (by number): None means any. modules: the count to force; at_least or at_most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    site: str | None = None
+    module_type: str | None = None
+    period: int | None = None
+    sense: str = Field("at_least", pattern="^(at_least|at_most)$")
+    modules: int = Field(1, ge=0)
+
+    def text(self) -> str:
+        what = self.module_type or "any type"
+        when = "any period" if self.period is None else f"arriving in period {self.period}"
+        return f"{self.sense.replace('_', ' ')} {self.modules} modules of {what} at {self.site or 'any site'}, {when}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How another plan differs from a plan.
+
+    cost: change of the objective; least, most: the range that both proven gaps leave for it. by_term: change of each
+    cost term. orders: what is ordered more or less (site, module_type, arrival_period, before, after). impossible: why
+    no such plan exists (then the rest is empty). All money in the case's currency, discounted.
+    """
+
+    question: str
+    cost: float
+    least: float
+    most: float
+    by_term: Mapping[str, float]
+    orders: pd.DataFrame
+    plan: Plan | None
+    impossible: tuple[Problem, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "possible": not self.impossible,
+            "cost": self.cost if self.plan else None,
+            "least": self.least if self.plan else None,
+            "most": self.most if self.plan else None,
+            "by_term": dict(self.by_term),
+            "orders": self.orders.to_dict("records"),
+            "impossible": [str(p) for p in self.impossible],
+        }
+
+
+def difference(before: Plan, after: Plan, question: str) -> Change:
+    """Two plans side by side."""
+    old, new = before.certificate, after.certificate
+    terms = {t: after.summary["cost_by_term"][t] - before.summary["cost_by_term"][t] for t in TERMS}
+    key = ["site", "module_type", "arrival_period"]
+    first = before.tables["orders"].groupby(key)["modules"].sum().rename("before")
+    second = after.tables["orders"].groupby(key)["modules"].sum().rename("after")
+    both = pd.concat([first, second], axis=1).fillna(0).astype(int).sort_index().reset_index()
+    moved = both[both["before"] != both["after"]].reset_index(drop=True)
+    return Change(
+        question,
+        new["objective"] - old["objective"],
+        new["bound"] - old["objective"],
+        new["objective"] - old["bound"],
+        terms,
+        moved,
+        after,
+    )
+
+
+def _again(
+    plan: Plan,
+    case: Case,
+    question: str,
+    limits: Limits | None,
+    amend: Amend | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Change:
+    try:
+        start = warm_start(plan) if amend is None and case is plan.case else None
+        after, _ = plan_demand(
+            case, plan.demand, limits=limits, amend=amend, on_progress=on_progress, stop=stop, start=start
+        )
+    except InfeasibleError as reason:
+        none = pd.DataFrame(columns=["site", "module_type", "arrival_period", "before", "after"])
+        return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.problems)
+    return difference(plan, after, question)
+
+
+def warm_start(plan: Plan) -> WarmStart | None:
+    """The plan's decisions as a start for a solve of its own case (states follow from them, so they may stay 0)."""
+    program = build_program(plan.case, plan.demand, merge_steps=1)
+    x = np.zeros(program.master.columns)
+    values = decisions_of(plan).values
+    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+        index = program.layout.columns.get(name)
+        if index is not None and name in values:
+            real = index >= 0
+            x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
+    return WarmStart(x)
+
+
+def why_not(
+    plan: Plan,
+    question: Question,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Change:
+    """Solve again with the orders in question forced (or held down) and say what that changes.
+
+    Raises PlanError when the question names what the case does not have.
+    """
+    case = plan.case
+    sites, types = [s.id for s in case.sites], [k.id for k in case.module_types]
+    problems = []
+    if question.site is not None and question.site not in sites:
+        problems.append(Problem("/site", question.site, f"one of {sites}"))
+    if question.module_type is not None and question.module_type not in types:
+        problems.append(Problem("/module_type", question.module_type, f"one of {types}"))
+    if question.period is not None and not 0 <= question.period < case.horizon.periods:
+        problems.append(Problem("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
+    if problems:
+        raise PlanError(problems)
+    chosen = (
+        slice(None) if question.site is None else sites.index(question.site),
+        slice(None) if question.module_type is None else types.index(question.module_type),
+        slice(None) if question.period is None else question.period,
+    )
+
+    def amend(program: Program) -> Program:
+        orders = program.layout.columns["orders"]
+        return with_order_total(
+            program, [orders[b][chosen].ravel() for b in range(len(orders))], question.sense, question.modules
+        )
+
+    return _again(plan, case, question.text(), limits, amend, on_progress, stop)
+
+
+def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:
+    """The program with one row a branch: the sum of the given columns is at least, or at most, `count`."""
+    rows = Builder()
+    lower, upper = (count, np.inf) if sense == "at_least" else (-np.inf, count)
+    index = rows.row("question", len(groups), lower=lower, upper=upper)
+    rows.column_count = program.master.columns
+    for row, columns in zip(index, groups, strict=True):
+        rows.add(row, columns, 1.0)
+    extra = rows.arrays()
+    master = replace(
+        program.master,
+        matrix=vstack([program.master.matrix, extra.matrix]).tocsr(),
+        row_lower=np.concatenate([program.master.row_lower, extra.row_lower]),
+        row_upper=np.concatenate([program.master.row_upper, extra.row_upper]),
+    )
+    return replace(program, master=master)
+
+
+def what_if(
+    plan: Plan,
+    patch: Mapping[str, Any],
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Change:
+    """The same demand under a changed case (RFC 7396 merge patch)."""
+    case = Case.model_validate(merge_patch(dump_case(plan.case), dict(patch)))
+    return _again(plan, case, f"what if {dict(patch)}", limits, None, on_progress, stop)
+
+
+def without_filling(case: Case) -> Case:
+    """The case in which nothing fills the valleys: deferrable work is done at once, gangs never yield."""
+
+    def stiff(workload: Any) -> Any:
+        if workload.kind is WorkloadKind.deferrable:
+            return workload.model_copy(update={"window_hours": 1, "allowed_hours": None, "max_rate_factor": None})
+        if workload.kind is WorkloadKind.training and workload.preemptible:
+            return workload.model_copy(update={"preemptible": False, "max_yield_share": 0.0})
+        return workload
+
+    return case.model_copy(update={"workloads": [stiff(w) for w in case.workloads]})
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What filling the valleys is worth: modules not ordered and money not spent because work can wait or yield."""
+
+    modules_avoided: int
+    pflops_avoided: float
+    cost_avoided: float
+    change: Change
+
+
+def value_of_filling(plan: Plan, *, limits: Limits | None = None, on_progress: ProgressCall | None = None) -> Filling:
+    """Tide accounting (docs/model.md): a second solve with filling forbidden."""
+    change = _again(plan, without_filling(plan.case), "no filling of valleys", limits, None, on_progress)
+    if change.plan is None:
+        return Filling(0, 0.0, np.inf, change)
+    before, after = plan.tables["orders"], change.plan.tables["orders"]
+    return Filling(
+        int(after["modules"].sum() - before["modules"].sum()),
+        float(after["pflops"].sum() - before["pflops"].sum()),
+        change.cost,
+        change,
+    )
+
+
+def cost_of_resilience(plan: Plan, *, limits: Limits | None = None) -> Change | None:
+    """What surviving the loss of any one site costs; None when the case does not ask for it."""
+    if plan.case.policy.resilience is None:
+        return None
+    policy = plan.case.policy.model_copy(update={"resilience": None})
+    return _again(plan, plan.case.model_copy(update={"policy": policy}), "no survival of a lost site", limits)
