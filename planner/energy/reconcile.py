@@ -52,6 +52,9 @@ RECONCILIATION_TABLE = Table(
     ),
 )
 
+_NOTHING = 1e-6
+"""kWh, PFLOPS-hours or money below which there is nothing to divide by."""
+
 
 @dataclass(frozen=True)
 class Reconciliation:
@@ -110,9 +113,11 @@ def reconcile(ledger: Ledger, metered: Metered) -> Reconciliation:
     before, after = _factors(old, new)
     energy = shapley(before[:, :3], after[:, :3])
     cost = shapley(before, after)
-    # What no product of factors can say: energy without machine energy is put to PUE, money without energy to price.
-    energy[:, 2] += new["facility_kwh"] - old["facility_kwh"] - energy.sum(axis=1)
-    cost[:, 3] += new["energy_cost"] - old["energy_cost"] - cost.sum(axis=1)
+    # What no product of factors can say: energy without machine energy counts as PUE, money without energy as price.
+    unsaid = new["facility_kwh"] - old["facility_kwh"] - energy.sum(axis=1)
+    energy[:, 2] += unsaid
+    column = np.where(np.abs(unsaid) > _NOTHING, 2, 3)
+    cost[np.arange(len(cost)), column] += new["energy_cost"] - old["energy_cost"] - cost.sum(axis=1)
     words = {"pflops_hours": "work", "it_kwh": "PUE", "energy_cost": "price"}
     assumed = ["; ".join(words[c] for c in words if lacking[c][i]) for i in range(len(both))]
     table = RECONCILIATION_TABLE.frame(
@@ -138,10 +143,6 @@ def reconcile(ledger: Ledger, metered: Metered) -> Reconciliation:
         }
     )
     return Reconciliation(table, _unmatched(ledger, planned, read))
-
-
-_NOTHING = 1e-9
-"""kWh, PFLOPS-hours or money below which there is nothing to divide by."""
 
 
 def _factor(top: FloatArray, bottom: FloatArray) -> FloatArray:
