@@ -28,6 +28,14 @@ Threads = Annotated[
     int | None, typer.Option(help="Solver threads and worker processes together; all cores if left out.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for plan.json, tables and report.html.", metavar="DIR")]
+Quantile = Annotated[
+    float | None,
+    typer.Option(
+        help="Plan for one future, this quantile of every demand, in place of the case's risk objective (0.5 to 0.99).",
+        min=0.5,
+        max=0.99,
+    ),
+]
 History = Annotated[
     Path | None, typer.Option(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
 ]

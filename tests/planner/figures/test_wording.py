@@ -13,7 +13,7 @@ from planner.wording import compute_unit, language_of, wording
 
 ROOT = Path(__file__).parents[3]
 CATALOGUES = {path.stem: json.loads(path.read_text("utf-8")) for path in (ROOT / "planner" / "i18n").glob("*.json")}
-USED = re.compile(r"""(?:\b(?:w|words|text)|view\.words)\(\s*["']([a-z0-9_.]*[a-z0-9_])["']""")
+USED = re.compile(r"""(?:(?<![.\w])(?:w|words|text)|\b(?:view|self)\.words)\(\s*["']([a-z0-9_.]*[a-z0-9_])["']""")
 
 
 def placeholders(message: str) -> set[str]:
