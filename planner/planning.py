@@ -31,7 +31,9 @@ from planner.plan import Plan, demand_hash, summarise
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance
+from planner.refine import HourlyCheck, refined
 from planner.relax import service_slack, smallest_relaxation
+from planner.scenarios.decisions import DECIDED, decisions_of
 from planner.solve import Limits, Progress, Solution, WarmStart, solve
 from planner.tables import TABLES
 from planner.verify import Verification, verify
@@ -50,15 +52,37 @@ def make_plan(
     stop: threading.Event | None = None,
     start: WarmStart | None = None,
     days: DayRules | None = None,
+    every_hour: HourlyCheck | None = None,
 ) -> Plan:
     """The best plan within the limits, with its bound, tables and checks.
 
     Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
-    Raises InfeasibleError with the smallest relaxation when no plan exists, StoppedError when time ran out before the
-    first plan, PlanError for input that does not fit together, VerificationError when a result breaks its own limits.
+    every_hour: with an outlook, dispatch every hour under the plan's orders and add the days that typical days missed
+    (see `planner.refine`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
+    exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
+    VerificationError when a result breaks its own limits.
     """
-    case, demand = settle_demand(case, outlook=outlook, demand=demand, days=days)
-    return plan_demand(case, demand, limits=limits, on_progress=on_progress, stop=stop, start=start)[0]
+
+    def once(rules: DayRules | None, before: Plan | None) -> Plan:
+        settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
+        first = start if before is None else warm_start(before, hours)
+        return plan_demand(settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first)[0]
+
+    if outlook is None or demand is not None or every_hour is None:
+        return once(days, None)
+    return refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
+
+
+def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
+    """A plan's decisions as a start for another solve of its case, on other typical days if `demand` is given."""
+    program = build_program(plan.case, demand or plan.demand, merge_steps=1)
+    x = np.zeros(program.master.columns)
+    values = decisions_of(plan).values
+    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+        index = program.layout.columns[name]
+        real = index >= 0
+        x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
+    return WarmStart(x)
 
 
 def settle_demand(

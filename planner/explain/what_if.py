@@ -16,12 +16,10 @@ from planner.case import Case, WorkloadKind
 from planner.casefile import dump_case, merge_patch
 from planner.errors import InfeasibleError, PlanError, Problem
 from planner.plan import Plan
-from planner.planning import Amend, ProgressCall, plan_demand
+from planner.planning import Amend, ProgressCall, plan_demand, warm_start
 from planner.program.blocks import Builder, Program
-from planner.program.build import build_program
 from planner.program.registry import TERMS
-from planner.scenarios.decisions import DECIDED, decisions_of
-from planner.solve import Limits, WarmStart
+from planner.solve import Limits
 
 
 class Question(BaseModel):
@@ -113,19 +111,6 @@ def _again(
         none = pd.DataFrame(columns=["site", "module_type", "arrival_period", "before", "after"])
         return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.problems)
     return difference(plan, after, question)
-
-
-def warm_start(plan: Plan) -> WarmStart | None:
-    """The plan's decisions as a start for a solve of its own case (states follow from them, so they may stay 0)."""
-    program = build_program(plan.case, plan.demand, merge_steps=1)
-    x = np.zeros(program.master.columns)
-    values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
-        index = program.layout.columns.get(name)
-        if index is not None and name in values:
-            real = index >= 0
-            x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
-    return WarmStart(x)
 
 
 def why_not(
