@@ -48,12 +48,16 @@ class Fixed:
     billed_kw: FloatArray
 
 
+State = tuple[FloatArray, FloatArray, FloatArray]
+
+
 @dataclass(frozen=True)
 class Day:
     """One day's dispatch, in the workloads' own units, undiscounted money.
 
     served, shortfall, backlog: (W, 24), backlog in unit-hours at the end of each hour; busy: (S, K, 24) modules, held
-    ones included (campaigns by the share they run); transfer: money; seconds, iterations: of the solver.
+    ones included (campaigns by the share they run); transfer: money; cost: money of all that the day decided (busy
+    energy, carbon, transfer, shortfall, power beyond the bill); seconds, iterations: of the solver.
     """
 
     served: FloatArray
@@ -61,6 +65,7 @@ class Day:
     backlog: FloatArray
     busy: FloatArray
     transfer: float
+    cost: float
     seconds: float
     iterations: int
 
@@ -144,7 +149,7 @@ class Dispatcher:
                 upper[flow[self.origins.pair_origin == o][:, closed]] = 0.0
         self._arrays = replace(arrays, matrix=sp.csr_matrix(matrix), upper=upper)
 
-    def _costs(self, period: int, day: int) -> FloatArray:
+    def _costs(self, period: int, day: int, clear: bool) -> FloatArray:
         """Prices of one day, with that of work left over at midnight and of power beyond what is billed."""
         inst, layout = self.inst, self.layout
         cost = np.zeros(self._arrays.columns)
@@ -161,6 +166,8 @@ class Dispatcher:
         best = np.full(len(origins.workload), np.inf)
         np.minimum.at(best, origins.pair_origin, serve.min(axis=1))
         best = np.minimum(best, inst.shortfall_cost[origins.workload])
+        if clear:
+            best = inst.shortfall_cost[origins.workload]
         if self.late.any():
             cost[layout.columns["backlog"][:, -1]] = best[self.late]
         pue = inst.pue[period, day, self.charged]
@@ -220,8 +227,7 @@ class Dispatcher:
         start = end[None, :] - (self._window[:, None] - 1)
         return np.asarray(total[:, 25:49] - np.take_along_axis(total, start, axis=1), float)
 
-    def _solve(self, period: int, day: int, lower: FloatArray, upper: FloatArray) -> Outcome:
-        cost = self._costs(period, day)
+    def _solve(self, period: int, day: int, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Outcome:
         key = cost.tobytes()
         arrays = replace(self._arrays, cost=cost, row_lower=lower, row_upper=upper)
         model = self._models.pop(key, None)
@@ -243,11 +249,22 @@ class Dispatcher:
             self._basis = outcome.basis
         return outcome
 
-    def day(self, period: int, day: int) -> Day:
-        """Dispatch the next day; days must come in order. Raises RuntimeError when no solver settles it."""
+    def state(self) -> State:
+        """Where the course stands, to come back to with `restore`."""
+        return self._backlog.copy(), self._yesterday.copy(), self.billed_kw.copy()
+
+    def restore(self, state: State) -> None:
+        self._backlog, self._yesterday, self.billed_kw = (part.copy() for part in state)
+
+    def day(self, period: int, day: int, *, clear: bool = False) -> Day:
+        """Dispatch the next day; days must come in order. Raises RuntimeError when no solver settles it.
+
+        clear: price what is left over at midnight as if it were lost, for a day before one that falls short.
+        """
         inst, layout, origins, cells = self.inst, self.layout, self.origins, self.cells
         lower, upper = self._sides(period, day)
-        outcome = self._solve(period, day, lower, upper)
+        cost = self._costs(period, day, clear)
+        outcome = self._solve(period, day, cost, lower, upper)
         y = np.maximum(outcome.x if outcome.x is not None else np.zeros(0), 0.0)
         flow, short, left = (y[layout.columns[name]] for name in ("flow", "shortfall", "backlog"))
         W = len(inst.case.workloads)
@@ -259,13 +276,24 @@ class Dispatcher:
         np.add.at(busy, (cells.load[:, 1], cells.load[:, 2]), y[layout.columns["load"]])
         np.add.at(busy, (cells.active[:, 1], cells.active[:, 2]), y[layout.columns["active"]])
         transfer = float((flow * origins.transfer[:, None]).sum()) * inst.money_unit
+        money = float(cost @ y)
         if len(left):
+            money -= float(cost[layout.columns["backlog"][:, -1]] @ left[:, -1])
             self._backlog = left[:, -1].copy()
             self._yesterday = origins.total(inst, 0, period, day)[self.late]
         excess = y[layout.columns["excess"]] * inst.pue[period, day, self.charged]
         self.billed_kw[self.charged, period] += np.where(excess > 1e-6, excess, 0.0)
         unit = inst.unit_scale[:, None]
-        return Day(served * unit, missing * unit, waiting * unit, busy, transfer, outcome.seconds, outcome.iterations)
+        return Day(
+            served=served * unit,
+            shortfall=missing * unit,
+            backlog=waiting * unit,
+            busy=busy,
+            transfer=transfer,
+            cost=money * inst.money_unit,
+            seconds=outcome.seconds,
+            iterations=outcome.iterations,
+        )
 
 
 def gang_modules(inst: Instance, gangs: FloatArray) -> FloatArray:

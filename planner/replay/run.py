@@ -77,11 +77,7 @@ def replay(
     inst = dispatch_instance(case, demand, stands)
     fixed = _fixed(facts, plan, inst, stands)
     dispatcher = Dispatcher(inst, fixed)
-    days: list[Day] = []
-    for i, (period, position) in enumerate(places):
-        days.append(dispatcher.day(period, position))
-        if on_progress is not None:
-            on_progress(i + 1, len(places))
+    days = _dispatch(dispatcher, places, on_progress)
     account = Account(facts, plan, inst, fixed, hourly, tuple(places), tuple(days), dispatcher.billed_kw)
     out = account_tables(account)
     costs = out["costs"]
@@ -95,6 +91,36 @@ def replay(
         len(days),
     )
 
+
+def _dispatch(dispatcher: Dispatcher, places: list[tuple[int, int]], on_progress: Progress | None) -> list[Day]:
+    """All days in order; one that falls short is seen a day ahead.
+
+    When work was left over at the midnight before it, the day before is dispatched again with as little left over as it
+    can, and both days stand as they are cheaper together.
+    """
+    days: list[Day] = []
+    before = dispatcher.state()
+    for i, place in enumerate(places):
+        start = dispatcher.state()
+        day = dispatcher.day(*place)
+        if days and day.shortfall.sum() > _SHORT and days[-1].backlog[:, -1].sum() > _SHORT:
+            after = dispatcher.state()
+            dispatcher.restore(before)
+            cleared = dispatcher.day(*places[i - 1], clear=True)
+            middle = dispatcher.state()
+            again = dispatcher.day(*place)
+            if cleared.cost + again.cost < days[-1].cost + day.cost:
+                days[-1], day, start = cleared, again, middle
+            else:
+                dispatcher.restore(after)
+        days.append(day)
+        before = start
+        if on_progress is not None:
+            on_progress(i + 1, len(places))
+    return days
+
+
+_SHORT = 1e-9
 
 HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
 

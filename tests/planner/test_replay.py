@@ -163,13 +163,13 @@ def test_online_work_and_gangs_are_dispatched_at_least_cost() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_rolling_days_lose_little_against_all_hours_at_once(seed: int) -> None:
-    """Day by day can never be cheaper than all hours at once, and is dearer by no more than a few percent."""
+    """Day by day can never be cheaper than all hours at once; on tight days it is dearer by less than 1.5 %."""
     rng = np.random.default_rng(seed)
     hourly = course(
         5,
-        chat_r=rng.uniform(0, 4.5, (5, 24)),
-        chat_q=rng.uniform(0, 3, (5, 24)),
-        batch_r=rng.uniform(0, 2.5, (5, 24)),
+        chat_r=rng.uniform(0, 6.5, (5, 24)),
+        chat_q=rng.uniform(0, 4, (5, 24)),
+        batch_r=rng.uniform(0, 3.5, (5, 24)),
         batch_q=rng.uniform(0, 1, (5, 24)),
     )
     hourly.values[1, :, -1, -6:] = 0  # nothing waits in the end, so that both do the same work
@@ -178,7 +178,8 @@ def test_rolling_days_lose_little_against_all_hours_at_once(seed: int) -> None:
     least = everything_at_once(hourly, 1)
     waiting = result.tables["service"].set_index("workload").loc["batch", "waiting_unit_hours"]
     assert waiting <= 1e-6
-    assert least * (1 - 1e-9) <= busy_cost(result) <= least * 1.03
+    assert result.shortfall["chat"] > 1
+    assert least * (1 - 1e-9) <= busy_cost(result) <= least * 1.015
 
 
 def test_backlog_crosses_midnight_inside_its_window() -> None:
