@@ -15,6 +15,8 @@ from forecasts.structural import StructuralFit
 
 # Weeks drawn in one run, so that what moves together for a while keeps doing so.
 BLOCK_WEEKS = 6
+# Draws from which a spread can be told.
+MIN_DRAWS = 100
 # Fewer residual weeks than this say nothing about how series move together; then these correlations are assumed.
 MIN_RESIDUAL_WEEKS = 12
 ASSUMED_REGION_CORRELATION = 0.3
@@ -70,10 +72,12 @@ def draw_paths(ahead: LevelForecast, draws: int, prior: GrowthPrior, rng: np.ran
     """
     fit = ahead.structural
     pool, _ = residual_weeks(fit.innovation, rng)
-    errors = draw_errors(fit, pool, draws, rng)
-    errors += growth_errors(fit.rate_variance, errors.shape[2], draws, prior, rng)
-    # The spread may be wider than the model's (the row's own error size, analogues): z is in the model's own.
-    errors /= fit.spread
+    errors = draw_errors(fit, pool, max(draws, MIN_DRAWS), rng)
+    errors += growth_errors(fit.rate_variance, errors.shape[2], len(errors), prior, rng)
+    # Runs of weeks that hang together widen what they add up to: every row and week is brought back to unit spread.
+    errors -= errors.mean(axis=0)
+    errors /= np.maximum(errors.std(axis=0), 1e-12)
+    errors = errors[:draws]
     errors = ahead.calibrated(errors)
     errors *= ahead.spread
     errors = limited(errors)
