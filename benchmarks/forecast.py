@@ -64,7 +64,7 @@ def statsmodels_stl(history: History, hours: int) -> PointForecast:
 
 
 def statsforecast_mstl(history: History, hours: int) -> PointForecast:
-    """statsforecast MSTL + AutoARIMA with conformal-free native intervals, on the last eight weeks."""
+    """statsforecast MSTL + AutoARIMA with its own intervals, on the last eight weeks."""
     from statsforecast.models import MSTL, AutoARIMA
 
     known, safe = fill(history.values)[:, -FIT:], seasonal_naive(history, hours).mean
