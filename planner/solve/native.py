@@ -108,7 +108,9 @@ class Settings:
             p.glop.use_dual_simplex = True
         if self.solver in ("scip", "highs"):
             own = p.gscip if self.solver == "scip" else p.highs
-            options = (*self.options, ("timing/clocktype", 1)) if self.cpu_clock else self.options
+            options = (
+                (*self.options, ("timing/clocktype", 1)) if self.cpu_clock and self.solver == "scip" else self.options
+            )
             if self.solver == "scip":
                 options = (*SCIP_SOUND, *options)
             for name, value in options:
@@ -304,7 +306,7 @@ def run(
     interrupter: Interrupter | None = None,
     on_bound: Callable[[float], None] | None = None,
 ) -> Outcome:
-    """Minimise; every ending is mapped to a status, none raises. The GIL is free meanwhile.
+    """Minimise; every ending is mapped to a status. The GIL is free meanwhile. Raises ValueError for a bad setting.
 
     on_bound: called with the proven lower bound whenever SCIP prints one.
     """
@@ -337,6 +339,8 @@ def run(
             interrupter,
         )
     except Exception as error:  # the raw layer raises one opaque type for everything that is not OK
+        if "INVALID_ARGUMENT" in str(error):
+            raise ValueError(f"{settings.solver} refused the model or its settings: {error}") from error
         return Outcome(
             "numerical_error",
             None,

@@ -56,7 +56,7 @@ class Evaluator:
     def __init__(self, program: Program, lanes: Lanes, control: Control, *, master_columns: int | None = None) -> None:
         self.blocks: tuple[Block, ...] = program.blocks
         self.master_columns = master_columns or program.master.columns
-        self._lanes, self._control = lanes, control
+        self.lanes, self._control = lanes, control
         self._token = uuid.uuid4().hex
         families: dict[tuple[str, int, int], list[int]] = {}
         for i, block in enumerate(self.blocks):
@@ -112,12 +112,12 @@ class Evaluator:
         if afresh or not self._sent[lane]:
             payload = [(i, self.blocks[i]) for i in self._groups[lane]]
             self._sent[lane] = True
-        executor = self._lanes.executors[lane]
+        executor = self.lanes.executors[lane]
         return executor.submit(subproblem.evaluate, self._token, lane, payload, x, chunk, columns)
 
     def close(self) -> None:
         """Free the solvers of this evaluator in the workers."""
-        for executor in self._lanes.executors:
+        for executor in self.lanes.executors:
             executor.submit(subproblem.forget, self._token)
 
     def add_to(self, pool: CutPool, evaluation: Evaluation) -> None:

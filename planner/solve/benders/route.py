@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
-from planner.solve.benders.master import CutMaster
+from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.relaxation import Relaxed, merged_start, relax
 from planner.solve.benders.search import Effort, Search
+from planner.solve.benders.subproblem import BlockFailureError
 from planner.solve.control import Control
 from planner.solve.one_piece import Ending
 from planner.solve.solution import CutStore, WarmStart
@@ -135,6 +136,15 @@ def _first_point(program: Program, master: CutMaster, control: Control, coarse: 
                 break
             steps //= 2
     outcome = master.linear(max(control.left(), 1.0))
+    if outcome.x is None:  # without cuts the master may be unbounded: any of its points will do
+
+        def free(model: MasterModel) -> None:
+            model.cost[:] = 0.0
+            model.lower[master.theta] = np.maximum(model.lower[master.theta], -1.0)
+
+        outcome = master.linear(max(control.left(), 1.0), free)
+    if outcome.status == "infeasible":
+        raise BlockFailureError("the master's rows have no point")
     return None if outcome.x is None else outcome.x[: program.master.columns]
 
 

@@ -3,10 +3,10 @@
 What works here was found by measuring (docs/engine.md): the cut master knows little about what it costs to put orders
 together in few places, so that its own optimum is a poor plan, and evaluations are what time is spent on. Hence
 
-* slope scaling to seed cuts where orders are few and large (Balakrishnan, Magnanti and Wong 1989 use it to find plans;
-  as a plan maker it is poor here, as a seed of cuts it is cheap);
-* a bound search beside the plan search: SCIP on the cut master, half-whole and whole in turn;
-* polishing: order charges held, in-out rounds on the rest, then whole numbers again, evaluated exactly;
+* a bound search beside the plan search: HiGHS on the cut master, half-whole and whole in turn (SCIP's bounds are not
+  used: its rounding cuts have been wrong, see docs/decisions/0002);
+* polishing, the most valuable part: order charges held, in-out rounds on the rest, then whole numbers, again and again
+  evaluated exactly until the cut master tells the truth there;
 * local branching around the best plan (Fischetti and Lodi 2003), which SCIP gets as a hint.
 
 Plans are only offered with their exact value; bounds come only from relaxations of the cut master.
@@ -15,6 +15,7 @@ Plans are only offered with their exact value; bounds come only from relaxations
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,17 +67,17 @@ class Effort:
     """Seconds and rounds of the parts of the search. They grow with what one exact evaluation costs."""
 
     polish_rounds: int = 4
+    settle_rounds: int = 12
     polish_seconds: float = 2.0
     bound_seconds: float = 15.0
     branch_seconds: float = 3.0
-    first_seconds: float = 4.0
 
     @classmethod
     def for_evaluation(cls, seconds: float) -> Effort:
         if seconds < 0.5:
             return cls()
         factor = min(seconds / 0.5, 6.0)
-        return cls(3, 2.0 + factor, 25.0, 3.0 + factor, 5.0 + factor)
+        return cls(3, 8, 2.0 + factor, 25.0, 3.0 + factor)
 
 
 @dataclass
@@ -101,7 +102,10 @@ class Search:
         self._found: list[FloatArray] = []
         self._failed: list[BaseException] = []
         self._over = threading.Event()
-        self._plans = Worker()
+        lane = self.evaluator.lanes.executors[0]
+        # evaluations and plans take turns, so that a lane of ours may serve both
+        self._own_worker = not isinstance(lane, Worker)
+        self._plans = lane if isinstance(lane, Worker) else Worker()
 
     # ---- exact values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -178,13 +182,15 @@ class Search:
         load = sp.csr_matrix((np.ones(len(number)), (number, names.orders)), shape=(count, width))
         model.add_rows(sp.csr_matrix(load - marks.multiply(most[:, None])), -np.inf, 0.0)
 
-    def scip(self, model: MasterModel, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
+    def solve(self, model: MasterModel, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
+        """SCIP where there is a hint to start from, else HiGHS, which finds as good plans and bounds as soon."""
         settings = Settings(
-            "scip",
+            "highs" if hint is None else "scip",
             seconds=min(seconds, max(self.control.left(), 0.1)),
             gap=gap,
             seed=self.control.limits.seed,
             hint=hint,
+            cpu_clock=True,
         )
         outcome = self._plans.native(model.arrays(), settings, self.control)
         if outcome is None:
@@ -192,35 +198,6 @@ class Search:
         return outcome
 
     # ---- parts of the search
-    def slope_scaling(self, rounds: int = 6) -> FloatArray:
-        """Seed cuts where orders are few; returns (pairs,) how much each pair was used."""
-        names, upper = self.names, self.program.master.upper
-        most = np.maximum(upper[names.orders], 1e-9)
-        slope = names.charge / np.maximum(0.35 * most, 1.0)
-        used = np.zeros(len(names.on))
-        trail: FloatArray | None = None
-        for _ in range(rounds):
-            now = slope
-
-            def edit(model: MasterModel, now: FloatArray = now) -> None:
-                model.cost[names.on] = 0.0
-                model.cost[names.orders] += now
-
-            with self._lock:
-                outcome = self.master.linear(max(self.control.left(), 1.0), edit)
-            if outcome.x is None or self.control.done:
-                break
-            x = outcome.x[: self.columns].copy()
-            size = x[names.orders]
-            ordered = size > 1e-3
-            slope = np.where(ordered, 0.5 * slope + 0.5 * names.charge / np.maximum(size, 0.05 * most), slope)
-            used = np.maximum(0.8 * used, size)
-            x[names.on] = np.maximum(x[names.on], ordered)
-            self.seeds.append(x)
-            trail = x if trail is None else 0.6 * x + 0.4 * trail
-            self.exact(trail)
-        return used
-
     def polish(self, x: FloatArray) -> None:
         """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them."""
         held = self.names.on if len(self.names.on) else np.zeros(0, np.int64)
@@ -245,23 +222,36 @@ class Search:
                 best, inner = cost, point
             if relative_gap(best, outcome.objective) < 1e-3:
                 break
-        hint = None
-        for _ in range(3):
-            if self.control.done:
+        self._settle(edit)
+
+    def _settle(self, edit: Callable[[MasterModel], None]) -> None:
+        """Whole numbers on an edited cut master, evaluated exactly, until master and evaluation agree.
+
+        The master is far off at the first whole points (10 % on M), so that it is not worth being solved closely: its
+        gap is a fifth of what it was last off by.
+        """
+        gap, misses, best = 5e-3, 0, np.inf
+        for _ in range(self.effort.settle_rounds):
+            if self.control.done or misses >= 4:
                 return
             with self._lock:
                 model = self.whole_numbers(self.master.model(self._near()))
             edit(model)
-            outcome = self.scip(model, self.effort.polish_seconds, 5e-4, hint)
-            if outcome.x is None:
+            outcome = self.solve(model, self.effort.polish_seconds, gap)
+            if outcome.x is None or outcome.bound > self.control.objective * (1 - 0.1 * self.control.limits.gap):
                 return
             plan = self.rounded(outcome.x[: self.columns])
             if plan is None:
                 return
             cost = self.offer(plan)
-            hint = self.hint(plan)
-            if cost < outcome.objective * 1.0015 or outcome.objective > self.control.objective:
-                break
+            self.seeds.append(plan)
+            misses = 0 if cost < best * (1 - 2e-4) else misses + 1
+            if cost < best:
+                best = cost
+            off = (cost - outcome.objective) / abs(cost)
+            if off < 5e-4:
+                return
+            gap = float(np.clip(0.2 * off, 3e-4, 1e-2))
 
     def _near(self) -> IntArray:
         """Cuts that are tight at recent points: all that matter where the switches are held."""
@@ -269,34 +259,36 @@ class Search:
         points = [*self.base[-3:], *self.seeds[-12:], *(e[1] for e in self.elite)]
         return np.flatnonzero(pool.tight(points, 1e-3))
 
-    def first_plans(self, used: FloatArray, keep: int = 40) -> None:
-        """A plan from the pairs that slope scaling liked, or from all where there are no charges."""
-        model = self.whole_numbers(self.pruned(25))
-        if len(self.names.on):
-            liked = np.zeros(len(used), bool)
-            liked[np.argsort(-used, kind="stable")[: max(keep, len(used) // 10)]] = True
-            liked &= used > 0
-            off = ~liked
-            model.upper[self.names.orders[off]] = np.maximum(model.lower[self.names.orders[off]], 0.0)
-            model.upper[self.names.on[off]] = 0.0
-        outcome = self.scip(model, self.effort.first_seconds, 3e-3)
-        if outcome.x is None:
-            outcome = self.scip(self.whole_numbers(self.pruned(25)), 3 * self.effort.first_seconds, 1e-2)
-        if outcome.x is None:
-            return
-        plan = self.rounded(outcome.x[: self.columns])
-        if plan is not None:
-            self.seeds.append(plan)
-            self.offer(plan)
-            self.polish(plan)
+    def first_plans(self) -> None:
+        """Hold on what the relaxation orders in earnest (at least half a smallest order), and settle the rest."""
+        names = self.names
+        x = self.relaxed.x.copy()
+        if len(names.on):
+            x[names.on] = x[names.orders] >= 0.5 * self._smallest_order()
+        self.polish(x)
+        if self.control.x is None and not self.control.done:
+            self._settle(lambda model: None)
+
+    def _smallest_order(self) -> FloatArray:
+        """(pairs,) what the rows order >= minimum x switch say, at least one module."""
+        least = np.ones(len(self.names.on))
+        rows = self.program.layout.rows.get("order_minimum")
+        if rows is not None:
+            matrix = self.program.master.matrix[rows.index.ravel()].tocoo()
+            place = {int(column): i for i, column in enumerate(self.names.on)}
+            for column, value in zip(matrix.col, matrix.data, strict=True):
+                at = place.get(int(column))
+                if at is not None and value < 0:
+                    least[at] = max(least[at], -value)
+        return least
 
     def local_branching(self) -> None:
         names, control = self.names, self.control
-        distance, misses, window = 4, 0, 2
+        distance, misses, window, gap = 4, 0, 2, 1e-3
         while not control.done:
             self._take_found()
             if control.x is None:
-                self.first_plans(np.ones(len(names.on)), keep=len(names.on))
+                self._settle(lambda model: None)
                 if control.x is None and control.wait(0.2):
                     return
                 continue
@@ -314,7 +306,7 @@ class Search:
             model.lower[near] = np.maximum(model.lower[near], plan[near] - window)
             model.upper[near] = np.minimum(model.upper[near], plan[near] + window)
             control.phase = f"local branching, {distance} switches"
-            outcome = self.scip(model, self.effort.branch_seconds, 1e-3, self.hint(plan))
+            outcome = self.solve(model, self.effort.branch_seconds, gap, self.hint(plan))
             if outcome.x is None:
                 distance, misses = max(1, distance - 1), misses + 1
                 if misses > 8:
@@ -325,6 +317,8 @@ class Search:
                 distance = max(1, distance - 1)
                 continue
             cost = self.offer(found)
+            self.seeds.append(found)
+            gap = float(np.clip(0.2 * (cost - outcome.objective) / abs(cost), 3e-4, 5e-3))
             if cost < before * (1 - 1e-5):
                 self.polish(found)
                 misses, distance = 0, min(distance + 1, 8)
@@ -363,12 +357,12 @@ class Search:
                 if not half:
                     self.whole_numbers(model)
                 settings = Settings(
-                    "scip",
+                    "highs",
                     seconds=min(self.effort.bound_seconds, max(self.control.left(), 0.1)),
-                    gap=min(2e-3, 0.3 * max(self.control.limits.gap, 1e-4)),
+                    gap=min(1e-3, 0.2 * max(self.control.limits.gap, 1e-4)),
                     seed=self.control.limits.seed + turn,
                 )
-                outcome = worker.native(model.arrays(), settings, self.control, on_bound=self.control.raise_bound)
+                outcome = worker.native(model.arrays(), settings, self.control)
                 if outcome is None:
                     return
                 self.control.raise_bound(outcome.bound)
@@ -389,17 +383,15 @@ class Search:
         beside = threading.Thread(target=self._bounds, name="tideplan-bound", daemon=True)
         try:
             beside.start()
-            self.control.phase = "slope scaling"
-            used = self.slope_scaling() if len(self.names.on) else np.zeros(0)
             self.control.phase = "first plans"
-            self.refresh_base()
-            self.first_plans(used)
+            self.first_plans()
             self.local_branching()
         except HaltedError:
             pass
         finally:
             self._over.set()
-            self._plans.shutdown(wait=False, cancel_futures=True)
+            if self._own_worker:
+                self._plans.shutdown(wait=False, cancel_futures=True)
             beside.join(2.0)
         if self._failed and not isinstance(self._failed[0], HaltedError):
             raise self._failed[0]
