@@ -31,7 +31,7 @@ def report_of(services: Services, run: Run, language: Language) -> Path:
         plan = unpacked(services, run, Path(folder) / "plan")
         ended, files = call(
             Task("report", {"language": language}, {"plan": plan}),
-            settings.data_folder / "work" / "reads",
+            services.reads_folder,
             module=settings.work_module,
             memory_mb=settings.solve_memory_mb,
             seconds=settings.read_seconds_max,

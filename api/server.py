@@ -30,16 +30,16 @@ def serve(settings: Settings) -> None:
     Raises RefusedError when the address is open to others and there is no API key, LockedError when another process
     works on the data folder.
     """
-    import uvicorn
-
-    from api.app import create_app
-
     logs.configure(settings.log_level)
     with exclusive(settings.data_folder, lock_name(settings)):
         if not settings.is_postgres:
             migrations.upgrade(settings)
         if not settings.is_loopback:
             _refuse_without_keys(settings)
+        import uvicorn
+
+        from api.app import create_app
+
         uvicorn.run(
             create_app(settings),
             host=settings.host.strip("[]"),

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from api.jobs.port import JobEngine
+from api.jobs.process import end_leftovers
 from api.jobs.reaper import Reaper
 from api.problems import ProblemError
 from api.settings import Settings
@@ -55,6 +56,7 @@ class Services:
         self.documents = Documents(self.database)
         self.runs = Runs(self.database)
         self.keys = Keys(self.database)
+        self.reads_folder = settings.data_folder / "work" / f"{settings.executor}-reads"
         self._make_engine = engine
         self._engine: JobEngine | None = None
         self._reaper: Reaper | None = None
@@ -66,6 +68,7 @@ class Services:
     # life
 
     def start(self) -> None:
+        end_leftovers(self.reads_folder)
         self._starter = threading.Thread(target=self._start_jobs, name="starter", daemon=True)
         self._starter.start()
 

@@ -65,7 +65,7 @@ def create(
     task = Task("read-history", request, {"history": services.artifacts.path(upload.stored.sha256)})
     ended, _files = call(
         task,
-        settings.data_folder / "work" / "reads",
+        services.reads_folder,
         module=settings.work_module,
         memory_mb=settings.solve_memory_mb,
         seconds=settings.read_seconds_max,

@@ -51,12 +51,12 @@ def test_the_example_case_is_planned_and_proven(planned: tuple[dict[str, Any], P
     assert not list(folder.rglob("*.csv"))
 
 
-def test_the_report_is_made_in_both_languages(planned: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
-    for language, word in (("en", 'lang="en'), ("zh", 'lang="zh')):
-        task = Task("report", {"language": language}, {"plan": planned[1]})
-        ended, files = call(task, tmp_path / "w", module="api.jobs.work", memory_mb=4096, seconds=120)
-        assert ended.result is not None, ended
-        assert word in files["report.html"].decode()[:2000]
+@pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "zh"])
+def test_the_report_is_made(planned: tuple[dict[str, Any], Path], tmp_path: Path, language: str) -> None:
+    task = Task("report", {"language": language}, {"plan": planned[1]})
+    ended, files = call(task, tmp_path / "w", module="api.jobs.work", memory_mb=4096, seconds=120)
+    assert ended.result is not None, ended
+    assert f'<html lang="{language}' in files["report.html"].decode()[:2000]
 
 
 @pytest.mark.slow

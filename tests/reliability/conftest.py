@@ -49,13 +49,13 @@ class Server:
             "TIDEPLAN_WORK_MODULE": "fakework",
             "TIDEPLAN_SOLVE_MEMORY_MB": "512",
             "TIDEPLAN_HEARTBEAT_S": "0.5",
-            "TIDEPLAN_WORKER_TIMEOUT_S": "3",
+            "TIDEPLAN_WORKER_TIMEOUT_S": "5",
             **environment,
         }
         self.log = folder / f"server-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready_within: float = 90) -> Server:
+    def start(self, ready_within: float = 150) -> Server:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START], env=self.environment, stderr=self.log.open("ab")
         )
@@ -102,7 +102,7 @@ class Server:
         body: Json = answer.json()
         return body
 
-    def until(self, id: str, done: Callable[[Json], bool], seconds: float = 90) -> Json:
+    def until(self, id: str, done: Callable[[Json], bool], seconds: float = 150) -> Json:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -184,7 +184,7 @@ def cluster() -> Iterator[Cluster]:
             made.stop()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])])
 def database(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings of a fresh database, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":

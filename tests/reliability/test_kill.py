@@ -163,6 +163,7 @@ def test_an_old_database_is_said_to_be_old(make_server: Make, cluster: Any) -> N
     assert "tideplan db upgrade" in answer.json()["reasons"][0]
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_folder_is_refused(make_server: Make) -> None:
     import subprocess
     import sys
