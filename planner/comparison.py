@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from planner.case import Case, Expected
 from planner.casefile import case_hash
 from planner.demand import Demand, FloatArray
 from planner.errors import PlanError, Problem
-from planner.evaluation import evaluate, merged_steps, plan_world, wait_and_see
+from planner.evaluation import evaluate, fitting_steps, merged_steps, plan_world, wait_and_see
 from planner.fanout import executor_or_pool, fan_out
 from planner.horizon import DayRules
 from planner.plan import Plan
@@ -97,7 +97,7 @@ def compare(
     *,
     limits: Limits | None = None,
     evaluation_futures: int | Demand | None = None,
-    steps: int | None = None,
+    steps: int | Literal["auto"] | None = "auto",
     days: DayRules | None = None,
     executor: Executor | None = None,
     processes: int | None = None,
@@ -109,7 +109,7 @@ def compare(
 
     limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how many of the outlook's,
     or a demand of one's own; with a `Demand` as source and none given, the futures planned for are all there are and
-    nothing is noise. steps: merged steps a day in the dispatch (None: every hour); its error is measured and reported.
+    nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size); their error is measured and told.
     executor: where tasks run (None: `processes` of our own). folder: where finished work is kept.
 
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
@@ -124,7 +124,8 @@ def compare(
         work = _Work(pool, replace(limits, threads=1, executor=None), store, tell, stop)
         plans = work.plans(posed, worlds)
         base = worlds[_world_id(case, case, None)]
-        group = merged_steps(base.case, base.median, steps)
+        wanted = fitting_steps(base.case, base.median) if steps == "auto" else steps
+        group = merged_steps(base.case, base.median, wanted)
         outcomes = [
             work.judged(one, plan, worlds[_of(one, case)], group) for one, plan in zip(posed, plans, strict=True)
         ]
@@ -333,7 +334,9 @@ class _Work:
         best = min(followed, key=lambda o: float(o.evaluation.total @ o.evaluation.probability) if o.evaluation else 0)
         assert best.plan is not None
         assert best.evaluation is not None
-        sample = list(range(min(4, len(base.evaluation))))
+        # Every hour of a large case costs as much as a hundred merged days: one future has to do.
+        large = fitting_steps(base.case, base.median) is not None
+        sample = list(range(min(1 if large else 4, len(base.evaluation))))
         exact = evaluate(best.plan, base.evaluation.only(sample), self.executor, stop=self.stop)
         relative = best.evaluation.total[sample] / exact.total - 1
         return {

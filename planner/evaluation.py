@@ -124,7 +124,8 @@ def evaluate(
 ) -> Evaluation:
     """Dispatch a plan's decisions on every future of `demand` (same typical days in every future).
 
-    group: (steps,) which steps of the day are taken together, see `merged_steps`; None: every step by itself.
+    group: (steps,) which steps of the day are taken together, see `merged_steps` and
+    `planner.scenarios.dispatch.coarse`; None: every step by itself.
     on_done: told (finished, all) dispatches of a future and period.
     """
     case = plan_world(plan.case)
@@ -179,6 +180,17 @@ def nearest_branch(plan: Plan, demand: Demand) -> IntArray:
     scale = np.where(spread > 0, spread, 1.0)
     distance = (((other[:, None] - own[None]) / scale) ** 2).sum(axis=2)
     return np.asarray(distance.argmin(axis=1), int)
+
+
+# Above so many flows in a period its hours are merged unless asked otherwise (docs/decisions/0060).
+_FLOWS, _MERGED_STEPS = 20_000, 8
+
+
+def fitting_steps(case: Case, demand: Demand) -> int | None:
+    """Merged steps a day that suit a case's size: None (every hour) while one period is a small linear program."""
+    inst = make_instance(case, demand.only([0]))
+    days = int((demand.days.weight > 0).sum(axis=1).max())
+    return _MERGED_STEPS if int(inst.allowed.sum()) * days * demand.days.steps > _FLOWS else None
 
 
 def merged_steps(case: Case, demand: Demand, count: int | None) -> IntArray | None:
