@@ -180,6 +180,7 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
     w_of = np.array([workload[k.workload] for k in outlook.series])
     r_of = np.array([region[k.region] for k in outlook.series])
     need = pflops_per_unit(case)[w_of]
+    online = np.array([case.workloads[w].kind is WorkloadKind.online for w in w_of])
     values = np.zeros((F, W, R, T, D, 24))
     weight = np.zeros((T, D))
     calendar = np.zeros((T, D, 12, len(DAY_KINDS)))
@@ -199,10 +200,10 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
                 members[1 + len(own) + g, i] = 1
         for f in range(F):
             path = period_path(case, outlook, futures, f, t)
-            peak_at = int(np.einsum("n,ndh->dh", need, path).max(axis=1).argmax())
+            peak_at = int(_equivalent(path, need, online).max(axis=1).argmax())
             weight[t], days = _day_means(path, members, peak_at, fixed=1 + len(own))
             np.add.at(values[f, :, :, t], (w_of, r_of), days)
-        central_peak = int(np.einsum("n,ndh->dh", need, central).max(axis=1).argmax())
+        central_peak = int(_equivalent(central, need, online).max(axis=1).argmax())
         members[0, central_peak] = 1
         count = members.sum(axis=1)
         calendar[t] = np.einsum("di,imk->dmk", members, marks) / np.where(count > 0, count, 1)[:, None, None]
@@ -215,6 +216,12 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
         futures.probability, values, days_, quantile(peaks, share, 0.5), quantile(peaks, share, 0.9), outlook.notes
     )
     return for_objective(case, demand)
+
+
+def _equivalent(path: FloatArray, need: FloatArray, online: np.ndarray) -> FloatArray:
+    """(days, 24) PFLOPS equivalent of hourly paths (series, days, 24); work that can wait counts with its day's mean."""
+    waits = (need * ~online) @ path.mean(axis=2)
+    return np.asarray(np.einsum("n,ndh->dh", need * online, path) + waits[:, None], float)
 
 
 def _group_days(path: FloatArray, w_of: np.ndarray, need: FloatArray, count: int, own: tuple[int, ...]) -> list[int]:
@@ -267,8 +274,6 @@ def _evaluation_peaks(case: Case, outlook: Outlook, w_of: np.ndarray) -> FloatAr
         weeks = np.arange(first // 7, min((last - 1) // 7 + 1, outlook.weeks))
         busiest = weeks[weekly[:, weeks].argmax(axis=1)]
         for f, week in enumerate(busiest):
-            hourly = outlook.hourly(int(week), futures, f)
-            mean = hourly.reshape(len(need), 7, 24).mean(axis=2, keepdims=True)
-            flat = np.broadcast_to(mean, (len(need), 7, 24)).reshape(len(need), -1)
-            out[f, t] = ((need * online) @ hourly + (need * ~online) @ flat).max()
+            hourly = outlook.hourly(int(week), futures, f).reshape(len(need), 7, 24)
+            out[f, t] = _equivalent(hourly, need, online).max()
     return out
