@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from planner.case import Case
 from planner.demand import Demand, FloatArray
@@ -32,11 +33,11 @@ class PlanLike(Protocol):
 class TypicalDayError:
     """Estimate on typical days against the replay of every hour, over the periods that the course covers in full.
 
-    cost: relative difference (replay - estimate) / estimate of the whole discounted cost; by_term: the same
-    difference in money. shortfall_pflops_hours: unserved work, replay less estimate, in installed-PFLOPS equivalents;
-    estimate and truth themselves beside it. worst: (period, position in the period) of the real day that the typical
-    days missed most - the dearest in shortfall, or where nothing fell short the one with the highest busy peak - with
-    its date; None without days.
+    cost: relative difference (replay - estimate) / estimate of the whole discounted cost; by_term: the same difference
+    in money. shortfall_pflops_hours: unserved work, replay less estimate, in installed-PFLOPS equivalents; estimate and
+    truth themselves beside it. worst: (period, position in the period) of the real day that the typical days missed
+    most and that is not one of them as it is: the dearest in shortfall, or where nothing fell short the one with the
+    highest busy peak; with its date, None when there is none. missed: the same for every period, period -> position.
     """
 
     cost: float
@@ -47,6 +48,7 @@ class TypicalDayError:
     replayed_shortfall_pflops_hours: float
     worst: tuple[int, int] | None
     worst_date: date | None
+    missed: Mapping[int, int]
     result: ReplayResult
 
     @property
@@ -78,7 +80,8 @@ def typical_day_error(
     before = estimated.sum()
     difference = {term: float(replayed.get(term, 0.0) - estimated.get(term, 0.0)) for term in HOURLY_TERMS}
     error = float(sum(difference.values()))
-    worst = _worst(days[days["period"].isin(full)])
+    fresh = days[days["period"].isin(full) & ~_represented(plan.demand, hourly, days, future)]
+    worst = _worst(fresh)
     return TypicalDayError(
         error / float(before) if before else (0.0 if error == 0 else float(np.inf)),
         float(before),
@@ -88,6 +91,7 @@ def typical_day_error(
         float(days.loc[days["period"].isin(full), "shortfall_pflops_hours"].sum()),
         None if worst is None else worst[:2],
         None if worst is None else worst[2],
+        {t: found[1] for t in full if (found := _worst(fresh[fresh["period"] == t])) is not None},
         result,
     )
 
@@ -105,6 +109,21 @@ def _worst(days: pd.DataFrame) -> tuple[int, int, date] | None:
     column = "shortfall_cost" if days["shortfall_cost"].max() > 1e-9 else "peak_busy_pflops"
     at = int(days[column].to_numpy(float).argmax())
     return int(days["period"].iloc[at]), int(days["position"].iloc[at]), days["date"].iloc[at]
+
+
+def _represented(demand: Demand, hourly: HourlyDemand, days: pd.DataFrame, future: int | None) -> NDArray[np.bool_]:
+    """(days,) whether a typical day of the period is that very day, so that adding it again would tell nothing new."""
+    futures = range(len(demand)) if future is None else (future,)
+    out = np.zeros(len(days), bool)
+    if not demand.days.hourly:
+        return out
+    for i, period in enumerate(days["period"].to_numpy(int)):
+        course = hourly.values[:, :, i, None]
+        for f in futures:
+            typical = demand.values[f, :, :, period]
+            same = np.isclose(typical, course, rtol=1e-6, atol=1e-9).all(axis=(0, 1, 3))
+            out[i] |= bool((same & (demand.days.weight[period] > 0)).any())
+    return out
 
 
 def _estimated_shortfall(plan: PlanLike, periods: list[int], probability: FloatArray) -> float:
