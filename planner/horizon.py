@@ -59,7 +59,7 @@ def _period_calendar(case: Case, period: int, month: int | None, kind: str | Non
         k = DAY_KINDS.index(kind) if kind else int(day.weekday() >= 5)
         share[m, k] += 1
         day += timedelta(days=1)
-    return share / share.sum()
+    return np.asarray(share / share.sum(), float)
 
 
 def given_demand(case: Case) -> Demand:
@@ -219,7 +219,7 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
 
 
 def _equivalent(path: FloatArray, need: FloatArray, online: np.ndarray) -> FloatArray:
-    """(days, 24) PFLOPS equivalent of hourly paths (series, days, 24); work that can wait counts with its day's mean."""
+    """(days, 24) PFLOPS equivalent of paths (series, days, 24); work that can wait counts with its day's mean."""
     waits = (need * ~online) @ path.mean(axis=2)
     return np.asarray(np.einsum("n,ndh->dh", need * online, path) + waits[:, None], float)
 
