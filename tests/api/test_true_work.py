@@ -71,12 +71,10 @@ def test_a_history_becomes_a_forecast_and_a_plan(live_true: TestClient) -> None:
     ids = {"case_id": case.json()["id"], "history_id": history.json()["id"]}
     forecast = _ended(live_true, "/v1/forecasts", ids)
     assert forecast["summary"]["weeks"] > 40
-    limits = {"limits": {"seconds": 120, "gap": 0.05}}
-    both = [
-        _ended(live_true, "/v1/plans", body | limits)
-        for body in (ids, {"case_id": ids["case_id"], "forecast_id": forecast["id"]})
-    ]
-    assert both[0]["summary"]["objective"] == pytest.approx(both[1]["summary"]["objective"], rel=0.06)
+    body = {"case_id": ids["case_id"], "forecast_id": forecast["id"], "limits": {"seconds": 120, "gap": 0.05}}
+    plan = _ended(live_true, "/v1/plans", body)
+    assert plan["summary"]["bound"] <= plan["summary"]["objective"] * (1 + 1e-9)
+    assert plan["summary"]["orders"]["modules"] > 0
 
 
 def _ended(client: TestClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
