@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
@@ -48,8 +48,8 @@ class TypicalDayError:
     replayed_shortfall_pflops_hours: float
     worst: tuple[int, int] | None
     worst_date: date | None
-    missed: Mapping[int, int]
     result: ReplayResult
+    missed: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def shortfall_pflops_hours(self) -> float:
@@ -91,8 +91,8 @@ def typical_day_error(
         float(days.loc[days["period"].isin(full), "shortfall_pflops_hours"].sum()),
         None if worst is None else worst[:2],
         None if worst is None else worst[2],
-        {t: found[1] for t in full if (found := _worst(fresh[fresh["period"] == t])) is not None},
         result,
+        {t: found[1] for t in full if (found := _worst(fresh[fresh["period"] == t])) is not None},
     )
 
 
