@@ -172,7 +172,7 @@ def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthP
     weight = np.where(usable, np.exp(at_age - at_age.max()), 0.0)
     weight = 0.8 * weight / weight.sum() + 0.2 * usable / usable.sum()
     paths = np.zeros((len(launches), ahead))
-    for i in np.flatnonzero(usable):
+    for i in np.flatnonzero(usable).tolist():
         lived = launches[i][np.isfinite(launches[i])]
         now = float(lived[max(age - 3, 0) : age + 2].mean())
         tail = lived[age : age + ahead]
