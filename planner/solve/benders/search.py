@@ -198,14 +198,18 @@ class Search:
         return outcome
 
     # ---- parts of the search
-    def polish(self, x: FloatArray) -> None:
-        """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them."""
-        held = self.names.on if len(self.names.on) else np.zeros(0, np.int64)
-        value_of = np.round(x[held])
+    def _holding(self, x: FloatArray) -> Callable[[MasterModel], None]:
+        """The edit that holds the switches of x."""
+        held, value_of = self.names.on, np.round(x[self.names.on])
 
         def edit(model: MasterModel) -> None:
             model.lower[held] = model.upper[held] = value_of
 
+        return edit
+
+    def polish(self, x: FloatArray) -> None:
+        """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them."""
+        edit = self._holding(x)
         inner, best = None, np.inf
         for _ in range(self.effort.polish_rounds):
             with self._lock:
@@ -224,14 +228,14 @@ class Search:
                 break
         self._settle(edit)
 
-    def _settle(self, edit: Callable[[MasterModel], None]) -> None:
+    def _settle(self, edit: Callable[[MasterModel], None], rounds: int | None = None) -> None:
         """Whole numbers on an edited cut master, evaluated exactly, until master and evaluation agree.
 
         The master is far off at the first whole points (10 % on M), so that it is not worth being solved closely: its
         gap is a fifth of what it was last off by.
         """
         gap, misses, best = 5e-3, 0, np.inf
-        for _ in range(self.effort.settle_rounds):
+        for _ in range(rounds or self.effort.settle_rounds):
             if self.control.done or misses >= 4:
                 return
             with self._lock:
@@ -284,7 +288,7 @@ class Search:
 
     def local_branching(self) -> None:
         names, control = self.names, self.control
-        distance, misses, window, gap = 4, 0, 2, 1e-3
+        distance, misses, window, gap, settled = 4, 0, 2, 1e-3, np.inf
         while not control.done:
             self._take_found()
             if control.x is None:
@@ -293,6 +297,12 @@ class Search:
                     return
                 continue
             plan, before = control.x, control.objective
+            if before < settled * (1 - 1e-5):
+                # a better plan since: what its switches can do is not known yet
+                control.phase = "settling the best plan"
+                self._settle(self._holding(plan), rounds=4)
+                settled, before = control.objective, control.objective
+                plan = control.x
             self.refresh_base()
             model = self.whole_numbers(self.pruned(16))
             if len(names.on):
@@ -320,7 +330,6 @@ class Search:
             self.seeds.append(found)
             gap = float(np.clip(0.2 * (cost - outcome.objective) / abs(cost), 3e-4, 5e-3))
             if cost < before * (1 - 1e-5):
-                self.polish(found)
                 misses, distance = 0, min(distance + 1, 8)
             elif outcome.objective > before * (1 - 5e-4):
                 misses, distance = 0, min(distance + 2, 12)  # nothing left so near: look further
@@ -339,8 +348,9 @@ class Search:
             if np.abs(x[self.whole] - np.round(x[self.whole])).max(initial=0.0) < 1e-4:
                 plan = self.rounded(x)
                 if plan is not None:
-                    self.offer(plan)
-                    self.polish(plan)
+                    cost = self.offer(plan)
+                    if cost < 1.02 * self.control.objective:
+                        self._settle(self._holding(plan), rounds=3)
                     continue
             self.exact(x)
 
