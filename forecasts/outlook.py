@@ -136,20 +136,19 @@ class Outlook:
         wanted = np.maximum(wanted, 1.0)[:, None]
         top = tide.max(axis=1, keepdims=True)
         flat = top < 1.02
-        pulse = np.ones_like(tide)
-        pulse[:, 14::24] = wanted
-        pulse /= pulse.mean(axis=1, keepdims=True)
+        busy = np.minimum(wanted, 24.0)
+        pulse = np.repeat((24 - busy) / 23, HOURS_PER_WEEK, axis=1)
+        pulse[:, 14::24] = busy
         gain = (wanted - 1) / np.where(flat, 1.0, top - 1)
         stretched = np.maximum(1 + gain * (tide - 1), 0.0)
-        mean = stretched.mean(axis=1, keepdims=True)
         # Cutting at zero lifts the mean: take the surplus from the hours below the top, never from the top itself.
-        surplus = mean - 1
-        below = wanted - stretched
-        room = below.mean(axis=1, keepdims=True)
-        stretched = stretched - np.where(room > 0, surplus / np.where(room > 0, room, 1.0), 0.0) * np.minimum(
-            below, stretched
-        )
-        stretched = np.maximum(stretched, 0.0)
+        # An hour gives what it has or what parts it from the top, whichever is less, so a few rounds may be needed.
+        for _ in range(8):
+            surplus = stretched.mean(axis=1, keepdims=True) - 1
+            give = np.minimum(np.maximum(wanted - stretched, 0.0), stretched)
+            room = give.mean(axis=1, keepdims=True)
+            share = np.clip(np.where(room > 1e-15, surplus / np.where(room > 1e-15, room, 1.0), 0.0), 0.0, 1.0)
+            stretched = stretched - share * give
         return np.where(flat, pulse, stretched)
 
     def hourly(self, week: int, futures: Futures, future: int, noise: FloatArray | None = None) -> FloatArray:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from forecasts.events import Event
 from forecasts.forecast import ForecastConfig, ForecastError, make_outlook
 from forecasts.growth import GrowthPrior
 from forecasts.history import History
@@ -73,3 +76,47 @@ def test_every_fault_is_named_at_once() -> None:
         "config.seasons",
         "series r1/chat",
     }
+
+
+def test_events_reach_the_centre_and_every_future() -> None:
+    past = history(3000, series=2, noise=0.05)
+    quiet, _ = make_outlook(past, weeks=8, config=ForecastConfig(evaluation=20))
+    event = Event("launch", quiet.start.date(), factor=2.0, region="r0")
+    loud, report = make_outlook(past, weeks=8, config=ForecastConfig(evaluation=20, events=(event,)))
+    np.testing.assert_allclose(loud.central.level[0, 0], 2 * quiet.central.level[0, 0])
+    np.testing.assert_allclose(loud.central.level[0, 1], quiet.central.level[0, 1])
+    np.testing.assert_allclose(loud.evaluation.peak[:, 0].mean(), 2 * quiet.evaluation.peak[:, 0].mean(), rtol=0.2)
+    assert any("launch" in note for note in report.notes)
+    nowhere = ForecastConfig(events=(Event("x", date(2026, 1, 1), factor=2.0, region="moon"),))
+    with pytest.raises(ForecastError, match="moon"):
+        make_outlook(past, weeks=8, config=nowhere)
+
+
+def test_totals_pull_the_series_only_when_asked() -> None:
+    past = history(6000, series=3, noise=0.1)
+    free, _ = make_outlook(past, weeks=6, config=ForecastConfig(evaluation=5))
+    pulled, report = make_outlook(past, weeks=6, config=ForecastConfig(evaluation=5, totals="wls"))
+    np.testing.assert_allclose(pulled.central.level, free.central.level, rtol=0.1)
+    assert (pulled.central.level != free.central.level).any()
+    assert any("reconciled" in note for note in report.notes)
+
+
+def test_a_young_series_follows_the_launches_of_others() -> None:
+    past = history(150 * 168, series=4, noise=0.05)
+    values = past.values.copy()
+    hours = np.arange(values.shape[1])
+    for row, week in enumerate((20, 40, 50, 140)):
+        since = hours / 168 - week
+        values[row] *= np.where(since >= 0, 0.2 + 0.8 * (1 - np.exp(-np.maximum(since, 0) / 15)), 0.0)
+    young = History(past.series, past.index, values, past.burst)
+    outlook, report = make_outlook(young, weeks=52, config=ForecastConfig(evaluation=5, short_range=False))
+    assert "earlier launches" in report.method[3]
+    assert "earlier launches" not in report.method[0]
+    grown = outlook.central.level[0, 3, 51] / values[3, -168:].mean()
+    assert grown == pytest.approx(1.0 / (0.2 + 0.8 * (1 - np.exp(-9.5 / 15))), rel=0.25)
+
+
+def test_the_first_weeks_join_the_later_ones_without_a_jump() -> None:
+    outlook, _ = make_outlook(history(4000, series=2, noise=0.03), weeks=12)
+    steps = np.abs(np.diff(np.log(outlook.central.level[0]), axis=1))
+    assert steps.max() < 0.05

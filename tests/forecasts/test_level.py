@@ -54,33 +54,30 @@ def test_spikes_are_pulled_in_and_shifts_stay() -> None:
     np.testing.assert_allclose(clean[0, 62:].mean(), logs[0, 62:].mean(), atol=0.05)
 
 
-def simulated(seed: int, weeks: int) -> FloatArray:
+def simulated(seed: int, weeks: int, yearly: float = 0.3) -> FloatArray:
     rng = np.random.default_rng(seed)
     ar = np.zeros(weeks)
     for t in range(1, weeks):
         ar[t] = 0.5 * ar[t - 1] + rng.normal(0, 0.08)
-    return np.cumsum(rng.normal(0, 0.02, weeks)) + ar + 0.3 * np.sin(2 * np.pi * np.arange(weeks) / WEEKS_PER_YEAR)
+    return np.cumsum(rng.normal(0, 0.02, weeks)) + ar + yearly * np.sin(2 * np.pi * np.arange(weeks) / WEEKS_PER_YEAR)
 
 
-@pytest.mark.slow
 def test_the_structural_model_forecasts_like_statsmodels() -> None:
-    """Same model class, two roads: the grid's forecasts are as good as maximum likelihood's and close to them."""
+    """Same model class, two roads: grid likelihood and statsmodels' maximum likelihood agree, and err alike."""
     ours, theirs, apart = [], [], []
-    for seed in range(5):
-        y = simulated(seed, 136)
-        known, came = y[:110], y[110:]
-        fit = fit_structural(known[None, :], 26, NO_BELIEF, np.zeros(1))
+    for seed in range(12):
+        y = simulated(seed, 76, yearly=0.0)
+        known, came = y[:60], y[60:]
+        fit = fit_structural(known[None, :], 16, NO_BELIEF, np.zeros(1))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = sm.tsa.UnobservedComponents(
-                known, "rwalk", autoregressive=1, freq_seasonal=[{"period": WEEKS_PER_YEAR, "harmonics": 1}]
-            )
-            reference = model.fit(disp=0, maxiter=60).forecast(26)
+            model = sm.tsa.UnobservedComponents(known, "rwalk", autoregressive=1)
+            reference = model.fit(disp=0, maxiter=100).forecast(16)
         ours.append(np.abs(fit.mean[0] - came).mean())
         theirs.append(np.abs(reference - came).mean())
         apart.append(np.abs(fit.mean[0] - reference).mean())
-    assert np.mean(ours) <= 1.2 * np.mean(theirs)
-    assert np.mean(apart) <= np.mean(theirs)
+    assert np.mean(ours) <= 1.1 * np.mean(theirs)
+    assert np.mean(apart) <= 0.6 * np.mean(theirs)
 
 
 def test_a_rolling_origin_is_the_forecast_that_the_shorter_history_gives() -> None:
