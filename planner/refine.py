@@ -69,12 +69,13 @@ def refined(
         rounds.append(_round(number, found))
         if best is None or abs(found.cost) < best[0]:
             best = (abs(found.cost), plan)
-        if found.within(check.tolerance) or found.worst is None:
+        if found.within(check.tolerance):
             break
-        period, position = found.worst
-        if position in extra.get(period, ()):
+        # One missed day of every period at once: a day a round would need as many rounds as there are periods.
+        new = {t: p for t, p in found.missed.items() if p not in extra.get(t, ())}
+        if not new:
             break
-        extra = {**extra, period: (*extra.get(period, ()), position)}
+        extra = extra | {t: (*extra.get(t, ()), p) for t, p in new.items()}
     assert best is not None
     return _noted(best[1], rounds, check, "")
 

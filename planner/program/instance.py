@@ -160,7 +160,8 @@ def pflops_per_unit(case: Case) -> FloatArray:
     out = []
     for w in case.workloads:
         types = [k for k in case.module_types if k.id in w.throughput]
-        need = [w.burst_factor * k.peak_pflops / (w.throughput[k.id] * w.max_utilisation) for k in types]
+        burst = w.burst_factor if w.kind is WorkloadKind.online else 1.0
+        need = [burst * k.peak_pflops / (w.throughput[k.id] * w.max_utilisation) for k in types]
         out.append(w.pflops_per_unit if w.pflops_per_unit is not None else float(np.mean(need)) if need else 0.0)
     return np.array(out)
 

@@ -33,15 +33,16 @@ class Stand:
             seconds = 0.0
 
         return TypicalDayError(
-            error,
-            100.0,
-            100 * (1 + error),
-            {},
-            0.0,
-            0.0,
-            (0, 10 + number),
-            date(2027, 1, 1),
-            Result(),  # type: ignore[arg-type]
+            cost=error,
+            estimated_cost=100.0,
+            replayed_cost=100 * (1 + error),
+            by_term={},
+            estimated_shortfall_pflops_hours=0.0,
+            replayed_shortfall_pflops_hours=0.0,
+            worst=(0, 10 + number),
+            worst_date=date(2027, 1, 1),
+            result=Result(),  # type: ignore[arg-type]
+            missed={0: 10 + number, 2: 3},
         )
 
     def make(self, rules: DayRules, _before: Plan | None) -> Plan:
@@ -53,7 +54,7 @@ class Stand:
 def test_worst_days_are_added_until_the_tolerance_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     stand = Stand(monkeypatch, 0.04)
     plan = refined(None, None, HourlyCheck(tolerance=0.011, rounds=5), stand.make)  # type: ignore[arg-type]
-    assert stand.asked == [{}, {0: (11,)}, {0: (11, 12)}]
+    assert stand.asked == [{}, {0: (11,), 2: (3,)}, {0: (11, 12), 2: (3,)}]
     assert [r["cost_error"] for r in plan.summary["every_hour"]["rounds"]] == [0.04, 0.02, 0.01]
     assert plan.summary["round"] == 3
     assert plan.warnings == ()
