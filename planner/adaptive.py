@@ -30,8 +30,7 @@ from planner.horizon import DayRules
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import IntArray
-from planner.program.build import build_program
-from planner.rules import plan_rule, solved
+from planner.rules import plan_rule
 from planner.scenarios.decisions import BUILDING, decisions_of, fixed
 from planner.scenarios.scenario import Rule, WaitAndSee
 from planner.scenarios.worlds import make_world
@@ -108,9 +107,13 @@ def adaptive_walk(
         rows.append({"period": t, "forecast_p50_pflops": float(world.futures.p50_peak[0]), **made.take(plan, t)})
         if on_step is not None:
             on_step(t + 1, T)
-    program = build_program(case, truth)
-    held = fixed(program, made.values, (*BUILDING, "lease_start"))
-    final = solved(case, truth, held, limits, stop=stop)
+    final = plan_demand(
+        case,
+        truth,
+        limits=limits,
+        stop=stop,
+        amend=lambda built: fixed(built, made.values, (*BUILDING, "lease_start")),
+    )[0]
     return Walk(rule, final, _steps(rows, case, truth, final), tuple(plans))
 
 
@@ -178,9 +181,9 @@ class _Committed:
         self.values["orders"] += new
         self.values["order_on"] = (self.values["orders"] > 0).astype(float)
         phases = [p for s in self.case.sites for p in s.phases]
-        for i, phase in enumerate(phases):
-            if period + phase.lead_periods < T:
-                self.values["phases"][:, i, period + phase.lead_periods] += own["phases"][:, i, phase.lead_periods]
+        for i, at in enumerate(self.open_phases(period)):
+            lead = phases[at].lead_periods
+            self.values["phases"][:, at, period + lead] += own["phases"][:, i, lead]
         self.values["openings"][:, :, period] += own["openings"][:, :, 0]
         for i, lease in enumerate(self.case.leases):
             at = period + lease.notice_periods
@@ -189,6 +192,13 @@ class _Committed:
         self._work(plan, period)
         capex = np.stack([np.broadcast_to(np.asarray(k.capex, float), T) for k in self.case.module_types])
         return {"ordered_modules": int(new.sum()), "ordered_capex": float((new[0] * capex).sum())}
+
+    def open_phases(self, period: int) -> list[int]:
+        """Phases (numbered over all sites) of which one more can be ordered in `period` and arrive in the horizon."""
+        phases = [p for s in self.case.sites for p in s.phases]
+        built = self.values["phases"][0].sum(axis=1)
+        T = self.case.horizon.periods
+        return [i for i, p in enumerate(phases) if period + p.lead_periods < T and built[i] < p.max_count]
 
     def _work(self, plan: Plan, period: int) -> None:
         """Count the card-days that campaigns ran in the period just begun."""
@@ -222,6 +232,12 @@ def rolled_case(case: Case, period: int, made: _Committed) -> Case:
     for row in document["network"]["bandwidth_gbps"].values():
         for site in row:
             row[site] = _later(row[site], period)
+    for kind in document["module_types"]:
+        if kind["lead_periods"] >= left:  # too late for this horizon: what stands still works
+            kind |= {"lead_periods": left - 1, "supply": 0.0}
+    for lease in document["leases"]:
+        if lease["notice_periods"] >= left:
+            lease |= {"notice_periods": left - 1, "maximum_modules": 0.0}
     _roll_sites(document, case, period, made)
     _roll_fleet(document, case, made)
     _roll_campaigns(document, period, made)
@@ -234,6 +250,7 @@ def _later(value: Any, period: int) -> Any:
 
 def _roll_sites(document: dict[str, Any], case: Case, period: int, made: _Committed) -> None:
     T = case.horizon.periods
+    still = made.open_phases(period)
     at = 0
     for s, site in enumerate(document["sites"]):
         power = np.broadcast_to(np.asarray(site["power_mw"], float), T - period).copy()
@@ -249,9 +266,8 @@ def _roll_sites(document: dict[str, Any], case: Case, period: int, made: _Commit
                 power[first : max(last, 0)] += built[tau] * phase["mw"]
                 if racks is not None:
                     racks[first : max(last, 0)] += built[tau] * phase["space_racks"]
-            count = phase["max_count"] - int(built.sum())
-            # A phase that is used up keeps its place, out of reach, so that phases keep their numbers.
-            left.append(phase | ({"max_count": count} if count else {"max_count": 1, "lead_periods": T}))
+            if at in still:
+                left.append(phase | {"max_count": phase["max_count"] - int(built.sum())})
             at += 1
         site["phases"] = left
         site["power_mw"] = [float(v) for v in power]

@@ -92,7 +92,7 @@ class Comparison:
 
 def compare(
     case: Case,
-    source: Outlook | Demand,
+    source: Outlook | Demand | None,
     scenarios: Sequence[Scenario],
     *,
     limits: Limits | None = None,
@@ -107,10 +107,12 @@ def compare(
 ) -> Comparison:
     """Plan every scenario, dispatch all plans on the same evaluation futures, and lay them side by side.
 
-    limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how many of the outlook's,
-    or a demand of one's own; with a `Demand` as source and none given, the futures planned for are all there are and
-    nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size); their error is measured and told.
-    executor: where tasks run (None: `processes` of our own). folder: where finished work is kept.
+    source: an outlook, demand arrays, or None for the demand that the case brings along (all its futures, whatever its
+    own risk objective). limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how
+    many of the outlook's, or a demand of one's own; without an outlook and with none given, the futures planned for are
+    all there are and nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size);
+    what merging costs in accuracy is measured and told. executor: where tasks run (None: `processes` of our own).
+    folder: where finished work is kept.
 
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
     with every fault of the scenarios, PlanError where outlook and case do not fit, StoppedError after `stop`.
@@ -159,7 +161,11 @@ def _of(one: Posed, case: Case) -> str:
 
 
 def _worlds(
-    case: Case, source: Outlook | Demand, posed: Sequence[Posed], futures: int | Demand | None, days: DayRules | None
+    case: Case,
+    source: Outlook | Demand | None,
+    posed: Sequence[Posed],
+    futures: int | Demand | None,
+    days: DayRules | None,
 ) -> dict[str, World]:
     """Every world that a scenario lives in, the base among them, each made once."""
     out = {_world_id(case, case, None): make_world(case, source, evaluation_futures=futures, days=days)}

@@ -11,10 +11,10 @@ import scipy.sparse as sp
 
 from planner.case import Case, CVaR, Quantile, by_period
 from planner.demand import Demand, FloatArray
-from planner.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.errors import PlanError, Problem
 from planner.horizon import for_objective
 from planner.plan import Plan
-from planner.planning import finish, plan_demand
+from planner.planning import plan_demand
 from planner.program.blocks import Arrays, Layout, Program
 from planner.program.build import build_program
 from planner.scenarios.decisions import BUILDING, decisions_of, fixed
@@ -174,8 +174,16 @@ def brought_forward(
     if earlier is None:
         return noted(plan, ("No order can come earlier within the limits on orders.",))
     notes = _late_notes(values["orders"], earlier["orders"], periods)
-    held = fixed(program, earlier, BUILDING)
-    return noted(solved(case, demand, held, limits, on_progress, stop), notes)
+    held = earlier
+    again = plan_demand(
+        case,
+        demand,
+        limits=limits,
+        on_progress=on_progress,
+        stop=stop,
+        amend=lambda built: fixed(built, held, BUILDING),
+    )
+    return noted(again[0], notes)
 
 
 def _shifted(values: FloatArray, periods: int) -> FloatArray:
@@ -248,20 +256,3 @@ def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[st
         return ()
     share = (got - total) / max(wanted - total, 1e-9)
     return (f"Of the module-periods gained by ordering {periods} earlier, {share:.0%} fit the limits on orders.",)
-
-
-def solved(
-    case: Case,
-    demand: Demand,
-    program: Program,
-    limits: Limits,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
-) -> Plan:
-    """The plan of a program whose decisions were fixed in part. Raises InfeasibleError or StoppedError without one."""
-    answer = solve(program, limits, on_progress=on_progress, stop=stop)
-    if answer.status == "infeasible":
-        raise InfeasibleError([Problem("/", "orders that the limits do not admit", "orders within the case's limits")])
-    if not len(answer.x):
-        raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
-    return finish(case, demand, program, answer)

@@ -118,6 +118,8 @@ class LeadTime(_Lever):
         for kind in out["module_types"]:
             if self.module_types is None or kind["id"] in self.module_types:
                 kind["lead_periods"] += self.periods
+                if kind["lead_periods"] >= case.horizon.periods:  # nothing arrives within the horizon
+                    kind |= {"lead_periods": case.horizon.periods - 1, "supply": 0.0}
         return out
 
 
@@ -145,8 +147,8 @@ class PowerLate(_Lever):
                 power = site["power_mw"]
                 delayed = ([power[0]] * self.periods + power)[: len(power)]
                 site["power_mw"] = [min(old, new) for old, new in zip(power, delayed, strict=True)]
-            for phase in site["phases"]:
-                phase["lead_periods"] += self.periods
+            later = [p | {"lead_periods": p["lead_periods"] + self.periods} for p in site["phases"]]
+            site["phases"] = [p for p in later if p["lead_periods"] < case.horizon.periods]
         return out
 
 

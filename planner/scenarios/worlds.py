@@ -10,7 +10,7 @@ from forecasts.outlook import Futures, Outlook
 from planner.case import Case, Expected
 from planner.demand import Demand, FloatArray
 from planner.errors import PlanError, Problem
-from planner.horizon import DayRules, outlook_demand, peak_pflops, quantile
+from planner.horizon import DayRules, given_demand, outlook_demand, peak_pflops, quantile
 from planner.planning import with_measured_burst
 from planner.scenarios.scenario import DemandChange
 
@@ -38,7 +38,7 @@ class World:
 
 def make_world(
     case: Case,
-    source: Outlook | Demand,
+    source: Outlook | Demand | None,
     *,
     change: DemandChange | None = None,
     evaluation_futures: int | Demand | None = None,
@@ -46,11 +46,14 @@ def make_world(
 ) -> World:
     """The world of a case. The case's own risk objective is set aside: rules bring their own.
 
-    evaluation_futures: how many of the outlook's evaluation futures are used (None: all), or a demand to judge on.
+    source: None takes the demand that the case brings along. evaluation_futures: how many of the outlook's evaluation
+    futures are used (None: all), or a demand to judge on.
     Raises PlanError where outlook and case do not fit, or there are fewer evaluation futures than asked for.
     """
     change = change or DemandChange()
     case = case.model_copy(update={"risk": case.risk.model_copy(update={"objective": Expected()})})
+    if source is None:
+        source = given_demand(case)
     if isinstance(source, Demand):
         futures = changed_demand(case, source, change)
         evaluation = futures

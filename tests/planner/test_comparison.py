@@ -12,7 +12,6 @@ import pytest
 
 from planner.case import Case
 from planner.comparison import Comparison, Stage, compare
-from planner.horizon import given_demand
 from planner.scenarios import Scenario, scenarios_from
 from planner.solve import Limits
 
@@ -96,7 +95,7 @@ ALL = (
 
 
 def run(case: Case, scenarios: Sequence[Scenario], executor: Executor, **more: Any) -> Comparison:
-    return compare(case, given_demand(case), scenarios, limits=EXACT, executor=executor, **more)
+    return compare(case, None, scenarios, limits=EXACT, executor=executor, **more)
 
 
 @pytest.fixture(scope="module")
