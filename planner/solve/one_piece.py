@@ -95,7 +95,17 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
 
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
     control.phase = "linear program"
-    outcome = attempts(arrays, control.left())
+    if arrays.columns <= SMALL_COLUMNS:
+        outcome = attempts(arrays, control.left())
+    else:
+        worker = Worker()  # HiGHS does not hear a stop, but its process can be ended
+        try:
+            answer = worker.native(arrays, Settings("highs", seconds=max(control.left(), 0.1)), control)
+        finally:
+            worker.shutdown(wait=False, cancel_futures=True)
+        if answer is None or control.halted:
+            return None
+        outcome = answer if answer.status == "optimal" else attempts(arrays, control.left())
     if outcome.x is not None:
         x, blocks = split(program, outcome.x)
         control.offer(float(arrays.cost @ outcome.x), x, blocks)

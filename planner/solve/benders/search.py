@@ -30,6 +30,8 @@ from planner.solve.native import Outcome, Settings
 from planner.solve.progress import relative_gap
 from planner.solve.workers import Worker
 
+SMALL_MASTER = 200
+
 
 @dataclass(frozen=True)
 class Names:
@@ -358,7 +360,8 @@ class Search:
         """The thread beside: half-whole and whole relaxations in turn, until the search is over."""
         worker = Worker()
         try:
-            turn = 0
+            # a master of a few hundred whole numbers is solved outright; larger ones first by their strong half
+            turn = 1 if len(self.whole) <= SMALL_MASTER else 0
             while not (self._over.is_set() or self.control.done):
                 half = turn % 2 == 0
                 model = self.pruned(20)
@@ -368,7 +371,7 @@ class Search:
                     self.whole_numbers(model)
                 settings = Settings(
                     "highs",
-                    seconds=min(self.effort.bound_seconds, max(self.control.left(), 0.1)),
+                    seconds=min(self.effort.bound_seconds, 4.0 * (1 + turn), max(self.control.left(), 0.1)),
                     gap=min(1e-3, 0.2 * max(self.control.limits.gap, 1e-4)),
                     seed=self.control.limits.seed + turn,
                 )
