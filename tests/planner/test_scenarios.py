@@ -1,0 +1,206 @@
+"""Scenarios as documents: levers, overrides, every fault at once; ratio and bring-forward by hand; changed demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case import Case
+from planner.casefile import read_case
+from planner.demand import Demand
+from planner.planning import make_plan
+from planner.rules import plan_rule
+from planner.scenarios import (
+    BringForward,
+    DemandChange,
+    JustInTime,
+    Ratio,
+    Scenario,
+    ScenarioError,
+    WaitAndSee,
+    pose,
+    read_scenarios,
+    scenarios_from,
+    standard_scenarios,
+    target_from,
+)
+from planner.scenarios.worlds import make_world, trend
+from planner.solve import Limits
+
+EXACT = Limits(seconds=60, gap=1e-6, threads=1)
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def growing(supply: float | list[float] = 100.0, lead: int = 1, **policy: Any) -> Case:
+    """One site, five periods of one hour; demand 10, 20, 30, 40, 50 and a single module type of one unit."""
+    return Case.model_validate(
+        {
+            "meta": {"name": "growing", "as_of": "2026-01-01", "timezone": "UTC"},
+            "horizon": {"start": "2027-01-01", "periods": 5, "discount_rate": 0.0, "costing": "upfront"},
+            "regions": [{"id": "r", "names": "r"}],
+            "sites": [{"id": "s", "names": "s", "power_mw": 100.0}],
+            "module_types": [
+                {
+                    "id": "k",
+                    "names": "k",
+                    "vendor": "v",
+                    "cards": 1,
+                    "peak_pflops": 1.0,
+                    "power_idle_kw": 0.0,
+                    "power_peak_kw": 1.0,
+                    "capex": 10.0,
+                    "opex": 1.0,
+                    "lead_periods": lead,
+                    "supply": supply,
+                }
+            ],
+            "fleet": [{"site": "s", "module_type": "k", "modules": 10}],
+            "workloads": [{"id": "w", "names": "w", "throughput": {"k": 1.0}, "shortfall_cost": 100.0}],
+            "network": {"latency_ms": {"r": {"s": 0.0}}},
+            "policy": policy,
+            "demand": {
+                "days": [{"id": "d", "weight_days": 1.0}],
+                "step_hours": [1.0],
+                "futures": [
+                    {
+                        "series": [
+                            {"region": "r", "workload": "w", "values": [[[10.0 * (t + 1)]] for t in range(5)]},
+                        ]
+                    }
+                ],
+            },
+        }
+    )
+
+
+def arrivals(case: Case, rule: Any) -> list[int]:
+    orders = plan_rule(rule, make_world(case, None), limits=EXACT).tables["orders"]
+    out = np.zeros(case.horizon.periods, int)
+    np.add.at(out, orders["arrival_period"].to_numpy(int), orders["modules"].to_numpy(int))
+    return out.tolist()
+
+
+def test_just_in_time_follows_demand() -> None:
+    assert arrivals(growing(), JustInTime()) == [0, 10, 10, 10, 10]
+
+
+def test_ratio_keeps_ahead_from_when_it_can() -> None:
+    """1.5 x (20, 30, 40, 50) from the first arrival on: 30, 45, 60, 75 with 10 standing."""
+    case = growing()
+    assert arrivals(case, Ratio(kind="ratio", ratio=1.5)) == [0, 20, 15, 15, 15]
+    plan = plan_rule(Ratio(kind="ratio", ratio=1.5), make_world(case, None), limits=EXACT)
+    assert any("2027Q1" in w and "1.5 cannot be built" in w for w in plan.warnings)
+
+
+def test_ratio_takes_what_supply_allows() -> None:
+    """Twelve a period: 22, 34, 46, 58 stand against 30, 45, 60, 75."""
+    assert arrivals(growing(supply=12.0), Ratio(kind="ratio", ratio=1.5)) == [0, 12, 12, 12, 12]
+
+
+def test_bring_forward_shifts_and_meets_the_lead_time() -> None:
+    assert arrivals(growing(), BringForward(kind="bring_forward", periods=1)) == [0, 20, 10, 10, 0]
+    assert arrivals(growing(), BringForward(kind="bring_forward", periods=9)) == [0, 40, 0, 0, 0]
+
+
+def test_bring_forward_within_supply() -> None:
+    assert arrivals(growing(supply=15.0), BringForward(kind="bring_forward", periods=2)) == [0, 15, 15, 10, 0]
+
+
+def test_wait_and_see_is_no_plan() -> None:
+    with pytest.raises(ValueError, match="wait_and_see"):
+        plan_rule(WaitAndSee(kind="wait_and_see"), make_world(growing(), None))
+
+
+def lever(**fields: Any) -> Scenario:
+    return Scenario.model_validate({"id": "x", "names": "x", "levers": [fields]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "check"),
+    [
+        ({"kind": "domestic_floor", "share": 0.6}, lambda c: c.policy.domestic_share_floor == 0.6),
+        ({"kind": "vendor_cap", "vendor": "v", "share": 0.5}, lambda c: c.policy.vendor_share_cap == {"v": 0.5}),
+        (
+            {"kind": "vendor_cut_off", "vendor": "v", "start": "2027Q3"},
+            lambda c: c.module_types[0].supply == [100, 100, 0, 0, 0],
+        ),
+        ({"kind": "lead_time", "periods": 2}, lambda c: c.module_types[0].lead_periods == 3),
+        (
+            {"kind": "lead_time", "periods": 9},
+            lambda c: (c.module_types[0].lead_periods, c.module_types[0].supply) == (4, 0),
+        ),
+        ({"kind": "power_late", "periods": 1}, lambda c: c.sites[0].power_mw == 100),
+        ({"kind": "carbon_price", "price_per_tonne": 200.0}, lambda c: c.policy.carbon_price_per_tonne == 200),
+        ({"kind": "shortfall_cost", "factor": 2.0}, lambda c: c.workloads[0].shortfall_cost == 200),
+        (
+            {"kind": "target", "eflops": 0.04, "by": "2027Q4"},
+            lambda c: c.policy.capacity_targets_eflops == [None, None, None, 0.04, 0.04],
+        ),
+    ],
+)
+def test_levers_change_what_they_say(fields: dict[str, Any], check: Any) -> None:
+    base = growing()
+    posed = pose(base, [lever(**fields)])[0]
+    assert check(posed.case)
+    assert posed.changed or fields["kind"] == "power_late"
+    assert base == growing()
+
+
+def test_target_plan_at_least_cost() -> None:
+    goal = target_from("0.09 EFLOPS by 2028Q1")
+    posed = pose(growing(), [Scenario(id="goal", names="goal", levers=[goal])])[0]  # type: ignore[arg-type]
+    plan = make_plan(posed.case, limits=EXACT)
+    assert plan.tables["capacity"]["installed_pflops"].iloc[-1] == pytest.approx(90)
+    with pytest.raises(ValueError, match="21 EFLOPS by 2028Q4"):
+        target_from("as much as possible")
+
+
+def test_every_fault_of_every_scenario_at_once() -> None:
+    scenarios = [
+        lever(kind="vendor_cut_off", vendor="nobody", start="1999Q1"),
+        Scenario.model_validate({"id": "y", "names": "y", "overrides": {"policy": {"budgett": 1}}}),
+        Scenario.model_validate({"id": "y", "names": "y", "overrides": {"horizon": {"periods": "many"}}}),
+        lever(kind="lease_instead"),
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        pose(growing(), scenarios)
+    text = str(caught.value)
+    for part in ("/scenarios/0/levers/0/vendor", "1999Q1", "budgett", "y again", "x again", "many", "without leases"):
+        assert part in text, part
+
+
+def test_unknown_rule_and_bad_numbers_are_told_together() -> None:
+    items = [
+        {"id": "a", "names": "a", "rule": {"kind": "ratio", "ratio": -1.0}},
+        {"id": "b", "names": "b", "rule": {"kind": "psychic"}},
+        {"id": "c", "names": "c", "rule": {"kind": "cvar", "alpha": 1.0}, "extra": 1},
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        scenarios_from({"scenarios": items})
+    text = str(caught.value)
+    for part in ("/scenarios/0", "psychic", "alpha", "extra"):
+        assert part in text, part
+
+
+def test_example_scenarios_fit_their_cases() -> None:
+    files = sorted(EXAMPLES.glob("*/scenarios.yaml"))
+    assert files
+    for file in files:
+        posed = pose(read_case(file.parent / "case.yaml"), read_scenarios(file))
+        assert len(posed) >= 7
+    assert len({s.id for s in standard_scenarios()}) == 7
+
+
+def test_growth_halved_halves_the_slope() -> None:
+    case = growing()
+    base, half = (make_world(case, None, change=DemandChange(growth=g)).futures for g in (1.0, 0.5))
+
+    def volume(demand: Demand) -> np.ndarray:
+        return np.asarray(demand.values.sum(axis=(0, 2, 4, 5)))
+
+    assert trend(volume(half)) == pytest.approx(trend(volume(base)) / 2)
+    double = make_world(case, None, change=DemandChange(multiplier=2.0)).futures
+    assert double.p50_peak == pytest.approx(2 * base.p50_peak)
