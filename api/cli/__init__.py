@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import data, plans, service
+from api.cli import data, plans, questions, service
 from api.cli.exits import EXIT_HELP
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 plans.register(app)
+questions.register(app)
 data.register(app)
 service.register(app)
 

@@ -58,11 +58,13 @@ def _place(part: str) -> tuple[str, float]:
     return region, float(share) if colon else 1.0
 
 
-def outlook_of_file(case: Case, path: Path, maps: list[str] | None, seed: int) -> tuple[Outlook, QualityReport]:
+def outlook_of_file(
+    case: Case, path: Path, maps: list[str] | None, seed: int, evaluation: int | None = None
+) -> tuple[Outlook, QualityReport]:
     """An outlook that covers the case's horizon, and what the history's data are worth.
 
-    maps: rules of the command line; without them the case's `history_mapping` holds. Raises HistoryError,
-    ForecastError or UsageError with every fault.
+    maps: rules of the command line; without them the case's `history_mapping` holds. evaluation: futures to judge on,
+    if not the forecast's own number. Raises HistoryError, ForecastError or UsageError with every fault.
     """
     from api.intake import outlook_for
     from forecasts.forecast import ForecastConfig
@@ -70,5 +72,6 @@ def outlook_of_file(case: Case, path: Path, maps: list[str] | None, seed: int) -
 
     rules = parse_rules(maps or [])
     history, quality = read_history(path, timezone=case.meta.timezone)
-    outlook, _report = outlook_for(case, history, rules=rules, config=ForecastConfig(seed=seed))
+    config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
+    outlook, _report = outlook_for(case, history, rules=rules, config=config)
     return outlook, quality

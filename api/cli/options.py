@@ -39,3 +39,12 @@ Quantile = Annotated[
 History = Annotated[
     Path | None, typer.Option(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
 ]
+OutlookFile = Annotated[
+    Path | None, typer.Option("--outlook", help="An outlook that `tideplan forecast` wrote.", metavar="FILE")
+]
+EveryHour = Annotated[
+    bool,
+    typer.Option(
+        help="With an outlook: dispatch every hour under the plan's orders, and add days that typical days missed."
+    ),
+]

@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import UsageError, guarded
-from api.cli.options import Gap, History, Json, Language, Maps, Out, Quantile, Seed, Threads, TimeLimit
+from api.cli.options import (
+    EveryHour,
+    Gap,
+    History,
+    Json,
+    Language,
+    Maps,
+    Out,
+    OutlookFile,
+    Quantile,
+    Seed,
+    Threads,
+    TimeLimit,
+)
 
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
@@ -22,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_REMARKS = 6
 """Remarks on a history that are shown; `tideplan forecast` shows all."""
+
+HOURLY_CHECK_S = 60.0
+"""What the check of every hour may take: of a plan beyond its time limit, of the demo from its beginning."""
 
 EXAMPLES = ("national", "tiny")
 
@@ -41,6 +57,7 @@ def demo(
     quantile: Quantile = 0.8,
     seed: Seed = 1,
     threads: Threads = None,
+    every_hour: EveryHour = True,
     language: Language = None,
     json: Json = False,
 ) -> None:
@@ -63,13 +80,14 @@ def demo(
             if not json:
                 console.say(text("cli.generated_history", path=history))
         outlook = _forecast(case, history, map, seed, text, quiet=json)
-        _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json)
+        check = HOURLY_CHECK_S if every_hour else None
+        _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
 
 def plan(
     case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
     history: History = None,
-    outlook: Annotated[Path | None, typer.Option(help="An outlook that `tideplan forecast` wrote.")] = None,
+    outlook: OutlookFile = None,
     map: Maps = None,
     out: Out = None,
     gap: Gap = 0.01,
@@ -77,6 +95,7 @@ def plan(
     quantile: Quantile = None,
     seed: Seed = 1,
     threads: Threads = None,
+    every_hour: EveryHour = True,
     language: Language = None,
     json: Json = False,
 ) -> None:
@@ -89,24 +108,11 @@ def plan(
         from planner.casefile import read_case
 
         text = console.words(language)
-        if history is not None and outlook is not None:
-            raise UsageError(
-                [{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}]
-            )
-        if map and history is None:
-            raise UsageError(
-                [{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}]
-            )
         read = _for_quantile(read_case(case), quantile)
-        ahead: Outlook | None = None
-        if history is not None:
-            ahead = _forecast(read, history, map, seed, text, quiet=json)
-        elif outlook is not None:
-            from forecasts.outlook import Outlook
-
-            ahead = Outlook.load(outlook)
+        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json)
         folder = out or Path("out") / case.stem
-        _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json)
+        check = time_limit + HOURLY_CHECK_S if every_hour else None
+        _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
 
 def _for_quantile(case: Case, q: float | None) -> Case:
@@ -119,13 +125,50 @@ def _for_quantile(case: Case, q: float | None) -> Case:
     return case.model_copy(update={"risk": Risk(objective=OneFuture(kind="quantile", q=q))})
 
 
-def _forecast(case: Case, path: Path, maps: list[str] | None, seed: int, text: Wording, *, quiet: bool) -> Outlook:
+def outlook_given(
+    case: Case,
+    history: Path | None,
+    outlook: Path | None,
+    maps: list[str] | None,
+    seed: int,
+    text: Wording,
+    *,
+    quiet: bool,
+    evaluation: int | None = None,
+) -> Outlook | None:
+    """The outlook of --history or --outlook; None when the case's own demand is meant.
+
+    evaluation: how many futures to judge on are drawn from a history. Raises UsageError for options that do not fit.
+    """
+    if history is not None and outlook is not None:
+        raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
+    if maps and history is None:
+        raise UsageError([{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}])
+    if history is not None:
+        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation)
+    if outlook is None:
+        return None
+    from forecasts.outlook import Outlook
+
+    return Outlook.load(outlook)
+
+
+def _forecast(
+    case: Case,
+    path: Path,
+    maps: list[str] | None,
+    seed: int,
+    text: Wording,
+    *,
+    quiet: bool,
+    evaluation: int | None = None,
+) -> Outlook:
     from api import console
     from api.cli.demand import outlook_of_file
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_of_file(case, path, maps, seed)
+    outlook, quality = outlook_of_file(case, path, maps, seed, evaluation)
     if not quiet:
         sentences = quality.sentences()
         for sentence in sentences[:MOST_REMARKS]:
@@ -146,16 +189,19 @@ def _plan(
     text: Wording,
     *,
     as_json: bool,
+    check_seconds: float | None,
 ) -> None:
     from api import console
     from planner.planning import make_plan
+    from planner.refine import HourlyCheck
     from planner.report import write_report
     from planner.solve.limits import Limits
 
     limits = Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)
     folder.mkdir(parents=True, exist_ok=True)
-    with _stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
-        found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop)
+    with stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
+        check = None if check_seconds is None else HourlyCheck(seconds=check_seconds)
+        found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
     found.save(folder)
     report = write_report(found, folder / "report.html", text.language)
     open_gap = bool(found.certificate["gap"] > gap)
@@ -180,7 +226,7 @@ def _plan(
 
 
 @contextmanager
-def _stopping(text: Wording) -> Iterator[threading.Event]:
+def stopping(text: Wording) -> Iterator[threading.Event]:
     """An event that the first Ctrl-C sets; the second one interrupts for good."""
     from api import console
 
