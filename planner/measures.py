@@ -29,11 +29,30 @@ class Meter:
 
 def read_meter(inst: Instance, values: Values, days: Days) -> Meter:
     """docs/model.md, energy: kW = PUE sum_k [idle cap + dynamic busy]."""
+    return _meter(inst, values, days, values["campaign_share"])
+
+
+def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
+    """(B, S, T) the least billed demand that covers every step of every typical day; 0 where none is charged.
+
+    A running campaign counts with all its modules, however small its share of the period.
+    """
+    kw = _meter(inst, values, days, values["campaign_on"]).facility_kw  # (F, T, D, S, H)
+    used = (inst.weight > 0)[None, :, :, None, None]
+    top = np.where(used, kw, 0.0).max(axis=(2, 4))
+    out = np.zeros((inst.branches, *top.shape[:0:-1]))
+    for f, b in enumerate(inst.branch_of):
+        out[b] = np.maximum(out[b], top[f].T)
+    charged = np.array([s.demand_charge_per_kw_month > 0 for s in inst.case.sites])
+    return np.asarray(out * charged[:, None], float)
+
+
+def _meter(inst: Instance, values: Values, days: Days, running: FloatArray) -> Meter:
     total, _ = leased(inst, values)
     capacity = (values["stock"] + total)[inst.branch_of]  # (F, S, K, T)
     stays = np.array([not inst.workload(j).preemptible for j in inst.of_kind_training()], float)
     held = np.einsum("bjskt,jk,j->bskt", values["gangs"], gang_sizes(inst), stays)
-    held = held + np.einsum("bcskt,ck->bskt", values["campaign_share"], campaign_sizes(inst))
+    held = held + np.einsum("bcskt,ck->bskt", running, campaign_sizes(inst))
     busy = np.moveaxis(days.busy, (3, 4), (1, 2)) + held[inst.branch_of][..., None, None]
     used = (inst.weight > 0)[None, None, None, :, :, None]
     busy = busy * used

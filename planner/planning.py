@@ -20,6 +20,7 @@ from planner.extract import decision_tables, master_values
 from planner.extract_days import day_tables
 from planner.horizon import DayRules, given_demand, outlook_demand
 from planner.measures import (
+    billed_power,
     capacity_table,
     carbon_table,
     cost_table,
@@ -34,9 +35,11 @@ from planner.program.instance import Instance
 from planner.refine import HourlyCheck, refined
 from planner.relax import service_slack, smallest_relaxation
 from planner.scenarios.decisions import DECIDED, decisions_of
-from planner.solve import Limits, Progress, Solution, WarmStart, solve
+from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
 from planner.tables import TABLES
 from planner.verify import Verification, verify
+
+_ROUNDING = 2e-6
 
 ProgressCall = Callable[[Progress], None]
 Amend = Callable[[Program], Program]
@@ -163,8 +166,10 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
     """Tables, measures, checks and summary of a solution."""
     inst: Instance = program.facts["instance"]
     values = master_values(program, solution.x)
-    tables = decision_tables(inst, program, values)
     days = day_tables(inst, program, solution.blocks, values["gangs"])
+    # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
+    values["billed_kw"] = billed_power(inst, values, days)
+    tables = decision_tables(inst, program, values)
     meter = read_meter(inst, values, days)
     tables |= {
         "placement": days.placement,
@@ -177,13 +182,14 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         "costs": cost_table(inst, program, values, days, meter),
     }
     tables = {name: tables[name] for name in TABLES}
-    objective = solution.objective * program.money_unit
-    verification = verify(case, demand, tables, objective=objective)
+    verification = verify(case, demand, tables)
     verification.require()
+    objective, bound = verification.objective, solution.bound * program.money_unit
+    _agree(objective, bound, solution.objective * program.money_unit)
     certificate: dict[str, Any] = {
         "objective": objective,
-        "bound": solution.bound * program.money_unit,
-        "gap": solution.gap,
+        "bound": min(bound, objective),
+        "gap": relative_gap(objective, min(bound, objective)),
         "status": solution.status,
         "seconds": solution.seconds,
         "route": solution.route,
@@ -205,6 +211,18 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         tuple(notes),
         provenance(case, demand),
     )
+
+
+def _agree(objective: float, bound: float, claimed: float) -> None:
+    """The recomputed cost must be what the engine claimed (or less, by billed power) and not below its bound.
+
+    Raises ArithmeticError: a bound above a plan's cost would mean a proof that proves nothing.
+    """
+    room = _ROUNDING * max(abs(objective), 1.0)
+    if objective > claimed + room:
+        raise ArithmeticError(f"the engine claimed a cost of {claimed:,.2f}, the plan's tables cost {objective:,.2f}")
+    if bound > objective + 10 * room:
+        raise ArithmeticError(f"the engine's bound {bound:,.2f} lies above the cost {objective:,.2f} of its own plan")
 
 
 def coefficient_range(program: Program) -> dict[str, float]:

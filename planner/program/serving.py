@@ -90,7 +90,7 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     yield_most, yield_least: active_jskh <= G gangs; sum_h delta_h active >= (1 - max_yield) sum_h delta_h G gangs
     bandwidth: sum_w m_w flow_wrsh 8/3600 <= bandwidth_rs
     minimum_service: sum_rh delta_h shortfall_wrh <= (1 - minimum_service_w) sum_rh delta_h D_wrh + slack
-    demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_s / PUE_s
+    demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_s / PUE_s + over_billed_s
     utilisation_part: N sum delta busy + slack >= alloc
     """
     H, hours = inst.days.steps, inst.step_hours
@@ -165,6 +165,8 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     charge_at = np.full(S, -1)
     charge_at[charged] = np.arange(len(charged))
     row = block.row("demand_charge", (len(charged), H), upper=0.0)
+    # Every point of the master must have a dispatch: power above the billed one costs more than billing it.
+    block.add(row, block.column("over_billed", len(charged))[:, None], -1.0)
     for columns, site, kind_ in ((load, s, k), (active, js, jk)):
         metered = charge_at[site] >= 0
         block.add(row[charge_at[site[metered]]], columns[metered], inst.dynamic_kw[kind_[metered], None])
@@ -216,6 +218,11 @@ def day_costs(inst: Instance, layout: Layout, origins: Origins, cells: Cells, pe
     ):
         cost[layout.columns[name]] = per_kw[s] * inst.dynamic_kw[k][:, None]
     cost[layout.columns["shortfall"]] = inst.shortfall_cost[origins.workload][:, None] * hours
+    charged = charged_sites(inst)
+    charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in charged]) / inst.money_unit
+    months = inst.case.horizon.months_per_period
+    rare = float(inst.probability.min()) * max(float(inst.weight[period, day]), 1e-9)
+    cost[layout.columns["over_billed"]] = 1.05 * charge * months * inst.pue[period, day, charged] / rare
     service, limits = hard_prices(inst)
     cost[layout.columns["slack_service"]] = service[service_workloads(inst)]
     cost[layout.columns["slack_limit"]] = limits
