@@ -102,10 +102,10 @@ def test_totals_pull_the_series_only_when_asked() -> None:
 
 
 def test_a_young_series_follows_the_launches_of_others() -> None:
-    past = history(150 * 168, series=4, noise=0.05)
+    past = history(100 * 168, series=4, noise=0.05)
     values = past.values.copy()
     hours = np.arange(values.shape[1])
-    for row, week in enumerate((20, 40, 50, 140)):
+    for row, week in enumerate((10, 20, 30, 90)):
         since = hours / 168 - week
         values[row] *= np.where(since >= 0, 0.2 + 0.8 * (1 - np.exp(-np.maximum(since, 0) / 15)), 0.0)
     young = History(past.series, past.index, values, past.burst)
