@@ -17,7 +17,7 @@ from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Arrays, Layout, Program
 from planner.program.build import build_program
-from planner.scenarios.decisions import BUILDING, decisions_of, fixed
+from planner.scenarios.decisions import BUILDING, DECIDED, decisions_of, fixed
 from planner.scenarios.scenario import (
     Averse,
     BringForward,
@@ -63,9 +63,12 @@ def plan_rule(
         case MeanValue():
             return planned(world.case, world.mean)
         case Stochastic():
+            start = start or median_start(world, world.case, limits, stop)
             return planned(world.case, world.futures)
         case Averse(alpha=alpha, weight=weight):
-            return planned(with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight)), world.futures)
+            averse = with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight))
+            start = start or median_start(world, averse, limits, stop)
+            return planned(averse, world.futures)
         case QuantileOf(q=q):
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
@@ -77,6 +80,22 @@ def plan_rule(
             return brought_forward(base, periods, limits=limits, on_progress=on_progress, stop=stop)
         case WaitAndSee():
             raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
+
+
+def median_start(world: World, case: Case, limits: Limits, stop: threading.Event | None) -> WarmStart | None:
+    """The P50 decisions for every future: a first two-stage plan where the search may find none in time."""
+    try:
+        simple = plan_demand(world.case, world.median, limits=replace(limits, gap=max(limits.gap, 0.01)), stop=stop)[0]
+    except PlanError:
+        return None
+    values = decisions_of(simple).branch(0)
+    program = build_program(case, world.futures)
+    x = np.zeros(program.master.columns)
+    for name in DECIDED:
+        index = program.layout.columns[name]
+        real = index >= 0
+        x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
+    return WarmStart(x)
 
 
 def with_risk(case: Case, objective: CVaR | Quantile) -> Case:

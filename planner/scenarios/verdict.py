@@ -39,6 +39,8 @@ _MESSAGES = {
         "the worst future ({regret}).",
         "more": "Building further ahead ({more}) pays once an unserved PFLOPS-hour costs more than {price}; "
         "today it costs {today}.",
+        "times": "Building further ahead ({more}) pays once unserved demand costs more than {factor} times what it "
+        "costs today.",
         "most": "Nothing compared builds further ahead at less unserved demand: {best} is already the most cautious.",
         "never": "Building further ahead ({more}) saves no unserved demand, so it does not pay at any shortage cost.",
         "always": "Building further ahead ({more}) costs no more even if unserved demand were free, but is not "
@@ -54,6 +56,7 @@ _MESSAGES = {
         "risk": "该方案有 {short} 的需求缺口和价值 {idle} 的闲置算力；最坏情景下后悔值最小的是{careful}（{regret}）。",
         "risk_same": "该方案有 {short} 的需求缺口和价值 {idle} 的闲置算力，在最坏情景下的后悔值也最小（{regret}）。",
         "more": "当每 PFLOPS·小时缺口的成本高于 {price} 时，更超前的{more}才划算；目前为 {today}。",
+        "times": "当需求缺口的成本超过目前的 {factor} 倍时，更超前的{more}才划算。",
         "most": "所比较的方案中没有更超前且缺口更少的方案：{best}已最为谨慎。",
         "never": "更超前的{more}并不减少缺口，因此无论缺口成本多高都不划算。",
         "always": "即使缺口没有代价，更超前的{more}成本也不更高，但优势未超过抽样噪声。",
@@ -114,12 +117,17 @@ def verdict(tables: Tables, currency: str, futures: int, sampled: bool) -> dict[
     pairs = pairs[pairs["less"] == best]
     if len(pairs):
         more = str(pairs["more"].iloc[0])
+        found["factor"] = look("break_even", "shortage_factor", less=best, more=more)
         found["price"] = look("break_even", "shortage_per_pflops_hour", less=best, more=more)
         found["today"] = look("break_even", "today_per_pflops_hour", less=best, more=more)
     out: dict[str, Any] = {}
     for language in ("en", "zh-CN"):
         out[language] = _sentences(tables, wording(language), chosen, found, second, more, currency, futures, sampled)
-    out["numbers"] = [{"value": n.value, "table": n.table, "where": dict(n.where), "column": n.column} for n in numbers]
+    out["numbers"] = [
+        {"value": n.value, "table": n.table, "where": dict(n.where), "column": n.column}
+        for n in numbers
+        if np.isfinite(n.value)
+    ]
     return out
 
 
@@ -163,10 +171,13 @@ def _sentences(
     middle = said["risk_same" if careful == best else "risk"].format(**risk)
     if more is None:
         last = said["most"].format(best=name(best))
-    elif not np.isfinite(found["price"]):
+    elif not np.isfinite(found["factor"]):
         last = said["never"].format(more=name(more))
-    elif found["price"] <= 0:
+    elif found["factor"] <= 0:
         last = said["always"].format(more=name(more))
+    elif not np.isfinite(found["price"]):
+        # less money is lost, but not fewer PFLOPS-hours: other workloads go unserved
+        last = said["times"].format(more=name(more), factor=words.number(found["factor"]))
     else:
         last = said["more"].format(more=name(more), price=money(found["price"]), today=money(found["today"]))
     return [first, middle, last]
