@@ -45,6 +45,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
     outcome = attempts(arrays, max(control.left(), 0.1))
     if outcome.status != "optimal" or outcome.x is None or outcome.duals is None:
         return None
+    control.raise_bound(outcome.bound)
     row = merged.master.rows
     owner, constants, slopes = [], [], []
     for i, block in enumerate(merged.blocks):
@@ -78,10 +79,12 @@ def relax(
     rounds: int,
     is_exact: bool,
     bound: float = -np.inf,
+    until: float = np.inf,
 ) -> Relaxed:
     """In-out rounds until the relaxation's own gap is at most `target`. Raises HaltedError when the search is ended.
 
-    start: a point that satisfies the master's linear rows.
+    start: a point that satisfies the master's linear rows. until: seconds since the solve began after which it ends
+    anyway.
     """
     control.phase = phase
     pool = master.pool
@@ -107,7 +110,7 @@ def relax(
         outer = outcome.x[: master.columns]
         points.append(outer)
         control.note_relaxation(value if is_exact else np.inf, bound)
-        if relative_gap(value, bound) <= target or control.done:
+        if relative_gap(value, bound) <= target or control.halted or control.seconds > until:
             break
         x = OUT * outer + (1 - OUT) * inner
     return Relaxed(inner, value, bound, points[-8:])

@@ -29,6 +29,8 @@ MERGED_STEPS = 6
 MERGED_BLOCK_COLUMNS = 20_000
 # Gap of the relaxation at which the search for whole numbers starts: the cuts it adds also go on raising the bound.
 RELAXATION_GAP = 0.002
+# A plan must stand in the end: the search starts at the latest after this share of the time.
+RELAXATION_SHARE = 0.4
 # Cuts handed on for a later solve: those tight at the last points.
 KEPT_POINTS = 12
 
@@ -48,17 +50,34 @@ def decompose(
     search: Search | None = None
     try:
         try:
-            relaxed = _relaxation(program, master, exact, lanes, control, start, coarse)
-            if relaxed is not None and program.master.integer.any():
+            whole = bool(program.master.integer.any())
+            rough = _rough(program, master, lanes, control, start, coarse)
+            if rough is not None and whole:
+                search = Search(program, master, exact, control, rough)
+                if start is not None and len(start.x) == program.master.columns:
+                    search.try_plan(start.x)
+                search.early_plan()
+            relaxed = None
+            if rough is not None:
+                target = control.limits.gap
+                if whole:
+                    target = min(RELAXATION_GAP, max(0.4 * control.limits.gap, 1e-6))
+                relaxed = relax(
+                    master,
+                    exact,
+                    control,
+                    rough.x,
+                    phase="relaxation",
+                    target=target,
+                    rounds=200,
+                    is_exact=True,
+                    bound=rough.bound,
+                    until=RELAXATION_SHARE * control.limits.seconds if whole else np.inf,
+                )
+            if relaxed is not None and search is not None:
                 began = time.monotonic()
                 exact.evaluate(relaxed.x)
-                effort = Effort.for_evaluation(time.monotonic() - began)
-                search = Search(program, master, exact, control, relaxed, effort)
-                if start is not None and len(start.x) == program.master.columns:
-                    plan = search.rounded(start.x)
-                    if plan is not None:
-                        search.offer(plan)
-                        search.polish(plan)
+                search.enter(relaxed, Effort.for_evaluation(time.monotonic() - began))
                 search.run()
             elif relaxed is not None:
                 control.offer(relaxed.value, relaxed.x)
@@ -77,46 +96,36 @@ def decompose(
         lanes.close()
 
 
-def _relaxation(
+def _rough(
     program: Program,
     master: CutMaster,
-    exact: Evaluator,
     lanes: Lanes,
     control: Control,
     start: WarmStart | None,
     coarse: Coarse | None,
 ) -> Relaxed | None:
-    """The linear relaxation to RELAXATION_GAP; None when the time ended before."""
+    """A point near the relaxation's optimum, from old cuts or merged steps; None when the time ended before."""
     point: FloatArray | None = None
     if start is not None and start.cuts is not None:
         known = still_valid(program, start.cuts)
         if known is not None:
             master.pool.add(*known)
-    if start is not None and len(start.x) == program.master.columns and len(master.pool):
-        outcome = master.linear(max(control.left(), 1.0))
-        point = None if outcome.x is None else outcome.x[: program.master.columns]
+            outcome = master.linear(max(control.left(), 1.0))
+            point = None if outcome.x is None else outcome.x[: program.master.columns]
+    if point is not None:
+        return Relaxed(point, np.inf, -np.inf, [point])
     control.phase = "merged steps in one piece"
-    if point is None:
-        point = _first_point(program, master, control, coarse)
+    point = _first_point(program, master, control, coarse)
     if point is None:
         return None
-    target = (
-        min(RELAXATION_GAP, max(0.4 * control.limits.gap, 1e-6))
-        if program.master.integer.any()
-        else (control.limits.gap)
-    )
-    bound = -np.inf
     largest = max(len(b.cost) for b in program.blocks)
-    if coarse is not None and largest >= MERGED_BLOCK_COLUMNS and start is None:
-        merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
-        rough = relax(
-            master, merged, control, point, phase="relaxation, merged steps", target=0.003, rounds=15, is_exact=False
-        )
-        merged.close()
-        point, bound = rough.x, rough.bound
-    return relax(
-        master, exact, control, point, phase="relaxation", target=target, rounds=200, is_exact=True, bound=bound
-    )
+    if coarse is None or largest < MERGED_BLOCK_COLUMNS:
+        return Relaxed(point, np.inf, -np.inf, [point])
+    merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
+    phase = "relaxation, merged steps"
+    rough = relax(master, merged, control, point, phase=phase, target=0.003, rounds=15, is_exact=False)
+    merged.close()
+    return rough
 
 
 def _first_point(program: Program, master: CutMaster, control: Control, coarse: Coarse | None) -> FloatArray | None:

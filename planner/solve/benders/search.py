@@ -200,6 +200,28 @@ class Search:
         return outcome
 
     # ---- parts of the search
+    def enter(self, relaxed: Relaxed, effort: Effort) -> None:
+        """Go on from a better relaxation than the one at the start."""
+        self.relaxed, self.effort = relaxed, effort
+        self.base = [*self.base[-3:], *relaxed.points]
+
+    def try_plan(self, x: FloatArray) -> None:
+        """Evaluate the whole numbers of x, with the rest of the master at its best for them."""
+        plan = self.rounded(x)
+        if plan is not None:
+            self.offer(plan)
+
+    def early_plan(self) -> None:
+        """Any plan at once, so that there is one whenever the search is stopped: one solve, one evaluation."""
+        self.control.phase = "early plan"
+        model = self.whole_numbers(self.master.model())
+        self._holding_earnest()(model)
+        outcome = self.solve(model, 4.0, 1e-2)
+        if outcome.x is None:
+            outcome = self.solve(self.whole_numbers(self.master.model()), 12.0, 2e-2)
+        if outcome.x is not None:
+            self.try_plan(outcome.x[: self.columns])
+
     def _holding(self, x: FloatArray) -> Callable[[MasterModel], None]:
         """The edit that holds the switches of x."""
         held, value_of = self.names.on, np.round(x[self.names.on])
@@ -267,13 +289,18 @@ class Search:
 
     def first_plans(self) -> None:
         """Hold on what the relaxation orders in earnest (at least half a smallest order), and settle the rest."""
-        names = self.names
-        x = self.relaxed.x.copy()
-        if len(names.on):
-            x[names.on] = x[names.orders] >= 0.5 * self._smallest_order()
-        self.polish(x)
+        self.polish(self._earnest())
         if self.control.x is None and not self.control.done:
             self._settle(lambda model: None)
+
+    def _earnest(self) -> FloatArray:
+        x = self.relaxed.x.copy()
+        if len(self.names.on):
+            x[self.names.on] = x[self.names.orders] >= 0.5 * self._smallest_order()
+        return x
+
+    def _holding_earnest(self) -> Callable[[MasterModel], None]:
+        return self._holding(self._earnest())
 
     def _smallest_order(self) -> FloatArray:
         """(pairs,) what the rows order >= minimum x switch say, at least one module."""
