@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from api import problems
 from api.jobs.port import JobEngine
 from api.metrics import Measured, Metrics
-from api.routes import cases, forecasts, health, histories, pages, plans
+from api.routes import cases, comparisons, forecasts, health, histories, pages, plans, questions, replays
 from api.security import Guard
 from api.services import Services, default_engine
 from api.settings import Settings
@@ -45,8 +45,10 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
     )
     app.state.services = services
     app.state.metrics = Metrics()
-    for router in (cases, histories, forecasts, plans, health, pages):
-        app.include_router(router.router)
+    for routes in (cases, histories, forecasts, plans, comparisons, replays, questions, health, pages):
+        app.include_router(routes.router)
+    for below_plans in (replays, questions):
+        app.include_router(below_plans.asking)
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Measured, metrics=app.state.metrics)

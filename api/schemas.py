@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -150,8 +150,8 @@ class ForecastRequest(ForecastOptions):
         return self
 
 
-class PlanRequest(BaseModel):
-    """A plan from a stored case and a demand: a history, an outlook (a finished forecast), or the case's own."""
+class DemandRequest(BaseModel):
+    """A stored case and a demand for it: a history, an outlook (a finished forecast), or the case's own."""
 
     name: Name = ""
     case_id: ResourceId
@@ -159,10 +159,9 @@ class PlanRequest(BaseModel):
     forecast_id: ResourceId | None = None
     limits: LimitsRequest = LimitsRequest()
     forecast: ForecastOptions = ForecastOptions()
-    model_config = _example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
 
     @model_validator(mode="after")
-    def _one_demand(self) -> PlanRequest:
+    def _one_demand(self) -> Self:
         if self.history_id is not None and self.forecast_id is not None:
             raise ValueError("found history_id and forecast_id; allowed: one of them, or neither")
         return self
@@ -171,6 +170,67 @@ class PlanRequest(BaseModel):
     @classmethod
     def _null_is_default(cls, value: object) -> object:
         return {} if value is None else value
+
+
+class PlanRequest(DemandRequest):
+    """A plan from a stored case and a demand: a history, an outlook (a finished forecast), or the case's own."""
+
+    every_hour: bool = Field(
+        True, description="With an outlook: dispatch every hour under the orders and add days that typical days missed."
+    )
+    model_config = _example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
+
+
+class ComparisonRequest(DemandRequest):
+    """Build-ahead scenarios on one case and demand. `limits` hold for each plan."""
+
+    scenarios: Annotated[list[Json], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Each with id, names, rule, levers, overrides and demand; the standard seven if left out."
+    )
+    evaluation_futures: Annotated[int, Field(ge=1, le=5000)] | None = Field(
+        None, description="Futures that all scenarios are judged on; as many as the outlook has if left out."
+    )
+    model_config = _example(
+        {
+            "name": "how far ahead",
+            "case_id": examples.CASE_ID,
+            "scenarios": [
+                {"id": "jit", "names": {"en": "Just in time", "zh": "不超前"}, "rule": {"kind": "just_in_time"}},
+                {"id": "ahead", "names": {"en": "Ahead", "zh": "适度超前"}, "rule": {"kind": "ratio", "ratio": 1.2}},
+            ],
+            "limits": {"seconds": 60, "gap": 0.01},
+        }
+    )
+
+
+class WhyNotRequest(BaseModel):
+    """Why not at least (or at most) so many modules of these orders? A field left out means any."""
+
+    site: Name | None = None
+    module_type: Name | None = None
+    period: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="By number; the first is 0.")
+    sense: Literal["at_least", "at_most"] = "at_least"
+    modules: Annotated[int, Field(ge=0, le=10**7)] = 1
+    limits: LimitsRequest = LimitsRequest()
+    model_config = _example({"site": "near", "module_type": "m128", "modules": 2, "limits": {"seconds": 60}})
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _null_is_default(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+class Explanation(BaseModel):
+    """Rows about a finished plan; they never change."""
+
+    plan_id: str
+    rows: list[Json]
+    model_config = _example(
+        {
+            "plan_id": examples.PLAN_ID,
+            "rows": [{"family": "site_power", "where": "near 2027Q1", "unit": "MW", "price": 3.1e6}],
+        }
+    )
 
 
 class RunState(BaseModel):
@@ -220,6 +280,8 @@ class RunState(BaseModel):
             links["result"] = f"{here}/result"
             if run.kind == "plan":
                 links |= {"tables": f"{here}/tables", "report": f"{here}/report"}
+            elif run.kind in ("comparison", "replay"):
+                links["tables"] = f"{here}/tables"
         elif not run.is_final:
             links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}
         return cls(

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any, Protocol
 
 Json = dict[str, Any]
+Tell = Callable[[Json], None]
 
 OUT_OF_MEMORY = "solver-out-of-memory"
 CRASHED = "solver-crashed"
@@ -48,4 +49,4 @@ class WorkError(Exception):
 class Work(Protocol):
     """The signature of `run` in a work module: writes its files below `out` and returns the summary (JSON)."""
 
-    def __call__(self, task: Task, out: Path, tell: Callable[[Json], None], stop: Event) -> Json: ...
+    def __call__(self, task: Task, out: Path, tell: Tell, stop: Event) -> Json: ...

@@ -6,14 +6,17 @@ Everything heavy is imported where it is used: a child that reads a history need
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from api.jobs.task import Json, Task, WorkError
+from api.jobs import analysis
+from api.jobs.demand import case_and_outlook, forecast_config, history_of
+from api.jobs.task import Json, Task, Tell, WorkError
 
-Tell = Callable[[Json], None]
+_HOURLY_CHECK_S = 60.0  # beyond the solve's own time limit
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
@@ -21,14 +24,40 @@ def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     does = _WORK.get(task.kind)
     if does is None:
         raise WorkError("internal", f"work of the kind {task.kind!r} is not known")
+    if task.kind in _PLANNING:
+        with _planning():
+            return does(task, out, tell, stop)
     return does(task, out, tell, stop)
+
+
+@contextmanager
+def _planning() -> Iterator[None]:
+    """Errors of planning become problems of their kind, with every fault."""
+    from forecasts.forecast import ForecastError
+    from forecasts.history import HistoryError
+    from planner.casefile import CaseError
+    from planner.errors import InfeasibleError, PlanError, StoppedError
+
+    kinds: tuple[tuple[type[Exception], str], ...] = (
+        (CaseError, "invalid-case"),
+        (HistoryError, "invalid-history"),
+        (ForecastError, "forecast-impossible"),
+        (InfeasibleError, "infeasible"),
+        (StoppedError, "stopped-early"),
+        (PlanError, "plan-impossible"),
+    )
+    try:
+        yield
+    except tuple(kind for kind, _ in kinds) as fault:
+        slug = next(slug for kind, slug in kinds if isinstance(fault, kind))
+        raise WorkError(slug, str(fault), _faults(fault)) from fault
 
 
 def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from forecasts.history import HistoryError
 
     try:
-        _history, report = _history_of(task)
+        _history, report = history_of(task)
     except HistoryError as fault:
         raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
     return dict(report.to_json())
@@ -41,9 +70,9 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from planner.casefile import CaseError, case_from
 
     tell({"phase": "forecast", "seconds": 0.0})
-    config = _config(task.request)
+    config = forecast_config(task.request)
     try:
-        history, _report = _history_of(task)
+        history, _report = history_of(task)
         if "case" in task.inputs:
             case = case_from(json.loads(task.inputs["case"].read_bytes()))
             outlook, report = outlook_for(case, history, config=config)
@@ -86,43 +115,18 @@ def _weeks_table(outlook: Any, report: Any) -> Any:
 
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    from api.intake import outlook_for
-    from forecasts.forecast import ForecastError
-    from forecasts.history import HistoryError
-    from forecasts.outlook import Outlook
-    from planner.casefile import CaseError, case_from
-    from planner.errors import InfeasibleError, PlanError, StoppedError
     from planner.planning import make_plan
+    from planner.refine import HourlyCheck
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
 
-    try:
-        case = case_from(json.loads(task.inputs["case"].read_bytes()))
-        outlook: Outlook | None = None
-        if "outlook" in task.inputs:
-            outlook = Outlook.load(task.inputs["outlook"])
-        elif "history" in task.inputs:
-            tell({"phase": "forecast", "seconds": 0.0})
-            outlook, _report = outlook_for(case, _history_of(task)[0], config=_config(task.request["forecast"]))
+    def on_progress(progress: Progress) -> None:
+        tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
 
-        def on_progress(progress: Progress) -> None:
-            tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
-
-        plan = make_plan(
-            case, outlook=outlook, limits=Limits(**task.request["limits"]), on_progress=on_progress, stop=stop
-        )
-    except CaseError as fault:
-        raise WorkError("invalid-case", str(fault), _faults(fault)) from fault
-    except HistoryError as fault:
-        raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
-    except ForecastError as fault:
-        raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
-    except InfeasibleError as fault:
-        raise WorkError("infeasible", str(fault), _faults(fault)) from fault
-    except StoppedError as fault:
-        raise WorkError("stopped-early", str(fault), _faults(fault)) from fault
-    except PlanError as fault:
-        raise WorkError("plan-impossible", str(fault), _faults(fault)) from fault
+    case, outlook = case_and_outlook(task, tell)
+    limits = Limits(**task.request["limits"])
+    check = HourlyCheck(seconds=limits.seconds + _HOURLY_CHECK_S) if task.request.get("every_hour") else None
+    plan = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
     plan.save(out)
     for path in (out / "tables").glob("*.csv"):
         path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
@@ -139,25 +143,6 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     text = report_html(plan, task.request["language"], downloads=False)
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}
-
-
-def _history_of(task: Task) -> tuple[Any, Any]:
-    from forecasts.history import SeriesMapping, read_history
-
-    given = task.request.get("mapping") or {}
-    mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None
-    return read_history(
-        task.inputs["history"],
-        timezone=task.request["timezone"],
-        mapping=mapping,
-        max_rows=task.request.get("max_rows"),
-    )
-
-
-def _config(options: Json) -> Any:
-    from forecasts.forecast import ForecastConfig
-
-    return ForecastConfig(**{name: options[name] for name in ("seed", "futures", "evaluation") if name in options})
 
 
 def _faults(fault: Any) -> list[Json]:
@@ -189,4 +174,10 @@ _WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {
     "forecast": _forecast,
     "plan": _plan,
     "report": _report,
+    "comparison": analysis.comparison,
+    "replay": analysis.replay,
+    "question": analysis.question,
+    "prices": analysis.prices,
+    "drivers": analysis.drivers,
 }
+_PLANNING = ("plan", "comparison", "replay", "question", "prices", "drivers")

@@ -1,0 +1,137 @@
+"""What is asked beside and after plans, inside the solve child: comparisons, replays, why-not, prices and drivers."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from api.jobs.task import Json, Task, Tell
+
+if TYPE_CHECKING:
+    from planner.comparison import Stage
+    from planner.plan import Plan
+    from planner.solve.progress import Progress
+
+PLAN_FILE = "plan/"
+"""How the inputs that are files of a plan begin; the rest is the file's path in the plan's folder."""
+
+
+def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Scenarios × futures. What is finished is kept by its content in `request["kept"]`, so that another attempt after
+    a crash goes on where the first one was. Raises what `planner.comparison.compare` raises.
+    """
+    from api.comparison_report import overview
+    from api.jobs.demand import case_and_outlook
+    from planner.comparison import compare
+    from planner.planning import settle_demand
+    from planner.scenarios import scenarios_from, standard_scenarios
+    from planner.solve.limits import Limits
+
+    case, outlook = case_and_outlook(task, tell)
+    asked = task.request["scenarios"]
+    begun = time.monotonic()
+
+    def on_progress(stage: Stage) -> None:
+        said = {name: getattr(stage, name) for name in ("scenario", "phase", "done", "total")}
+        tell(said | {"seconds": time.monotonic() - begun})
+
+    found = compare(
+        case,
+        outlook if outlook is not None else settle_demand(case)[1],
+        standard_scenarios() if asked is None else scenarios_from(asked),
+        limits=Limits(**task.request["limits"]),
+        evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
+        folder=Path(task.request["kept"]) if task.request.get("kept") else None,
+        on_progress=on_progress,
+        stop=stop,
+    )
+    found.save(out)
+    _without_csv(out)
+    _describe(out / "tables")
+    return {**found.summary, "scenarios": overview(found).to_dict("records")}
+
+
+def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """An hourly demand under a plan's orders; tables hour by hour."""
+    from api.replaying import read_table, replay_summary, replayed_future, save_tables
+    from planner.errors import Problem, StoppedError
+    from planner.replay import from_table
+    from planner.replay import replay as run
+
+    begun = time.monotonic()
+
+    def on_day(done: int, total: int) -> None:
+        if stop.is_set():
+            raise StoppedError([Problem("stop", f"a stop after {done} of {total} days", "letting it finish")])
+        tell({"phase": "replay", "done": done, "total": total, "seconds": time.monotonic() - begun})
+
+    plan = _plan_of(task)
+    future = replayed_future(plan, task.request["future"])
+    course = from_table(plan.case, read_table(task.inputs["demand"]))
+    found = run(plan.case, plan.tables, course, future=future, on_progress=on_day)
+    save_tables(found.tables, out / "tables")
+    _without_csv(out)
+    return replay_summary(plan, found, future)
+
+
+def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Why not: another solve of the plan's case with orders forced or held down."""
+    from planner.explain.what_if import Question, why_not
+    from planner.solve.limits import Limits
+
+    def on_progress(progress: Progress) -> None:
+        tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
+
+    asked = Question(**task.request["question"])
+    limits = Limits(**task.request["limits"])
+    found = why_not(_plan_of(task), asked, limits=limits, on_progress=on_progress, stop=stop)
+    return found.to_json()
+
+
+def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Shadow prices as rows."""
+    from planner.explain.prices import shadow_prices
+
+    return {"rows": shadow_prices(_plan_of(task)).to_dict("records")}
+
+
+def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """What drives every order, as rows."""
+    from planner.explain.drivers import order_drivers
+
+    return {"rows": order_drivers(_plan_of(task)).to_dict("records")}
+
+
+def _plan_of(task: Task) -> Plan:
+    """The plan whose files are among the inputs."""
+    from planner.plan import Plan
+
+    with TemporaryDirectory(prefix="tideplan-plan-") as folder:
+        for name, path in task.inputs.items():
+            if name.startswith(PLAN_FILE):
+                link = Path(folder) / name.removeprefix(PLAN_FILE)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.absolute())
+        return Plan.load(Path(folder))
+
+
+def _without_csv(out: Path) -> None:
+    for path in (out / "tables").glob("*.csv"):
+        path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
+
+
+def _describe(folder: Path) -> None:
+    from planner.scenarios.tables import COMPARISON_TABLES
+
+    def columns(table: Any) -> list[Json]:
+        return [{"name": c.name, "type": c.kind, "unit": c.unit, "description": c.description} for c in table.columns]
+
+    resources = [
+        {"name": table.name, "title": table.title, "schema": {"fields": columns(table)}}
+        for table in COMPARISON_TABLES.values()
+    ]
+    (folder / "schema.json").write_text(json.dumps({"resources": resources}, ensure_ascii=False), encoding="utf-8")

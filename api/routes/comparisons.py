@@ -1,0 +1,82 @@
+"""Comparisons: build-ahead scenarios × futures, as a durable run with tables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import Response
+
+from api.accept import IdempotencyKey, accept_run
+from api.problems import fault_json
+from api.resolve import resolve
+from api.routes.common import Prefer, answer_run, problems
+from api.routes.result_tables import add_table_routes
+from api.routes.runs import run_router
+from api.schemas import ComparisonRequest, RunState
+from api.security import Caller, Planner, ServicesDep
+from api.services import Services
+from api.store.runs import Run
+
+router = run_router("comparison", "comparisons")
+add_table_routes(router, "comparison", "comparisons")
+
+
+@router.post(
+    "",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    operation_id="create_comparison",
+)
+async def create(
+    services: ServicesDep,
+    caller: Planner,
+    asked: ComparisonRequest,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Plan every scenario, judge all plans on the same futures, and lay them side by side. The verdict stands in the
+    summary; progress names the scenario and its phase.
+    """
+    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
+    return await answer_run(services, run, "/v1/comparisons", prefer)
+
+
+def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: str | None) -> Run:
+    scenarios = asked.scenarios
+
+    def faults(document: bytes) -> list[dict[str, Any]]:
+        return [] if scenarios is None else scenario_faults(document, scenarios)
+
+    found = resolve(services, asked, faults)
+    request = found.request | {
+        "scenarios": scenarios,
+        "evaluation_futures": asked.evaluation_futures,
+        "kept": str((services.settings.data_folder / "cache" / "comparisons").absolute()),
+    }
+    if asked.evaluation_futures is not None:
+        request["forecast"] = {"evaluation": asked.evaluation_futures} | request["forecast"]
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="comparison",
+        name=asked.name or found.case.name,
+        asked=asked.model_dump(mode="json", exclude_none=True),
+        request=request,
+        inputs=found.inputs,
+    )
+
+
+def scenario_faults(document: bytes, scenarios: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every fault of the scenarios, alone and on the case of `document`."""
+    from planner.casefile import case_from
+    from planner.scenarios import ScenarioError, pose, scenarios_from
+
+    try:
+        pose(case_from(json.loads(document)), scenarios_from(scenarios))
+    except ScenarioError as error:
+        return [fault_json(one.pointer, one.found, one.allowed, kind=one.kind) for one in error.faults]
+    return []

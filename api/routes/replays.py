@@ -1,0 +1,87 @@
+"""Replays: a finished plan's orders against an uploaded hourly demand, as a durable run with tables."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api import examples
+from api.accept import IdempotencyKey, accept_run
+from api.routes.common import Prefer, answer_run, problems
+from api.routes.questions import plan_inputs
+from api.routes.result_tables import add_table_routes
+from api.routes.runs import finished_or_409, run_router
+from api.schemas import RunState
+from api.security import Caller, Planner, ServicesDep
+from api.services import Services
+from api.store.runs import Run
+from api.upload import Upload, receive
+
+router = run_router("replay", "replays")
+add_table_routes(router, "replay", "replays")
+asking = APIRouter(prefix="/v1/plans", tags=["replays"])
+
+_TABLE = {"type": "string", "format": "binary"}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
+            "application/vnd.apache.parquet": {"schema": _TABLE},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
+            },
+        },
+    }
+}
+
+
+async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
+    await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
+    return await receive(request, services.artifacts)
+
+
+@asking.post(
+    "/{id}/replays",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(404, 409, 413, 415, 429)
+    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    openapi_extra=_BODY,
+    operation_id="create_replay",
+)
+async def create(
+    services: ServicesDep,
+    caller: Planner,
+    id: str,
+    upload: Annotated[Upload, Depends(_upload)],
+    future: Annotated[
+        int | None, Query(ge=0, le=10_000, description="Whose late orders to take; the likeliest if left out.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Dispatch an hourly demand (timestamp, region, workload, value) under the plan's orders, held as they are."""
+    run = await asyncio.to_thread(_accept, services, caller, id, upload, future, idempotency_key)
+    return await answer_run(services, run, "/v1/replays", prefer)
+
+
+def _accept(
+    services: Services, caller: Caller, plan_id: str, upload: Upload, future: int | None, key: str | None
+) -> Run:
+    plan = finished_or_409(services, "plan", plan_id)
+    asked = {"plan_id": plan.id, "demand_sha256": upload.stored.sha256}
+    if future is not None:
+        asked["future"] = str(future)
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="replay",
+        name=plan.name,
+        asked=asked,
+        request={"future": future},
+        inputs=plan_inputs(plan) | {"demand": upload.stored.sha256},
+    )

@@ -1,0 +1,155 @@
+"""Comparisons, replays, questions and explanations at the edge: what is accepted, what refused, and that it runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import examples
+from api.app import create_app
+from api.settings import Settings
+from api.store import migrations
+from api.store.runs import Outcome
+
+JIT = {"id": "jit", "names": {"en": "Just in time", "zh": "不超前"}, "rule": {"kind": "just_in_time"}}
+AHEAD = {"id": "ahead", "names": {"en": "Ahead", "zh": "超前"}, "rule": {"kind": "ratio", "ratio": 1.3}}
+HOURS = "timestamp,region,workload,value\n" + "".join(f"2027-01-01 {h:02d}:00,east,chat,{40 + h}\n" for h in range(24))
+CSV = {"Content-Type": "text/csv"}
+
+
+def _case(client: TestClient) -> str:
+    id: str = client.post("/v1/cases", json=examples.CASE).json()["id"]
+    return id
+
+
+def _finished_plan(client: TestClient) -> str:
+    """A plan that is finished as far as the store knows; its one file holds nothing that can be read."""
+    services: Any = client.app.state.services  # type: ignore[attr-defined]
+    id: str = client.post("/v1/plans", json={"case_id": _case(client)}).json()["id"]
+    run = services.runs.begin_attempt(id, "test")
+    stored = services.artifacts.put_bytes(b"{}")
+    files = {"plan.json": {"sha256": stored.sha256, "bytes": stored.bytes}}
+    assert services.runs.publish(id, run.attempt, Outcome("finished", {"objective": 1.0}, None, files))
+    return id
+
+
+def test_a_comparison_is_accepted_once_per_key(idle: TestClient) -> None:
+    body = {"case_id": _case(idle), "scenarios": [JIT, AHEAD]}
+    first = idle.post("/v1/comparisons", json=body, headers={"Idempotency-Key": "c"})
+    again = idle.post("/v1/comparisons", json=body, headers={"Idempotency-Key": "c"})
+    assert (first.status_code, first.headers["location"]) == (202, f"/v1/comparisons/{first.json()['id']}")
+    assert first.json()["id"] == again.json()["id"]
+    assert [run["kind"] for run in idle.get("/v1/comparisons").json()["items"]] == ["comparison"]
+    assert idle.get(f"/v1/plans/{first.json()['id']}").status_code == 404
+    assert idle.post(f"{first.headers['location']}/cancel").json()["state"] == "cancelled"
+
+
+def test_every_fault_of_every_scenario_comes_at_once_with_those_of_the_request(idle: TestClient) -> None:
+    wrong = [{**JIT, "rule": {"kind": "ratio", "ratio": -1}}, {**AHEAD, "colour": "blue"}]
+    body = {"case_id": _case(idle), "scenarios": wrong, "history_id": "history_1"}
+    answer = idle.post("/v1/comparisons", json=body)
+    assert answer.status_code == 422
+    pointers = {error["pointer"] for error in answer.json()["errors"]}
+    assert pointers == {"/scenarios/0/rule/ratio", "/scenarios/1/colour", "/history_id"}
+
+
+def test_a_scenario_is_checked_on_the_case_itself(idle: TestClient) -> None:
+    beyond = {**JIT, "overrides": {"horizon": {"periods": -2}}}
+    answer = idle.post("/v1/comparisons", json={"case_id": _case(idle), "scenarios": [beyond, JIT]})
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {
+        "/scenarios/0/overrides/horizon/periods",
+        "/scenarios/1/id",
+    }
+
+
+def test_a_question_names_what_the_plan_s_case_does_not_have(idle: TestClient) -> None:
+    plan = _finished_plan(idle)
+    body = {"site": "mars", "module_type": "abacus", "period": 9, "modules": 2}
+    answer = idle.post(f"/v1/plans/{plan}/why-not", json=body)
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/site", "/module_type", "/period"}
+    good = idle.post(f"/v1/plans/{plan}/why-not", json={"site": "far", "modules": 2})
+    assert (good.status_code, good.headers["location"]) == (202, f"/v1/questions/{good.json()['id']}")
+    assert good.json()["request"]["plan_id"] == plan
+
+
+def test_what_needs_a_finished_plan_says_so(idle: TestClient) -> None:
+    waiting = idle.post("/v1/plans", json={"case_id": _case(idle)}).json()["id"]
+    for plan, code in ((waiting, 409), ("plan_0", 404)):
+        assert idle.post(f"/v1/plans/{plan}/why-not", json={}).status_code == code
+        assert idle.post(f"/v1/plans/{plan}/replays", content=HOURS, headers=CSV).status_code == code
+        assert idle.get(f"/v1/plans/{plan}/prices").status_code == code
+        assert idle.get(f"/v1/plans/{plan}/drivers").status_code == code
+
+
+def test_a_replay_keeps_its_demand_and_refuses_what_is_none(idle: TestClient) -> None:
+    plan = _finished_plan(idle)
+    accepted = idle.post(f"/v1/plans/{plan}/replays", content=HOURS, headers=CSV)
+    assert (accepted.status_code, accepted.headers["location"]) == (202, f"/v1/replays/{accepted.json()['id']}")
+    services: Any = idle.app.state.services  # type: ignore[attr-defined]
+    run = services.runs.get(accepted.json()["id"])
+    assert services.artifacts.read(run.inputs["demand"]).decode() == HOURS
+    assert idle.post(f"/v1/plans/{plan}/replays", content=b"", headers=CSV).status_code == 422
+    assert idle.post(f"/v1/plans/{plan}/replays", json={}).status_code == 415
+
+
+@pytest.fixture
+def true_service(tmp_path: Path) -> Iterator[TestClient]:
+    settings = Settings(data_folder=tmp_path)
+    migrations.upgrade(settings)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.1)
+        yield client
+
+
+@pytest.mark.slow
+def test_a_plan_is_replayed_questioned_explained_and_compared(true_service: TestClient) -> None:
+    client = true_service
+    limits = {"limits": {"seconds": 60, "gap": 0.01, "threads": 1}}
+    case = _case(client)
+    plan = _ended(client, lambda: client.post("/v1/plans", json={"case_id": case} | limits))
+    here = plan["links"]["self"]
+
+    replayed = _ended(client, lambda: client.post(f"{here}/replays", content=HOURS, headers=CSV))
+    assert replayed["summary"]["days"] == 1
+    (chat,) = replayed["summary"]["service"]
+    assert chat["demand_unit_hours"] == pytest.approx(sum(range(40, 64)))
+    hours = client.get(f"{replayed['links']['tables']}/hours").json()
+    assert hours["total"] == 24
+
+    asked = _ended(client, lambda: client.post(f"{here}/why-not", json={"site": "far", "modules": 50} | limits))
+    change = asked["summary"]
+    assert change["possible"] is False or change["most"] >= 0
+    rows = client.get(f"{here}/drivers").json()["rows"]
+    assert sum(row["modules"] for row in rows) == plan["summary"]["orders"]["modules"]
+    assert "rows" in client.get(f"{here}/prices").json()
+
+    body = {"case_id": case, "scenarios": [JIT, AHEAD]} | limits
+    compared = _ended(client, lambda: client.post("/v1/comparisons", json=body))
+    assert len(compared["summary"]["verdict"]["en"]) == 3
+    names = {one["name"] for one in client.get(compared["links"]["tables"]).json()["items"]}
+    assert {"scenarios", "costs", "regret", "frontier"} <= names
+    costs = client.get(f"{compared['links']['tables']}/costs").json()
+    means = {row[0]: row[2] for row in costs["rows"] if row[1] == "mean"}
+    assert means["ahead"] >= means["jit"] * (1 - 0.011)  # one future: more than it needs costs more, within the gaps
+
+
+def _ended(client: TestClient, ask: Callable[[], Any]) -> dict[str, Any]:
+    answer = ask()
+    assert answer.status_code == 202, answer.text
+    run: dict[str, Any] = answer.json()
+    deadline = time.monotonic() + 240
+    while run["state"] in ("queued", "running"):
+        assert time.monotonic() < deadline, run
+        time.sleep(0.3)
+        run = client.get(answer.headers["location"]).json()
+    assert run["state"] == "finished", json.dumps(run)
+    return run
