@@ -1,0 +1,154 @@
+"""compare, replay, why-not and explain on a case that is solved by hand: six modules for 30 units, 1 M each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from api.cli import app
+from api.cli.exits import Exit
+
+CASE: dict[str, Any] = {
+    "meta": {"name": "One of each", "as_of": "2026-11-01"},
+    "horizon": {"start": "2027-01-01", "periods": 2},
+    "regions": [{"id": "east", "names": {"en": "East", "zh": "东部"}}],
+    "sites": [{"id": "near", "names": {"en": "Near", "zh": "近"}, "power_mw": 2.0}],
+    "module_types": [{"id": "m", "names": "m", "cards": 10, "peak_pflops": 0.5, "power_peak_kw": 50, "capex": 1000000}],
+    "workloads": [{"id": "chat", "names": "Chat", "throughput": {"m": 0.5}, "shortfall_cost": 5000}],
+    "demand": {
+        "days": [{"id": "workday", "weight_days": 90}],
+        "step_hours": [8, 8, 8],
+        "futures": [{"series": [{"region": "east", "workload": "chat", "values": [10, 30, 20]}]}],
+    },
+}
+SCENARIOS = [
+    {"id": "jit", "names": {"en": "Just in time", "zh": "不超前"}, "rule": {"kind": "just_in_time"}},
+    {"id": "ahead", "names": {"en": "Double", "zh": "加倍"}, "rule": {"kind": "ratio", "ratio": 2.0}},
+]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"LC_ALL": "C.UTF-8"})
+
+
+@pytest.fixture(scope="module")
+def case_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("case") / "case.yaml"
+    path.write_text(yaml.safe_dump(CASE, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan_folder(case_file: Path) -> Path:
+    folder = case_file.parent / "plan"
+    done = run("plan", case_file, "--out", folder, "--threads", 1, "--gap", 0, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    return folder
+
+
+def test_two_modules_more_cost_what_two_modules_cost(plan_folder: Path) -> None:
+    before = json.loads((plan_folder / "plan.json").read_text("utf-8"))["summary"]
+    done = run("why-not", plan_folder, "--site", "near", "--type", "m", "--modules", 8, "--gap", 0, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    # Six modules are needed; what each costs over the horizon is a sixth of the six.
+    assert found["by_term"]["capex"] <= before["cost_by_term"]["capex"] / 3 * (1 + 1e-9)
+    assert found["cost"] > 0
+    assert found["least"] <= found["cost"] <= found["most"]
+    spoken = run("why-not", plan_folder, "--modules", 5, "--at-most", "--gap", 0)
+    assert spoken.exit_code == Exit.ok
+    assert spoken.stdout.startswith("at most 5 modules of any type at any site, any period: that costs ")
+    assert "shortfall" in spoken.stdout
+
+
+def test_what_cannot_be_done_is_answered_with_the_limit_in_the_way(plan_folder: Path) -> None:
+    done = run("why-not", plan_folder, "--modules", 41, "--json")  # 2 MW carry 40 modules of 50 kW
+    assert done.exit_code == Exit.infeasible, done.output
+    found = json.loads(done.stdout)
+    assert found["possible"] is False
+    assert found["impossible"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [(("--site", "mars"), "/site"), (("--type", "abacus"), "/module_type"), (("--period", "2040Q1"), "--period")],
+)
+def test_questions_about_what_is_not_there_are_refused(
+    plan_folder: Path, arguments: tuple[str, ...], place: str
+) -> None:
+    done = run("why-not", plan_folder, *arguments, "--json")
+    assert done.exit_code == Exit.bad_input
+    assert [fault["where"] for fault in json.loads(done.stdout)["error"]["faults"]] == [place]
+
+
+def test_a_replay_counts_every_hour(plan_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "day.csv"
+    # Six modules serve 30 units; 40 are asked for in ten hours, so 100 unit-hours are short.
+    rows = [f"2027-01-05 {h:02d}:00,east,chat,{40 if h < 10 else 20}" for h in range(24)]
+    path.write_text("timestamp,region,workload,value\n" + "\n".join(rows), encoding="utf-8")
+    done = run("replay", plan_folder, path, "--out", tmp_path / "out", "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    (chat,) = found["service"]
+    assert chat["demand_unit_hours"] == pytest.approx(680)
+    assert chat["shortfall_unit_hours"] == pytest.approx(100)
+    assert found["cost_by_term"]["shortfall"] == pytest.approx(100 * 5000, rel=0.05)  # discounted
+    assert (tmp_path / "out" / "hours.csv").read_text("utf-8").count("\n") == 25
+    spoken = run("replay", plan_folder, path, "--language", "zh-CN")
+    assert "缺口" in spoken.stdout
+
+
+def test_a_demand_that_does_not_fit_is_refused_with_every_fault(plan_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("timestamp,region,workload,value\n2027-01-05 00:00,mars,chess,-3\n", encoding="utf-8")
+    done = run("replay", plan_folder, path, "--json")
+    assert done.exit_code == Exit.bad_input
+    places = {fault["where"].split(",")[0] for fault in json.loads(done.stdout)["error"]["faults"]}
+    assert places == {"region", "workload", "value"}
+    assert run("replay", tmp_path, path, "--json").exit_code == Exit.bad_input
+
+
+def test_every_order_is_explained(plan_folder: Path) -> None:
+    done = run("explain", plan_folder, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    assert sum(row["modules"] for row in found["drivers"]) == 6
+    assert found["drivers"][0]["workloads"] == "chat 100%"
+    assert "filling" not in found
+    spoken = run("explain", plan_folder)
+    assert "What drives every order" in spoken.stdout
+
+
+def test_scenarios_side_by_side(case_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scenarios.yaml"
+    path.write_text(yaml.safe_dump(SCENARIOS, allow_unicode=True), encoding="utf-8")
+    folder = tmp_path / "out"
+    options = ("--scenarios", path, "--out", folder, "--threads", 1, "--gap", 0)
+    done = run("compare", case_file, *options)
+    assert done.exit_code == Exit.ok, done.output
+    sentences = [line for line in done.stdout.splitlines() if line.strip()]
+    assert sentences[0].startswith("Of 2 scenarios, Just in time costs least")
+    page = (folder / "report.html").read_text("utf-8")
+    assert sentences[0] in page
+    assert page.count("<figure>") >= 2
+    again = run("compare", case_file, *options, "--json")  # all of it was kept
+    assert again.exit_code == Exit.ok
+    found = json.loads(again.stdout)
+    assert found["summary"]["choices"]["best_mean"] == "jit"
+    assert [row["scenario"] for row in found["scenarios"]] == ["jit", "ahead"]
+    assert (folder / "tables" / "costs.csv").is_file()
+
+
+def test_every_fault_of_the_scenarios_comes_at_once(case_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scenarios.yaml"
+    wrong = [{**SCENARIOS[0], "rule": {"kind": "ratio", "ratio": -1}}, {**SCENARIOS[1], "colour": "blue"}]
+    path.write_text(yaml.safe_dump(wrong, allow_unicode=True), encoding="utf-8")
+    done = run("compare", case_file, "--scenarios", path, "--json")
+    assert done.exit_code == Exit.bad_input
+    places = {fault["where"].split(" ")[0] for fault in json.loads(done.stdout)["error"]["faults"]}
+    assert places == {"/scenarios/0/rule/ratio", "/scenarios/1/colour"}
