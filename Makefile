@@ -18,6 +18,9 @@ PIP_INDEX := $(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)
 ifneq ($(PIP_INDEX),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX)
 endif
+# Two pytest workers share two cores: a BLAS with threads of its own only gets in their way.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
 export PIP_ROOT_USER_ACTION ?= ignore
 export UV_PYTHON_DOWNLOADS ?= never
 

@@ -110,11 +110,17 @@ def _added(values: FloatArray, members: list[tuple[int, float]]) -> FloatArray:
 
 
 def _said(history: History, rules: Sequence[Rule]) -> list[str]:
-    """What was assumed about units, one sentence a rule."""
+    """What was assumed about units: a sentence for every scale or spread, one for series taken as they are."""
     out = []
+    plain = [rule for rule in rules if rule.scale == 1 and rule.region is not None]
     for rule in rules:
+        if rule in plain:
+            continue
         where = rule.region or f"{len(rule.share)} regions by stated shares"
         out.append(f"Series {rule.series} stands for workload {rule.workload} in {where}, times {rule.scale:g}.")
+    if plain:
+        places = len({(rule.workload, rule.region) for rule in plain})
+        out.append(f"{len(plain)} rules lay series on {places} demands without a change of unit (scale 1).")
     return out
 
 

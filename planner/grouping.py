@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.case import Case, Names, Region
+from planner.case import Case, Names, Region, SeriesRule
 from planner.network import coordinates, great_circle_km
 
 
@@ -23,7 +23,7 @@ def nearest_hub(case: Case) -> dict[str, str]:
 def grouped_by_hub(case: Case) -> tuple[Case, dict[str, str]]:
     """The case with one region a hub, and which region went where.
 
-    A group lies at the mean of its members' coordinates; demand of its members is to be added up by the caller. Only
+    A group lies at the mean of its members' coordinates; the case's history mapping adds up its members' series. Only
     for cases whose regions are told apart by coordinates: given latencies, transfer prices, bandwidths and residency by
     region have no meaning for a group and raise ValueError.
     """
@@ -43,5 +43,10 @@ def grouped_by_hub(case: Case) -> tuple[Case, dict[str, str]]:
         regions.append(Region(id=name, names=names, lat=middle[0], lon=middle[1]))
     sources = [s for s in case.meta.sources if not s.path.startswith("/regions/")]
     meta = case.meta.model_copy(update={"sources": sources})
-    grouped = case.model_copy(update={"regions": regions, "meta": meta})
+    rules = [
+        SeriesRule(series=f"{r.id}/{w.id}", workload=w.id, region=group[r.id], scale=1.0)
+        for r in case.regions
+        for w in case.workloads
+    ]
+    grouped = case.model_copy(update={"regions": regions, "meta": meta, "history_mapping": rules})
     return Case.model_validate(grouped.model_dump(mode="json")), group
