@@ -27,6 +27,9 @@ LINEAR_COLUMNS = 300_000
 _POLL_S, _TELL_S = 0.1, 1.0
 
 
+_UNSOUND = 1e-4
+
+
 def columns(program: Program) -> int:
     return program.master.columns + sum(int(b.cost.shape[0]) for b in program.blocks)
 
@@ -114,6 +117,9 @@ def _solution(control: Control, route: str, ending: Ending, warm: WarmStart | No
         bound = np.inf if status == "infeasible" else -np.inf if status == "unbounded" else control.bound
         none = np.zeros(0)
         return Solution(none, [], np.inf, bound, np.inf, status, control.seconds, route, control.trace, control.peak_mb)
+    if control.bound > control.objective + _UNSOUND * max(abs(control.objective), 1.0):
+        # Decision 0002: a solver's bound has been wrong before. It must not pass for a gap of zero.
+        raise ArithmeticError(f"a bound of {control.bound:g} was claimed above a plan that costs {control.objective:g}")
     bound = min(control.bound, control.objective)
     gap = relative_gap(control.objective, bound)
     # the solvers end at their own measure of the gap and print six digits
