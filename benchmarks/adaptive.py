@@ -61,7 +61,9 @@ def walk_case(hours: pd.Series[float], start: date, periods: int, shortage: floa
             "meta": {"name": "walk", "as_of": start.isoformat(), "timezone": "UTC", "currency": "unit"},
             "horizon": {"start": start.isoformat(), "periods": periods, "discount_rate": 0.0},
             "regions": [{"id": "all", "names": "all"}],
-            "sites": [{"id": "site", "names": "site", "power_mw": 1.0}],
+            "sites": [{"id": "site", "names": "site", "power_mw": 1.0, "tariff": "flat"}],
+            # energy costs next to nothing, but something, so that no module is busy for nothing
+            "tariffs": [{"id": "flat", "prices_per_kwh": {"flat": 0.001}}],
             "module_types": [
                 {
                     "id": "module",

@@ -43,6 +43,10 @@ def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
     out = np.zeros((inst.branches, *top.shape[:0:-1]))
     for f, b in enumerate(inst.branch_of):
         out[b] = np.maximum(out[b], top[f].T)
+    commit = inst.case.horizon.commit_periods
+    if inst.branches > 1 and commit:
+        # declared before the futures part, so one number must do for all of them
+        out[..., :commit] = out[..., :commit].max(axis=0)
     charged = np.array([s.demand_charge_per_kw_month > 0 for s in inst.case.sites])
     return np.asarray(out * charged[:, None], float)
 

@@ -17,11 +17,14 @@ from planner.evaluation import Evaluation, evaluate, fitting_steps, merged_steps
 from planner.horizon import given_demand
 from planner.plan import Plan
 from planner.planning import make_plan
+from planner.rules import plan_rule
+from planner.scenarios import Stochastic
 from planner.scenarios.decisions import decisions_of
 from planner.scenarios.statistics import cvar, mean, mean_estimate, quantile, spread_estimate
+from planner.scenarios.worlds import make_world
 from planner.solve import Limits
 
-LIMITS = Limits(seconds=15, gap=0.05, threads=1)
+LIMITS = Limits(seconds=120, gap=0.05, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,7 @@ def test_evaluation_survives_a_file(found: Evaluation, tmp_path: Path) -> None:
 
 def test_late_orders_follow_the_future_that_looks_alike(case: Case, demand: Demand, here: Executor) -> None:
     later = case.model_copy(update={"horizon": case.horizon.model_copy(update={"commit_periods": 1})})
-    plan = make_plan(later, demand=demand, limits=replace(LIMITS, gap=0.2))
+    plan = plan_rule(Stochastic(kind="stochastic"), make_world(later, demand), limits=replace(LIMITS, gap=0.5))
     assert decisions_of(plan).branches == 3
     assert nearest_branch(plan, demand).tolist() == [0, 1, 2]
     found = evaluate(plan, demand, here)
