@@ -93,6 +93,8 @@ def decompose(
             warm = WarmStart(control.x, keep(program, pool, points[:KEPT_POINTS]))
         return None, warm
     finally:
+        if search is not None:
+            search.close()
         lanes.close()
 
 

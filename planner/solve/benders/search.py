@@ -104,10 +104,8 @@ class Search:
         self._found: list[FloatArray] = []
         self._failed: list[BaseException] = []
         self._over = threading.Event()
-        lane = self.evaluator.lanes.executors[0]
-        # evaluations and plans take turns, so that a lane of ours may serve both
-        self._own_worker = not isinstance(lane, Worker)
-        self._plans = lane if isinstance(lane, Worker) else Worker()
+        # not a lane of the blocks: HiGHS hears no stop, and with its process the blocks' warm solvers would be lost
+        self._plans = Worker()
 
     # ---- exact values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -200,6 +198,9 @@ class Search:
         return outcome
 
     # ---- parts of the search
+    def close(self) -> None:
+        self._plans.shutdown(wait=False, cancel_futures=True)
+
     def enter(self, relaxed: Relaxed, effort: Effort) -> None:
         """Go on from a better relaxation than the one at the start."""
         self.relaxed, self.effort = relaxed, effort
@@ -430,8 +431,6 @@ class Search:
             pass
         finally:
             self._over.set()
-            if self._own_worker:
-                self._plans.shutdown(wait=False, cancel_futures=True)
             beside.join(2.0)
         if self._failed and not isinstance(self._failed[0], HaltedError):
             raise self._failed[0]
