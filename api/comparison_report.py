@@ -64,11 +64,20 @@ def overview(found: Comparison, text: Wording | None = None) -> pd.DataFrame:
     if text is None:
         return out
     money = [name for name in out.columns if name not in ("scenario", "shortfall_pflops_hours")]
-    divisor, unit = text.money_unit(float(out[money].max().max()), str(found.summary["currency"]))
-    out[money] /= divisor
-    heads = {name: text.labelled(text(f"compare.{name}"), unit) for name in money}
-    heads |= {"scenario": text("scenario"), "shortfall_pflops_hours": text("compare.shortfall_pflops_hours")}
-    return out.rename(columns=heads)
+    out[money] /= _money_unit(found, text)[0]
+    names = {name: text(f"compare.{name}") for name in out.columns if name != "scenario"}
+    return out.rename(columns=names | {"scenario": text("scenario")})
+
+
+def overview_title(found: Comparison, text: Wording) -> str:
+    """The table's title, with the unit of its money."""
+    return text.labelled(text("compare.table"), _money_unit(found, text)[1])
+
+
+def _money_unit(found: Comparison, text: Wording) -> tuple[float, str]:
+    costs = found.tables["costs"]
+    largest = float(costs["value"].max()) if len(costs) else 0.0
+    return text.money_unit(largest, str(found.summary["currency"]))
 
 
 def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str], text: Wording) -> Path:
@@ -96,7 +105,7 @@ def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str
     page = environment.get_template("page").render(
         language=text.language,
         title=text("compare.title"),
-        heading=text("compare.table"),
+        heading=overview_title(found, text),
         verdict=found.summary["verdict"][text.language],
         overview=grid(overview(found, text), text),
         as_table=text("compare.as_table"),

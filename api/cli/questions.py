@@ -59,7 +59,7 @@ def compare(
     with guarded(as_json=json, language=language):
         from api import console
         from api.cli.plans import outlook_given, stopping
-        from api.comparison_report import overview, write_comparison_report
+        from api.comparison_report import overview, overview_title, write_comparison_report
         from planner.casefile import read_case
         from planner.comparison import compare as run
         from planner.planning import settle_demand
@@ -94,7 +94,7 @@ def compare(
         screen.print()
         for sentence in found.summary["verdict"][text.language]:
             screen.print(sentence, markup=False, style="bold")
-        _show(overview(found, text), text("compare.table"), text)
+        _show(overview(found, text), overview_title(found, text), text)
         for row in found.tables["scenarios"].to_dict("records"):
             if row["note"]:
                 console.say(f"· {row['scenario']}: {row['note']}")
@@ -302,9 +302,11 @@ def _show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
         return
     shown = drivers[["site", "module_type", "modules"]].copy()
     shown["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in drivers["arrival_period"]]
+    starts = [0.0, *plan.demand.days.step_hours.cumsum()]  # a step may be longer than an hour
     peaks = zip(drivers["peak_period"], drivers["peak_day"], drivers["peak_hour"], strict=True)
     shown["peak"] = [
-        f"{period} {text.either(f'day.{day}', day)} {hour}" if period else "–" for period, day, hour in peaks
+        f"{period} {text.either(f'day.{day}', day)} {int(starts[step]):02d}:00" if period else "–"
+        for period, day, step in peaks
     ]
     shown["busy"] = [text.percent(busy, 0) for busy in drivers["busy"]]
     shown["workloads"], shown["limits"] = drivers["workloads"], drivers["limits"]
@@ -351,13 +353,13 @@ def _period(case: Case, asked: str | None) -> int | None:
 def _stage_teller(text: Wording) -> Any:
     from api import console
 
-    told: dict[tuple[str, str], float] = {}
+    told: dict[tuple[str, str], tuple[float, int]] = {}
 
     def tell(stage: Stage) -> None:
         key, now = (stage.scenario, stage.phase), time.monotonic()
-        ends = stage.done == stage.total
-        if ends or now - told.get(key, -_TELL_EVERY_S) >= _TELL_EVERY_S:
-            told[key] = now
+        last, done = told.get(key, (-_TELL_EVERY_S, -1))
+        if stage.done != done and (stage.done == stage.total or now - last >= _TELL_EVERY_S):
+            told[key] = (now, stage.done)
             phase = text.either(f"compare.phase.{stage.phase}", stage.phase)
             console.say(f"{stage.scenario}: {phase} {stage.done}/{stage.total}")
 
