@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 QUIET_EVERY_S = 10.0
 
 
+_MOST_NOTES = 10
+
+
 def language(asked: str | None = None) -> str:
     """The language asked for, else that of the terminal (TIDEPLAN_LANGUAGE, LC_ALL, LC_MESSAGES, LANG)."""
     names = ("TIDEPLAN_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
@@ -170,8 +173,14 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         console.print(escape(checked))
     if short_of_gap:
         console.print(f"[yellow]{escape(text('cli.gap_open', gap=text.percent(plan.certificate['gap'], 2)))}[/]")
-    for note in plan.warnings:
-        console.print(f"[dim]· {escape(str(note))}[/]")
+    notes = [str(note) for note in plan.warnings]
+    # The first are about the case, the last about forecast, risk and checks; single series stand between them.
+    hidden = max(len(notes) - _MOST_NOTES, 0)
+    told = notes[:2] + notes[2 + hidden :] if hidden else notes
+    for note in told:
+        console.print(f"[dim]· {escape(note)}[/]")
+    if hidden:
+        console.print(f"[dim]… {escape(text('cli.more_notes', count=hidden))}[/]")
     console.print(f"\n{escape(text('cli.files', folder=folder))}")
     console.print(f"[bold]{escape(text('cli.report', report=report))}[/]")
 
