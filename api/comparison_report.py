@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from planner.comparison import Comparison
+    from planner.figures import Chart
     from planner.wording import Wording
 
 _PAGE = """<!doctype html>
@@ -109,14 +110,18 @@ def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str
         verdict=found.summary["verdict"][text.language],
         overview=grid(overview(found, text), text),
         as_table=text("compare.as_table"),
-        charts=[
-            # Plotly writes < and > inside its JSON as escapes, so that no tag can begin in a scenario's name.
-            (one, Markup(one.figure.to_html(full_html=False, include_plotlyjs=False)), grid(one.table, text))
-            for one in charts.values()
-        ],
+        charts=[(one, Markup(_drawing(one)), grid(one.table, text)) for one in charts.values()],
         style=Markup((templates / "report.css").read_text("utf-8")),
         plotly=Markup(str(get_plotlyjs()).replace("</script", "<\\/script")),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _drawing(chart: Chart) -> str:
+    """The figure as HTML; its title stands above it as a heading."""
+    import plotly.graph_objects as go
+
+    # Plotly writes < and > inside its JSON as escapes, so that no tag can begin in a scenario's name.
+    return str(go.Figure(chart.body()).to_html(full_html=False, include_plotlyjs=False))
