@@ -50,19 +50,20 @@ def refined(
 
     make(day rules, plan of the round before) solves once. The outcome stands in `summary["every_hour"]`.
     """
-    begun = time.monotonic()
+    spent = 0.0  # seconds of replays; solves have their own limit
     rules = days or DayRules()
     extra: dict[int, tuple[int, ...]] = dict(rules.extra or {})
     rounds: list[dict[str, object]] = []
     best: tuple[float, Plan] | None = None
     plan: Plan | None = None
     for number in range(check.rounds + 1):
-        if best is not None and ((stop is not None and stop.is_set()) or time.monotonic() - begun > check.seconds):
+        if best is not None and ((stop is not None and stop.is_set()) or spent > check.seconds):
             break
         plan = make(replace(rules, extra=extra), plan)
         course = _course(case, outlook, plan)
-        left = check.seconds - (time.monotonic() - begun)
-        found = _replayed(plan, course, left, on_progress, stop)
+        begun = time.monotonic()
+        found = _replayed(plan, course, check.seconds - spent, on_progress, stop)
+        spent += time.monotonic() - begun
         if found is None:
             note = "The check of every hour was not finished in its time."
             return _noted(best[1] if best else plan, rounds, check, note)

@@ -37,7 +37,7 @@ MOST_REMARKS = 6
 """Remarks on a history that are shown; `tideplan forecast` shows all."""
 
 HOURLY_CHECK_S = 60.0
-"""What the check of every hour may take: of a plan beyond its time limit, of the demo from its beginning."""
+"""What the replays of the check of every hour may take beside the solves, which have their own limit."""
 
 EXAMPLES = ("national", "tiny")
 
@@ -126,7 +126,7 @@ def plan(
         read = _for_quantile(read_case(case), quantile)
         ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json)
         folder = out or Path("out") / case.stem
-        check = time_limit + HOURLY_CHECK_S if every_hour else None
+        check = HOURLY_CHECK_S if every_hour else None
         _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
 
