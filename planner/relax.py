@@ -46,7 +46,7 @@ def smallest_relaxation(case: Case, demand: Demand, *, seconds: float = 60.0) ->
 
     The amounts come from a relaxation (fractions of modules, merged hours): they are what is needed at least.
     """
-    program = build_program(case, demand, merge_steps=_MERGED_STEPS)
+    program = _untightened(build_program(case, demand, merge_steps=_MERGED_STEPS))
     base = flatten(program)
     slacks, columns, weight, blocks = _slack_columns(program)
     begun = time.monotonic()
@@ -66,6 +66,18 @@ def smallest_relaxation(case: Case, demand: Demand, *, seconds: float = 60.0) ->
             used = {s.family for s, a in zip(slacks, amounts, strict=True) if a > _TOLERANCE}
             found = [_problem(program, f, slacks, amounts, alone=False) for f in families if f in used]
     return found
+
+
+def _untightened(program: Program) -> Program:
+    """The program without the bounds on orders that follow from power, space, supply and budget: these may now move."""
+    inst: Instance = program.facts["instance"]
+    orders = program.layout.columns["orders"]
+    upper, row_upper = program.master.upper.copy(), program.master.row_upper.copy()
+    reachable = np.arange(orders.shape[-1]) >= inst.lead[:, None]
+    upper[orders] = np.where(reachable, np.inf, upper[orders])
+    if "order_charge" in program.layout.rows:
+        row_upper[program.layout.rows["order_charge"].index] = np.inf
+    return replace(program, master=replace(program.master, upper=upper, row_upper=row_upper))
 
 
 def _slack_columns(program: Program) -> tuple[list[Slack], sp.csc_matrix, FloatArray, dict[str, IntArray]]:

@@ -104,7 +104,11 @@ def test_every_order_names_its_drivers(tight: Plan) -> None:
     assert len(table) == len(tight.tables["orders"]) > 0
     assert (table["busy"] > 0.5).all()
     assert table["workloads"].str.contains("chat|batch|train").all()
-    assert table["limits"].str.contains("site power|budget").any()
+
+
+def test_a_full_limit_stands_beside_the_order(small: Document) -> None:
+    plan = planned(small(module_types__0__supply=[0, 1, 1], module_types__1__supply=[0, 1, 1]))
+    assert order_drivers(plan)["limits"].str.contains("supply 1 of 1 modules").any()
 
 
 def test_filling_the_valleys_saves_money(small: Document) -> None:
