@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -51,6 +53,42 @@ class IdleEngine:
 
     def stop(self) -> None:
         pass
+
+
+_ALONE = "TIDEPLAN_TEST_ALONE"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test marked `alone` runs in a pytest of its own: the job engine is one a process, and `live` has it already."""
+    if pyfuncitem.get_closest_marker("alone") is None or os.environ.get(_ALONE):
+        return None
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    done = subprocess.run(
+        [*command, f"{pyfuncitem.path}::{pyfuncitem.name}"],
+        cwd=pyfuncitem.config.rootpath,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {_ALONE: "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return True
+
+
+@pytest.fixture
+def true_service(tmp_path: Path) -> Iterator[TestClient | None]:
+    """The whole service with the true planner, in a process of its own; nothing where the test is only passed on."""
+    if not os.environ.get(_ALONE):
+        yield None
+        return
+    settings = Settings(data_folder=tmp_path)
+    migrations.upgrade(settings)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.1)
+        yield client
 
 
 @pytest.fixture(scope="session", autouse=True)

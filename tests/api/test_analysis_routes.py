@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api import examples
-from api.app import create_app
-from api.settings import Settings
-from api.store import migrations
 from api.store.runs import Outcome
 
 JIT = {"id": "jit", "names": {"en": "Just in time", "zh": "不超前"}, "rule": {"kind": "just_in_time"}}
@@ -100,17 +96,8 @@ def test_a_replay_keeps_its_demand_and_refuses_what_is_none(idle: TestClient) ->
     assert idle.post(f"/v1/plans/{plan}/replays", json={}).status_code == 415
 
 
-@pytest.fixture
-def true_service(tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data_folder=tmp_path)
-    migrations.upgrade(settings)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
-        while client.get("/readyz").status_code != 200:
-            time.sleep(0.1)
-        yield client
-
-
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_plan_is_replayed_questioned_explained_and_compared(true_service: TestClient) -> None:
     client = true_service
     limits = {"limits": {"seconds": 60, "gap": 0.01, "threads": 1}}

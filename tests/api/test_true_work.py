@@ -13,12 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import examples
-from api.app import create_app
 from api.jobs.process import call, child
 from api.jobs.task import Task, WorkError
 from api.jobs.work import run
-from api.settings import Settings
-from api.store import migrations
 from planner.casefile import dump_case, read_case
 
 ROOT = Path(__file__).parents[2]
@@ -60,19 +57,20 @@ def test_the_report_is_made(planned: tuple[dict[str, Any], Path], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_history_becomes_a_forecast_and_a_plan(live_true: TestClient) -> None:
-    case = live_true.post("/v1/cases", json=dump_case(read_case(TINY / "case.yaml")))
+@pytest.mark.alone
+def test_a_history_becomes_a_forecast_and_a_plan(true_service: TestClient) -> None:
+    case = true_service.post("/v1/cases", json=dump_case(read_case(TINY / "case.yaml")))
     assert case.status_code == 201, case.text
-    history = live_true.post(
+    history = true_service.post(
         "/v1/histories", content=(TINY / "history.csv").read_bytes(), headers={"Content-Type": "text/csv"}
     )
     assert history.status_code == 201, history.text
     assert history.json()["report"]["hours"] > 168
     ids = {"case_id": case.json()["id"], "history_id": history.json()["id"]}
-    forecast = _ended(live_true, "/v1/forecasts", ids)
+    forecast = _ended(true_service, "/v1/forecasts", ids)
     assert forecast["summary"]["weeks"] > 40
     body = {"case_id": ids["case_id"], "forecast_id": forecast["id"], "limits": {"seconds": 120, "gap": 0.05}}
-    plan = _ended(live_true, "/v1/plans", body)
+    plan = _ended(true_service, "/v1/plans", body)
     assert plan["summary"]["bound"] <= plan["summary"]["objective"] * (1 + 1e-9)
     assert plan["summary"]["orders"]["modules"] > 0
 
@@ -86,16 +84,6 @@ def _ended(client: TestClient, path: str, body: dict[str, Any]) -> dict[str, Any
         run = client.get(run["links"]["self"]).json()
     assert run["state"] == "finished", run
     return run
-
-
-@pytest.fixture
-def live_true(tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data_folder=tmp_path)
-    migrations.upgrade(settings)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
-        while client.get("/readyz").status_code != 200:
-            time.sleep(0.1)
-        yield client
 
 
 def test_an_impossible_case_is_refused_in_its_own_words(tmp_path: Path) -> None:
