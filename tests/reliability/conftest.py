@@ -55,18 +55,19 @@ class Server:
         self.log = folder / f"server-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready_within: float = 150) -> Server:
+    def start(self, readiness: int = 200, within: float = 150) -> Server:
+        """Start it and wait until /readyz answers with the status `readiness`."""
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START], env=self.environment, stderr=self.log.open("ab")
         )
-        self.wait_ready(ready_within)
+        self.wait_ready(readiness, within)
         return self
 
-    def wait_ready(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+    def wait_ready(self, readiness: int = 200, within: float = 150) -> None:
+        deadline = time.monotonic() + within
         while True:
             try:
-                if httpx.get(f"{self.address}/readyz", timeout=5).status_code == 200:
+                if httpx.get(f"{self.address}/readyz", timeout=5).status_code == readiness:
                     return
             except httpx.TransportError:
                 pass
