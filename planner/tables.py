@@ -39,7 +39,7 @@ class Table:
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
 
-def _table(name: str, title: str, columns: str) -> Table:
+def described_table(name: str, title: str, columns: str) -> Table:
     """`columns`: one line a column, "name kind unit description"."""
     parsed = []
     for line in columns.strip().splitlines():
@@ -53,7 +53,7 @@ def _table(name: str, title: str, columns: str) -> Table:
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        _table(
+        described_table(
             "orders",
             "What to order, when and for where",
             """
@@ -71,7 +71,7 @@ TABLES: dict[str, Table] = {
             order_cost number currency charge of the order itself
             """,
         ),
-        _table(
+        described_table(
             "phases",
             "Power and building phases",
             """
@@ -87,7 +87,7 @@ TABLES: dict[str, Table] = {
             capex number currency price
             """,
         ),
-        _table(
+        described_table(
             "openings",
             "Candidate sites opened",
             """
@@ -97,7 +97,7 @@ TABLES: dict[str, Table] = {
             cost number currency opening cost
             """,
         ),
-        _table(
+        described_table(
             "leases",
             "Leased modules",
             """
@@ -111,7 +111,7 @@ TABLES: dict[str, Table] = {
             cost number currency price of the period
             """,
         ),
-        _table(
+        described_table(
             "stock",
             "What stands",
             """
@@ -125,7 +125,7 @@ TABLES: dict[str, Table] = {
             power_mw number MW peak facility power of what draws on the site
             """,
         ),
-        _table(
+        described_table(
             "gangs",
             "Training gangs",
             """
@@ -138,7 +138,7 @@ TABLES: dict[str, Table] = {
             modules integer modules modules that they hold
             """,
         ),
-        _table(
+        described_table(
             "campaigns",
             "Training campaigns",
             """
@@ -152,7 +152,7 @@ TABLES: dict[str, Table] = {
             share number - share of the period that it runs
             """,
         ),
-        _table(
+        described_table(
             "training",
             "Training work",
             """
@@ -164,7 +164,7 @@ TABLES: dict[str, Table] = {
             shortfall_unit_hours number unit-hours not served
             """,
         ),
-        _table(
+        described_table(
             "placement",
             "Where demand is served (typical days)",
             """
@@ -178,7 +178,7 @@ TABLES: dict[str, Table] = {
             served number unit rate served
             """,
         ),
-        _table(
+        described_table(
             "load",
             "Busy modules (typical days)",
             """
@@ -192,7 +192,7 @@ TABLES: dict[str, Table] = {
             busy number modules busy modules
             """,
         ),
-        _table(
+        described_table(
             "shortfall",
             "Demand not served (typical days)",
             """
@@ -205,7 +205,7 @@ TABLES: dict[str, Table] = {
             shortfall number unit rate not served
             """,
         ),
-        _table(
+        described_table(
             "unfinished",
             "Campaigns not finished",
             """
@@ -214,7 +214,7 @@ TABLES: dict[str, Table] = {
             share number - share of the job that is missing
             """,
         ),
-        _table(
+        described_table(
             "billed",
             "Billed demand",
             """
@@ -225,7 +225,7 @@ TABLES: dict[str, Table] = {
             cost number currency demand charge of the period
             """,
         ),
-        _table(
+        described_table(
             "capacity",
             "Capacity against demand",
             """
@@ -240,7 +240,7 @@ TABLES: dict[str, Table] = {
             months_ahead number months how long until the P50 peak reaches today's usable capacity
             """,
         ),
-        _table(
+        described_table(
             "utilisation",
             "Use of what stands (mean over futures)",
             """
@@ -253,7 +253,7 @@ TABLES: dict[str, Table] = {
             peak_busy number - largest share busy in any step
             """,
         ),
-        _table(
+        described_table(
             "energy",
             "Energy by site, period and tariff band (mean over futures)",
             """
@@ -265,7 +265,7 @@ TABLES: dict[str, Table] = {
             cost number currency energy cost
             """,
         ),
-        _table(
+        described_table(
             "carbon",
             "Emissions (mean over futures)",
             """
@@ -277,7 +277,7 @@ TABLES: dict[str, Table] = {
             cost number currency carbon price paid
             """,
         ),
-        _table(
+        described_table(
             "costs",
             "Cost by term",
             """

@@ -25,14 +25,14 @@ from planner.scenarios.choices import (
 )
 from planner.scenarios.scenario import Scenario
 from planner.scenarios.statistics import Estimate, mean, mean_estimate, spread_estimate
-from planner.tables import Table, _table
+from planner.tables import Table, described_table
 
 ALPHA = 0.9
 
 COMPARISON_TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        _table(
+        described_table(
             "scenarios",
             "Scenarios and how good their plans are",
             """
@@ -49,7 +49,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             note string - what the rule could not do, or why there is no plan
             """,
         ),
-        _table(
+        described_table(
             "costs",
             "Discounted cost over the evaluation futures",
             """
@@ -60,7 +60,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             high number currency upper end of the 95 % interval
             """,
         ),
-        _table(
+        described_table(
             "terms",
             "Mean discounted cost by term",
             """
@@ -69,7 +69,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             cost number currency mean over futures
             """,
         ),
-        _table(
+        described_table(
             "measures",
             "What a scenario does, mean over futures",
             """
@@ -81,7 +81,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             high number - upper end of the 95 % interval
             """,
         ),
-        _table(
+        described_table(
             "shortfall",
             "Demand not served by workload, mean over futures",
             """
@@ -92,7 +92,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             share number - of what was asked
             """,
         ),
-        _table(
+        described_table(
             "ahead",
             "Build-ahead ratio by period",
             """
@@ -103,7 +103,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             months_ahead number months until the P50 peak reaches it
             """,
         ),
-        _table(
+        described_table(
             "futures",
             "Every scenario in every future",
             """
@@ -117,7 +117,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             driver number - growth per year, or demand relative to the mean future
             """,
         ),
-        _table(
+        described_table(
             "regret",
             "Regret over futures",
             """
@@ -130,7 +130,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             above_perfect number currency mean cost above perfect information; empty where that was not asked for
             """,
         ),
-        _table(
+        described_table(
             "differences",
             "Paired differences of cost, future by future",
             """
@@ -142,7 +142,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             cheaper_in number - share of futures in which it is cheaper
             """,
         ),
-        _table(
+        described_table(
             "frontier",
             "Idle cost against shortfall cost",
             """
@@ -153,7 +153,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             knee integer - 1 at the knee of the frontier
             """,
         ),
-        _table(
+        described_table(
             "break_even",
             "From where building further ahead pays",
             """
@@ -167,7 +167,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             inside integer - 1 when that lies within the evaluation futures
             """,
         ),
-        _table(
+        described_table(
             "sensitivity",
             "One thing different at a time, plans as they are",
             """
@@ -179,7 +179,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             best string - the scenario with the least mean cost then
             """,
         ),
-        _table(
+        described_table(
             "value_of_information",
             "What futures are worth knowing",
             """
@@ -189,7 +189,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             high number currency largest value that the proven gaps allow
             """,
         ),
-        _table(
+        described_table(
             "levers",
             "Changed assumptions against the base",
             """
