@@ -9,7 +9,6 @@ by its content, so that a comparison that was cut off goes on where it was, and 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -32,6 +31,7 @@ from planner.plan import Plan
 from planner.program.blocks import IntArray
 from planner.program.build import build_program
 from planner.rules import plan_rule
+from planner.saved import read_head, read_tables, write_json, write_tables
 from planner.scenarios.choices import Bracketed, difference
 from planner.scenarios.decisions import DECIDED, decisions_of, fixed
 from planner.scenarios.scenario import MeanValue, Posed, Rule, Scenario, Stochastic, WaitAndSee, pose
@@ -69,24 +69,15 @@ class Comparison:
     def save(self, folder: Path) -> None:
         """Write comparison.json and every table as Parquet and CSV into `folder`."""
         folder = Path(folder)
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
-        for name, table in self.tables.items():
-            table.to_parquet(folder / "tables" / f"{name}.parquet", index=False, compression="zstd")
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        text = json.dumps({"format": FORMAT, "summary": self.summary}, indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
+        write_tables(folder, self.tables)
+        write_json(folder / "comparison.json", {"format": FORMAT, "summary": self.summary})
 
     @classmethod
     def load(cls, folder: Path) -> Comparison:
         """Read what `save` wrote; ValueError when the folder holds no comparison of this format."""
         folder = Path(folder)
-        try:
-            head = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as fault:
-            raise ValueError(f"{folder} holds no comparison: {fault}") from fault
-        if head.get("format") != FORMAT:
-            raise ValueError(f"{folder}: comparison format {head.get('format')}, this version reads {FORMAT}")
-        tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in COMPARISON_TABLES}
+        head = read_head(folder, "comparison", FORMAT)
+        tables = read_tables(folder, COMPARISON_TABLES)
         return cls(tables, head["summary"])
 
 

@@ -17,6 +17,7 @@ from planner.case import Case
 from planner.casefile import dump_case
 from planner.demand import Demand, TypicalDays
 from planner.program.registry import TERMS
+from planner.saved import read_head, read_tables, write_json, write_tables
 from planner.tables import TABLES, schema
 
 PLAN_FORMAT = 1
@@ -44,11 +45,8 @@ class Plan:
     def save(self, folder: Path) -> None:
         """Write plan.json, tables as Parquet and CSV with their schema, and the demand arrays into `folder`."""
         folder = Path(folder)
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
-        for name, table in self.tables.items():
-            table.to_parquet(folder / "tables" / f"{name}.parquet", index=False, compression="zstd")
-            table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-        _write_json(folder / "tables" / "schema.json", schema())
+        write_tables(folder, self.tables)
+        write_json(folder / "tables" / "schema.json", schema())
         (folder / "demand.npz").write_bytes(demand_bytes(self.demand))
         head = {
             "format": PLAN_FORMAT,
@@ -59,19 +57,14 @@ class Plan:
             "warnings": list(self.warnings),
             "provenance": self.provenance,
         }
-        _write_json(folder / "plan.json", head)
+        write_json(folder / "plan.json", head)
 
     @classmethod
     def load(cls, folder: Path) -> Plan:
         """Read what `save` wrote; ValueError when the folder holds no plan of this format."""
         folder = Path(folder)
-        try:
-            head = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as fault:
-            raise ValueError(f"{folder} holds no plan: {fault}") from fault
-        if head.get("format") != PLAN_FORMAT:
-            raise ValueError(f"{folder}: plan format {head.get('format')}, this version reads {PLAN_FORMAT}")
-        tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in TABLES}
+        head = read_head(folder, "plan", PLAN_FORMAT)
+        tables = read_tables(folder, TABLES)
         demand = demand_from_bytes((folder / "demand.npz").read_bytes())
         return cls(
             Case.model_validate(head["case"]),
@@ -83,10 +76,6 @@ class Plan:
             tuple(head["warnings"]),
             head["provenance"],
         )
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str, allow_nan=False), encoding="utf-8")
 
 
 def demand_bytes(demand: Demand) -> bytes:
