@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 Language = Literal["en", "zh"]
+COOKIE = "tideplan_language"
+"""Keeps the choice that a reader made on a page."""
+
+
+def chosen(cookies: dict[str, str], accept_language: str) -> Language:
+    """The language chosen on a page before, else the one that the browser prefers."""
+    kept = cookies.get(COOKIE)
+    return "zh" if kept == "zh" else "en" if kept == "en" else preferred(accept_language)
 
 
 def preferred(accept_language: str) -> Language:

@@ -1,0 +1,5 @@
+"""Pages of drafts; they come with the next step."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

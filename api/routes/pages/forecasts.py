@@ -1,0 +1,5 @@
+"""Pages of forecasts; they come with the next step."""
+
+from fastapi import APIRouter
+
+router = APIRouter()
