@@ -20,29 +20,35 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
-from planner.case import Case, Expected
+from planner.case import Case
 from planner.casefile import case_hash
 from planner.demand import Demand, FloatArray
-from planner.errors import PlanError, Problem
-from planner.evaluation import evaluate, fitting_steps, merged_steps, plan_world, wait_and_see
+from planner.errors import PlanError
+from planner.evaluation import Evaluation, evaluate, evaluate_plans, fitting_steps, merged_steps, plan_world
 from planner.fanout import executor_or_pool, fan_out
 from planner.horizon import DayRules
+from planner.information import (
+    mean_value_cost,
+    perfect_information,
+    perfect_limits,
+    value_of_perfect,
+    value_of_stochastic,
+)
 from planner.plan import Plan
 from planner.program.blocks import IntArray
-from planner.program.build import build_program
 from planner.rules import plan_rule
 from planner.saved import read_head, read_tables, write_json, write_tables
-from planner.scenarios.choices import Bracketed, difference
-from planner.scenarios.decisions import DECIDED, decisions_of, fixed
+from planner.scenarios.choices import Bracketed
 from planner.scenarios.scenario import MeanValue, Posed, Rule, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tables
 from planner.scenarios.verdict import choices, verdict
 from planner.scenarios.worlds import World, make_world
-from planner.solve import Limits, solve
+from planner.solve import Limits
 
 FORMAT = 1
-_FUTURES_PER_BOUND = 5
+_MEAN_VALUE = MeanValue(kind="mean_value")
+Group = IntArray | None
 
 
 @dataclass(frozen=True)
@@ -114,15 +120,20 @@ def compare(
     store = Store(folder)
     worlds = _worlds(case, source, posed, evaluation_futures, days)
     with executor_or_pool(executor, processes or limits.threads) as pool:
-        work = _Work(pool, replace(limits, threads=1, executor=None), store, tell, stop)
-        plans = work.plans(posed, worlds)
+        work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop)
         base = worlds[_world_id(case, case, None)]
+        informed = len(base.futures) > 1 and any(
+            isinstance(one.scenario.rule, Stochastic) and not one.changed for one in posed
+        )
+        plans, mean_plan = work.plans(posed, worlds, base if informed else None)
         wanted = fitting_steps(base.case, base.median) if steps == "auto" else steps
         group = merged_steps(base.case, base.median, wanted)
+        found = work.evaluations(posed, plans, worlds, group)
         outcomes = [
-            work.judged(one, plan, worlds[_of(one, case)], group) for one, plan in zip(posed, plans, strict=True)
+            work.judged(one, plan, evaluation, worlds[_of(one, case)])
+            for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
-        information = work.information(base, outcomes)
+        information = work.information(base, outcomes, mean_plan)
         error = work.merge_error(base, outcomes, group)
     tables = comparison_tables(base.case, base.evaluation, outcomes, information, sampled=base.apart, seed=limits.seed)
     futures = len(base.evaluation)
@@ -138,8 +149,7 @@ def compare(
         "merge_error": error,
         "limits": {"seconds": limits.seconds, "gap": limits.gap, "seed": limits.seed},
     }
-    found = {o.scenario.id: o.plan for o in outcomes if o.plan is not None}
-    return Comparison(tables, summary, found)
+    return Comparison(tables, summary, {o.scenario.id: o.plan for o in outcomes if o.plan is not None})
 
 
 def _world_id(case: Case, own: Case, scenario: Scenario | None) -> str:
@@ -178,19 +188,6 @@ def plan_task(rule: Rule, world: World, limits: Limits) -> Plan | str:
         return str(error)
 
 
-def mean_value_task(case: Case, futures: Demand, mean_plan: Plan, limits: Limits) -> tuple[float, float] | str:
-    """Task of a worker process: expected cost of deciding for the mean future and adapting afterwards (EEV).
-
-    What is the same in every future is fixed as the mean-value plan has it; the rest is free. Birge and Louveaux §4.2.
-    """
-    program = build_program(case, futures)
-    values = decisions_of(mean_plan).branch(0)
-    answer = solve(fixed(program, values, DECIDED, shared=True), limits)
-    if not len(answer.x):
-        return f"no plan keeps the mean-value decisions ({answer.status})"
-    return answer.objective * program.money_unit, answer.bound * program.money_unit
-
-
 # --- the steps of a comparison ---------------------------------------------------------------------------------------
 
 
@@ -198,14 +195,20 @@ def mean_value_task(case: Case, futures: Demand, mean_plan: Plan, limits: Limits
 class _Work:
     """What the steps of one comparison share."""
 
+    case: Case
     executor: Executor
     limits: Limits
     store: Store
     tell: Callable[[Stage], None]
     stop: threading.Event | None
 
-    def plans(self, posed: Sequence[Posed], worlds: Mapping[str, World]) -> list[Plan | str | None]:
-        """A plan for every scenario in order, the reason where there is none, None for perfect information."""
+    def plans(
+        self, posed: Sequence[Posed], worlds: Mapping[str, World], informed: World | None
+    ) -> tuple[list[Plan | str | None], Plan | str | None]:
+        """A plan for every scenario in order, the reason where there is none, None for perfect information.
+
+        Second: the plan for the mean future of the world `informed`, where one is given.
+        """
         found: dict[str, Plan | str] = {}
         wanted: dict[str, tuple[Rule, World]] = {}
         names: dict[str, list[str]] = {}
@@ -223,6 +226,14 @@ class _Work:
                 found[key] = kept
             elif key not in found:
                 wanted[key] = (one.scenario.rule, world)
+        mean_key = "" if informed is None else plan_key(world_key(informed), _MEAN_VALUE, self.limits)
+        if informed is not None and mean_key not in names:
+            names[mean_key] = ["mean value"]
+            kept = self.store.plan(mean_key)
+            if kept is not None:
+                found[mean_key] = kept
+            else:
+                wanted[mean_key] = (_MEAN_VALUE, informed)
         for key, scenarios in names.items():
             for scenario in scenarios:
                 self.tell(Stage(scenario, "plan", int(key in found), 1))
@@ -235,93 +246,124 @@ class _Work:
                 self.store.keep_plan(key, plan)
             for scenario in names[key]:
                 self.tell(Stage(scenario, "plan", 1, 1))
-        return [None if key is None else found[key] for key in keys]
+        return [None if key is None else found[key] for key in keys], found.get(mean_key)
 
-    @staticmethod
-    def _world(one: Posed, worlds: Mapping[str, World]) -> World:
-        change = one.scenario.demand
-        return worlds[key_of(case_hash(one.case), None if change.none else change.model_dump(mode="json"))]
+    def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
+        return worlds[_of(one, self.case)]
 
-    def judged(self, one: Posed, plan: Plan | str | None, world: World, group: IntArray | None) -> Outcome:
-        """What a scenario's plan does on its world's evaluation futures."""
-        scenario, base = one.scenario, not one.changed
-        if plan is None:
-            cost = self.perfect(scenario.id, plan_world(world.case), world.evaluation)[0]
-            return Outcome(scenario, world.case, base, cost=cost)
-        if isinstance(plan, str):
-            return Outcome(scenario, world.case, base, note=plan)
-        key = evaluation_key(
-            plan_key(world_key(world), scenario.rule, self.limits), demand_key(world.evaluation), group
-        )
-        found = self.store.evaluation(key)
-        if found is None:
-            found = evaluate(
-                plan,
+    def evaluations(
+        self, posed: Sequence[Posed], plans: Sequence[Plan | str | None], worlds: Mapping[str, World], group: Group
+    ) -> list[Evaluation | None]:
+        """What every scenario's plan does on its world's evaluation futures; plans of one world go together."""
+        keys: list[str | None] = []
+        missing: dict[str, dict[str, tuple[Plan, list[str]]]] = {}
+        found: dict[str, Evaluation] = {}
+        for one, plan in zip(posed, plans, strict=True):
+            if not isinstance(plan, Plan):
+                keys.append(None)
+                continue
+            world = self._world(one, worlds)
+            made = plan_key(world_key(world), one.scenario.rule, self.limits)
+            key = evaluation_key(made, demand_key(world.evaluation), group)
+            keys.append(key)
+            kept = found.get(key) or self.store.evaluation(key)
+            total = len(world.evaluation) * world.case.horizon.periods
+            if kept is not None:
+                found[key] = kept
+                self.tell(Stage(one.scenario.id, "evaluate", total, total))
+            else:
+                waiting = missing.setdefault(_of(one, self.case), {})
+                waiting.setdefault(key, (plan, []))[1].append(one.scenario.id)
+        for name, waiting in missing.items():
+            world = worlds[name]
+            batch = key_of(sorted(waiting))
+            scenarios = [scenario for _, ids in waiting.values() for scenario in ids]
+
+            def on_done(done: int, total: int, scenarios: list[str] = scenarios) -> None:
+                for scenario in scenarios:
+                    self.tell(Stage(scenario, "evaluate", done, total))
+
+            answers = evaluate_plans(
+                world.case,
+                [plan for plan, _ in waiting.values()],
                 world.evaluation,
                 self.executor,
                 group=group,
-                on_done=lambda done, total: self.tell(Stage(scenario.id, "evaluate", done, total)),
+                parts=self.store.parts(batch),
+                on_done=on_done,
                 stop=self.stop,
             )
-            self.store.keep_evaluation(key, found)
-        total = len(world.evaluation) * world.case.horizon.periods
-        self.tell(Stage(scenario.id, "evaluate", total, total))
+            for key, answer in zip(waiting, answers, strict=True):
+                found[key] = answer
+                self.store.keep_evaluation(key, answer)
+            self.store.drop_parts(batch)
+        return [None if key is None else found[key] for key in keys]
+
+    def judged(self, one: Posed, plan: Plan | str | None, found: Evaluation | None, world: World) -> Outcome:
+        """A scenario with its plan and what it does, or with the reason why there is none."""
+        scenario, base = one.scenario, not one.changed
+        if plan is None:
+            # The proven bound, so that no rule can look better than knowing the future.
+            bound = self.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
+            return Outcome(scenario, world.case, base, cost=bound)
+        if isinstance(plan, str):
+            return Outcome(scenario, world.case, base, note=plan)
         note = "; ".join(w for w in plan.warnings if "cannot be built by then" in w or "limits on orders" in w)
         return Outcome(scenario, world.case, base, plan, found, note=note)
 
     def perfect(self, scenario: str, case: Case, demand: Demand) -> tuple[FloatArray, FloatArray]:
-        """(F,) cost and proven bound of planning every future with perfect information."""
-        key = key_of(case_hash(case), demand_key(demand), "perfect", self.limits.gap, self.limits.seconds)
+        """(F,) cost (nan where unknown) and proven bound of planning every future with perfect information."""
+        F = len(demand)
+        limits = perfect_limits(self.limits, F)
+        key = key_of(case_hash(case), demand_key(demand), "perfect", limits.gap, limits.seconds)
         kept = self.store.value(key)
         if kept is not None:
-            return np.array(kept["cost"]), np.array(kept["bound"])
-        F = len(demand)
-        chunks = [range(a, min(a + _FUTURES_PER_BOUND, F)) for a in range(0, F, _FUTURES_PER_BOUND)]
-        tasks = [(case, demand.only(chunk), self.limits) for chunk in chunks]
+            return np.array(kept["cost"], float), np.array(kept["bound"], float)
+        tasks = [(case, demand.only([f]), limits) for f in range(F)]
         cost, bound = np.zeros(F), np.zeros(F)
-        finished = 0
-        for position, (value, low) in fan_out(self.executor, wait_and_see, tasks, stop=self.stop):
-            cost[chunks[position]], bound[chunks[position]] = value, low
-            finished += len(chunks[position])
-            self.tell(Stage(scenario, "bound", finished, F))
-        self.store.keep_value(key, {"cost": cost.tolist(), "bound": bound.tolist()})
+        for done, (f, (value, low)) in enumerate(
+            fan_out(self.executor, perfect_information, tasks, stop=self.stop), start=1
+        ):
+            cost[f], bound[f] = value[0], low[0]
+            self.tell(Stage(scenario, "bound", done, F))
+        known = [None if np.isnan(value) else value for value in cost.tolist()]
+        self.store.keep_value(key, {"cost": known, "bound": bound.tolist()})
         return cost, bound
 
-    def information(self, base: World, outcomes: Sequence[Outcome]) -> dict[str, Bracketed]:
+    def information(
+        self, base: World, outcomes: Sequence[Outcome], mean_plan: Plan | str | None
+    ) -> dict[str, Bracketed]:
         """VSS and EVPI on the futures that plans are optimised on, where a stochastic plan was made for the base."""
         plan = next((o.plan for o in outcomes if o.base and isinstance(o.scenario.rule, Stochastic) and o.plan), None)
-        if plan is None or len(base.futures) < 2:
+        if plan is None or mean_plan is None:
             return {}
         recourse = (float(plan.certificate["objective"]), float(plan.certificate["bound"]))
         out: dict[str, Bracketed] = {}
-        key = plan_key(world_key(base), MeanValue(kind="mean_value"), self.limits)
-        kept = self.store.value(key_of(key, "eev"))
-        if kept is None:
-            light = replace(base, evaluation=base.median)
-            made = self.store.plan(key) or self._one(plan_task, (MeanValue(kind="mean_value"), light, self.limits))
-            if isinstance(made, Plan):
-                self.store.keep_plan(key, made)
-                kept = self._one(mean_value_task, (base.case, base.futures, made, self.limits))
-                if not isinstance(kept, str):
-                    self.store.keep_value(key_of(key, "eev"), list(kept))
-        if kept is not None and not isinstance(kept, str):
-            # The mean-value decisions are what they are: their cost is known up to the recourse's own gap.
-            out["vss"] = difference((kept[0], kept[1]), recourse)
-        alone = base.case.model_copy(
-            update={
-                "horizon": base.case.horizon.model_copy(update={"commit_periods": None}),
-                "risk": base.case.risk.model_copy(update={"objective": Expected()}),
-            }
-        )
-        cost, bound = self.perfect("wait_and_see", alone, base.futures)
-        p = base.futures.probability
-        out["evpi"] = difference(recourse, (float(cost @ p), float(bound @ p)))
+        known = self.mean_value(base, mean_plan)
+        if isinstance(known, str):
+            none = float("nan")
+            out["vss"] = Bracketed(none, none, none, known)
+        else:
+            out["vss"] = value_of_stochastic(known, recourse)
+        cost, bound = self.perfect("perfect information", plan_world(base.case), base.futures)
+        seconds = perfect_limits(self.limits, len(base.futures)).seconds
+        out["evpi"] = value_of_perfect(cost, bound, base.futures.probability, recourse, seconds)
         return out
 
-    def _one(self, function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-        for _, answer in fan_out(self.executor, function, [task], stop=self.stop):
-            return answer
-        raise PlanError([Problem("comparison", "no answer", "an executor that runs its tasks")])
+    def mean_value(self, base: World, mean_plan: Plan | str) -> tuple[float, float] | str:
+        """Cost and bound of the decisions made for the mean future, or why they are not known."""
+        if isinstance(mean_plan, str):
+            return mean_plan
+        key = key_of(plan_key(world_key(base), _MEAN_VALUE, self.limits), "eev")
+        kept = self.store.value(key)
+        if kept is None:
+            task = (base.case, base.futures, mean_plan, self.limits)
+            kept = next(answer for _, answer in fan_out(self.executor, mean_value_cost, [task], stop=self.stop))
+            self.tell(Stage("mean value", "evaluate", 1, 1))
+            if isinstance(kept, str):
+                return kept
+            self.store.keep_value(key, list(kept))
+        return float(kept[0]), float(kept[1])
 
     def merge_error(self, base: World, outcomes: Sequence[Outcome], group: IntArray | None) -> dict[str, Any] | None:
         """How far merged steps are from every hour, for the cheapest plan on the first few futures."""

@@ -12,10 +12,11 @@ instead of being declared for all of them, and limits that a future breaks are r
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -24,14 +25,12 @@ from planner.demand import Demand, FloatArray
 from planner.fanout import fan_out
 from planner.horizon import peak_pflops
 from planner.plan import Plan
-from planner.program.blocks import IntArray, flatten
-from planner.program.build import build_program
+from planner.program.blocks import IntArray
 from planner.program.instance import make_instance
 from planner.program.merge import step_groups
 from planner.program.registry import TERMS
 from planner.scenarios.decisions import Decisions, branches_of, decisions_of, leased_modules
 from planner.scenarios.dispatch import Dispatched, PeriodDemand, dispatch_period
-from planner.solve import Limits, solve, solve_lp
 
 FIXED_TERMS = ("capex", "order_charges", "phases", "openings", "opex", "leases")
 # Futures in one task: enough for a warm start to pay, few enough to keep every process busy to the end.
@@ -119,35 +118,66 @@ def evaluate(
     executor: Executor,
     *,
     group: IntArray | None = None,
-    on_done: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Evaluation:
-    """Dispatch a plan's decisions on every future of `demand` (same typical days in every future).
+    """Dispatch a plan's decisions on every future of `demand`: `evaluate_plans` with one plan and its own case."""
+    return evaluate_plans(plan.case, [plan], demand, executor, group=group, stop=stop)[0]
 
-    group: (steps,) which steps of the day are taken together, see `merged_steps` and
-    `planner.scenarios.dispatch.coarse`; None: every step by itself.
-    on_done: told (finished, all) dispatches of a future and period.
+
+class Parts(Protocol):
+    """Where finished tasks are kept, so that a crash repeats only the others."""
+
+    def read(self, name: str) -> list[Dispatched] | None: ...
+    def write(self, name: str, part: list[Dispatched]) -> None: ...
+
+
+def evaluate_plans(
+    case: Case,
+    plans: Sequence[Plan],
+    demand: Demand,
+    executor: Executor,
+    *,
+    group: IntArray | None = None,
+    parts: Parts | None = None,
+    on_done: Callable[[int, int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> list[Evaluation]:
+    """Dispatch the decisions of plans of one world on every future of `demand` (same typical days in every future).
+
+    case: the world's; plans may differ from it in what rules ask of orders. group: (steps,) which steps of the day are
+    taken together, see `merged_steps` and `planner.scenarios.dispatch.coarse`; None: every step by itself. A plan's
+    evaluation does not depend on the plans beside it. parts: where finished tasks are kept. on_done: told (finished,
+    all) periods of futures.
     """
-    case = plan_world(plan.case)
-    decided = decisions_of(plan)
-    branch = nearest_branch(plan, demand)
+    case = plan_world(case)
+    decided = [decisions_of(plan) for plan in plans]
+    branches = [nearest_branch(plan, demand) for plan in plans]
     F, T = len(demand), case.horizon.periods
     chunks = [np.arange(a, min(a + FUTURES_PER_TASK, F)) for a in range(0, F, FUTURES_PER_TASK)]
-    tasks, places = [], []
-    for t in range(T):
-        for chunk in chunks:
-            part = PeriodDemand.of(demand, t, chunk)
-            tasks.append((case, part, group, decided, branch[chunk]))
-            places.append((t, chunk))
-    parts: dict[tuple[int, int], Dispatched] = {}
-    finished = 0
+    found: dict[tuple[int, int], list[Dispatched]] = {}
+    places = [(t, chunk) for t in range(T) for chunk in chunks]
+    for t, chunk in places:
+        kept = None if parts is None else parts.read(f"{t}-{chunk[0]}")
+        if kept is not None:
+            found[t, int(chunk[0])] = kept
+    left = [(t, chunk) for t, chunk in places if (t, int(chunk[0])) not in found]
+    finished = F * T - sum(len(chunk) for _, chunk in left)
+    tasks = [
+        (case, PeriodDemand.of(demand, t, chunk), group, decided, [branch[chunk] for branch in branches])
+        for t, chunk in left
+    ]
     for position, answer in fan_out(executor, dispatch_period, tasks, stop=stop):
-        t, chunk = places[position]
-        parts[t, int(chunk[0])] = answer
+        t, chunk = left[position]
+        found[t, int(chunk[0])] = answer
+        if parts is not None:
+            parts.write(f"{t}-{chunk[0]}", answer)
         finished += len(chunk)
         if on_done is not None:
             on_done(finished, F * T)
-    return _joined(plan, case, decided, demand, branch, group, parts, chunks)
+    return [
+        _joined(plan, case, decided[i], demand, branches[i], group, {at: part[i] for at, part in found.items()}, chunks)
+        for i, plan in enumerate(plans)
+    ]
 
 
 def plan_world(case: Case) -> Case:
@@ -292,34 +322,3 @@ def ownership(case: Case, demand: Demand, decided: Decisions) -> FloatArray:
         price = by_period(lease.price_per_module_period, T, 0.0) / inst.money_unit * inst.discount
         out[:, sites[lease.site], types[lease.module_type]] += v["lease_active"][:, i] * price
     return np.asarray(out * inst.money_unit, float)
-
-
-# --- perfect information ---------------------------------------------------------------------------------------------
-
-# Up to this many columns a future is planned to the asked-for gap; beyond, its linear relaxation is the bound.
-_EXACT_COLUMNS = 20_000
-_BOUND_STEPS = 6
-
-
-def wait_and_see(case: Case, demand: Demand, limits: Limits) -> tuple[FloatArray, FloatArray]:
-    """Task of a worker process: cost of planning each future with perfect information, and a proven bound of it.
-
-    Returns (F,) costs and (F,) bounds. Where a future is too large to be planned in passing, both are the optimum of
-    the linear relaxation on merged steps, which no plan for it can beat.
-    """
-    case = plan_world(case)
-    cost, bound = np.zeros(len(demand)), np.zeros(len(demand))
-    for f in range(len(demand)):
-        one = demand.only([f])
-        program = build_program(case, one)
-        if program.master.columns + sum(len(b.cost) for b in program.blocks) <= _EXACT_COLUMNS:
-            answer = solve(program, limits)
-            if len(answer.x):
-                cost[f], bound[f] = answer.objective * program.money_unit, answer.bound * program.money_unit
-                continue
-        program = build_program(case, one, merge_steps=_BOUND_STEPS)
-        relaxed = solve_lp(flatten(program))
-        if relaxed.status != "optimal":
-            raise ArithmeticError(f"the relaxation of future {f} ended as {relaxed.status}")
-        cost[f] = bound[f] = relaxed.objective * program.money_unit
-    return cost, bound

@@ -50,7 +50,7 @@ def plan_rule(
     """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
-    evaluated future by future (`planner.evaluation.wait_and_see`).
+    evaluated future by future (`planner.information.perfect_information`).
     """
     limits = limits or Limits()
 

@@ -180,14 +180,18 @@ def sensitivities(judged: Sequence[Judged], probability: FloatArray, demand: Flo
 
 @dataclass(frozen=True)
 class Bracketed:
-    """A signed difference of two optimal values that are known within their gaps; never clamped at zero."""
+    """A signed difference of two optimal values that are known within their gaps; never clamped at zero.
+
+    note: what the bracket rests on; where there is no value (nan), why.
+    """
 
     value: float
     low: float
     high: float
+    note: str = ""
 
 
-def difference(first: tuple[float, float], second: tuple[float, float]) -> Bracketed:
+def difference(first: tuple[float, float], second: tuple[float, float], note: str = "") -> Bracketed:
     """first - second, each (objective, bound): the bracket holds the difference of the true optima."""
     (a_top, a_low), (b_top, b_low) = first, second
-    return Bracketed(a_top - b_top, a_low - b_top, a_top - b_low)
+    return Bracketed(a_top - b_top, a_low - b_top, a_top - b_low, note)

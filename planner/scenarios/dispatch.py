@@ -19,7 +19,7 @@ from planner.program.master import Master
 from planner.program.training import campaign_sizes, gang_sizes, training_volume
 from planner.scenarios.decisions import Decisions, leased_modules
 from planner.solve.linear import attempts
-from planner.solve.native import Incremental
+from planner.solve.native import Incremental, Outcome
 
 _LIMITS = {"carbon_cap": "alloc_carbon", "green_share": "alloc_green", "utilisation": "alloc_utilisation"}
 
@@ -103,12 +103,14 @@ class Dispatched:
 
 
 def dispatch_period(
-    case: Case, part: PeriodDemand, group: IntArray | None, decided: Decisions, branch: IntArray
-) -> Dispatched:
-    """Task of a worker process: dispatch fixed decisions in one period of some futures.
+    case: Case, part: PeriodDemand, group: IntArray | None, plans: Sequence[Decisions], branches: Sequence[IntArray]
+) -> list[Dispatched]:
+    """Task of a worker process: dispatch the fixed decisions of some plans in one period of some futures.
 
-    Every hour by itself: all days of the period in one linear program. With `group`: days one after the other, the one
-    with most work first; the billed demand that it sets is free for the others, who pay for what they need beyond it.
+    branches: by plan, (F,) the branch that each future follows. All plans share one linear program, of which they move
+    the right-hand sides. Every hour by itself: all days of the period in one linear program. With `group`: days one
+    after the other, the one with most work first; the billed demand that it sets is free for the others, who pay for
+    what they need beyond it.
     """
     inst = make_instance(case, part.whole())
     inner = inst if group is None else coarse(inst, group)
@@ -116,12 +118,25 @@ def dispatch_period(
     days = [d for t, d in inner.days.used() if t == part.period]
     together = group is None or any(name in master.rows for name in _LIMITS) or len(days) == 1
     if together:
-        return PeriodDispatch(inner, master, part.period, days).dispatch(decided, branch)
+        whole = PeriodDispatch(inner, master, part.period, days)
+        return [whole.dispatch(decided, branch) for decided, branch in zip(plans, branches, strict=True)]
     load = np.einsum("fwrdh,w->d", part.values, inst.pflops_per_unit / inst.unit_scale)
-    order = [days[i] for i in np.argsort([-load[d] for d in days], kind="stable")]
-    first = PeriodDispatch(inner, master, part.period, order[:1]).dispatch(decided, branch)
-    rest = [PeriodDispatch(inner, master, part.period, [d]).dispatch(decided, branch, first.billed) for d in order[1:]]
-    return first.joined(rest)
+    busiest, *order = [days[i] for i in np.argsort([-load[d] for d in days], kind="stable")]
+    day = PeriodDispatch(inner, master, part.period, [busiest])
+    first = [day.dispatch(decided, branch) for decided, branch in zip(plans, branches, strict=True)]
+    rest: list[list[Dispatched]] = [[] for _ in plans]
+    for d in order:
+        day = PeriodDispatch(inner, master, part.period, [d])
+        for i, (decided, branch) in enumerate(zip(plans, branches, strict=True)):
+            rest[i].append(day.dispatch(decided, branch, first[i].billed))
+    return [one.joined(others) for one, others in zip(first, rest, strict=True)]
+
+
+def _cold(arrays: Arrays, period: int) -> Outcome:
+    outcome = attempts(arrays, None)
+    if outcome.status != "optimal" or outcome.x is None:
+        raise ArithmeticError(f"the dispatch of period {period} ended as {outcome.status}")
+    return outcome
 
 
 class PeriodDispatch:
@@ -134,6 +149,11 @@ class PeriodDispatch:
         self.made = DayBlocks(inner, master)
         F = len(inner.probability)
         self.blocks: list[list[Block]] = [[self.made.block(f, period, d) for d in self.days] for f in range(F)]
+        self.volume = np.array(
+            [sum(float(np.abs(b.row_lower[np.isfinite(b.row_lower)]).sum()) for b in bs) for bs in self.blocks]
+        )
+        self._basis: Any = None
+        self._solver: Incremental | None = None
         self._free_columns()
         self._assemble()
         self._meters()
@@ -244,38 +264,50 @@ class PeriodDispatch:
         return x
 
     def dispatch(self, decided: Decisions, branch: IntArray, paid: FloatArray | None = None) -> Dispatched:
-        """Dispatch every future under the decisions of its branch. paid: (F, S) billed kW that are paid for already."""
+        """Dispatch every future under the decisions of its branch. paid: (F, S) billed kW that are paid for already.
+
+        The first solve of a plan goes on from the basis of `_reference` and the others from the one before, so that a
+        plan's answer does not depend on which other plans are dispatched beside it.
+        """
         F = len(self.blocks)
         readings = np.zeros((F, self.meter.shape[0]))
         columns = {b: self.fixed_columns(decided.branch(int(b))) for b in np.unique(branch)}
-        volume = np.array(
-            [sum(float(np.abs(b.row_lower[np.isfinite(b.row_lower)]).sum()) for b in bs) for bs in self.blocks]
-        )
-        solver: Incremental | None = None
-        rows = np.arange(self.arrays.rows)
+        basis = self._reference()
         # neighbours in volume and branch share the most of a basis
-        for f in np.lexsort((volume, branch)):
+        for f in np.lexsort((self.volume, branch)):
             x = columns[branch[f]]
             if paid is not None:
                 x = x.copy()
                 x[self.billed] = paid[f, self.billed_site]
-            lower, upper = self._sides(int(f), x)
-            arrays = replace(self.arrays, row_lower=lower, row_upper=upper)
-            y: FloatArray | None = None
-            if solver is not None:
-                solver.move(rows, lower, upper)
-                outcome = solver.solve()
-                y = outcome.x if outcome.status == "optimal" else None
-            if y is None:
-                outcome = attempts(arrays, None)
-                if outcome.status != "optimal" or outcome.x is None:
-                    raise ArithmeticError(f"the dispatch of period {self.period} ended as {outcome.status}")
-                y = outcome.x
-                if len(self.blocks) > 1:
-                    solver = Incremental(arrays)
-                    solver.solve(basis=outcome.basis)
-            readings[f] = self.meter @ y
+            readings[f] = self.meter @ self._solved(int(f), x, basis)
+            basis = None
         return self._read(readings, decided, branch)
+
+    def _reference(self) -> Any:
+        """A basis to begin from: that of the first future with nothing but what stands already."""
+        if self._basis is None:
+            x = np.zeros(self.master.column_count)
+            stock = self.master.columns["stock"]
+            x[stock] = np.broadcast_to(self.master.instance.standing, stock.shape)
+            self._basis = _cold(self._program(0, x), self.period).basis
+        return self._basis
+
+    def _program(self, future: int, x: FloatArray) -> Arrays:
+        lower, upper = self._sides(future, x)
+        return replace(self.arrays, row_lower=lower, row_upper=upper)
+
+    def _solved(self, future: int, x: FloatArray, basis: Any) -> FloatArray:
+        """(columns,) one future dispatched at master columns x; basis: where to begin, None: where the last ended."""
+        if self._solver is None:
+            self._solver = Incremental(self.arrays)
+        lower, upper = self._sides(future, x)
+        self._solver.move(np.arange(self.arrays.rows), lower, upper)
+        outcome = self._solver.solve(basis=basis)
+        if outcome.status != "optimal" or outcome.x is None:
+            self._solver = None
+            outcome = _cold(self._program(future, x), self.period)
+        assert outcome.x is not None
+        return outcome.x
 
     def _read(self, readings: FloatArray, decided: Decisions, branch: IntArray) -> Dispatched:
         """Readings plus what the fixed decisions draw by themselves: idle power, held gangs, training not done."""

@@ -11,6 +11,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from planner.demand import Demand
 from planner.evaluation import Evaluation
 from planner.plan import Plan, demand_hash
 from planner.program.blocks import IntArray
+from planner.scenarios.dispatch import Dispatched
 from planner.scenarios.scenario import Rule
 from planner.scenarios.worlds import World
 from planner.solve import Limits
 
 # Raise when the same inputs would give other results.
-FORMAT = 1
+FORMAT = 2
 
 
 def key_of(*parts: Any) -> str:
@@ -60,30 +62,39 @@ class Store:
     def __init__(self, folder: Path | None) -> None:
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
-            for part in ("plans", "evaluations", "values"):
+            for part in ("plans", "evaluations", "values", "parts"):
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     def plan(self, key: str) -> Plan | None:
-        found: Plan | None = self._read("plans", key, Plan.load)
+        found: Plan | None = self.read("plans", key, Plan.load)
         return found
 
     def keep_plan(self, key: str, plan: Plan) -> None:
-        self._write("plans", key, plan.save)
+        self.write("plans", key, plan.save)
 
     def evaluation(self, key: str) -> Evaluation | None:
-        found: Evaluation | None = self._read("evaluations", f"{key}.npz", Evaluation.load)
+        found: Evaluation | None = self.read("evaluations", f"{key}.npz", Evaluation.load)
         return found
 
     def keep_evaluation(self, key: str, evaluation: Evaluation) -> None:
-        self._write("evaluations", f"{key}.npz", evaluation.save)
+        self.write("evaluations", f"{key}.npz", evaluation.save)
+
+    def parts(self, key: str) -> KeptParts | None:
+        """Where the finished tasks of an evaluation are kept until the whole is; None where nothing is kept."""
+        return None if self.folder is None else KeptParts(self, key)
+
+    def drop_parts(self, key: str) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self.folder / "parts" / key, ignore_errors=True)
 
     def value(self, key: str) -> Any:
-        return self._read("values", f"{key}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
+        return self.read("values", f"{key}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
 
     def keep_value(self, key: str, value: Any) -> None:
-        self._write("values", f"{key}.json", lambda path: path.write_text(json.dumps(value), encoding="utf-8"))
+        self.write("values", f"{key}.json", lambda path: path.write_text(json.dumps(value), encoding="utf-8"))
 
-    def _read(self, part: str, name: str, read: Callable[[Path], Any]) -> Any:
+    def read(self, part: str, name: str, read: Callable[[Path], Any]) -> Any:
+        """What was kept under a name; None where there is nothing that can be read."""
         if self.folder is None:
             return None
         path = self.folder / part / name
@@ -94,12 +105,35 @@ class Store:
         except (ValueError, KeyError, OSError):
             return None  # written by another version, or damaged: it is made again
 
-    def _write(self, part: str, name: str, write: Callable[[Path], Any]) -> None:
+    def write(self, part: str, name: str, write: Callable[[Path], Any]) -> None:
         if self.folder is None:
             return
         path = self.folder / part / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
         write(draft)
         if path.is_dir():
             shutil.rmtree(path)
         draft.replace(path)
+
+
+@dataclass(frozen=True)
+class KeptParts:
+    """Finished tasks of one evaluation, as files of plain arrays (see `planner.evaluation.evaluate_plans`)."""
+
+    store: Store
+    key: str
+
+    def read(self, name: str) -> list[Dispatched] | None:
+        found: list[Dispatched] | None = self.store.read("parts", f"{self.key}/{name}.npz", _read_part)
+        return found
+
+    def write(self, name: str, part: list[Dispatched]) -> None:
+        arrays = {f"{i}.{f.name}": getattr(one, f.name) for i, one in enumerate(part) for f in fields(Dispatched)}
+        self.store.write("parts", f"{self.key}/{name}.npz", lambda path: np.savez(path, **arrays))
+
+
+def _read_part(path: Path) -> list[Dispatched]:
+    with np.load(path, allow_pickle=False) as stored:
+        count = 1 + max(int(name.partition(".")[0]) for name in stored.files)
+        return [Dispatched(**{f.name: stored[f"{i}.{f.name}"] for f in fields(Dispatched)}) for i in range(count)]

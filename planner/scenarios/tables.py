@@ -187,6 +187,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             value number currency difference of the plans found
             low number currency least value that the proven gaps allow
             high number currency largest value that the proven gaps allow
+            note string - what the bracket rests on, or why there is no value
             """,
         ),
         described_table(

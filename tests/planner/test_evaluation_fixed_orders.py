@@ -13,8 +13,9 @@ import pytest
 from planner.case import Case
 from planner.casefile import dump_case, read_case
 from planner.demand import Demand
-from planner.evaluation import Evaluation, evaluate, fitting_steps, merged_steps, nearest_branch, wait_and_see
+from planner.evaluation import Evaluation, evaluate, fitting_steps, merged_steps, nearest_branch
 from planner.horizon import given_demand
+from planner.information import perfect_information
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.rules import plan_rule
@@ -126,7 +127,7 @@ def test_merged_steps_are_near_and_the_bound_is_below(
     assert merged.steps == 8
     assert merged.total == pytest.approx(found.total, rel=0.03)
     assert fitting_steps(case, demand) is None
-    cost, bound = wait_and_see(case, demand, LIMITS)
+    cost, bound = perfect_information(case, demand, LIMITS)
     assert (bound <= cost + 1e-6).all()
     assert (bound <= found.total + 1e-6).all()
 

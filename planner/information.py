@@ -1,0 +1,110 @@
+"""What futures are worth knowing: the value of the stochastic solution and of perfect information.
+
+    VSS = EEV - RP     EEV: decide for the mean future, adapt afterwards; RP: decide for all futures at once
+    EVPI = RP - WS     WS: plan every future knowing it
+
+(Birge and Louveaux, Introduction to Stochastic Programming, §4.2 to §4.4.) Each optimum is known between a bound and a
+plan, so each difference is known within a bracket; it is signed and never clamped at zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from planner.case import Case
+from planner.demand import Demand, FloatArray
+from planner.evaluation import plan_world
+from planner.plan import Plan
+from planner.program.blocks import Program, flatten
+from planner.program.build import build_program
+from planner.scenarios.choices import Bracketed, difference
+from planner.scenarios.decisions import DECIDED, decisions_of, fixed
+from planner.solve import Limits, solve, solve_lp
+
+# Up to this many columns a future is planned within its time; beyond, its linear relaxation is the bound.
+_EXACT_COLUMNS = 20_000
+_BOUND_STEPS = 6
+# All futures together get the time of so many plans, each at least a second.
+_PLANS_WORTH, _LEAST_S = 2.0, 1.0
+
+
+def perfect_limits(limits: Limits, futures: int) -> Limits:
+    """Limits of one future's solve, when as many are planned knowing them."""
+    seconds = min(max(_PLANS_WORTH * limits.seconds / futures, _LEAST_S), limits.seconds)
+    return replace(limits, seconds=seconds)
+
+
+def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[FloatArray, FloatArray]:
+    """Task of a worker process: plan each future knowing it. limits: of each future's solve.
+
+    Returns (F,) costs, nan where no plan was found in time or the future is too large to be planned in passing, and
+    (F,) proven bounds that no plan for the future can beat.
+    """
+    case = plan_world(case)
+    cost, bound = np.full(len(demand), np.nan), np.zeros(len(demand))
+    for f in range(len(demand)):
+        one = demand.only([f])
+        program = build_program(case, one)
+        exact = program.master.columns + sum(len(b.cost) for b in program.blocks) <= _EXACT_COLUMNS
+        found = -np.inf
+        if exact:
+            answer = solve(program, limits)
+            found = answer.bound * program.money_unit
+            if len(answer.x):
+                cost[f] = answer.objective * program.money_unit
+                if answer.gap <= limits.gap + 1e-6:
+                    bound[f] = found
+                    continue
+        else:
+            program = build_program(case, one, merge_steps=_BOUND_STEPS)
+        relaxed = solve_lp(flatten(program))
+        if relaxed.status != "optimal":
+            raise ArithmeticError(f"the relaxation of future {f} ended as {relaxed.status}")
+        bound[f] = max(found, relaxed.objective * program.money_unit)
+    return cost, bound
+
+
+def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits) -> tuple[float, float] | str:
+    """Task of a worker process: EEV, expected cost of deciding for the mean future and adapting afterwards.
+
+    What is the same in every future is fixed as the mean-value plan has it; the rest is free. Returns cost and bound,
+    or why there are none.
+    """
+    program = build_program(case, futures)
+    held = _settled(fixed(program, decisions_of(mean_plan).branch(0), DECIDED, shared=True))
+    answer = solve(held, limits)
+    if answer.status == "infeasible":
+        return "no plan keeps the decisions made for the mean future"
+    if not len(answer.x):
+        return f"the decisions made for the mean future were not dispatched within {limits.seconds:g} s"
+    return answer.objective * program.money_unit, answer.bound * program.money_unit
+
+
+def _settled(program: Program) -> Program:
+    """The program with columns that have one value left no longer whole: what is left may be a linear program."""
+    master = program.master
+    return replace(program, master=replace(master, integer=master.integer & (master.lower < master.upper)))
+
+
+def value_of_stochastic(mean_value: tuple[float, float], recourse: tuple[float, float]) -> Bracketed:
+    """VSS; each argument is (cost of the plan found, proven bound)."""
+    note = f"mean-value decisions cost {_gap(mean_value)}, the stochastic plan {_gap(recourse)} above their bounds"
+    return difference(mean_value, recourse, note)
+
+
+def value_of_perfect(
+    cost: FloatArray, bound: FloatArray, probability: FloatArray, recourse: tuple[float, float], seconds: float
+) -> Bracketed:
+    """EVPI. cost, bound: (F,) of planning each future knowing it, cost nan where no plan is known."""
+    known = np.isfinite(cost)
+    low = float(bound @ probability)
+    # The stochastic plan is a plan for every future, too: together they cost no more than it does.
+    high = float(cost @ probability) if known.all() else recourse[0]
+    note = f"{int(known.sum())} of {len(cost)} futures planned, at most {seconds:.3g} s each; the rest by their bounds"
+    return Bracketed(recourse[0] - (high if known.all() else low), recourse[1] - high, recourse[0] - low, note)
+
+
+def _gap(known: tuple[float, float]) -> str:
+    return f"at most {max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9):.2%}"
