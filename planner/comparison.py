@@ -36,10 +36,10 @@ from planner.information import (
 )
 from planner.plan import Plan
 from planner.program.blocks import IntArray
-from planner.rules import plan_rule
+from planner.rules import begins_from_median, plan_rule
 from planner.saved import read_head, read_tables, write_json, write_tables
 from planner.scenarios.choices import Bracketed
-from planner.scenarios.scenario import MeanValue, Posed, Rule, Scenario, Stochastic, WaitAndSee, pose
+from planner.scenarios.scenario import JustInTime, MeanValue, Posed, Rule, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tables
 from planner.scenarios.verdict import choices, verdict
@@ -180,10 +180,10 @@ def _worlds(
 # --- tasks of worker processes ---------------------------------------------------------------------------------------
 
 
-def plan_task(rule: Rule, world: World, limits: Limits) -> Plan | str:
+def plan_task(rule: Rule, world: World, limits: Limits, median: Plan | None) -> Plan | str:
     """Task of a worker process: the plan, or why there is none."""
     try:
-        return plan_rule(rule, world, limits=limits)
+        return plan_rule(rule, world, limits=limits, median=median)
     except PlanError as error:
         return str(error)
 
@@ -237,16 +237,39 @@ class _Work:
         for key, scenarios in names.items():
             for scenario in scenarios:
                 self.tell(Stage(scenario, "plan", int(key in found), 1))
-        order = list(wanted)
-        tasks = [(rule, replace(world, evaluation=world.median), self.limits) for rule, world in wanted.values()]
-        for position, plan in fan_out(self.executor, plan_task, tasks, stop=self.stop):
-            key = order[position]
-            found[key] = plan
-            if isinstance(plan, Plan):
-                self.store.keep_plan(key, plan)
-            for scenario in names[key]:
-                self.tell(Stage(scenario, "plan", 1, 1))
+        self._make(wanted, found, names)
         return [None if key is None else found[key] for key in keys], found.get(mean_key)
+
+    def _make(
+        self,
+        wanted: dict[str, tuple[Rule, World]],
+        found: dict[str, Plan | str],
+        names: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Make the wanted plans and add them to `found`; those that begin from a world's P50 plan come after it."""
+        beginners = [world_key(world) for rule, world in wanted.values() if begins_from_median(rule)]
+        medians: dict[str, str] = {}
+        for key, (rule, world) in list(wanted.items()):
+            median = plan_key(world_key(world), JustInTime(), self.limits)
+            if begins_from_median(rule) and (median in found or beginners.count(world_key(world)) > 1):
+                medians[key] = median
+                if median not in found:
+                    wanted.setdefault(median, (JustInTime(), world))
+        later = {key for key, median in medians.items() if key != median}
+        for batch in ([key for key in wanted if key not in later], [key for key in wanted if key in later]):
+            tasks = []
+            for key in batch:
+                rule, world = wanted[key]
+                begun = found.get(medians.get(key, ""))
+                light = replace(world, evaluation=world.median)
+                tasks.append((rule, light, self.limits, begun if isinstance(begun, Plan) else None))
+            for position, plan in fan_out(self.executor, plan_task, tasks, stop=self.stop):
+                key = batch[position]
+                found[key] = plan
+                if isinstance(plan, Plan):
+                    self.store.keep_plan(key, plan)
+                for scenario in names.get(key, ()):
+                    self.tell(Stage(scenario, "plan", 1, 1))
 
     def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
         return worlds[_of(one, self.case)]

@@ -45,30 +45,30 @@ def plan_rule(
     limits: Limits | None = None,
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
-    start: WarmStart | None = None,
+    median: Plan | None = None,
 ) -> Plan:
     """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
+
+    median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.information.perfect_information`).
     """
     limits = limits or Limits()
 
-    def planned(case: Case, demand: Demand) -> Plan:
+    def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
         return plan_demand(case, demand, limits=limits, on_progress=on_progress, stop=stop, start=start)[0]
 
     match rule:
         case JustInTime():
-            return planned(world.case, world.median)
+            return median or planned(world.case, world.median)
         case MeanValue():
             return planned(world.case, world.mean)
         case Stochastic():
-            start = start or median_start(world, world.case, limits, stop)
-            return planned(world.case, world.futures)
+            return planned(world.case, world.futures, median_start(world, world.case, limits, stop, median))
         case Averse(alpha=alpha, weight=weight):
             averse = with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight))
-            start = start or median_start(world, averse, limits, stop)
-            return planned(averse, world.futures)
+            return planned(averse, world.futures, median_start(world, averse, limits, stop, median))
         case QuantileOf(q=q):
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
@@ -76,16 +76,26 @@ def plan_rule(
             floored, notes = with_ratio(world.case, world.median, ratio)
             return noted(planned(floored, world.median), notes)
         case BringForward(periods=periods):
-            base = planned(world.case, world.median)
+            base = median or planned(world.case, world.median)
             return brought_forward(base, periods, limits=limits, on_progress=on_progress, stop=stop)
         case WaitAndSee():
             raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
 
 
-def median_start(world: World, case: Case, limits: Limits, stop: threading.Event | None) -> WarmStart | None:
+def begins_from_median(rule: Rule) -> bool:
+    """Whether a rule makes the just-in-time plan on its way."""
+    return isinstance(rule, JustInTime | Stochastic | Averse | BringForward)
+
+
+def median_start(
+    world: World, case: Case, limits: Limits, stop: threading.Event | None, median: Plan | None = None
+) -> WarmStart | None:
     """The P50 decisions for every future: a first two-stage plan where the search may find none in time."""
     try:
-        simple = plan_demand(world.case, world.median, limits=replace(limits, gap=max(limits.gap, 0.01)), stop=stop)[0]
+        simple = (
+            median
+            or plan_demand(world.case, world.median, limits=replace(limits, gap=max(limits.gap, 0.01)), stop=stop)[0]
+        )
     except PlanError:
         return None
     values = decisions_of(simple).branch(0)
