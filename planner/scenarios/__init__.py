@@ -14,11 +14,14 @@ from planner.scenarios.scenario import (
     Scenario,
     ScenarioError,
     Stochastic,
+    Sweep,
     WaitAndSee,
     pose,
     read_scenarios,
     scenarios_from,
     standard_scenarios,
+    sweep_from,
+    with_sweep,
 )
 
 __all__ = [
@@ -35,10 +38,13 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Stochastic",
+    "Sweep",
     "WaitAndSee",
     "pose",
     "read_scenarios",
     "scenarios_from",
     "standard_scenarios",
+    "sweep_from",
     "target_from",
+    "with_sweep",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from planner.case import Block, Case, Id, Names, NonNegative, Share
 from planner.casefile import CaseError, dump_case, merge_patch
@@ -150,18 +150,83 @@ def pose(case: Case, scenarios: Sequence[Scenario]) -> list[Posed]:
     return posed
 
 
+class Sweep(Block):
+    """Ratios from `first` to `last` by `step`, a `ratio` scenario each: the frontier of idle against shortfall."""
+
+    first: Annotated[float, Field(strict=True, gt=0, le=10)]
+    last: Annotated[float, Field(strict=True, gt=0, le=10)]
+    step: Annotated[float, Field(strict=True, ge=0.01, le=5)] = 0.1
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Sweep:
+        if self.last < self.first:
+            raise ValueError("last lies below first; allowed: at least first")
+        if self.count > MOST_RATIOS:
+            raise ValueError(f"{self.count} ratios; allowed: at most {MOST_RATIOS}")
+        return self
+
+    @property
+    def count(self) -> int:
+        return int((self.last - self.first) / self.step + 1e-9) + 1
+
+    def scenarios(self) -> list[Scenario]:
+        ratios = [round(self.first + i * self.step, 4) for i in range(self.count)]
+        rules = ((f"ratio-{r:g}", f"Ratio {r:g}", f"超前度 {r:g}", Ratio(kind="ratio", ratio=r)) for r in ratios)
+        return named(rules)
+
+
+MOST_RATIOS = 40
+
+
+def sweep_from(text: str) -> Sweep:
+    """The sweep of a line such as "0.9:1.6:0.1" (the step may be left out). Raises ValueError for another."""
+    try:
+        numbers = [float(part) for part in text.split(":")]
+        if len(numbers) not in (2, 3):
+            raise ValueError(text)
+        return Sweep.model_validate(dict(zip(("first", "last", "step"), numbers, strict=False)))
+    except ValidationError as error:
+        said = "; ".join(str(e["msg"]).removeprefix("Value error, ") for e in error.errors())
+        raise ValueError(f"found {text!r}: {said}") from error
+    except ValueError as error:
+        raise ValueError(f"found {text!r}; allowed: FIRST:LAST or FIRST:LAST:STEP, such as 0.9:1.6:0.1") from error
+
+
+def with_sweep(scenarios: Sequence[Scenario], sweep: Sweep | None) -> list[Scenario]:
+    """The scenarios, and those of the sweep whose rule is not among them in an unchanged world."""
+    if sweep is None:
+        return list(scenarios)
+    plain = [s.rule for s in scenarios if not s.levers and not s.overrides and s.demand.none]
+    return [*scenarios, *(s for s in sweep.scenarios() if s.rule not in plain)]
+
+
+class _File(Block):
+    scenarios: list[Scenario] = Field(default_factory=list)
+    sweep: Sweep | None = None
+
+
 _LIST = TypeAdapter(list[Scenario])
 
 
 def scenarios_from(document: Any) -> list[Scenario]:
-    """Scenarios of a plain document: a list, or a mapping with `scenarios`. Raises ScenarioError with every fault."""
-    items = document.get("scenarios") if isinstance(document, dict) else document
+    """Scenarios of a plain document: a list, or a mapping with `scenarios`, `sweep` or both.
+
+    Raises ScenarioError with every fault.
+    """
     try:
-        return _LIST.validate_python(items)
+        if isinstance(document, dict):
+            unknown = [str(name) for name in document if name not in _File.model_fields]
+            if unknown:
+                raise ScenarioError(
+                    [Fault(f"/{name}", f"the unknown field {name}", "scenarios, sweep", "unknown") for name in unknown]
+                )
+            found = _File.model_validate(document)
+            return with_sweep(found.scenarios, found.sweep)
+        return _LIST.validate_python(document)
     except ValidationError as error:
-        found = faults_of(error, items)
+        at = "" if isinstance(document, dict) else "/scenarios"
         raise ScenarioError(
-            [Fault(f"/scenarios{f.pointer}", f.found, f.allowed, f.kind, f.note) for f in found]
+            [Fault(f"{at}{f.pointer}", f.found, f.allowed, f.kind, f.note) for f in faults_of(error, document)]
         ) from error
 
 
