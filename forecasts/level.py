@@ -10,25 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, saturation
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 from forecasts.structural import BACKTEST_WEEKS, StructuralFit, fit_structural
+from forecasts.views import VIEWS, elect, spoken, views_of
 
 # A week with fewer of its hours measured is treated as not measured.
 MIN_OBSERVED_SHARE = 0.5
 # Eight years hold every yearly pattern several times; older weeks cost time and say little about the next ones.
 MAX_WEEKS = 417
 YEAR = 52
-# A year-on-year view needs a year and a quarter before it says anything about this year against the last.
-MIN_WEEKS_YEARLY = 65
 # Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
 SPIKE_DEVIATIONS = 3.0
-# The structural model leads in the first weeks, the median of the three views from two months on.
-MEDIAN_FROM_WEEK, MEDIAN_FULL_WEEK = 1, 8
-YEAR_ON_YEAR_DAMPING = 0.5
 # Horizons (weeks ahead, first and past the last) whose errors are pooled.
 BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
@@ -172,10 +167,10 @@ def forecast_level(
     """Weekly logs of level and peak `ahead` weeks on, with intervals from rolling origins.
 
     logs: (rows, weeks), levels of all series and then their peaks, NaN where not measured, one value at least a row.
-    Where a row goes back a year and a quarter the course is the structural model's in the first weeks and passes to
-    the median of three views: structural, year on year with damped growth, and yearly Fourier terms on the level held.
-    Shorter rows follow the structural model, whose growth is then mostly the prior's. Growth belief fades out between
-    one and two years of history. Errors are measured at earlier origins with the same rules, divided by the spread
+    Where a row goes back a year and a quarter the course is put together from five views, each believed by what it got
+    wrong at earlier origins (views.py). Shorter rows follow the structural model, whose growth is then mostly the
+    prior's, or a curve towards a ceiling where the level bends. Growth belief fades out between one and two years of
+    history. Errors are measured at earlier origins with the same rules, divided by the spread
     foretold at that origin, and pooled over rows by horizon.
     """
     rows, weeks = logs.shape
@@ -185,19 +180,30 @@ def forecast_level(
     prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
     fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
-    mean, method = _blend(clean, fit.mean, fit.growth)
-    reach = fit.origin_mean.shape[2]
-    errors = np.full((len(origins), rows, reach), np.nan)
-    for o, end in enumerate(origins):
-        if end == 0:
-            continue
-        course, _ = _blend(clean[:, :end], fit.origin_mean[o], fit.origin_growth[o])
-        size = common_size(fit.origin_spread[o])
-        came = logs[:, end : end + reach]
-        errors[o, :, : came.shape[1]] = stretched(came - course[:, : came.shape[1]]) / size[:, : came.shape[1]]
+    structural, curve = _bent(clean, fit.mean, fit.growth)
+    here = views_of(clean, structural)
     age = (weeks - origins).astype(np.float64)
+    reach = fit.origin_mean.shape[2]
+    seen = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
+    came = np.full((len(origins), rows, reach), np.nan)
+    off = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
+    for o, end in enumerate(origins):
+        known = clean[:, :end]
+        past = views_of(known, _bent(known, fit.origin_mean[o], fit.origin_growth[o])[0])
+        seen[o] = past.paths
+        truth = logs[:, end : end + reach]
+        came[o, :, : truth.shape[1]] = truth
+        off[o] = np.where(past.yearly[:, None], np.abs(came[o] - past.paths), np.nan)
+    share = elect(off, age, BUCKETS, ahead)
+    mean = (share.now * here.paths).sum(axis=0)
+    size = np.stack([common_size(spread) for spread in fit.origin_spread]) if len(origins) else came
+    errors = stretched(came - (share.then * seen).sum(axis=1)) / size
     own = _own_scale(errors, age)
     quantiles, pooled = _pool(errors / own[:, None], age)
+    method = tuple(
+        f"{name}, {kind} growth" if kind else name
+        for name, kind in zip(spoken(share.now, here.yearly), curve, strict=True)
+    )
     return LevelForecast(mean, common_size(fit.spread) * own[:, None], quantiles, pooled, fit, method)
 
 
@@ -229,62 +235,10 @@ def despike(logs: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
 
 
-def _blend(clean: FloatArray, structural: FloatArray, growth: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
-    """Course (rows, ahead) from the views that a row's history allows, and their names."""
-    ahead = structural.shape[1]
-    recent = clean[:, -MIN_WEEKS_YEARLY:]
-    enough: NDArray[np.bool_] = np.asarray(np.isfinite(recent).sum(axis=1) == MIN_WEEKS_YEARLY, dtype=np.bool_)
-    bend = saturation(clean, ahead)
-    structural = np.where(bend.found[:, None], structural - growth + bend.growth, structural)
-    course = structural.copy()
-    if enough.any():
-        yearly = year_on_year(clean[enough], ahead)
-        fourier = fourier_held(clean[enough], ahead)
-        middle = np.median(np.stack([structural[enough], yearly, fourier]), axis=0)
-        share = np.clip((np.arange(1, ahead + 1) - MEDIAN_FROM_WEEK) / (MEDIAN_FULL_WEEK - MEDIAN_FROM_WEEK), 0.0, 1.0)
-        course[enough] = (1 - share) * structural[enough] + share * middle
-    names = np.where(enough, "median of structural, year on year and Fourier", "structural").tolist()
-    return course, tuple(
-        f"{name}, {curve} growth" if curve else name for name, curve in zip(names, bend.curve, strict=True)
-    )
-
-
-def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
-    """(rows, ahead): last year's weeks, smoothed over three, plus damped growth of the last quarter over its own.
-
-    logs: (rows, weeks) with at least 65 weeks and no hole in the last 65.
-    """
-    quarter = min(13, logs.shape[1] - YEAR)
-    growth = (logs[:, -quarter:] - logs[:, -quarter - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
-    frame = pd.DataFrame(logs[:, -YEAR - 1 :].T)
-    smooth = frame.rolling(3, center=True, min_periods=1).mean().to_numpy().T[:, 1:]
-    turn = np.arange(ahead) // YEAR
-    damping = YEAR_ON_YEAR_DAMPING * (1 - YEAR_ON_YEAR_DAMPING ** (turn + 1)) / (1 - YEAR_ON_YEAR_DAMPING)
-    return np.asarray(smooth[:, np.arange(ahead) % YEAR] + growth[:, None] * damping)
-
-
-def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float = 3.0) -> FloatArray:
-    """(rows, ahead): yearly Fourier terms over a line, the line held at the last quarter's level.
-
-    logs: (rows, weeks); holes must be the same in every row's last 65 weeks (none). Ridge keeps a pattern that was
-    seen only once or twice small.
-    """
-    rows, weeks = logs.shape
-    t = np.arange(weeks + ahead) / WEEKS_PER_YEAR
-    k = np.arange(1, harmonics + 1)
-    angle = 2 * np.pi * np.outer(t, k)
-    X = np.column_stack([np.ones_like(t), t - (weeks - 1) / WEEKS_PER_YEAR, np.sin(angle), np.cos(angle)])
-    penalty = ridge * np.eye(X.shape[1])
-    penalty[0, 0] = 0
-    seen = np.isfinite(logs)
-    past = X[:weeks]
-    gram = np.einsum("rw,wi,wj->rij", seen, past, past, optimize=True) + penalty
-    moment = np.where(seen, logs, 0.0) @ past
-    beta = np.linalg.solve(gram, moment[..., None])[..., 0]
-    quarter = min(13, weeks)
-    held = np.nanmean(logs[:, -quarter:] - beta @ past[-quarter:].T, axis=1)
-    season = beta[:, [0, *range(2, X.shape[1])]] @ X[weeks:][:, [0, *range(2, X.shape[1])]].T
-    return np.asarray(season + held[:, None]).reshape(rows, ahead)
+def _bent(clean: FloatArray, fit_mean: FloatArray, growth: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+    """The structural course (rows, ahead), on a curve where a level bends towards a ceiling, and the curves' names."""
+    bend = saturation(clean, fit_mean.shape[1])
+    return np.where(bend.found[:, None], fit_mean - growth + bend.growth, fit_mean), bend.curve
 
 
 def _own_scale(errors: FloatArray, age_weeks: FloatArray) -> FloatArray:

@@ -10,9 +10,10 @@ import pytest
 import statsmodels.api as sm
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
-from forecasts.level import despike, forecast_level, fourier_held, weekly_panel, year_on_year
+from forecasts.level import despike, forecast_level, weekly_panel
 from forecasts.outlook import FloatArray
 from forecasts.structural import covariance, fit_structural
+from forecasts.views import fourier_held, year_on_year
 
 NO_BELIEF = GrowthPrior(per_year=0.0, sigma=0.0)
 
