@@ -20,7 +20,7 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
 <title>{{ title }}</title><style>{{ style }}</style><script>{{ plotly }}</script></head><body>
 <header><p class="kicker">tideplan</p><h1>{{ title }}</h1></header><main>
-<section><h2>{{ heading }}</h2>{% for one in verdict %}<p class="answer">{{ one }}</p>{% endfor %}{{ grid(overview) }}</section>
+<section><h2>{{ heading }}</h2>{% for one in verdict %}<p class="answer">{{ one }}</p>{% endfor %}{{ grid(overview) }}{% for one in information %}<p>{{ one }}</p>{% endfor %}</section>
 {% for chart, drawn, table in charts %}
 <section><figure><h3>{{ chart.title }}</h3><figcaption>{{ chart.note }}</figcaption>{{ drawn }}
 <details><summary>{{ as_table }}</summary>{{ grid(table) }}</details></figure></section>
@@ -75,6 +75,18 @@ def overview_title(found: Comparison, text: Wording) -> str:
     return text.labelled(text("compare.table"), _money_unit(found, text)[1])
 
 
+def information_sentences(found: Comparison, text: Wording) -> list[str]:
+    """VSS and EVPI in words, each with its bracket and what that rests on; none without a stochastic plan."""
+    currency = str(found.summary["currency"])
+    out = []
+    for row in found.tables["value_of_information"].to_dict("records"):
+        values = {name: text.money(float(row[name]), currency) for name in ("value", "low", "high")}
+        known = row["value"] == row["value"]
+        kind = f"compare.{row['measure']}" if known else f"compare.{row['measure']}_unknown"
+        out.append(text(kind, **values, note=row["note_zh" if text.chinese else "note"]))
+    return out
+
+
 def _money_unit(found: Comparison, text: Wording) -> tuple[float, str]:
     costs = found.tables["costs"]
     largest = float(costs["value"].max()) if len(costs) else 0.0
@@ -109,6 +121,7 @@ def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str
         heading=overview_title(found, text),
         verdict=found.summary["verdict"][text.language],
         overview=grid(overview(found, text), text),
+        information=information_sentences(found, text),
         as_table=text("compare.as_table"),
         charts=[(one, Markup(_drawing(one)), grid(one.table, text)) for one in charts.values()],
         style=Markup((templates / "report.css").read_text("utf-8")),

@@ -23,8 +23,9 @@ import pandas as pd
 from forecasts.forecast import ForecastConfig, make_outlook
 from forecasts.history import read_history
 from forecasts.outlook import Outlook, SeriesKey
-from planner.adaptive import compare_walks, measured
+from planner.adaptive import compare_walks
 from planner.case import Case
+from planner.hindsight import measured
 from planner.horizon import outlook_demand
 from planner.scenarios import Averse, JustInTime, QuantileOf, Ratio, Rule, Stochastic, WaitAndSee
 from planner.solve import Limits

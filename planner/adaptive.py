@@ -15,21 +15,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forecasts.outlook import HOURS_PER_WEEK, Futures, Outlook, SeriesKey
+from forecasts.outlook import Outlook
 from planner.case import Case
 from planner.casefile import case_from, dump_case
 from planner.demand import Demand, FloatArray
 from planner.errors import PlanError, Problem
+from planner.hindsight import cut_periods
 from planner.horizon import DayRules
 from planner.plan import Plan
 from planner.planning import plan_demand
-from planner.program.blocks import IntArray
 from planner.rules import plan_rule
 from planner.scenarios.decisions import BUILDING, decisions_of, fixed
 from planner.scenarios.scenario import Rule, WaitAndSee
@@ -37,22 +37,6 @@ from planner.scenarios.worlds import make_world
 from planner.solve import Limits
 
 Forecast = Callable[[int], Outlook | Demand]
-
-# Fields with one number a period, by block: a later start leaves out the first ones.
-_BY_PERIOD = {
-    "sites": ("power_mw", "space_racks"),
-    "module_types": ("capex", "opex", "supply", "order_cost"),
-    "leases": ("price_per_module_period", "maximum_modules"),
-}
-_POLICY = (
-    "budget",
-    "carbon_price_per_tonne",
-    "carbon_cap_tonnes",
-    "green_share_floor",
-    "domestic_share_floor",
-    "capacity_targets_eflops",
-    "utilisation_floor",
-)
 
 
 @dataclass(frozen=True)
@@ -118,10 +102,23 @@ def adaptive_walk(
 
 
 def compare_walks(
-    case: Case, forecast: Forecast, truth: Demand, rules: Mapping[str, Rule], *, limits: Limits | None = None
+    case: Case,
+    forecast: Forecast,
+    truth: Demand,
+    rules: Mapping[str, Rule],
+    *,
+    limits: Limits | None = None,
+    on_step: Callable[[str, int, int], None] | None = None,
+    stop: threading.Event | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Walk]]:
-    """Rules as they would really have behaved: one row a rule, cheapest first, and the walks themselves."""
-    walks = {name: adaptive_walk(case, forecast, truth, rule, limits=limits) for name, rule in rules.items()}
+    """Rules as they would really have behaved: one row a rule, cheapest first, and the walks themselves.
+
+    on_step: told (rule, periods walked, all) after each period.
+    """
+    walks = {}
+    for name, rule in rules.items():
+        step = None if on_step is None else partial(on_step, name)
+        walks[name] = adaptive_walk(case, forecast, truth, rule, limits=limits, on_step=step, stop=stop)
     rows = []
     for name, walk in walks.items():
         terms, capacity = walk.plan.summary["cost_by_term"], walk.plan.tables["capacity"]
@@ -221,31 +218,11 @@ def rolled_case(case: Case, period: int, made: _Committed) -> Case:
     document["horizon"] |= {"start": horizon.period_start(period).isoformat(), "periods": left}
     if horizon.commit_periods is not None:
         document["horizon"]["commit_periods"] = min(horizon.commit_periods, left)
-    for block, names in _BY_PERIOD.items():
-        for item in document[block]:
-            for name in names:
-                item[name] = _later(item[name], period)
-    for name in _POLICY:
-        document["policy"][name] = _later(document["policy"][name], period)
-    for name in ("minimum", "maximum"):
-        document["policy"]["build_ahead"][name] = _later(document["policy"]["build_ahead"][name], period)
-    for row in document["network"]["bandwidth_gbps"].values():
-        for site in row:
-            row[site] = _later(row[site], period)
-    for kind in document["module_types"]:
-        if kind["lead_periods"] >= left:  # too late for this horizon: what stands still works
-            kind |= {"lead_periods": left - 1, "supply": 0.0}
-    for lease in document["leases"]:
-        if lease["notice_periods"] >= left:
-            lease |= {"notice_periods": left - 1, "maximum_modules": 0.0}
+    cut_periods(document, period, left)
     _roll_sites(document, case, period, made)
     _roll_fleet(document, case, made)
     _roll_campaigns(document, period, made)
     return case_from(document)
-
-
-def _later(value: Any, period: int) -> Any:
-    return value[period:] if isinstance(value, list) else value
 
 
 def _roll_sites(document: dict[str, Any], case: Case, period: int, made: _Committed) -> None:
@@ -303,54 +280,6 @@ def _roll_campaigns(document: dict[str, Any], period: int, made: _Committed) -> 
             continue
         kept.append(job | {"earliest": max(job["earliest"] - period, 0), "due": job["due"] - period, "card_days": left})
     document["campaigns"] = kept
-
-
-# --- what came, as an outlook that knows it --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Measured(Outlook):
-    """An outlook that is the measured demand itself: `hourly` gives the hours as they were.
-
-    hours: (series, weeks * 168) in the series' units, from `start` on.
-    """
-
-    hours: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-
-    def hourly(self, week: int, futures: Futures, future: int, noise: FloatArray | None = None) -> FloatArray:
-        return self.hours[:, week * HOURS_PER_WEEK : (week + 1) * HOURS_PER_WEEK]
-
-
-def measured(series: Sequence[SeriesKey], hours: FloatArray, start: datetime, timezone: str) -> Measured:
-    """What came, for `planner.horizon.outlook_demand`. hours: (series, hours from local midnight `start`).
-
-    Hours beyond the last full week are left out; missing hours must have been filled.
-    """
-    weeks = hours.shape[1] // HOURS_PER_WEEK
-    if not np.isfinite(hours).all():
-        raise PlanError([Problem("truth", "hours without a value", "a number in every hour")])
-    kept = np.ascontiguousarray(hours[:, : weeks * HOURS_PER_WEEK], float)
-    by_week = kept.reshape(len(series), weeks, HOURS_PER_WEEK)
-    course = Futures(np.ones(1), by_week.mean(axis=2)[None], by_week.max(axis=2)[None])
-    n = len(series)
-    return Measured(
-        series=tuple(series),
-        start=start,
-        timezone=timezone,
-        central=course,
-        futures=course,
-        evaluation=course,
-        tide=np.ones((n, 1, HOURS_PER_WEEK)),
-        season_of_week=_zeros(weeks),
-        residual=np.zeros((n, HOURS_PER_WEEK)),
-        burst=np.ones(n),
-        notes=("What was measured.",),
-        hours=kept,
-    )
-
-
-def _zeros(count: int) -> IntArray:
-    return np.zeros(count, np.int64)
 
 
 def later_demand(demand: Demand, period: int) -> Demand:

@@ -45,6 +45,7 @@ from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tabl
 from planner.scenarios.verdict import choices, verdict
 from planner.scenarios.worlds import World, make_world
 from planner.solve import Limits
+from planner.wording import Message, message
 
 FORMAT = 1
 _MEAN_VALUE = MeanValue(kind="mean_value")
@@ -363,7 +364,7 @@ class _Work:
         recourse = (float(plan.certificate["objective"]), float(plan.certificate["bound"]))
         out: dict[str, Bracketed] = {}
         known = self.mean_value(base, mean_plan)
-        if isinstance(known, str):
+        if isinstance(known, Message):
             none = float("nan")
             out["vss"] = Bracketed(none, none, none, known)
         else:
@@ -373,17 +374,17 @@ class _Work:
         out["evpi"] = value_of_perfect(cost, bound, base.futures.probability, recourse, seconds)
         return out
 
-    def mean_value(self, base: World, mean_plan: Plan | str) -> tuple[float, float] | str:
+    def mean_value(self, base: World, mean_plan: Plan | str) -> tuple[float, float] | Message:
         """Cost and bound of the decisions made for the mean future, or why they are not known."""
         if isinstance(mean_plan, str):
-            return mean_plan
+            return message("information.no_mean_plan", why=mean_plan)
         key = key_of(plan_key(world_key(base), _MEAN_VALUE, self.limits), "eev")
         kept = self.store.value(key)
         if kept is None:
             task = (base.case, base.futures, mean_plan, self.limits)
             kept = next(answer for _, answer in fan_out(self.executor, mean_value_cost, [task], stop=self.stop))
             self.tell(Stage("mean value", "evaluate", 1, 1))
-            if isinstance(kept, str):
+            if isinstance(kept, Message):
                 return kept
             self.store.keep_value(key, list(kept))
         return float(kept[0]), float(kept[1])

@@ -22,6 +22,7 @@ from planner.program.build import build_program
 from planner.scenarios.choices import Bracketed, difference
 from planner.scenarios.decisions import DECIDED, decisions_of, fixed
 from planner.solve import Limits, solve, solve_lp
+from planner.wording import Message, message
 
 # Up to this many columns a future is planned within its time; beyond, its linear relaxation is the bound.
 _EXACT_COLUMNS = 20_000
@@ -66,7 +67,7 @@ def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[Flo
     return cost, bound
 
 
-def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits) -> tuple[float, float] | str:
+def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits) -> tuple[float, float] | Message:
     """Task of a worker process: EEV, expected cost of deciding for the mean future and adapting afterwards.
 
     What is the same in every future is fixed as the mean-value plan has it; the rest is free. Returns cost and bound,
@@ -76,9 +77,9 @@ def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits
     held = _settled(fixed(program, decisions_of(mean_plan).branch(0), DECIDED, shared=True))
     answer = solve(held, limits)
     if answer.status == "infeasible":
-        return "no plan keeps the decisions made for the mean future"
+        return message("information.eev_impossible")
     if not len(answer.x):
-        return f"the decisions made for the mean future were not dispatched within {limits.seconds:g} s"
+        return message("information.eev_late", seconds=f"{limits.seconds:g}")
     return answer.objective * program.money_unit, answer.bound * program.money_unit
 
 
@@ -90,7 +91,7 @@ def _settled(program: Program) -> Program:
 
 def value_of_stochastic(mean_value: tuple[float, float], recourse: tuple[float, float]) -> Bracketed:
     """VSS; each argument is (cost of the plan found, proven bound)."""
-    note = f"mean-value decisions cost {_gap(mean_value)}, the stochastic plan {_gap(recourse)} above their bounds"
+    note = message("information.vss", mean=_gap(mean_value), plan=_gap(recourse))
     return difference(mean_value, recourse, note)
 
 
@@ -102,9 +103,9 @@ def value_of_perfect(
     low = float(bound @ probability)
     # The stochastic plan is a plan for every future, too: together they cost no more than it does.
     high = float(cost @ probability) if known.all() else recourse[0]
-    note = f"{int(known.sum())} of {len(cost)} futures planned, at most {seconds:.3g} s each; the rest by their bounds"
+    note = message("information.evpi", known=int(known.sum()), futures=len(cost), seconds=f"{seconds:.3g}")
     return Bracketed(recourse[0] - (high if known.all() else low), recourse[1] - high, recourse[0] - low, note)
 
 
 def _gap(known: tuple[float, float]) -> str:
-    return f"at most {max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9):.2%}"
+    return f"{max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9):.2%}"

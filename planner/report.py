@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from planner.explain.explanation import Explanation, explained_in_passing
 from planner.figures import (
     Chart,
     View,
@@ -79,19 +80,26 @@ class Section:
     chosen: str = ""
 
 
-def write_report(plan: Plan, path: Path, language: str | None = None) -> Path:
+def write_report(
+    plan: Plan, path: Path, language: str | None = None, *, explanation: Explanation | None = None
+) -> Path:
     """Write the report of a plan to `path` and return it; links to tables are relative to its folder."""
-    path.write_text(report_html(plan, language), encoding="utf-8")
+    path.write_text(report_html(plan, language, explanation=explanation), encoding="utf-8")
     return path
 
 
-def report_html(plan: Plan, language: str | None = None, *, downloads: bool = True) -> str:
-    """The report as one HTML document. `downloads`: list the files that `Plan.save` writes beside it."""
+def report_html(
+    plan: Plan, language: str | None = None, *, downloads: bool = True, explanation: Explanation | None = None
+) -> str:
+    """The report as one HTML document. `downloads`: list the files that `Plan.save` writes beside it.
+
+    explanation: why the plan is as it is; without it, what can be said of that within a few seconds.
+    """
     view = View.of(plan, language)
     words = view.words
     charts: dict[str, Any] = {}
     now = order_list(view, first_only=True)
-    sections = _sections(view, charts)
+    sections = _sections(view, charts, explanation or explained_in_passing(plan))
     fixed = ("answer", "why", "certificate")
     contents = [(id, words(f"report.{id}")) for id in fixed]
     contents += [(section.id, section.title) for section in sections]
@@ -208,7 +216,7 @@ def _place(charts: dict[str, Any], words: Wording, chart: Chart, slot: str | Non
     return Drawn(slot or chart.id, chart.id, chart.title, chart.note, int(body["layout"]["height"]), shown)
 
 
-def _sections(view: View, charts: dict[str, Any]) -> list[Section]:
+def _sections(view: View, charts: dict[str, Any], why: Explanation) -> list[Section]:
     words = view.words
 
     def section(id: str, drawn: Iterable[Chart | None], otherwise: str = "") -> Section:
@@ -223,11 +231,54 @@ def _sections(view: View, charts: dict[str, Any]) -> list[Section]:
         section("capacity", [capacity(view)]),
         _tides(view, charts),
         section("orders", [timeline(view)], "answer.nothing"),
+        _drivers(view, why),
         section("use", [site_map(view), utilisation(view)]),
         section("costs", [costs_by_term(view), costs_by_period(view)]),
         section("energy", [energy(view), carbon(view)]),
         Section("limits", words("report.limits"), tables=[table for table in limits if table.rows]),
+        _prices(view, why),
     ]
+
+
+MOST_PRICES = 30
+"""Prices that the report lists, the dearest of each kind of limit first; `tideplan explain` lists all."""
+
+
+def _drivers(view: View, why: Explanation) -> Section:
+    """What every order is there for, and what filling the valleys avoids."""
+    words = view.words
+    currency = view.case.meta.currency
+    texts = [str(one) for one in why.drivers["sentence_zh" if words.chinese else "sentence"]]
+    if why.filling is not None:
+        filled = why.filling
+        money = words.money(filled.cost_avoided, currency)
+        compute = words.pflops(filled.pflops_avoided)
+        texts.append(words("ask.filling", modules=filled.modules_avoided, compute=compute, cost=money))
+    if why.resilience is not None and not why.resilience.change.impossible:
+        found = why.resilience
+        names = {w.id: words.name(w.names) for w in view.case.workloads}
+        least, most = (words.money(value, currency) for value in (found.least, found.most))
+        served = words.joined([names[w] for w in found.workloads])
+        money = words.money(found.cost, currency)
+        texts.append(words("ask.resilience", workloads=served, cost=money, least=least, most=most))
+    return Section("drivers", words("report.drivers"), texts=texts or [words("answer.nothing")])
+
+
+def _prices(view: View, why: Explanation) -> Section:
+    """What loosening a limit by a little is worth."""
+    words = view.words
+    if why.prices is None:
+        texts = [words("report.prices_later")]
+    elif why.prices.empty:
+        texts = [words("ask.no_prices")]
+    else:
+        shown = why.prices.assign(rank=why.prices.groupby("family").cumcount()).sort_values("rank", kind="stable")
+        shown = shown.head(MOST_PRICES).sort_values(["family", "rank"])
+        sentences = [str(one) for one in shown["sentence_zh" if words.chinese else "sentence"]]
+        texts = [words("ask.prices"), *sentences]
+        if len(why.prices) > len(shown):
+            texts.append(words("report.more_prices", count=len(why.prices) - len(shown)))
+    return Section("prices", words("report.prices"), texts=texts)
 
 
 def _tides(view: View, charts: dict[str, Any]) -> Section:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -46,6 +46,13 @@ class Wording:
 
     def name(self, names: Names) -> str:
         return names.text(self.language)
+
+    def day(self, label: str) -> str:
+        """The label of a typical day; one of the case's own stays as it is."""
+        head, _, number = label.rpartition(" ")
+        if number.isdigit():
+            return f"{self.either('day.' + head.replace(' ', '_'), head)} {number}"
+        return self.either("day." + label.replace(" ", "_"), label)
 
     def joined(self, words: list[str]) -> str:
         return ("、" if self.chinese else ", ").join(words)
@@ -89,6 +96,36 @@ class Wording:
     def pflops(self, value: float) -> str:
         divisor, unit = compute_unit(value)
         return f"{self.number(value / divisor)} {unit}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence that is not said yet: a key and its values, which may be messages and names themselves."""
+
+    key: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def said(self, words: Wording) -> str:
+        def one(value: object) -> object:
+            if isinstance(value, Message):
+                return value.said(words)
+            return words.name(value) if isinstance(value, Names) else value
+
+        return words(self.key, **{name: one(value) for name, value in self.values.items()})
+
+
+def message(key: str, /, **values: object) -> Message:
+    return Message(key, values)
+
+
+def listed(parts: Sequence[Message]) -> Message:
+    """Several messages, one after the other."""
+    if not parts:
+        return message("list.nothing")
+    out = parts[0]
+    for part in parts[1:]:
+        out = message("list.more", before=out, next=part)
+    return out
 
 
 def compute_unit(largest: float) -> tuple[float, str]:

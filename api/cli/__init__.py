@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import data, plans, questions, service
+from api.cli import compare, data, energy, plans, questions, service, walk
 from api.cli.exits import EXIT_HELP
 
 app = typer.Typer(
@@ -20,7 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 plans.register(app)
+compare.register(app)
+walk.register(app)
 questions.register(app)
+energy.register(app)
 data.register(app)
 service.register(app)
 

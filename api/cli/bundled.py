@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -28,3 +29,30 @@ def example_history(name: str, folder: Path) -> Path:
     path = folder / "history.parquet"
     national_history().to_parquet(path, index=False)
     return path
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A case file and what stands beside it in its folder; None where it does not."""
+
+    case: Path
+    history: Path | None = None
+    scenarios: Path | None = None
+
+
+def beside(place: Path, folder: Path, *, history: bool) -> Beside:
+    """A case file by itself, or a folder's case.yaml with its history.csv and scenarios.yaml.
+
+    history: whether the folder's history is wanted; that of a bundled example that ships none is written into
+    `folder` from its seed. Raises FileNotFoundError for a folder without a case.
+    """
+    if not place.is_dir():
+        return Beside(place)
+    case, past, scenarios = (place / name for name in ("case.yaml", "history.csv", "scenarios.yaml"))
+    if not case.is_file():
+        raise FileNotFoundError(2, "the folder holds no case.yaml", str(place))
+    name = place.resolve().name
+    found = past if past.is_file() else None
+    if found is None and history and name == "national" and place.resolve() == example_folder(name).resolve():
+        found = example_history(name, folder)
+    return Beside(case, found if history else None, scenarios if scenarios.is_file() else None)

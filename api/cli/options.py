@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from planner.solve.limits import Limits
+
+TELL_EVERY_S = 5.0
+"""How often a long step says how far it is."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Language = Annotated[
@@ -48,3 +55,14 @@ EveryHour = Annotated[
         help="With an outlook: dispatch every hour under the plan's orders, and add days that typical days missed."
     ),
 ]
+ByHub = Annotated[
+    bool, typer.Option("--by-hub", help="Take regions together by the nearest hub: a smaller case, solved sooner.")
+]
+PlanFolder = Annotated[Path, typer.Argument(help="Folder that `tideplan plan --out` wrote.", metavar="PLAN_FOLDER")]
+
+
+def solve_limits(seconds: float, gap: float, seed: int, threads: int | None) -> Limits:
+    """The limits that a command's options state."""
+    from planner.solve.limits import Limits
+
+    return Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)

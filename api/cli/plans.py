@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from api.cli.options import (
     Seed,
     Threads,
     TimeLimit,
+    solve_limits,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def demo(
         folder = out or Path("out") / "demo" / example
         case = _for_quantile(read_case(example_folder(example) / "case.yaml"), quantile)
         if example == "national" and not full:
-            case = _grouped(case, text, quiet=json)
+            case = grouped(case, text, quiet=json)
         if history is None:
             history = example_history(example, folder)
             if not json:
@@ -88,15 +88,15 @@ def demo(
         _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
 
-def _grouped(case: Case, text: Wording, *, quiet: bool) -> Case:
+def grouped(case: Case, text: Wording, *, quiet: bool) -> Case:
     """The national case with its regions taken together by hub, and a line that says so."""
     from api import console
     from planner.grouping import grouped_by_hub
 
-    grouped, group = grouped_by_hub(case)
+    smaller, group = grouped_by_hub(case)
     if not quiet:
-        console.say(text("cli.grouped", regions=len(group), groups=len(grouped.regions)))
-    return grouped
+        console.say(text("cli.grouped", regions=len(group), groups=len(smaller.regions)))
+    return smaller
 
 
 def plan(
@@ -210,9 +210,8 @@ def _plan(
     from planner.planning import make_plan
     from planner.refine import HourlyCheck
     from planner.report import write_report
-    from planner.solve.limits import Limits
 
-    limits = Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)
+    limits = solve_limits(seconds, gap, seed, threads)
     folder.mkdir(parents=True, exist_ok=True)
     with stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
         check = None if check_seconds is None else HourlyCheck(seconds=check_seconds)

@@ -1,105 +1,34 @@
-"""compare, replay, why-not and explain: what an operator asks before and after a plan."""
+"""replay, why-not, what-if, alternatives, sensitivity and explain: what an operator asks about a plan."""
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api.cli.exits import Exit, UsageError, guarded
-from api.cli.options import Gap, History, Json, Language, Maps, OutlookFile, Seed, Threads, TimeLimit
+from api.cli.options import TELL_EVERY_S, Gap, Json, Language, PlanFolder, Seed, Threads, TimeLimit, solve_limits
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from planner.case import Case
-    from planner.comparison import Stage
-    from planner.explain.what_if import Change, Filling
+    from planner.explain.what_if import Change
     from planner.plan import Plan
-    from planner.replay import ReplayResult
-    from planner.solve.limits import Limits
+    from planner.scenarios.levers import Lever
     from planner.wording import Wording
 
-PlanFolder = Annotated[Path, typer.Argument(help="Folder that `tideplan plan --out` wrote.", metavar="PLAN_FOLDER")]
-_TELL_EVERY_S = 5.0
+QUALITIES = ("fewest_sites", "most_domestic", "least_carbon")
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(compare)
     app.command()(replay)
     app.command(name="why-not")(why_not)
+    app.command(name="what-if")(what_if)
+    app.command()(alternatives)
+    app.command()(sensitivity)
     app.command()(explain)
-
-
-def compare(
-    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
-    history: History = None,
-    outlook: OutlookFile = None,
-    map: Maps = None,
-    scenarios: Annotated[
-        Path | None, typer.Option(help="Scenarios, YAML or JSON; the standard seven if left out.")
-    ] = None,
-    futures: Annotated[int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1)] = 100,
-    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
-) -> None:
-    """Lay build-ahead scenarios side by side: what each costs, leaves unserved and leaves idle.
-
-    The time limit holds for each plan. Finished work is kept in the folder: a comparison that was cut off goes on
-    where it was.
-    """
-    with guarded(as_json=json, language=language):
-        from api import console
-        from api.cli.plans import outlook_given, stopping
-        from api.comparison_report import overview, overview_title, write_comparison_report
-        from planner.casefile import read_case
-        from planner.comparison import compare as run
-        from planner.planning import settle_demand
-        from planner.scenarios import pose, read_scenarios, standard_scenarios
-
-        text = console.words(language)
-        read = read_case(case)
-        wanted = standard_scenarios() if scenarios is None else read_scenarios(scenarios)
-        pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
-        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json, evaluation=futures)
-        folder = out or Path("out") / f"{case.stem}-comparison"
-        with stopping(text) as stop:
-            found = run(
-                read,
-                ahead if ahead is not None else settle_demand(read)[1],
-                wanted,
-                limits=_limits(time_limit, gap, seed, threads),
-                evaluation_futures=futures if ahead is not None else None,
-                folder=folder / "work",
-                on_progress=_stage_teller(text),
-                stop=stop,
-            )
-        found.save(folder)
-        periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
-        report = write_comparison_report(found, folder / "report.html", periods, text)
-        if json:
-            files = {"folder": folder, "tables": folder / "tables", "report": report}
-            rows = overview(found).to_dict("records")
-            console.show_json({"summary": found.summary, "scenarios": rows, "files": files})
-            return
-        screen = console.out()
-        screen.print()
-        for sentence in found.summary["verdict"][text.language]:
-            screen.print(sentence, markup=False, style="bold")
-        _show(overview(found, text), overview_title(found, text), text)
-        for row in found.tables["scenarios"].to_dict("records"):
-            if row["note"]:
-                console.say(f"· {row['scenario']}: {row['note']}")
-        screen.print(text("compare.files", folder=folder), markup=False)
-        screen.print(text("cli.report", report=report), markup=False, style="bold")
 
 
 def replay(
@@ -117,13 +46,12 @@ def replay(
     """Dispatch a demand hour by hour under a plan's orders: what is served, what not, what it costs."""
     with guarded(as_json=json, language=language):
         from api import console
+        from api.cli.answers import show_replay
         from api.replaying import read_table, replay_summary, replayed_future, save_tables
-        from planner.plan import Plan
         from planner.replay import from_table
         from planner.replay import replay as run
 
-        text = console.words(language)
-        plan = Plan.load(plan_folder)
+        plan, text = _opened(plan_folder, language)
         course = from_table(plan.case, read_table(demand))
         chosen = replayed_future(plan, future)
         found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
@@ -132,7 +60,7 @@ def replay(
         if json:
             console.show_json({**replay_summary(plan, found, chosen), "tables": out})
             return
-        _show_replay(plan, found, text)
+        show_replay(plan, found, text)
         if out is not None:
             console.out().print(text("ask.tables", folder=out), markup=False)
 
@@ -155,14 +83,10 @@ def why_not(
 ) -> None:
     """Solve again with some orders forced (or held down) and say what that costs."""
     with guarded(as_json=json, language=language):
-        from api import console
-        from api.cli.plans import stopping
         from planner.explain.what_if import Question
         from planner.explain.what_if import why_not as ask
-        from planner.plan import Plan
 
-        text = console.words(language)
-        plan = Plan.load(plan_folder)
+        plan, text = _opened(plan_folder, language)
         question = Question(
             site=site,
             module_type=type,
@@ -170,22 +94,147 @@ def why_not(
             sense="at_most" if at_most else "at_least",
             modules=modules,
         )
-        limits = _limits(time_limit, gap, seed, threads)
-        progress = console.Solving(text, plan.case.meta.currency, time_limit)
-        with stopping(text) as stop, progress.shown() as on_progress:
-            found = ask(plan, question, limits=limits, on_progress=on_progress, stop=stop)
+
+        def solve(**how: Any) -> Change:
+            return ask(plan, question, **how)
+
+        _answer(plan, text, solve, time_limit, gap, seed, threads, as_json=json)
+
+
+def what_if(
+    plan_folder: PlanFolder,
+    lever: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lever",
+            metavar="LEVER",
+            help="A changed assumption: 'tariff:factor=1.2', 'vendor_cut_off:vendor=V,start=2027Q3', "
+            "'lead_time:periods=1,module_types=A+B', '21 EFLOPS by 2028Q4' …; may be given several times.",
+        ),
+    ] = None,
+    patch: Annotated[
+        Path | None, typer.Option(help="A JSON merge patch on the case, YAML or JSON, for everything else.")
+    ] = None,
+    demand: Annotated[float, typer.Option(help="All demand times this factor.", min=0.0, max=100.0)] = 1.0,
+    growth: Annotated[float, typer.Option(help="Demand's growth times this factor.", min=-2.0, max=5.0)] = 1.0,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 60.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Make the plan again in a changed world, on its own demand, and say what that changes."""
+    with guarded(as_json=json, language=language):
+        from planner.explain.what_if import what_if as ask
+        from planner.scenarios.scenario import DemandChange
+
+        plan, text = _opened(plan_folder, language)
+        levers, change = _levers(lever), DemandChange(multiplier=demand, growth=growth)
+        fields = None if patch is None else _patch(patch)
+        if not levers and not fields and change.none:
+            allowed = "--lever, --patch, --demand or --growth"
+            raise UsageError([{"where": "what-if", "found": "nothing that differs", "allowed": allowed}])
+
+        def solve(**how: Any) -> Change:
+            return ask(plan, fields, levers=levers, demand=change, **how)
+
+        _answer(plan, text, solve, time_limit, gap, seed, threads, as_json=json)
+
+
+def alternatives(
+    plan_folder: PlanFolder,
+    quality: Annotated[
+        list[str] | None,
+        typer.Option("--quality", help=f"Which to look for, of {', '.join(QUALITIES)}; all if left out."),
+    ] = None,
+    epsilon: Annotated[float, typer.Option(help="How much dearer they may be (0.02 is 2 %).", min=0.0, max=1.0)] = 0.02,
+    tries: Annotated[int, typer.Option(help="Plans tried for each quality.", min=1, max=20)] = 3,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 60.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Plans that cost nearly as little and differ most: fewest sites, most domestic, least carbon.
+
+    The time limit holds for each plan that is tried.
+    """
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.cli.answers import show_alternatives
+        from api.cli.plans import stopping
+        from planner.explain.alternatives import near_optimal
+
+        plan, text = _opened(plan_folder, language)
+        wanted = quality or list(QUALITIES)
+        odd = [one for one in wanted if one not in QUALITIES]
+        if odd:
+            raise UsageError([{"where": "--quality", "found": one, "allowed": ", ".join(QUALITIES)} for one in odd])
+        limits = solve_limits(time_limit, gap, seed, threads)
+        with stopping(text) as stop:
+            found = [
+                near_optimal(plan, one, epsilon=epsilon, limits=limits, tries=tries, stop=stop)  # type: ignore[arg-type]
+                for one in wanted
+            ]
         if json:
-            console.show_json(found.to_json())
+            console.show_json({"epsilon": epsilon, "alternatives": [one.to_json() for one in found]})
         else:
-            _show_change(plan, found, text)
-    if found.impossible:
-        raise typer.Exit(int(Exit.infeasible))
+            show_alternatives(plan, found, epsilon, text)
+
+
+def sensitivity(
+    plan_folder: PlanFolder,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option("--factor", help="Only this assumption, such as demand or lead_time; may be given several times."),
+    ] = None,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 30.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """What would change the answer: one assumption at a time, the plan made again, the first orders set beside.
+
+    The time limit holds for each solve.
+    """
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.cli.answers import show_sensitivity
+        from api.cli.plans import stopping
+        from planner.explain.sensitivity import sensitivity as vary
+        from planner.explain.sensitivity import usual_variations
+
+        plan, text = _opened(plan_folder, language)
+        known = usual_variations(plan)
+        names = list(dict.fromkeys(one.factor for one in known))
+        odd = [one for one in factor or () if one not in names]
+        if odd:
+            raise UsageError([{"where": "--factor", "found": one, "allowed": ", ".join(names)} for one in odd])
+        chosen = [one for one in known if not factor or one.factor in factor]
+        limits = solve_limits(time_limit, gap, seed, threads)
+
+        def told(done: int, total: int) -> None:
+            console.say(text("ask.solved", done=done, total=total))
+
+        with stopping(text) as stop:
+            table = vary(plan, chosen, limits=limits, on_done=None if json else told, stop=stop)
+        if json:
+            console.show_json({"objective": plan.certificate["objective"], "rows": table.to_dict("records")})
+        else:
+            show_sensitivity(plan, table, text)
 
 
 def explain(
     plan_folder: PlanFolder,
     filling: Annotated[
         bool, typer.Option("--filling", help="Also solve again without filling valleys: modules avoided.")
+    ] = False,
+    resilience: Annotated[
+        bool, typer.Option("--resilience", help="Also solve again with (or without) surviving a lost site: its cost.")
     ] = False,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 60.0,
@@ -197,145 +246,95 @@ def explain(
     """Say what a plan's limits are worth and what drives every order."""
     with guarded(as_json=json, language=language):
         from api import console
-        from planner.explain.drivers import order_drivers
-        from planner.explain.prices import shadow_prices
-        from planner.explain.what_if import value_of_filling
-        from planner.plan import Plan
+        from api.cli import answers
+        from api.cli.plans import stopping
+        from planner.explain.explanation import explained
+        from planner.report import write_report
 
-        text = console.words(language)
-        plan = Plan.load(plan_folder)
-        prices, drivers = shadow_prices(plan), order_drivers(plan)
-        filled = value_of_filling(plan, limits=_limits(time_limit, gap, seed, threads)) if filling else None
+        plan, text = _opened(plan_folder, language)
+        limits = solve_limits(time_limit, gap, seed, threads)
+        with stopping(text) as stop:
+            found = explained(plan, filling=filling, resilience=resilience, limits=limits, stop=stop)
+        report = write_report(plan, plan_folder / "report.html", text.language, explanation=found)
         if json:
-            found: dict[str, Any] = {"prices": prices.to_dict("records"), "drivers": drivers.to_dict("records")}
-            if filled is not None:
-                found["filling"] = {
-                    "modules_avoided": filled.modules_avoided,
-                    "pflops_avoided": filled.pflops_avoided,
-                    "cost_avoided": filled.cost_avoided,
-                    "change": filled.change.to_json(),
-                }
-            console.show_json(found)
+            console.show_json(found.to_json() | {"report": report})
             return
-        _show_prices(prices, text)
-        _show_drivers(plan, drivers, text)
-        if filled is not None:
-            _show_filling(plan, filled, text)
-
-
-# --- what the answers say --------------------------------------------------------------------------------------------
-
-
-def _show(table: pd.DataFrame, title: str, text: Wording) -> None:
-    from api import console
-    from planner.report import grid
-
-    shown = grid(table, text)
-    columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
-    console.out().print(console.table(title, columns, shown.rows))
-
-
-def _show_replay(plan: Plan, found: ReplayResult, text: Wording) -> None:
-    from api import console
-    from api.replaying import service_by_workload
-
-    currency = plan.case.meta.currency
-    said = text(
-        "ask.replayed",
-        days=found.days,
-        cost=text.money(found.cost, currency),
-        hourly=text.money(found.hourly_cost, currency),
-    )
-    console.out().print(said, markup=False, style="bold")
-    _show(_named(service_by_workload(plan, found), text), text("ask.service"), text)
-
-
-def _show_change(plan: Plan, found: Change, text: Wording) -> None:
-    import pandas as pd
-    from rich.markup import escape
-
-    from api import console
-
-    screen, currency = console.out(), plan.case.meta.currency
-    if found.plan is None:
-        screen.print(f"[bold]{escape(text('ask.impossible', question=found.question))}[/]")
-        for problem in found.impossible:
-            screen.print(f"  {problem}", markup=False)
-        return
-    kind = "ask.dearer" if found.least > 0 else "ask.cheaper" if found.most < 0 else "ask.unclear"
-    said = text(
-        kind,
-        question=found.question,
-        cost=text.money(abs(found.cost), currency),
-        least=text.money(found.least, currency),
-        most=text.money(found.most, currency),
-    )
-    screen.print(said, markup=False, style="bold")
-    terms = {
-        term: value for term, value in found.by_term.items() if abs(value) > 1e-6 * abs(found.plan.summary["cost"])
-    }
-    if terms:
-        names = [text.either(f"term.{term}", term) for term in terms]
-        rows = {text("term"): names, text("cost_change"): [text.money(value, currency) for value in terms.values()]}
-        _show(pd.DataFrame(rows), text("ask.by_term"), text)
-    if len(found.orders):
-        moved = found.orders.copy()
-        moved["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in moved["arrival_period"]]
-        _show(_named(moved, text), text("ask.orders_moved"), text)
-
-
-def _show_prices(prices: pd.DataFrame, text: Wording) -> None:
-    from api import console
-
-    screen = console.out()
-    screen.print(text("ask.prices" if len(prices) else "ask.no_prices"), markup=False, style="bold")
-    for sentence in prices["sentence_zh" if text.chinese else "sentence"]:
-        screen.print(f"  {sentence}", markup=False)
-    screen.print()
-
-
-def _show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
-    from api import console
-
-    if drivers.empty:
-        console.out().print(text("answer.nothing"), markup=False)
-        return
-    shown = drivers[["site", "module_type", "modules"]].copy()
-    shown["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in drivers["arrival_period"]]
-    starts = [0.0, *plan.demand.days.step_hours.cumsum()]  # a step may be longer than an hour
-    peaks = zip(drivers["peak_period"], drivers["peak_day"], drivers["peak_hour"], strict=True)
-    shown["peak"] = [
-        f"{period} {text.either(f'day.{day}', day)} {int(starts[step]):02d}:00" if period else "–"
-        for period, day, step in peaks
-    ]
-    shown["busy"] = [text.percent(busy, 0) for busy in drivers["busy"]]
-    shown["workloads"], shown["limits"] = drivers["workloads"], drivers["limits"]
-    _show(_named(shown, text), text("ask.drivers"), text)
-
-
-def _show_filling(plan: Plan, found: Filling, text: Wording) -> None:
-    from api import console
-
-    said = text(
-        "ask.filling",
-        modules=found.modules_avoided,
-        compute=text.pflops(found.pflops_avoided),
-        cost=text.money(found.cost_avoided, plan.case.meta.currency),
-    )
-    console.out().print(said, markup=False, style="bold")
-
-
-def _named(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
-    return table.rename(columns={c: text.either(f"ask.column.{c}", text.either(c, c)) for c in table.columns})
+        if found.prices is not None:
+            answers.show_prices(found.prices, text)
+        answers.show_drivers(plan, found.drivers, text)
+        if found.filling is not None:
+            answers.show_filling(plan, found.filling, text)
+        if resilience:
+            answers.show_surviving(plan, found.resilience, text)
+        console.out().print(text("cli.report", report=report), markup=False, style="bold")
 
 
 # --- small steps -----------------------------------------------------------------------------------------------------
 
 
-def _limits(seconds: float, gap: float, seed: int, threads: int | None) -> Limits:
-    from planner.solve.limits import Limits
+def _opened(folder: Path, language: str | None) -> tuple[Plan, Wording]:
+    """The plan of a folder, and the words to speak of it."""
+    from api import console
+    from planner.plan import Plan
 
-    return Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)
+    return Plan.load(folder), console.words(language)
+
+
+def _answer(
+    plan: Plan,
+    text: Wording,
+    solve: Callable[..., Change],
+    seconds: float,
+    gap: float,
+    seed: int,
+    threads: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Solve again and say what changes; exit code 3 where no such plan exists."""
+    from api import console
+    from api.cli.answers import show_change
+    from api.cli.plans import stopping
+
+    limits = solve_limits(seconds, gap, seed, threads)
+    progress = console.Solving(text, plan.case.meta.currency, seconds)
+    with stopping(text) as stop, progress.shown() as on_progress:
+        found = solve(limits=limits, on_progress=on_progress, stop=stop)
+    if as_json:
+        console.show_json(found.to_json())
+    else:
+        show_change(plan, found, text)
+    if found.impossible:
+        raise typer.Exit(int(Exit.infeasible))
+
+
+def _levers(lines: list[str] | None) -> list[Lever]:
+    """The levers of `--lever`. Raises UsageError with every fault."""
+    from planner.scenarios.levers import lever_from
+
+    out: list[Lever] = []
+    faults = []
+    for line in lines or ():
+        try:
+            out.append(lever_from(line))
+        except ValueError as error:
+            found, _, allowed = str(error).removeprefix("found ").partition("; ")
+            faults.append({"where": "--lever", "found": found, "allowed": allowed.removeprefix("allowed: ")})
+    if faults:
+        raise UsageError(faults)
+    return out
+
+
+def _patch(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except yaml.YAMLError as error:
+        found = " ".join(str(error).split())
+    if not isinstance(found, dict):
+        raise UsageError([{"where": "--patch", "found": str(found)[:200], "allowed": "a YAML or JSON mapping"}])
+    return found
 
 
 def _period(case: Case, asked: str | None) -> int | None:
@@ -350,29 +349,13 @@ def _period(case: Case, asked: str | None) -> int | None:
     return numbers[asked.lower()]
 
 
-def _stage_teller(text: Wording) -> Any:
-    from api import console
-
-    told: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def tell(stage: Stage) -> None:
-        key, now = (stage.scenario, stage.phase), time.monotonic()
-        last, done = told.get(key, (-_TELL_EVERY_S, -1))
-        if stage.done != done and (stage.done == stage.total or now - last >= _TELL_EVERY_S):
-            told[key] = (now, stage.done)
-            phase = text.either(f"compare.phase.{stage.phase}", stage.phase)
-            console.say(f"{stage.scenario}: {phase} {stage.done}/{stage.total}")
-
-    return tell
-
-
 def _day_teller(text: Wording) -> Any:
     from api import console
 
     last = [time.monotonic()]
 
     def tell(done: int, total: int) -> None:
-        if time.monotonic() - last[0] >= _TELL_EVERY_S:
+        if time.monotonic() - last[0] >= TELL_EVERY_S:
             last[0] = time.monotonic()
             console.say(text("ask.day", done=done, total=total))
 

@@ -6,8 +6,9 @@ or floor, and the last plan whose true cost stays within (1 + epsilon) of the be
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +27,8 @@ QUALITIES: tuple[Quality, ...] = ("fewest_sites", "most_domestic", "least_carbon
 @dataclass(frozen=True)
 class Alternative:
     """A plan within epsilon of the best. extra: its true cost over the best plan's, as a share. measure: sites with
-    orders, domestic share of ordered PFLOPS, or tonnes of carbon; before: the same of the best plan.
+    orders, domestic share of ordered PFLOPS, or tonnes of carbon; before: the same of the best plan. modules_moved:
+    ordered in one of the two plans and not in the other.
     """
 
     quality: Quality
@@ -34,6 +36,26 @@ class Alternative:
     extra: float
     measure: float
     before: float
+    modules_moved: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        orders = self.plan.tables["orders"]
+        key = ["site", "module_type", "arrival_period"]
+        return {
+            "quality": self.quality,
+            "before": self.before,
+            "after": self.measure,
+            "extra_cost_share": self.extra,
+            "modules_moved": self.modules_moved,
+            "orders": orders.groupby(key)[["modules"]].sum().reset_index().to_dict("records"),
+        }
+
+
+def _moved(before: Plan, after: Plan) -> int:
+    """Modules that one of two plans orders (for a site, type and period) and the other does not."""
+    key = ["site", "module_type", "arrival_period"]
+    old, new = (plan.tables["orders"].groupby(key)["modules"].sum() for plan in (before, after))
+    return int(new.sub(old, fill_value=0).abs().sum())
 
 
 def measure(plan: Plan, quality: Quality) -> float:
@@ -58,15 +80,26 @@ def true_cost(plan: Plan, case: Case) -> float:
 
 
 def near_optimal(
-    plan: Plan, quality: Quality, *, epsilon: float = 0.02, limits: Limits | None = None, tries: int = 4
+    plan: Plan,
+    quality: Quality,
+    *,
+    epsilon: float = 0.02,
+    limits: Limits | None = None,
+    tries: int = 4,
+    stop: threading.Event | None = None,
 ) -> Alternative:
-    """The plan that is best in `quality` among those tried whose cost is within epsilon of the plan's."""
+    """The plan that is best in `quality` among those tried whose cost is within epsilon of the plan's.
+
+    limits: of each try's solve. After `stop` no further plan is tried.
+    """
     best = Alternative(quality, plan, 0.0, measure(plan, quality), measure(plan, quality))
     allowed = plan.certificate["objective"] * (1 + epsilon)
     low, high = 0.0, 1.0
     for _ in range(tries):
+        if stop is not None and stop.is_set():
+            break
         weight = high if low == 0.0 else float(np.sqrt(low * high))
-        found = _weighted(plan, quality, weight, limits)
+        found = _weighted(plan, quality, weight, limits, stop)
         if found is None or true_cost(found, plan.case) > allowed:
             high = weight
             low = low or weight / 100
@@ -77,11 +110,14 @@ def near_optimal(
         better = value > best.measure if quality == "most_domestic" else value < best.measure
         if better:
             extra = true_cost(found, plan.case) / plan.certificate["objective"] - 1
-            best = Alternative(quality, replace(found, case=plan.case), extra, value, best.before)
+            own = replace(found, case=plan.case)
+            best = Alternative(quality, own, extra, value, best.before, _moved(plan, own))
     return best
 
 
-def _weighted(plan: Plan, quality: Quality, weight: float, limits: Limits | None) -> Plan | None:
+def _weighted(
+    plan: Plan, quality: Quality, weight: float, limits: Limits | None, stop: threading.Event | None
+) -> Plan | None:
     """A plan made with a reward for the quality; weight 1 is worth about as much as the hardware it moves."""
     case = plan.case
     if quality == "least_carbon":
@@ -90,7 +126,7 @@ def _weighted(plan: Plan, quality: Quality, weight: float, limits: Limits | None
         policy = case.policy.model_copy(update={"carbon_price_per_tonne": price.tolist()})
         changed = case.model_copy(update={"policy": policy})
         try:
-            return plan_demand(changed, plan.demand, limits=limits)[0]
+            return plan_demand(changed, plan.demand, limits=limits, stop=stop)[0]
         except PlanError:
             return None
     if quality == "most_domestic":
@@ -99,7 +135,7 @@ def _weighted(plan: Plan, quality: Quality, weight: float, limits: Limits | None
         floor = min(own + (1 - own) * min(weight, 1.0), 1.0)
         policy = case.policy.model_copy(update={"domestic_share_floor": floor})
         try:
-            return plan_demand(case.model_copy(update={"policy": policy}), plan.demand, limits=limits)[0]
+            return plan_demand(case.model_copy(update={"policy": policy}), plan.demand, limits=limits, stop=stop)[0]
         except PlanError:
             return None
     keep = _busiest_sites(plan, max(round(measure(plan, quality) * (1 - min(weight, 1.0))), 1))
@@ -108,7 +144,7 @@ def _weighted(plan: Plan, quality: Quality, weight: float, limits: Limits | None
         return only_sites(program, keep)
 
     try:
-        return plan_demand(case, plan.demand, limits=limits, amend=amend)[0]
+        return plan_demand(case, plan.demand, limits=limits, stop=stop, amend=amend)[0]
     except PlanError:
         return None
 

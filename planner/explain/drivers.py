@@ -9,6 +9,7 @@ import pandas as pd
 
 from planner.case import by_period
 from planner.plan import Plan
+from planner.wording import Message, Wording, message, wording
 
 _FULL = 0.985
 
@@ -49,11 +50,55 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
             row |= {"peak_period": "", "peak_day": "", "peak_hour": -1, "busy": 0.0, "workloads": ""}
         jobs = held.get((site, kind), "")
         row["workloads"] = ", ".join(x for x in (row["workloads"], jobs) if x)
-        row["limits"] = "; ".join(_limits(plan, site, kind, arrival))
+        full = _limits(plan, site, kind, arrival)
+        row["limits"] = "; ".join(one.said(wording("en")) for one in full)
+        row["limits_zh"] = "；".join(one.said(wording("zh-CN")) for one in full)
+        for column, language in (("sentence", "en"), ("sentence_zh", "zh-CN")):
+            row[column] = _sentence(plan, row, full, wording(language))
         rows.append(row)
     names = ["order_date", "site", "module_type", "arrival_period", "modules", "peak_period", "peak_day", "peak_hour",
-             "busy", "workloads", "limits"]  # fmt: skip
+             "busy", "workloads", "limits", "limits_zh", "sentence", "sentence_zh"]  # fmt: skip
     return pd.DataFrame(rows, columns=names)
+
+
+def peak_hour(plan: Plan, step: int) -> str:
+    """The time of day at which a step begins; a step may be longer than an hour."""
+    hours = float(plan.demand.days.step_hours[:step].sum())
+    return f"{int(hours):02d}:{round(60 * (hours % 1)):02d}"
+
+
+def workloads_named(plan: Plan, text: str, words: Wording) -> str:
+    """A row's `workloads` ("chat 57%, campaign llm") with names in the reader's language."""
+    known = {w.id: words.name(w.names) for w in plan.case.workloads}
+    campaigns = {c.id: words.name(c.names) for c in plan.case.campaigns}
+    parts = []
+    for part in filter(None, text.split(", ")):
+        if part.startswith("campaign "):
+            parts.append(words("driver.campaign", name=campaigns[part.removeprefix("campaign ")]))
+        else:
+            id, _, share = part.rpartition(" ")
+            parts.append(f"{known.get(id, id)} {share}")
+    return words.joined(parts)
+
+
+def _sentence(plan: Plan, row: dict[str, Any], full: list[Message], words: Wording) -> str:
+    """Why the order is there, in one sentence."""
+    site = next(s for s in plan.case.sites if s.id == row["site"])
+    kind = next(k for k in plan.case.module_types if k.id == row["module_type"])
+    what = {"modules": int(row["modules"]), "type": words.name(kind.names), "site": words.name(site.names)}
+    limits = words("driver.limits", limits=words.joined([one.said(words) for one in full])) if full else ""
+    used = workloads_named(plan, str(row["workloads"]), words)
+    arrival = plan.case.horizon.period_label(int(row["arrival_period"]))
+    if not row["peak_period"]:
+        return words("driver.held" if used else "driver.unused", **what, arrival=arrival, workloads=used, limits=limits)
+    peak = words(
+        "driver.peak",
+        period=row["peak_period"],
+        day=words.day(str(row["peak_day"])),
+        hour=peak_hour(plan, int(row["peak_hour"])),
+    )
+    busy = words.percent(float(row["busy"]), 0)
+    return words("driver.order", **what, arrival=arrival, peak=peak, busy=busy, workloads=used, limits=limits)
 
 
 def _campaigns(plan: Plan) -> dict[tuple[str, str], str]:
@@ -65,10 +110,10 @@ def _campaigns(plan: Plan) -> dict[tuple[str, str], str]:
     return {place: ", ".join(names) for place, names in out.items()}
 
 
-def _limits(plan: Plan, site: str, kind: str, period: int) -> list[str]:
+def _limits(plan: Plan, site: str, kind: str, period: int) -> list[Message]:
     """Limits that are full at the order's arrival, with their use."""
     case, periods = plan.case, plan.case.horizon.periods
-    out = []
+    out: list[Message] = []
     spec = next(s for s in case.sites if s.id == site)
     stock = plan.tables["stock"]
     drawn = float(stock[(stock["site"] == site) & (stock["period"] == period)]["power_mw"].sum())
@@ -76,16 +121,17 @@ def _limits(plan: Plan, site: str, kind: str, period: int) -> list[str]:
     built = phases[(phases["site"] == site) & (phases["arrival_period"] <= period)]["mw"].sum()
     limit = float(by_period(spec.power_mw, periods, np.inf)[period] + built)
     if limit > 0 and drawn >= _FULL * limit:
-        out.append(f"site power {drawn:,.1f} of {limit:,.1f} MW")
+        out.append(message("driver.site_power", used=f"{drawn:,.1f}", limit=f"{limit:,.1f}"))
     module = next(k for k in case.module_types if k.id == kind)
     supply = float(by_period(module.supply, periods, np.inf)[period])
     orders = plan.tables["orders"]
     arrived = orders[(orders["module_type"] == kind) & (orders["arrival_period"] == period)]["modules"].sum()
     if np.isfinite(supply) and arrived >= _FULL * supply:
-        out.append(f"supply {arrived:g} of {supply:g} modules")
+        out.append(message("driver.supply", used=f"{arrived:g}", limit=f"{supply:g}"))
     budget = float(by_period(case.policy.budget, periods, np.inf)[period])
     if np.isfinite(budget):
         paid = orders[orders["arrival_period"] == period][["capex", "order_cost"]].sum().sum()
         if paid >= _FULL * budget:
-            out.append(f"budget {paid:,.0f} of {budget:,.0f} {case.meta.currency}")
+            currency = case.meta.currency
+            out.append(message("driver.budget", used=f"{paid:,.0f}", limit=f"{budget:,.0f}", currency=currency))
     return out

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from planner.case import Case
 from planner.explain.words import row_place
 from planner.plan import Plan
 from planner.program.blocks import Arrays, Program, flatten
@@ -21,6 +22,7 @@ from planner.program.instance import Instance
 from planner.program.registry import FAMILIES
 from planner.scenarios.decisions import decisions_of, fixed
 from planner.solve import Linear, solve_lp
+from planner.wording import Wording, wording
 
 _FIXED = ("order_on", "gangs", "campaign_place", "campaign_on", "openings")
 _MOST_COLUMNS = 250_000
@@ -116,8 +118,8 @@ def shadow_prices(plan: Plan, *, most_columns: int = _MOST_COLUMNS) -> pd.DataFr
                     "where": " ".join(place.values()),
                     "unit": record.unit,
                     "price": worth,
-                    "sentence": _sentence(record.id, place, record.unit, worth, inst.case.meta.currency, "en"),
-                    "sentence_zh": _sentence(record.id, place, record.unit, worth, inst.case.meta.currency, "zh"),
+                    "sentence": _sentence(inst.case, record.id, place, record.unit, worth, wording("en")),
+                    "sentence_zh": _sentence(inst.case, record.id, place, record.unit, worth, wording("zh-CN")),
                     "steps": inst.days.steps if priced.steps is None else priced.steps,
                 }
             )
@@ -126,30 +128,22 @@ def shadow_prices(plan: Plan, *, most_columns: int = _MOST_COLUMNS) -> pd.DataFr
 
 
 _COLUMNS = ["family", "site", "module_type", "period", "where", "unit", "price", "sentence", "sentence_zh", "steps"]
-_THINGS = {
-    "site_power": ("1 MW more", "增加 1 MW 供电"),
-    "site_space": ("1 rack more", "增加 1 个机架位"),
-    "supply": ("1 module more of supply", "增加 1 个模块的供应"),
-    "phase_count": ("1 phase more", "增加 1 期供电与土建"),
-    "carbon_cap": ("1 t more under the carbon cap", "碳排放上限增加 1 吨"),
-    "green_share": ("1 MWh less of green power required", "绿电要求减少 1 MWh"),
-    "utilisation": ("1 module-hour less of use required", "利用率要求减少 1 模块小时"),
-    "capacity_target": ("1 PFLOPS less of target", "目标降低 1 PFLOPS"),
-    "build_ahead_minimum": ("1 PFLOPS less of build-ahead", "超前度下限降低 1 PFLOPS"),
-    "build_ahead_maximum": ("1 PFLOPS more of build-ahead", "超前度上限提高 1 PFLOPS"),
-    "vendor_share": ("1 PFLOPS more for the vendor", "供应商份额增加 1 PFLOPS"),
-    "domestic_share": ("1 PFLOPS less of domestic share", "国产份额减少 1 PFLOPS"),
-    "training_service": ("1 unit less of training service", "训练服务水平降低 1 单位"),
-}
 
 
-def _sentence(family: str, place: dict[str, str], unit: str, worth: float, currency: str, language: str) -> str:
-    where = " ".join(place.values())
+def _sentence(case: Case, family: str, place: dict[str, str], unit: str, worth: float, words: Wording) -> str:
+    """The price in words, with names in the reader's language."""
+    names = {
+        **{("site", s.id): words.name(s.names) for s in case.sites},
+        **{("module_type", k.id): words.name(k.names) for k in case.module_types},
+        **{("workload", w.id): words.name(w.names) for w in case.workloads},
+    }
+    spots = [names.get((axis, value), value) for axis, value in place.items() if axis not in ("period", "future")]
+    where = words.joined(spots)
+    if "period" in place:
+        where = words("place.in_period", place=where, period=place["period"]) if where else place["period"]
+    if "future" in place:
+        where = words("place.in_future", place=where, future=place["future"])
+    key = f"price.{family}" if f"price.{family}" in words.messages else "price.other"
     if family == "budget":
-        if language == "zh":
-            return f"{where} 预算每增加 1 {currency}，可节省 {worth:.3f} {currency}。"
-        return f"1 {currency} more of budget in {where} saves {worth:.3f} {currency}."
-    english, chinese = _THINGS.get(family, (f"1 {unit} more", f"放宽 1 {unit}"))
-    if language == "zh":
-        return f"{where}：{chinese}，价值 {worth / 1e4:,.2f} 万 {currency}。"
-    return f"{english} at {where} is worth {worth / 1e6:,.3f} M {currency}."
+        return words(key, where=where, currency=case.meta.currency, worth=words.number(worth))
+    return words(key, where=where, unit=unit, worth=words.money(worth, case.meta.currency))

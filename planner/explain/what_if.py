@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,18 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
-from planner.case import Case, WorkloadKind
-from planner.casefile import dump_case, merge_patch
+from planner.case import Case, Names, Resilience, WorkloadKind
+from planner.demand import Demand
 from planner.errors import InfeasibleError, PlanError, Problem
 from planner.plan import Plan
 from planner.planning import Amend, ProgressCall, plan_demand, warm_start
 from planner.program.blocks import Builder, Program
 from planner.program.registry import TERMS
+from planner.scenarios.levers import Lever
+from planner.scenarios.scenario import DemandChange, Scenario, pose
+from planner.scenarios.worlds import changed_demand
 from planner.solve import Limits
+from planner.wording import Message, listed, message, wording
 
 
 class Question(BaseModel):
@@ -36,22 +40,30 @@ class Question(BaseModel):
     sense: str = Field("at_least", pattern="^(at_least|at_most)$")
     modules: int = Field(1, ge=0)
 
-    def text(self) -> str:
-        what = self.module_type or "any type"
-        when = "any period" if self.period is None else f"arriving in period {self.period}"
-        return f"{self.sense.replace('_', ' ')} {self.modules} modules of {what} at {self.site or 'any site'}, {when}"
+    def message(self, case: Case) -> Message:
+        when = message("question.any_period")
+        if self.period is not None and self.period < case.horizon.periods:
+            when = message("question.arriving", period=case.horizon.period_label(self.period))
+        return message(
+            "question.orders",
+            sense=message(f"question.{self.sense}"),
+            modules=self.modules,
+            type=self.module_type or message("question.any_type"),
+            site=self.site or message("question.any_site"),
+            when=when,
+        )
 
 
 @dataclass(frozen=True)
 class Change:
     """How another plan differs from a plan.
 
-    cost: change of the objective; least, most: the range that both proven gaps leave for it. by_term: change of each
-    cost term. orders: what is ordered more or less (site, module_type, arrival_period, before, after). impossible: why
-    no such plan exists (then the rest is empty). All money in the case's currency, discounted.
+    question: what was asked. cost: change of the objective; least, most: the range that both proven gaps leave for it.
+    by_term: change of each cost term. orders: what is ordered more or less (site, module_type, arrival_period, before,
+    after). impossible: why no such plan exists (then the rest is empty). All money in the case's currency, discounted.
     """
 
-    question: str
+    question: Message
     cost: float
     least: float
     most: float
@@ -62,7 +74,8 @@ class Change:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "question": self.question,
+            "question": self.question.said(wording("en")),
+            "question_zh": self.question.said(wording("zh-CN")),
             "possible": not self.impossible,
             "cost": self.cost if self.plan else None,
             "least": self.least if self.plan else None,
@@ -73,7 +86,7 @@ class Change:
         }
 
 
-def difference(before: Plan, after: Plan, question: str) -> Change:
+def difference(before: Plan, after: Plan, question: Message) -> Change:
     """Two plans side by side."""
     old, new = before.certificate, after.certificate
     terms = {t: after.summary["cost_by_term"][t] - before.summary["cost_by_term"][t] for t in TERMS}
@@ -93,19 +106,32 @@ def difference(before: Plan, after: Plan, question: str) -> Change:
     )
 
 
-def _again(
+def asked_again(
     plan: Plan,
     case: Case,
-    question: str,
-    limits: Limits | None,
+    question: Message,
+    *,
+    limits: Limits | None = None,
+    demand: Demand | None = None,
     amend: Amend | None = None,
+    from_plan: bool = False,
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
 ) -> Change:
+    """Another solve, set beside the plan: of `case`, on the plan's demand or `demand`.
+
+    from_plan: begin from the plan's own decisions, which must keep to the limits of the other solve, too.
+    """
+    start = warm_start(plan) if from_plan else None
     try:
-        start = warm_start(plan) if amend is None and case is plan.case else None
         after, _ = plan_demand(
-            case, plan.demand, limits=limits, amend=amend, on_progress=on_progress, stop=stop, start=start
+            case,
+            demand or plan.demand,
+            limits=limits,
+            amend=amend,
+            on_progress=on_progress,
+            stop=stop,
+            start=start,
         )
     except InfeasibleError as reason:
         none = pd.DataFrame(columns=["site", "module_type", "arrival_period", "before", "after"])
@@ -148,7 +174,8 @@ def why_not(
             program, [orders[b][chosen].ravel() for b in range(len(orders))], question.sense, question.modules
         )
 
-    return _again(plan, case, question.text(), limits, amend, on_progress, stop)
+    asked = question.message(case)
+    return asked_again(plan, case, asked, limits=limits, amend=amend, on_progress=on_progress, stop=stop)
 
 
 def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:
@@ -171,15 +198,50 @@ def with_order_total(program: Program, groups: list[np.ndarray], sense: str, cou
 
 def what_if(
     plan: Plan,
-    patch: Mapping[str, Any],
+    patch: Mapping[str, Any] | None = None,
     *,
+    levers: Sequence[Lever] = (),
+    demand: DemandChange | None = None,
     limits: Limits | None = None,
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
 ) -> Change:
-    """The same demand under a changed case (RFC 7396 merge patch)."""
-    case = Case.model_validate(merge_patch(dump_case(plan.case), dict(patch)))
-    return _again(plan, case, f"what if {dict(patch)}", limits, None, on_progress, stop)
+    """The plan made again under a changed case: levers first, then a merge patch (RFC 7396), and changed demand.
+
+    Raises ScenarioError with every fault of the changes.
+    """
+    changed = Scenario(
+        id="what-if",
+        names=Names(en="what if"),
+        levers=list(levers),
+        overrides=dict(patch or {}),
+        demand=demand or DemandChange(),
+    )
+    case = pose(plan.case, [changed])[0].case
+    asked = message("question.what_if", changes=described(changed))
+    hours = changed_demand(case, plan.demand, changed.demand)
+    return asked_again(plan, case, asked, limits=limits, demand=hours, on_progress=on_progress, stop=stop)
+
+
+def described(changed: Scenario) -> Message:
+    """What a scenario changes, in words."""
+    parts = [one.message() for one in changed.levers]
+    if changed.demand.multiplier != 1:
+        parts.append(message("lever.demand", factor=changed.demand.multiplier))
+    if changed.demand.growth != 1:
+        parts.append(message("lever.growth", factor=changed.demand.growth))
+    if changed.overrides:
+        parts.append(message("lever.overrides", fields=", ".join(_paths(changed.overrides))))
+    return listed(parts)
+
+
+def _paths(patch: Mapping[str, Any], before: str = "") -> list[str]:
+    """JSON Pointers of the fields that a merge patch sets."""
+    out = []
+    for name, value in patch.items():
+        inner = isinstance(value, Mapping) and len(value) > 0
+        out += _paths(value, f"{before}/{name}") if inner else [f"{before}/{name}"]
+    return out
 
 
 def without_filling(case: Case) -> Case:
@@ -204,10 +266,25 @@ class Filling:
     cost_avoided: float
     change: Change
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "modules_avoided": self.modules_avoided,
+            "pflops_avoided": self.pflops_avoided,
+            "cost_avoided": self.cost_avoided,
+            "change": self.change.to_json(),
+        }
 
-def value_of_filling(plan: Plan, *, limits: Limits | None = None, on_progress: ProgressCall | None = None) -> Filling:
+
+def value_of_filling(
+    plan: Plan,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Filling:
     """Tide accounting (docs/model.md): a second solve with filling forbidden."""
-    change = _again(plan, without_filling(plan.case), "no filling of valleys", limits, None, on_progress)
+    asked = message("question.no_filling")
+    change = asked_again(plan, without_filling(plan.case), asked, limits=limits, on_progress=on_progress, stop=stop)
     if change.plan is None:
         return Filling(0, 0.0, np.inf, change)
     before, after = plan.tables["orders"], change.plan.tables["orders"]
@@ -219,9 +296,52 @@ def value_of_filling(plan: Plan, *, limits: Limits | None = None, on_progress: P
     )
 
 
-def cost_of_resilience(plan: Plan, *, limits: Limits | None = None) -> Change | None:
-    """What surviving the loss of any one site costs; None when the case does not ask for it."""
-    if plan.case.policy.resilience is None:
+@dataclass(frozen=True)
+class Surviving:
+    """What surviving the loss of any one site costs; least, most: the range that both proofs leave for it.
+
+    asked: whether the plan survives already (then the other plan need not), or the other one has to. workloads: that
+    are still served. change: the other plan beside the plan; impossible where no plan survives.
+    """
+
+    asked: bool
+    workloads: tuple[str, ...]
+    cost: float
+    least: float
+    most: float
+    change: Change
+
+    def to_json(self) -> dict[str, Any]:
+        possible = not self.change.impossible
+        money = {"cost": self.cost, "least": self.least, "most": self.most}
+        return {
+            "asked": self.asked,
+            "workloads": list(self.workloads),
+            **{name: value if possible else None for name, value in money.items()},
+            "change": self.change.to_json(),
+        }
+
+
+def cost_of_resilience(
+    plan: Plan,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+) -> Surviving | None:
+    """The case with and without `policy.resilience`: as it stands there, or for all online workloads.
+
+    None for a case without online work.
+    """
+    own = plan.case.policy.resilience
+    online = [w.id for w in plan.case.workloads if w.kind is WorkloadKind.online]
+    if own is None and not online:
         return None
-    policy = plan.case.policy.model_copy(update={"resilience": None})
-    return _again(plan, plan.case.model_copy(update={"policy": policy}), "no survival of a lost site", limits)
+    other = Resilience(workloads=online) if own is None else None
+    policy = plan.case.policy.model_copy(update={"resilience": other})
+    asked = message("question.resilience" if own is None else "question.no_resilience")
+    case = plan.case.model_copy(update={"policy": policy})
+    change = asked_again(plan, case, asked, limits=limits, on_progress=on_progress, stop=stop)
+    if own is None:
+        return Surviving(False, tuple(online), change.cost, change.least, change.most, change)
+    return Surviving(True, tuple(own.workloads), -change.cost, -change.most, -change.least, change)

@@ -10,6 +10,7 @@ import numpy as np
 
 from planner.demand import FloatArray
 from planner.scenarios.statistics import mean
+from planner.wording import Message
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,10 @@ class Bracketed:
     value: float
     low: float
     high: float
-    note: str = ""
+    note: Message | None = None
 
 
-def difference(first: tuple[float, float], second: tuple[float, float], note: str = "") -> Bracketed:
+def difference(first: tuple[float, float], second: tuple[float, float], note: Message | None = None) -> Bracketed:
     """first - second, each (objective, bound): the bracket holds the difference of the true optima."""
     (a_top, a_low), (b_top, b_low) = first, second
     return Bracketed(a_top - b_top, a_low - b_top, a_top - b_low, note)

@@ -10,10 +10,11 @@ import copy
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from planner.case import Block, Case, Id, NonNegative, Positive, Share
 from planner.fault import Fault, among
+from planner.wording import Message, message
 
 Document = dict[str, Any]
 
@@ -40,6 +41,15 @@ class _Lever(Block):
     def apply(self, document: Document, case: Case) -> Document:
         """A changed copy of the document; `case` is the base case, for its horizon and names."""
         raise NotImplementedError
+
+    def message(self) -> Message:
+        """The change in words."""
+        values: dict[str, object] = {}
+        for name, value in self.model_dump().items():
+            if isinstance(value, list):
+                value = ", ".join(value)
+            values[name] = message("lever.all") if value is None else value
+        return message(f"lever.{values['kind']}", **values)
 
 
 class DomesticFloor(_Lever):
@@ -190,6 +200,19 @@ class ShortfallCost(_Lever):
         return out
 
 
+class HardwarePrice(_Lever):
+    """The price of every module times a factor."""
+
+    kind: Literal["hardware_price"]
+    factor: Positive
+
+    def apply(self, document: Document, case: Case) -> Document:
+        out = copy.deepcopy(document)
+        for kind in out["module_types"]:
+            kind["capex"] = [v * self.factor for v in _per_period(kind["capex"], case.horizon.periods)]
+        return out
+
+
 class LeaseInstead(_Lever):
     """Nothing is bought: modules come from leases alone, of which `factor` times as many are offered."""
 
@@ -240,11 +263,13 @@ Lever = Annotated[
     | TariffFactor
     | CarbonPrice
     | ShortfallCost
+    | HardwarePrice
     | LeaseInstead
     | Target,
     Field(discriminator="kind"),
 ]
 
+_LEVER: TypeAdapter[Lever] = TypeAdapter(Lever)
 _TARGET = re.compile(r"^\s*(?P<eflops>[0-9.]+)\s*EFLOPS\s+by\s+(?P<by>\S+)\s*$", re.IGNORECASE)
 
 
@@ -254,3 +279,33 @@ def target_from(text: str) -> Target:
     if found is None:
         raise ValueError(f"found {text!r}; allowed: a line such as '21 EFLOPS by 2028Q4'")
     return Target(kind="target", eflops=float(found["eflops"]), by=found["by"])
+
+
+def lever_from(text: str) -> Lever:
+    """The lever of a line: "tariff:factor=1.2", "vendor_cut_off:vendor=nvidia,start=2027Q3", or a target in words.
+
+    Lists are parted by "+": "lead_time:periods=1,module_types=h20+h800". Raises ValueError when it is none.
+    """
+    if _TARGET.match(text):
+        return target_from(text)
+    kind, _, rest = text.partition(":")
+    fields: dict[str, Any] = {"kind": kind.strip()}
+    for part in filter(None, rest.split(",")):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise ValueError(f"found {part!r} in {text!r}; allowed: NAME=VALUE, parted by commas")
+        fields[name] = value.split("+") if name in ("module_types", "sites") else _number(value)
+    try:
+        return _LEVER.validate_python(fields)
+    except ValidationError as error:
+        said = "; ".join(f"{'/'.join(str(x) for x in e['loc'][1:]) or 'lever'}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"found {text!r}; {said}") from error
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -80,6 +80,28 @@ Rule = Annotated[
 ]
 
 
+_RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
+_NUMBER_OF = {"ratio": "ratio", "quantile": "q", "bring_forward": "periods", "cvar": "alpha"}
+
+
+def rule_from(text: str) -> Rule:
+    """The rule of a line such as "just_in_time", "ratio:1.2", "quantile:0.9", "bring_forward:1" or "cvar:0.9".
+
+    Raises ValueError when it is none.
+    """
+    kind, _, number = (part.strip() for part in text.partition(":"))
+    fields: dict[str, Any] = {"kind": kind}
+    try:
+        if number:
+            fields[_NUMBER_OF.get(kind, "number")] = int(number) if kind == "bring_forward" else float(number)
+        return _RULE.validate_python(fields)
+    except ValidationError as error:
+        said = "; ".join(f"{'/'.join(str(x) for x in e['loc'][1:]) or 'rule'}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"found {text!r}; {said}") from error
+    except ValueError as error:
+        raise ValueError(f"found {text!r}; allowed: RULE or RULE:NUMBER, such as ratio:1.2") from error
+
+
 class DemandChange(Block):
     """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
 

@@ -26,6 +26,7 @@ from planner.scenarios.choices import (
 from planner.scenarios.scenario import Scenario
 from planner.scenarios.statistics import Estimate, mean, mean_estimate, spread_estimate
 from planner.tables import Table, described_table
+from planner.wording import wording
 
 ALPHA = 0.9
 
@@ -188,6 +189,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             low number currency least value that the proven gaps allow
             high number currency largest value that the proven gaps allow
             note string - what the bracket rests on, or why there is no value
+            note_zh string - the same in Chinese
             """,
         ),
         described_table(
@@ -310,12 +312,20 @@ def comparison_tables(
         )
     rows["break_even"] = [{**asdict(b), "inside": int(b.inside)} for b in break_evens(judged, p, driver, by_future)]
     rows["sensitivity"] = [asdict(s) for s in sensitivities(judged, p, total)] if judged else []
-    rows["value_of_information"] = [{"measure": k, **asdict(v)} for k, v in information.items()]
+    rows["value_of_information"] = [_bracketed(k, v) for k, v in information.items()]
     _levers(rows, outcomes, p, sampled)
     return {
         name: table.frame({c.name: [row[c.name] for row in rows[name]] for c in table.columns})
         for name, table in COMPARISON_TABLES.items()
     }
+
+
+def _bracketed(measure: str, found: Bracketed) -> dict[str, object]:
+    said = {name: "" if found.note is None else found.note.said(wording(language)) for name, language in _NOTES}
+    return {"measure": measure, "value": found.value, "low": found.low, "high": found.high, **said}
+
+
+_NOTES = (("note", "en"), ("note_zh", "zh-CN"))
 
 
 def _interval(estimate: Estimate) -> dict[str, object]:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from forecasts.outlook import SeriesKey
-from planner.adaptive import adaptive_walk, compare_walks, later_demand, measured
+from planner.adaptive import adaptive_walk, compare_walks, later_demand
 from planner.case import Case
 from planner.demand import Demand
+from planner.hindsight import measured
 from planner.horizon import given_demand, outlook_demand
 from planner.scenarios import JustInTime, Ratio, WaitAndSee
 from planner.solve import Limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,11 @@ from planner.errors import InfeasibleError, PlanError
 from planner.explain.alternatives import measure, near_optimal
 from planner.explain.drivers import order_drivers
 from planner.explain.prices import shadow_prices, solve_prices
+from planner.explain.sensitivity import sensitivity, usual_variations
 from planner.explain.what_if import Question, cost_of_resilience, value_of_filling, what_if, why_not
 from planner.plan import Plan
 from planner.planning import make_plan
+from planner.scenarios.levers import lever_from
 from planner.solve import Limits, solve_lp
 
 EXACT = Limits(seconds=60, gap=1e-5)
@@ -103,6 +106,8 @@ def test_every_order_names_its_drivers(tight: Plan) -> None:
     table = order_drivers(tight)
     assert len(table) == len(tight.tables["orders"]) > 0
     assert (table["busy"] > 0.5).all()
+    assert table["sentence"].str.contains(" at Shanghai| at Zhongwei").all()
+    assert table["sentence_zh"].str.contains("最忙").all()
     assert table["workloads"].str.contains("chat|batch|train").all()
 
 
@@ -118,17 +123,61 @@ def test_filling_the_valleys_saves_money(small: Document) -> None:
     assert filling.change.plan is not None
 
 
-def test_resilience_costs_and_is_nothing_when_not_asked_for(small: Document, tight: Plan) -> None:
-    assert cost_of_resilience(tight) is None
-    plan = planned(small(policy={"resilience": {"workloads": ["chat"]}}, workloads__0__latency_ms=60))
-    change = cost_of_resilience(plan, limits=EXACT)
-    assert change is not None
-    assert change.cost < 0
+@pytest.mark.slow
+def test_resilience_costs_the_same_whichever_of_the_two_plans_is_asked(small: Document) -> None:
+    near = Limits(seconds=60, gap=2e-3)
+    documents = (small(policy=p, workloads__0__latency_ms=60) for p in ({"resilience": {"workloads": ["chat"]}}, {}))
+    with_it, without = (make_plan(Case.model_validate(one), limits=near) for one in documents)
+    have, lack = (cost_of_resilience(plan, limits=near) for plan in (with_it, without))
+    assert have is not None
+    assert lack is not None
+    assert (have.asked, lack.asked) == (True, False)
+    assert lack.workloads == ("chat",)
+    assert have.most > 0
+    assert have.least <= have.cost <= have.most
+    assert lack.cost == pytest.approx(have.cost, abs=4e-3 * with_it.certificate["objective"])
 
 
 def test_what_if_answers_a_merge_patch(tight: Plan) -> None:
     change = what_if(tight, {"policy": {"budget": None}}, limits=EXACT)
     assert change.cost <= 1e-4 * tight.certificate["objective"]
+
+
+def test_what_if_takes_levers_and_says_them_in_both_languages(tight: Plan) -> None:
+    """Double tariffs: the plan pays at most its own energy again, and no less than nothing more."""
+    change = what_if(tight, levers=[lever_from("tariff:factor=2")], limits=EXACT)
+    by_term = tight.summary["cost_by_term"]
+    assert -1e-4 * by_term["energy"] <= change.cost <= by_term["energy"] * (1 + 1e-4)
+    told = change.to_json()
+    assert told["question"] == "What if: energy prices × 2"
+    assert told["question_zh"] == "假如：电价 × 2"
+    with pytest.raises(ValueError, match="abacus"):
+        what_if(tight, levers=[lever_from("lead_time:periods=1,module_types=abacus")])
+
+
+@pytest.mark.parametrize("text", ["tarif:factor=1", "tariff:factor", "tariff:factor=-1", "target:eflops=3"])
+def test_a_line_that_is_no_lever_is_refused_with_what_was_found(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text.partition(":")[2] or text)):
+        lever_from(text)
+
+
+def test_one_assumption_at_a_time_moves_cost_as_it_must(small: Document) -> None:
+    """Without a budget, cost follows prices in the same direction, by no more than the plan's own term does."""
+    tight = planned(small(sites__0__power_mw=2.2, sites__0__phases=[], sites__1__power_mw=1.8))
+    chosen = [v for v in usual_variations(tight) if v.factor in ("hardware_price", "shortfall_cost")]
+    told: list[tuple[int, int]] = []
+    table = sensitivity(tight, chosen, limits=EXACT, on_done=lambda done, total: told.append((done, total)))
+    assert told == [(n, 4) for n in range(1, 5)]
+    small_change = 1e-4 * tight.certificate["objective"]
+    capex = tight.summary["cost_by_term"]["capex"]
+    rows = {(r["factor"], r["setting"]): r for r in table.to_dict("records")}
+    high, low = rows["hardware_price", "high"], rows["hardware_price", "low"]
+    assert -small_change <= high["difference"] <= 0.2 * capex + small_change
+    assert low["difference"] <= -0.2 * capex + small_change
+    assert high["cost"] == pytest.approx(tight.certificate["objective"] + high["difference"])
+    assert rows["shortfall_cost", "low"]["difference"] <= small_change
+    assert (table["least"] <= table["difference"] + 1e-6).all()
+    assert (table["difference"] <= table["most"] + 1e-6).all()
 
 
 @pytest.mark.parametrize("quality", ["fewest_sites", "most_domestic", "least_carbon"])

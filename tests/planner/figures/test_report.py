@@ -60,8 +60,8 @@ def test_chart_data_are_json_without_a_tag(page: tuple[str, str]) -> None:
 def test_the_answer_stands_first_and_every_section_follows(page: tuple[str, str]) -> None:
     ids = re.findall(r'<section id="([^"]+)"', page[1])
     assert ids == [
-        "answer", "why", "certificate", "capacity", "tide", "orders", "use", "costs", "energy", "limits",
-        "assumptions", "words", "downloads",
+        "answer", "why", "certificate", "capacity", "tide", "orders", "drivers", "use", "costs", "energy", "limits",
+        "prices", "assumptions", "words", "downloads",
     ]  # fmt: skip
     assert f'lang="{page[0]}"' in page[1]
     assert ("现在" if page[0] == "zh-CN" else "Order now") in page[1]

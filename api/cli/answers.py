@@ -1,0 +1,176 @@
+"""What the answers to questions say on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from planner.explain.alternatives import Alternative
+    from planner.explain.what_if import Change, Filling, Surviving
+    from planner.plan import Plan
+    from planner.replay import ReplayResult
+    from planner.wording import Wording
+
+
+def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
+    from api import console
+    from planner.report import grid
+
+    shown = grid(table, text)
+    columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
+    console.out().print(console.table(title, columns, shown.rows))
+
+
+def show_replay(plan: Plan, found: ReplayResult, text: Wording) -> None:
+    from api import console
+    from api.replaying import service_by_workload
+
+    currency = plan.case.meta.currency
+    said = text(
+        "ask.replayed",
+        days=found.days,
+        cost=text.money(found.cost, currency),
+        hourly=text.money(found.hourly_cost, currency),
+    )
+    console.out().print(said, markup=False, style="bold")
+    show_table(with_headings(service_by_workload(plan, found), text), text("ask.service"), text)
+
+
+def show_change(plan: Plan, found: Change, text: Wording) -> None:
+    import pandas as pd
+    from rich.markup import escape
+
+    from api import console
+
+    screen, currency = console.out(), plan.case.meta.currency
+    if found.plan is None:
+        screen.print(f"[bold]{escape(text('ask.impossible', question=found.question.said(text)))}[/]")
+        for problem in found.impossible:
+            screen.print(f"  {problem}", markup=False)
+        return
+    kind = "ask.dearer" if found.least > 0 else "ask.cheaper" if found.most < 0 else "ask.unclear"
+    said = text(
+        kind,
+        question=found.question.said(text),
+        cost=text.money(abs(found.cost), currency),
+        least=text.money(found.least, currency),
+        most=text.money(found.most, currency),
+    )
+    screen.print(said, markup=False, style="bold")
+    terms = {
+        term: value for term, value in found.by_term.items() if abs(value) > 1e-6 * abs(found.plan.summary["cost"])
+    }
+    if terms:
+        names = [text.either(f"term.{term}", term) for term in terms]
+        rows = {text("term"): names, text("cost_change"): [text.money(value, currency) for value in terms.values()]}
+        show_table(pd.DataFrame(rows), text("ask.by_term"), text)
+    if len(found.orders):
+        moved = found.orders.copy()
+        moved["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in moved["arrival_period"]]
+        show_table(with_headings(moved, text), text("ask.orders_moved"), text)
+
+
+def show_prices(prices: pd.DataFrame, text: Wording) -> None:
+    from api import console
+
+    screen = console.out()
+    screen.print(text("ask.prices" if len(prices) else "ask.no_prices"), markup=False, style="bold")
+    for sentence in prices["sentence_zh" if text.chinese else "sentence"]:
+        screen.print(f"  {sentence}", markup=False)
+    screen.print()
+
+
+def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
+    from api import console
+    from planner.explain.drivers import peak_hour, workloads_named
+
+    if drivers.empty:
+        console.out().print(text("answer.nothing"), markup=False)
+        return
+    shown = drivers[["site", "module_type", "modules"]].copy()
+    shown["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in drivers["arrival_period"]]
+    peaks = zip(drivers["peak_period"], drivers["peak_day"], drivers["peak_hour"], strict=True)
+    shown["peak"] = [
+        f"{period} {text.day(str(day))} {peak_hour(plan, int(step))}" if period else "–" for period, day, step in peaks
+    ]
+    shown["busy"] = [text.percent(busy, 0) for busy in drivers["busy"]]
+    shown["workloads"] = [workloads_named(plan, str(used), text) for used in drivers["workloads"]]
+    shown["limits"] = drivers["limits_zh" if text.chinese else "limits"]
+    show_table(with_headings(shown, text), text("ask.drivers"), text)
+
+
+def show_filling(plan: Plan, found: Filling, text: Wording) -> None:
+    from api import console
+
+    said = text(
+        "ask.filling",
+        modules=found.modules_avoided,
+        compute=text.pflops(found.pflops_avoided),
+        cost=text.money(found.cost_avoided, plan.case.meta.currency),
+    )
+    console.out().print(said, markup=False, style="bold")
+
+
+def with_headings(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
+    return table.rename(columns={c: text.either(f"ask.column.{c}", text.either(c, c)) for c in table.columns})
+
+
+def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
+    from api import console
+
+    if found is None:
+        said = text("ask.resilience_none")
+    elif found.change.impossible:
+        said = text("ask.impossible", question=found.change.question.said(text))
+    else:
+        currency = plan.case.meta.currency
+        names = {w.id: text.name(w.names) for w in plan.case.workloads}
+        said = text(
+            "ask.resilience",
+            workloads=text.joined([names[w] for w in found.workloads]),
+            cost=text.money(found.cost, currency),
+            least=text.money(found.least, currency),
+            most=text.money(found.most, currency),
+        )
+    console.out().print(said, markup=False, style="bold")
+
+
+def show_alternatives(plan: Plan, found: Sequence[Alternative], epsilon: float, text: Wording) -> None:
+    import pandas as pd
+
+    def measured(one: Alternative, value: float) -> str:
+        if one.quality == "most_domestic":
+            return text.percent(value)
+        return text.number(value) + (" t" if one.quality == "least_carbon" else "")
+
+    rows = [
+        {
+            text("ask.column.quality"): text(f"quality.{one.quality}"),
+            text("ask.column.before"): measured(one, one.before),
+            text("ask.column.after"): measured(one, one.measure),
+            text("ask.column.extra"): text.percent(one.extra, 2),
+            text("ask.column.moved"): str(one.modules_moved),
+        }
+        for one in found
+    ]
+    show_table(pd.DataFrame(rows), text("ask.alternatives", epsilon=text.percent(epsilon, 1)), text)
+
+
+def show_sensitivity(plan: Plan, table: pd.DataFrame, text: Wording) -> None:
+    import pandas as pd
+
+    divisor, unit = text.money_unit(float(table["difference"].abs().max()), plan.case.meta.currency)
+    rows = [
+        {
+            text("assumption"): row["change_zh" if text.chinese else "change"],
+            text.labelled(text("cost_change"), unit): text.number(row["difference"] / divisor),
+            text("ask.column.range"): f"{text.number(row['least'] / divisor)} … {text.number(row['most'] / divisor)}",
+            text("modules"): str(row["modules"]),
+            text("ask.column.first"): text("ask.same" if row["same_first_orders"] else "ask.other"),
+        }
+        for row in table.to_dict("records")
+    ]
+    show_table(pd.DataFrame(rows), text("ask.sensitivity"), text)

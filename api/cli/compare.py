@@ -1,0 +1,161 @@
+"""compare: build-ahead scenarios side by side."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.exits import UsageError, guarded
+from api.cli.options import (
+    TELL_EVERY_S,
+    ByHub,
+    Gap,
+    History,
+    Json,
+    Language,
+    Maps,
+    OutlookFile,
+    Seed,
+    Threads,
+    TimeLimit,
+    solve_limits,
+)
+
+if TYPE_CHECKING:
+    from planner.comparison import Comparison, Stage
+    from planner.scenarios import Scenario
+    from planner.wording import Wording
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(compare)
+
+
+def compare(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON, or a folder of an example.")],
+    history: History = None,
+    outlook: OutlookFile = None,
+    map: Maps = None,
+    scenarios: Annotated[
+        Path | None, typer.Option(help="Scenarios, YAML or JSON; the standard seven if left out.")
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIRST:LAST:STEP", help="Also compare a range of build-ahead ratios, such as 0.9:1.6:0.1."
+        ),
+    ] = None,
+    futures: Annotated[int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1)] = 100,
+    by_hub: ByHub = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 60.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Lay build-ahead scenarios side by side: what each costs, leaves unserved and leaves idle.
+
+    The time limit holds for each plan. Finished work is kept in the folder: a comparison that was cut off goes on
+    where it was. A folder stands for its case.yaml, with history.csv and scenarios.yaml beside it where they are.
+    """
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.cli.bundled import beside
+        from api.cli.plans import grouped, outlook_given, stopping
+        from api.comparison_report import overview, write_comparison_report
+        from planner.casefile import read_case
+        from planner.comparison import compare as run
+        from planner.planning import settle_demand
+        from planner.scenarios import pose, read_scenarios, standard_scenarios, with_sweep
+
+        text = console.words(language)
+        folder = out or Path("out") / f"{case.resolve().name if case.is_dir() else case.stem}-comparison"
+        found_at = beside(case, folder, history=history is None and outlook is None)
+        read = read_case(found_at.case)
+        if by_hub:
+            read = grouped(read, text, quiet=json)
+        listed = scenarios or found_at.scenarios
+        wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
+        pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
+        past = history or found_at.history
+        ahead = outlook_given(read, past, outlook, map, seed, text, quiet=json, evaluation=futures)
+        with stopping(text) as stop:
+            found = run(
+                read,
+                ahead if ahead is not None else settle_demand(read)[1],
+                wanted,
+                limits=solve_limits(time_limit, gap, seed, threads),
+                evaluation_futures=futures if ahead is not None else None,
+                folder=folder / "work",
+                on_progress=_stage_teller(text),
+                stop=stop,
+            )
+        found.save(folder)
+        periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
+        report = write_comparison_report(found, folder / "report.html", periods, text)
+        if json:
+            files = {"folder": folder, "tables": folder / "tables", "report": report}
+            known = found.tables["value_of_information"].to_dict("records")
+            rows = overview(found).to_dict("records")
+            told = {"summary": found.summary, "scenarios": rows, "value_of_information": known, "files": files}
+            console.show_json(told)
+            return
+        _show(found, wanted, text)
+        console.out().print(text("compare.files", folder=folder), markup=False)
+        console.out().print(text("cli.report", report=report), markup=False, style="bold")
+
+
+def _show(found: Comparison, wanted: list[Scenario], text: Wording) -> None:
+    """The verdict, the scenarios side by side, what the future is worth knowing, and what rules could not do."""
+    from api import console
+    from api.cli.answers import show_table
+    from api.comparison_report import information_sentences, overview, overview_title
+
+    screen = console.out()
+    screen.print()
+    for sentence in found.summary["verdict"][text.language]:
+        screen.print(sentence, markup=False, style="bold")
+    show_table(overview(found, text), overview_title(found, text), text)
+    knee = found.summary["choices"].get("knee")
+    if knee is not None:
+        names = {one.id: text.name(one.names) for one in wanted}
+        screen.print(text("compare.knee", scenario=names[knee]), markup=False)
+    for sentence in information_sentences(found, text):
+        screen.print(sentence, markup=False)
+    for row in found.tables["scenarios"].to_dict("records"):
+        if row["note"]:
+            console.say(f"· {row['scenario']}: {row['note']}")
+
+
+def _sweep(text: str | None) -> Any:
+    from planner.scenarios import sweep_from
+
+    if text is None:
+        return None
+    try:
+        return sweep_from(text)
+    except ValueError as error:
+        raise UsageError([{"where": "--sweep", "found": text, "allowed": str(error)}]) from error
+
+
+def _stage_teller(text: Wording) -> Any:
+    from api import console
+
+    told: dict[str, tuple[float, int]] = {}
+
+    def tell(stage: Stage) -> None:
+        # scenarios that are dispatched together are one line, plans one each
+        key, now = stage.phase if stage.phase == "evaluate" else f"{stage.phase} {stage.scenario}", time.monotonic()
+        last, done = told.get(key, (-TELL_EVERY_S, -1))
+        if stage.done != done and (stage.done == stage.total or now - last >= TELL_EVERY_S):
+            told[key] = (now, stage.done)
+            phase = text.either(f"compare.phase.{stage.phase}", stage.phase)
+            who = text("compare.all_plans") if stage.phase == "evaluate" else stage.scenario
+            console.say(f"{who}: {phase} {stage.done}/{stage.total}")
+
+    return tell

@@ -1,0 +1,173 @@
+"""walk: build-ahead rules as they would really have behaved, on a history that has passed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.exits import UsageError, guarded
+from api.cli.options import ByHub, Gap, Json, Language, Maps, Seed, Threads, TimeLimit, solve_limits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from planner.adaptive import Walk
+    from planner.case import Case
+    from planner.scenarios import Rule
+    from planner.wording import Wording
+
+USUAL = ("just_in_time", "ratio:1.2", "stochastic", "wait_and_see")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(walk)
+
+
+def walk(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
+    history: Annotated[
+        Path, typer.Option(help="Hourly demand that covers the horizon, and time before it to learn from.")
+    ],
+    map: Maps = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rule",
+            metavar="RULE",
+            help="just_in_time, ratio:1.2, quantile:0.9, bring_forward:1, stochastic, cvar:0.9 or wait_and_see (who "
+            f"knew what came); may be given several times. If left out: {', '.join(USUAL)}.",
+        ),
+    ] = None,
+    periods: Annotated[
+        int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1)
+    ] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="First day of the horizon in the history; if left out, the last whole periods of the history.",
+        ),
+    ] = None,
+    by_hub: ByHub = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables.", metavar="DIR")] = None,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 30.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Walk through a horizon that has passed: forecast, plan, commit only what must be, see what came, and again.
+
+    The case's horizon is set back into the history. At the start of every period the forecast is made from what had
+    happened by then. The time limit holds for each plan; there is one a period and rule.
+    """
+    with guarded(as_json=json, language=language):
+        from api import console
+        from api.cli.plans import grouped, stopping
+        from api.walking import Course
+        from planner.adaptive import compare_walks
+        from planner.casefile import read_case
+
+        text = console.words(language)
+        rules = _rules(rule or list(USUAL))
+        read = read_case(case)
+        if by_hub:
+            read = grouped(read, text, quiet=json)
+        course = Course.of(read, history, map, start.date() if start else None, periods, seed)
+        own = course.case
+        if not json:
+            last = own.horizon.period_label(own.horizon.periods - 1)
+            console.say(text("walk.course", first=own.horizon.period_label(0), last=last, filled=course.filled))
+
+        def told(name: str, done: int, total: int) -> None:
+            console.say(text("walk.step", rule=name, done=done, total=total))
+
+        with stopping(text) as stop:
+            table, walks = compare_walks(
+                own,
+                course.forecast,
+                course.truth,
+                rules,
+                limits=solve_limits(time_limit, gap, seed, threads),
+                on_step=None if json else told,
+                stop=stop,
+            )
+        if out is not None:
+            _save(table, walks, out)
+        if json:
+            steps = {name: one.steps.to_dict("records") for name, one in walks.items()}
+            told_json = {"start": own.horizon.start, "periods": own.horizon.periods, "filled_hours": course.filled}
+            rows = table.to_dict("records")
+            console.show_json(told_json | {"currency": own.meta.currency, "rules": rows, "steps": steps, "tables": out})
+            return
+        _show(own, table, walks, text)
+        if out is not None:
+            console.out().print(text("cli.tables", folder=out), markup=False)
+
+
+def _rules(lines: list[str]) -> dict[str, Rule]:
+    from planner.scenarios import rule_from
+
+    out: dict[str, Rule] = {}
+    faults = []
+    for line in lines:
+        try:
+            out[line] = rule_from(line)
+        except ValueError as error:
+            faults.append({"where": "--rule", "found": line, "allowed": str(error).partition("; ")[2]})
+    if faults:
+        raise UsageError(faults)
+    return out
+
+
+def _save(table: pd.DataFrame, walks: dict[str, Walk], folder: Path) -> None:
+    import pandas as pd
+
+    from api.replaying import save_tables
+
+    steps = pd.concat([one.steps.assign(rule=name) for name, one in walks.items()], ignore_index=True)
+    save_tables({"walks": table, "steps": steps}, folder)
+
+
+def _show(case: Case, table: pd.DataFrame, walks: dict[str, Walk], text: Wording) -> None:
+    """Rules side by side, cheapest first, and the cheapest rule's steps."""
+    import pandas as pd
+
+    from api import console
+    from api.cli.answers import show_table
+
+    currency = case.meta.currency
+    divisor, unit = text.money_unit(float(table["cost"].abs().max()), currency)
+    followed = table[table["rule"] != "wait_and_see"]
+    if len(followed):
+        best = str(followed["rule"].iloc[0])
+        cost = text.money(float(followed["cost"].iloc[0]), currency)
+        console.out().print(text("walk.best", rule=best, cost=cost), markup=False, style="bold")
+    rows: list[dict[str, Any]] = [
+        {
+            text("walk.rule"): row["rule"],
+            text.labelled(text("discounted_cost"), unit): text.number(row["cost"] / divisor),
+            text.labelled(text("shortfall_cost"), unit): text.number(row["shortfall_cost"] / divisor),
+            text("modules"): str(row["modules"]),
+            text("ask.column.busy"): text.percent(row["mean_busy"]),
+            text("build_ahead_ratio"): f"{row['build_ahead_ratio']:.2f}",
+        }
+        for row in table.to_dict("records")
+    ]
+    show_table(pd.DataFrame(rows), text("walk.table"), text)
+    for name in followed["rule"].head(1):
+        steps = walks[str(name)].steps
+        shown = pd.DataFrame(
+            {
+                text("period"): [case.horizon.period_label(int(t)) for t in steps["period"]],
+                text("walk.forecast"): [text.pflops(v) for v in steps["forecast_p50_pflops"]],
+                text("walk.came"): [text.pflops(v) for v in steps["actual_peak_pflops"]],
+                text("usable"): [text.pflops(v) for v in steps["usable_pflops"]],
+                text("walk.ordered"): [str(int(v)) for v in steps["ordered_modules"]],
+            }
+        )
+        show_table(shown, text("walk.steps", rule=name), text)

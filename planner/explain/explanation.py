@@ -1,0 +1,64 @@
+"""Why a plan is as it is: what drives its orders, what its limits are worth, what filling valleys avoids."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from planner.explain.drivers import order_drivers
+from planner.explain.prices import shadow_prices
+from planner.explain.what_if import Filling, Surviving, cost_of_resilience, value_of_filling
+from planner.plan import Plan
+from planner.solve import Limits
+
+# Up to this many columns a plan's prices cost a few seconds and go into every report.
+QUICK_COLUMNS = 60_000
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """drivers, prices: rows, see `order_drivers` and `shadow_prices`; prices None where they were left out.
+
+    filling, resilience: None where they were not asked for.
+    """
+
+    drivers: pd.DataFrame
+    prices: pd.DataFrame | None
+    filling: Filling | None = None
+    resilience: Surviving | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"drivers": self.drivers.to_dict("records")}
+        if self.prices is not None:
+            out["prices"] = self.prices.to_dict("records")
+        if self.filling is not None:
+            out["filling"] = self.filling.to_json()
+        if self.resilience is not None:
+            out["resilience"] = self.resilience.to_json()
+        return out
+
+
+def explained(
+    plan: Plan,
+    *,
+    filling: bool = False,
+    resilience: bool = False,
+    limits: Limits | None = None,
+    stop: threading.Event | None = None,
+) -> Explanation:
+    """Drivers and prices; filling, resilience: each another solve within `limits`."""
+    return Explanation(
+        order_drivers(plan),
+        shadow_prices(plan),
+        value_of_filling(plan, limits=limits, stop=stop) if filling else None,
+        cost_of_resilience(plan, limits=limits, stop=stop) if resilience else None,
+    )
+
+
+def explained_in_passing(plan: Plan) -> Explanation:
+    """What can be said of a plan within a few seconds: drivers, and prices of a small one."""
+    small = int(plan.certificate.get("columns", 0)) <= QUICK_COLUMNS
+    return Explanation(order_drivers(plan), shadow_prices(plan) if small else None)
