@@ -1,4 +1,4 @@
-"""Inside the child: what a page shows of a plan, a comparison, a forecast or a history."""
+"""Inside the child: what a page shows of a plan, a comparison, a forecast or a history; generated histories."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ PAGES = ("plan", "comparison", "forecast", "backtest")
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     """Write `content.json` and the charts of one page below `out`. Raises WorkError for what the user must know."""
+    if task.kind == "example-history":
+        from api.cli.bundled import example_history
+
+        example_history(task.request["name"], out)
+        return {}
     if task.kind not in PAGES:
         raise WorkError("internal", f"a page of the kind {task.kind!r} is not known")
     (out / "charts").mkdir()

@@ -1,5 +1,6 @@
 """Every chart, built once, used by page, report and notebook. Plotly is imported only when a chart is drawn."""
 
+from planner.figures.backtest import backtest_scores
 from planner.figures.capacity import capacity
 from planner.figures.chart import Chart, View
 from planner.figures.comparison import ComparisonView, comparison_charts
@@ -14,6 +15,7 @@ __all__ = [
     "Chart",
     "ComparisonView",
     "View",
+    "backtest_scores",
     "busiest_day",
     "capacity",
     "carbon",

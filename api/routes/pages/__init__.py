@@ -12,7 +12,7 @@ from api.routes.pages import about, comparisons, drafts, forecasts, plans, stati
 from api.routes.pages.common import catalogue
 
 router = APIRouter(include_in_schema=False)
-for part in (plans, drafts, comparisons, forecasts, about, static):
+for part in (drafts, plans, comparisons, forecasts, about, static):
     router.include_router(part.router)
 
 __all__ = ["catalogue", "router"]

@@ -17,7 +17,7 @@ from api.language import COOKIE, Language, chosen
 from api.schemas import RunState
 from api.security import Caller
 from api.services import Services
-from api.store import pages
+from api.store import pages as pages
 from api.store.runs import Run, run_of
 from api.version import VERSION
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from planner.wording import Wording
 
 PER_PAGE = 50
+CHART_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Cookie"}
 _YEAR_S = 365 * 86400
 _FOR_SCRIPTS = ("js_", "state_", "problem_")
 
@@ -128,26 +129,15 @@ def may_steer(caller: Caller, run: Run) -> bool:
     return caller.may("admin") or (caller.may("planner") and run.owner == caller.owner)
 
 
+def table_names(run: Run) -> list[str]:
+    """The tables of a finished run, by name."""
+    paths = [path for path in (run.files or {}) if path.startswith("tables/") and path.endswith(".parquet")]
+    return sorted(path.removeprefix("tables/").removesuffix(".parquet") for path in paths)
+
+
 def phases(language: Language) -> dict[str, str]:
     """What the phases of a run are called, by the planner's name for them."""
     names = words(language).messages
     known = {key.removeprefix("phase."): text for key, text in names.items() if key.startswith("phase.")}
     own = {k.removeprefix("phase_"): text for k, text in catalogue(language).items() if k.startswith("phase_")}
     return known | own
-
-
-__all__ = [
-    "PER_PAGE",
-    "Reader",
-    "ReaderDep",
-    "Runs",
-    "catalogue",
-    "may_plan",
-    "may_steer",
-    "not_found",
-    "page",
-    "pages",
-    "phases",
-    "runs_of",
-    "words",
-]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from api.problems import ProblemError
 from api.routes.common import After, cursor_problem
 from api.routes.pages.common import (
+    CHART_HEADERS,
     Reader,
     ReaderDep,
     may_plan,
@@ -20,6 +21,7 @@ from api.routes.pages.common import (
     pages,
     phases,
     runs_of,
+    table_names,
     words,
 )
 from api.schemas import RunState
@@ -29,8 +31,6 @@ from api.store.runs import Run
 from api.web import kept
 
 router = APIRouter()
-AtOnce = Annotated[bool, Query(description="Wait for the content in place of loading it by script.")]
-_CHART = {"Cache-Control": "private, max-age=3600"}
 
 
 @router.get("/")
@@ -70,7 +70,7 @@ def _figures(state: RunState, text: Any) -> dict[str, str]:
 
 
 @router.get("/plans/{id}")
-def plan(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: AtOnce = False) -> Response:
+def plan(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
     """One plan. Its content is put in at once when it was made before, else loaded by script."""
     run = services.runs.get(id, "plan")
     if run is None:
@@ -98,7 +98,7 @@ def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, nam
     path = kept.chart(services, id, "plan", reader.language, name)
     if path is None:
         raise ProblemError("not-found", f"There is no chart {name}.")
-    return FileResponse(path, media_type="application/json", headers=_CHART | {"Vary": "Cookie, Accept-Language"})
+    return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
 
 
 def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
@@ -108,11 +108,7 @@ def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict
         "section": "plans",
         "run": RunState.of(run, "/v1/plans"),
         "currency": case["meta"]["currency"],
-        "tables": sorted(
-            path.removeprefix("tables/").removesuffix(".parquet")
-            for path in (run.files or {})
-            if path.startswith("tables/") and path.endswith(".parquet")
-        ),
+        "tables": table_names(run),
         "may_plan": may_plan(caller),
         "may_steer": may_steer(caller, run),
         "phases": phases(reader.language),

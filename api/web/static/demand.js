@@ -1,0 +1,47 @@
+// The demand that a form names: a stored one by its id, or a file that is stored first.
+import { call, Problem } from "./call.js";
+import { say } from "./words.js";
+
+const TYPES = [[".parquet", "application/vnd.apache.parquet"], [".gz", "application/gzip"]];
+const typeOf = (name) => TYPES.find(([end]) => name.toLowerCase().endsWith(end))?.[1] ?? "text/csv";
+
+const store = async (blob, type, name, timezone) => {
+  const query = new URLSearchParams({ name, timezone });
+  const stored = await call("POST", `/v1/histories?${query}`, { body: blob, headers: { "Content-Type": type } });
+  return stored.id;
+};
+
+/** Store the history file of a form; returns its id. Throws a Problem when there is none. */
+export const uploaded = async (form, tell) => {
+  const [file] = form.elements.history_file.files;
+  if (!file) {
+    const fault = { pointer: say("js_history_file"), found: say("js_nothing"), allowed: say("js_history_allowed") };
+    throw new Problem({ type: "/problems/invalid-history", errors: [fault] });
+  }
+  tell(say("js_storing_history"));
+  return store(file, typeOf(file.name), file.name, form.elements.timezone.value);
+};
+
+const ofExample = async (name, tell) => {
+  tell(say("js_making_history"));
+  const answer = await fetch(`/drafts/examples/${name}/history`);
+  if (!answer.ok) throw new Problem(await answer.json());
+  const blob = await answer.blob();
+  tell(say("js_storing_history"));
+  return store(blob, answer.headers.get("content-type").split(";")[0], say(`js_example_${name}`), "Asia/Shanghai");
+};
+
+/** What a plan's request says of its demand: history_id, forecast_id, or nothing for the case's own. */
+export const demandOf = async (form, example, tell) => {
+  const select = form.elements.demand;
+  const [kind, id] = select.value.split(":");
+  if (kind === "history") return { history_id: id };
+  if (kind === "forecast") return { forecast_id: id };
+  if (kind === "upload") return { history_id: await uploaded(form, tell) };
+  if (kind === "example") return { history_id: await ofExample(example, tell) };
+  if (kind === "same") {
+    const { history, forecast } = select.selectedOptions[0].dataset;
+    return { ...(history && { history_id: history }), ...(forecast && { forecast_id: forecast }) };
+  }
+  return {};
+};
