@@ -8,8 +8,12 @@ years and flagged.
 from __future__ import annotations
 
 import warnings
+import zoneinfo
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
+from importlib import resources
+from pathlib import Path
 
 import holidays
 import numpy as np
@@ -21,6 +25,11 @@ WORKDAY, WEEKEND, HOLIDAY, MAKEUP = 0, 1, 2, 3
 KIND_NAMES = ("workday", "weekend", "holiday", "make-up workday")
 NEAR_DAYS = (-21, -14, -7, 7, 14, 21)
 SHRINK_OCCURRENCES = 0.5
+FEWEST_SPECIAL_DAYS = 6
+"""Special days that must have been seen before a history can say whether a calendar is its own."""
+OWN_CALENDAR_RATIO = 1.7
+"""A calendar is a history's own when demand on its special days departs from the weeks around so many times further
+than on ordinary days (docs/decisions/0080)."""
 
 
 class CalendarError(ValueError):
@@ -195,6 +204,53 @@ class HolidayEffects:
         return out.reshape(n, -1)
 
 
+def _by_day(values: FloatArray, index: pd.DatetimeIndex, days: SpecialDays) -> FloatArray:
+    """(series, days, 24) from the calendar's first day to the history's last, NaN where nothing was measured."""
+    lead = int((index[0] - pd.Timestamp(days.start)).total_seconds() // 3600)
+    total = -(-(lead + len(index)) // 24)
+    flat = np.full((values.shape[0], total * 24), np.nan)
+    flat[:, lead : lead + len(index)] = values
+    return flat.reshape(values.shape[0], total, 24)
+
+
+@cache
+def country_of_zone(timezone: str) -> str | None:
+    """The country (ISO 3166, two letters) of an IANA time zone, as the zone table says; None for UTC and the like."""
+    for folder in (*map(Path, zoneinfo.TZPATH), resources.files("tzdata") / "zoneinfo"):
+        table = folder / "zone.tab"
+        if table.is_file():
+            for line in table.read_text(encoding="utf-8").splitlines():
+                parts = line.split("\t")
+                if not line.startswith("#") and len(parts) > 2 and parts[2] == timezone:
+                    return parts[0]
+            return None
+    return None
+
+
+def own_calendar(values: FloatArray, index: pd.DatetimeIndex, days: SpecialDays) -> bool | None:
+    """Whether demand knows these special days; None when too few of them were seen to tell.
+
+    values: (series, hours), NaN where masked. A day's departure is the log ratio of its mean to the median of the same
+    weekday one to three weeks away, ordinary days only. The mean departure of special days is compared with that of
+    ordinary ones, series by series; the median series decides.
+    """
+    cube = _by_day(values, index, days)
+    total = cube.shape[1]
+    special = days.special[:total]
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean = np.where(np.isfinite(cube).sum(axis=2) >= 20, np.nanmean(cube, axis=2), np.nan)
+        ordinary = np.pad(np.where(special, np.nan, mean), ((0, 0), (21, 21)), constant_values=np.nan)
+        around = np.stack([ordinary[:, 21 + k : 21 + k + total] for k in NEAR_DAYS])
+        off = np.abs(np.log(mean / np.nanmedian(around, axis=0)))
+        off = np.where(np.isfinite(off), np.minimum(off, 2.0), np.nan)
+        if np.isfinite(off[:, special]).any(axis=0).sum() < FEWEST_SPECIAL_DAYS:
+            return None
+        ratio = np.nanmean(off[:, special], axis=1) / np.nanmean(off[:, ~special], axis=1)
+        usual = float(np.nanmedian(ratio))
+    return bool(usual > OWN_CALENDAR_RATIO) if np.isfinite(usual) else None
+
+
 def learn_effects(values: FloatArray, index: pd.DatetimeIndex, days: SpecialDays) -> HolidayEffects:
     """Learn the effects of special days. values: (series, hours) from `index`; days: calendar of at least these days.
 
@@ -203,12 +259,8 @@ def learn_effects(values: FloatArray, index: pd.DatetimeIndex, days: SpecialDays
     that of all series and to 1 as if half an occurrence more had been seen. A day without ordinary days around, or
     without demand, teaches nothing.
     """
-    lead = int((index[0] - pd.Timestamp(days.start)).total_seconds() // 3600)
-    total = -(-(lead + len(index)) // 24)
-    n = values.shape[0]
-    flat = np.full((n, total * 24), np.nan)
-    flat[:, lead : lead + len(index)] = values
-    cube = flat.reshape(n, total, 24)
+    cube = _by_day(values, index, days)
+    n, total = cube.shape[:2]
     special = days.special[:total]
     ordinary = np.where(special[None, :, None], np.nan, cube)
     logs: dict[str, list[FloatArray]] = {}

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecasts.calendar import CalendarError, country_of_zone, own_calendar, special_days
 from forecasts.combine import HourlyConfig, forecast_hourly
 from forecasts.events import Event, apply_events, check_events
 from forecasts.futures import MIN_RESIDUAL_WEEKS, Paths, draw_paths, reduce_paths
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, analogue
 from forecasts.history import History
+from forecasts.holidayweeks import WeekFactors, no_holidays, week_factors
 from forecasts.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
 from forecasts.reconcile import hierarchy, reconcile
 from forecasts.tide import hour_of_week, hour_of_week_tide, season_of_month
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 
 # Share of the short-range combination in the weekly level of weeks 1, 2 (docs/decisions/0031: it helps no further).
 SHORT_RANGE_SHARE = (0.5, 0.25)
@@ -48,6 +51,8 @@ class ForecastConfig:
     peak_quantile: which quantile of a week's hours counts as its peak (1: the single busiest hour). draws: sample
     paths behind the reduction. short_range: hourly models take part in the first weeks. totals: "bottom_up" or "wls",
     whether forecasts of region, workload and overall totals pull the series (they add up either way).
+    country, subdivision: whose special days count, as the `holidays` package names them (CN, or AU and VIC); None for
+    none; "auto" for the country of the history's time zone, if demand is seen to know its special days.
     """
 
     seed: int = 1
@@ -61,6 +66,8 @@ class ForecastConfig:
     draws: int = 400
     short_range: bool = True
     totals: str = "bottom_up"
+    country: str | None = "auto"
+    subdivision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +102,20 @@ def make_outlook(
     panel = weekly_panel(history.values, history.index, config.peak_quantile)
     logs, empty = weekly_logs(panel)
     series = len(empty)
-    ahead = forecast_level(logs, weeks, config.growth, half_life_years=config.growth_half_life_years)
-    notes = [*history.notes, *_growth_notes(panel, logs, config), *_error_notes(ahead)]
+    tide = hour_of_week_tide(history.values, history.index, config.seasons)
+    country, calendar_notes = _country(history, config)
+    special = _special(history, tide, panel, weeks, country, config)
+    ahead = forecast_level(
+        logs - special.known(panel.weeks), weeks, config.growth, half_life_years=config.growth_half_life_years
+    )
+    ahead = replace(ahead, mean=ahead.mean + special.ahead(panel.weeks))
+    notes = [*history.notes, *calendar_notes, *special.notes]
+    notes += [*_growth_notes(panel, logs, config), *_error_notes(ahead)]
     ahead, analogue_notes = _with_analogues(ahead, logs, history, config.growth)
     notes += analogue_notes
     if config.short_range:
-        ahead, short_notes = _with_short_range(ahead, history, panel, empty, config.seed)
+        hourly = HourlyConfig(seed=config.seed, country=country, subdivision=config.subdivision)
+        ahead, short_notes = _with_short_range(ahead, history, panel, empty, hourly)
         notes += short_notes
     if config.totals == "wls" and series > 1:
         ahead = _with_totals(ahead, panel, history, config)
@@ -120,7 +135,6 @@ def make_outlook(
     sampled = course(draw_paths(ahead, max(draws, config.futures), config.growth, planning), planning)
     evaluation = course(draw_paths(ahead, config.evaluation, config.growth, judging), judging)
     central = course(ahead.mean[None], None)
-    tide = hour_of_week_tide(history.values, history.index, config.seasons)
     middle = pd.DatetimeIndex([panel.start + pd.Timedelta(days=7 * w + 3) for w in range(weeks)])
     season = season_of_month(np.asarray(middle.month, dtype=np.int64), config.seasons)
     notes += [f"Event {event.name} from {event.start}: {_event_note(event)}." for event in config.events]
@@ -139,7 +153,7 @@ def make_outlook(
         residual=scatter(history, tide, config.seasons),
         burst=np.maximum(np.nan_to_num(history.burst, nan=1.0), 1.0),
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(history, weeks, config),
+        provenance=_provenance(history, weeks, config) | {"country": country or ""},
     )
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     bands = {p: np.exp(ahead.quantile(p)) for p in levels}
@@ -153,6 +167,44 @@ def make_outlook(
         notes=outlook.notes,
     )
     return outlook, report
+
+
+def _country(history: History, config: ForecastConfig) -> tuple[str | None, list[str]]:
+    """Whose special days count, and a sentence on it."""
+    if config.country != "auto":
+        return config.country, []
+    country = country_of_zone(history.timezone)
+    if country is None:
+        return None, []
+    first, last = history.index[0].date(), history.index[-1].date()
+    try:
+        days = special_days(first, (last - first).days + 1, country, config.subdivision)
+    except CalendarError:
+        return None, [f"Special days: no calendar is known for the time zone {history.timezone}."]
+    own = own_calendar(history.values, history.index, days)
+    if own is None:
+        return None, [f"Special days of {country}: too few lie in the history to learn from; none are foreseen."]
+    if not own:
+        return None, [f"Special days of {country}: demand does not know them; none are foreseen."]
+    return country, [f"Special days of {country} (time zone {history.timezone}) are foreseen as they were in the past."]
+
+
+def _special(
+    history: History, tide: FloatArray, panel: WeeklyPanel, weeks: int, country: str | None, config: ForecastConfig
+) -> WeekFactors:
+    if country is None:
+        return no_holidays(len(history.series), panel.weeks + weeks)
+    return week_factors(
+        history.values,
+        history.index,
+        tide.mean(axis=1),
+        panel.start,
+        panel.weeks,
+        weeks,
+        country=country,
+        subdivision=config.subdivision,
+        peak_quantile=config.peak_quantile,
+    )
 
 
 def weekly_logs(panel: WeeklyPanel) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -200,12 +252,12 @@ def scatter(history: History, tide: FloatArray, seasons: int) -> FloatArray:
 
 
 def _with_short_range(
-    ahead: LevelForecast, history: History, panel: WeeklyPanel, empty: NDArray[np.bool_], seed: int
+    ahead: LevelForecast, history: History, panel: WeeklyPanel, empty: NDArray[np.bool_], config: HourlyConfig
 ) -> tuple[LevelForecast, list[str]]:
     """The first weeks' level leans on the hourly combination; the peak goes half as far with it."""
     lead = int((panel.start - history.index[-1]) / pd.Timedelta(hours=1)) - 1
     count = min(len(SHORT_RANGE_SHARE), ahead.mean.shape[1])
-    hourly = forecast_hourly(history, lead + count * HOURS_PER_WEEK, HourlyConfig(seed=seed))
+    hourly = forecast_hourly(history, lead + count * HOURS_PER_WEEK, config)
     series = len(empty)
     weekly = hourly.mean[:, lead:].reshape(series, count, HOURS_PER_WEEK).mean(axis=2)
     usable = (weekly > 0) & ~empty[:, None]
@@ -328,6 +380,11 @@ def _check(history: History, weeks: int, config: ForecastConfig) -> None:
         names = [history.series[i] for i in silent]
         faults += [(f"series {key.region}/{key.workload}", "no measured hour", "at least one") for key in names]
     faults += check_events(config.events, history.series)
+    if config.country not in (None, "auto"):
+        try:
+            special_days(date(2025, 1, 1), 1, config.country or "", config.subdivision)
+        except CalendarError as fault:
+            faults.append(("config.country", str(fault), 'a country that the holidays package knows, "auto" or None'))
     if faults:
         raise ForecastError(faults)
 
