@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from api.jobs.task import Task
 from api.web.drawing import Json, draw, write_json
-from planner.explain.drivers import order_drivers
+from planner.explain.explanation import Explanation, explained_in_passing
 from planner.figures import (
     Chart,
     View,
@@ -31,15 +29,10 @@ from planner.figures import (
 )
 from planner.limits_used import power_used, supply_used
 from planner.plan import Plan
+from planner.program.registry import TERMS
 from planner.reasons import headline, reasons
 from planner.report import MOST_CHOICES, WEAK_MARKS, grid, largest_shortfall, tiles
 from planner.wording import Wording
-
-_LIMITS_ZH = (
-    (re.compile(r"^site power (.+) of (.+) MW$"), r"站点供电 \1 / \2 MW"),
-    (re.compile(r"^supply (.+) of (.+) modules$"), r"供应 \1 / \2 个模块"),
-    (re.compile(r"^budget (.+) of (.+) (\w+)$"), r"预算 \1 / \2 \3"),
-)
 
 
 def write(task: Task, out: Path) -> None:
@@ -51,7 +44,7 @@ def write(task: Task, out: Path) -> None:
 
 def content(plan: Plan, view: View, out: Path) -> Json:
     """Everything that the template needs; figures go into files below `out`."""
-    words, meta = view.words, plan.case.meta
+    words, meta, why = view.words, plan.case.meta, explained_in_passing(plan)
     now = order_list(view, first_only=True)
     sources = [source.model_dump(mode="json") for source in meta.sources]
     weak = sum(source["mark"] in WEAK_MARKS for source in sources)
@@ -72,7 +65,8 @@ def content(plan: Plan, view: View, out: Path) -> Json:
         "now": _shown(orders_table(view, now), words),
         "tiles": tiles(plan, words),
         "reasons": reasons(view, largest_shortfall(plan)[1]),
-        "drivers": _as_text(_shown(_drivers(plan, view), words)),
+        "drivers": [str(text) for text in why.drivers["sentence_zh" if words.chinese else "sentence"]],
+        "prices": _prices(why, words),
         "proof": _proof(plan, words),
         "checks_ok": bool(plan.checks) and all(check["ok"] for check in plan.checks),
         "verdict": _verdict(plan, words),
@@ -83,6 +77,10 @@ def content(plan: Plan, view: View, out: Path) -> Json:
             _shown(power_used(view), words, words("limits.power"), words("limits.power.note")),
             _shown(supply_used(view), words, words("limits.supply"), words("limits.supply.note")),
         ],
+        "names": {kind: view.names[kind] for kind in ("site", "module_type")},
+        "periods": view.periods,
+        "terms": {term: words(f"term.{term}") for term in TERMS},
+        "currency": view.currency,
         "warnings": [text for text in plan.warnings if text not in plan.demand.notes],
         "notes": list(plan.demand.notes),
         "sources": sources,
@@ -97,13 +95,6 @@ _HEADINGS = ("mark", "field", "source", "date", "warnings", "no_warnings", "note
 
 def _shown(table: pd.DataFrame, words: Wording, title: str = "", note: str = "") -> Json:
     return asdict(grid(table, words, title, note))
-
-
-def _as_text(table: Json) -> Json:
-    """The last two columns are words, even where each of them ends with a share."""
-    for column in table["columns"][-2:]:
-        column["numeric"] = False
-    return table
 
 
 def _sections(view: View, out: Path) -> list[Json]:
@@ -143,47 +134,12 @@ def _tides(view: View, out: Path) -> Json:
     return {"id": "tide", "title": words("report.tide"), "charts": drawn, "choices": choices, "chosen": chosen}
 
 
-def _drivers(plan: Plan, view: View) -> pd.DataFrame:
-    """Why every order is there, with names in the reader's language."""
-    words = view.words
-    rows: list[dict[str, Any]] = []
-    for row in order_drivers(plan).to_dict("records"):
-        hour = int(row["peak_hour"])
-        busiest = f"{row['peak_period']} · {row['peak_day']} · {hour}–{hour + 1} h" if hour >= 0 else "–"
-        rows.append(
-            {
-                words("order_date"): str(row["order_date"])[:10],
-                words("site"): view.name("site", row["site"]),
-                words("what"): view.name("module_type", row["module_type"]),
-                words("modules"): int(row["modules"]),
-                words("ask.column.peak"): busiest,
-                words("ask.column.busy"): words.percent(float(row["busy"]), 0),
-                words("ask.column.limits"): _limits(str(row["limits"]), words) or "–",
-                words("ask.column.workloads"): _named(str(row["workloads"]), view) or "–",
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _named(text: str, view: View) -> str:
-    """A list such as "chat 57%, batch 43%" with names for ids."""
-    parts = []
-    for part in filter(None, text.split(", ")):
-        id, _, share = part.removeprefix("campaign ").partition(" ")
-        parts.append(" ".join(filter(None, (view.name("workload", id), share))))
-    return view.words.joined(parts)
-
-
-def _limits(text: str, words: Wording) -> str:
-    if not words.chinese:
-        return text
-    parts = []
-    for part in filter(None, text.split("; ")):
-        said = part
-        for pattern, chinese in _LIMITS_ZH:
-            said = pattern.sub(chinese, said)
-        parts.append(said)
-    return "；".join(parts)
+def _prices(why: Explanation, words: Wording) -> list[str] | None:
+    """What loosening a limit is worth, dearest first; None where that takes too long to be worked out in passing."""
+    if why.prices is None:
+        return None
+    ranked = why.prices.sort_values("price", ascending=False, kind="stable")
+    return [str(text) for text in ranked["sentence_zh" if words.chinese else "sentence"]]
 
 
 def _proof(plan: Plan, words: Wording) -> str:

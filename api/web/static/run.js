@@ -4,11 +4,13 @@ import { charts } from "./charts.js";
 import { live } from "./live.js";
 import { prices } from "./prices.js";
 import { scores } from "./scores.js";
+import { whyNot } from "./why_not.js";
 
 const enliven = (root) => {
   charts(root);
   root.querySelectorAll("[data-prices]").forEach(prices);
   root.querySelectorAll("[data-scores]").forEach(scores);
+  root.querySelectorAll("[data-why-not]").forEach(whyNot);
 };
 
 const load = async (panel) => {
