@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from forecasts.combine import HourlyConfig, fill, forecast_hourly
+from forecasts.forecast import ForecastConfig
 from forecasts.history import History
+from forecasts.longrange import LongRangeReport, backtest_quarters
 from forecasts.models.base import DAY, WEEK
 from forecasts.models.seasonal import repeat
 from forecasts.outlook import FloatArray, IntArray
@@ -91,7 +93,10 @@ class LeadScore:
 
 @dataclass(frozen=True)
 class BacktestReport:
-    """What a back-test found. `row` is the line for benchmarks; `series` and `lead` give the detail."""
+    """What a back-test found. `row` is the line for benchmarks; `series` and `lead` give the detail.
+
+    quarters: how outlooks over quarters would have served, when they were asked for; notes end with its sentences.
+    """
 
     set: str
     method: str
@@ -100,6 +105,7 @@ class BacktestReport:
     series: tuple[SeriesScore, ...]
     lead: tuple[LeadScore, ...]
     notes: tuple[str, ...]
+    quarters: LongRangeReport | None = None
 
     def row(self) -> dict[str, Any]:
         """One line: set, method, series, mase, rel, worst, coverage80, coverage95, pinball, peak_rel, cpu_s.
@@ -127,13 +133,14 @@ class BacktestReport:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as plain JSON types: the row's keys, then series, lead and notes; NaN becomes None."""
+        """Everything as plain JSON types: the row's keys, series, lead, notes and quarters; NaN becomes None."""
         return {
             **self.row(),
             "hours": self.hours,
             "by_series": [_plain(asdict(one)) for one in self.series],
             "by_day": [_plain(asdict(one)) for one in self.lead],
             "notes": list(self.notes),
+            "quarters": self.quarters.to_json() if self.quarters is not None else None,
         }
 
 
@@ -155,12 +162,14 @@ def backtest(
     forecaster: Forecaster | None = None,
     name: str = "history",
     method: str = "tideplan",
+    quarters: int = 0,
 ) -> BacktestReport:
     """Forecast from up to `windows` past origins a week apart and score what came.
 
     Every series is judged on its own span (series of one panel may begin and end apart). The first origin has a week
     of history at least, half the span where there is less than ten days; the truth of the nearest origin may be shorter
-    than `hours` on short histories, but not below three days. Raises ValueError when no series is long enough.
+    than `hours` on short histories, but not below three days. quarters: origins a quarter apart at which whole outlooks
+    are tested too (see longrange.py; some seconds each). Raises ValueError when no series is long enough.
     """
     settings = config or HourlyConfig()
 
@@ -194,7 +203,12 @@ def backtest(
     )
     left = len(history.series) - len(scores)
     notes = (f"{left} series too short to test",) if left else ()
-    return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes)
+    long = None
+    if quarters:
+        ours_ahead = ForecastConfig(country=settings.country or "auto", subdivision=settings.subdivision)
+        long = backtest_quarters(history, windows=quarters, config=ours_ahead)
+        notes = (*notes, *long.sentences())
+    return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes, long)
 
 
 def _spans(history: History) -> list[tuple[IntArray, slice]]:
