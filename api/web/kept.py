@@ -20,12 +20,14 @@ from api.store.runs import Run
 from api.version import VERSION
 
 What = Literal["plan", "comparison", "forecast", "backtest"]
+FORMAT = 1
+"""Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.web.work"
 
 
 def folder_of(services: Services, id: str, what: What, language: Language) -> Path:
     """Where the content of a run's or history's page is kept."""
-    return services.settings.data_folder / "cache" / VERSION / "pages" / f"{id}.{what}.{language}"
+    return _pages(services) / f"{id}.{what}.{language}"
 
 
 def known(services: Services, id: str, what: What, language: Language) -> dict[str, Any] | None:
@@ -81,7 +83,11 @@ def chart(services: Services, id: str, what: What, language: Language, name: str
     return next((path for path in folder.glob("*.json") if path.stem == name), None)
 
 
+def _pages(services: Services) -> Path:
+    return services.settings.data_folder / "cache" / VERSION / f"pages-{FORMAT}"
+
+
 def _cache(services: Services) -> Path:
-    folder = services.settings.data_folder / "cache" / VERSION / "pages"
+    folder = _pages(services)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -37,9 +37,9 @@ const begin = async () => {
   find("checked").replaceChildren();
   find("problem").replaceChildren();
   text.value = "";
+  text.disabled = value !== "upload";
   if (value === "upload") return;
   const address = value === "copy" ? `/drafts/plans/${dataset.id}/case` : `/drafts/examples/${value}/case`;
-  text.disabled = true;
   tell(say("js_reading_case"));
   try {
     text.value = await call("GET", address);
