@@ -155,6 +155,7 @@ def backtest(
     history: Annotated[Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet.")],
     hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24)] = 168,
     windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1)] = 8,
+    quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0)] = 4,
     timezone: Annotated[str, typer.Option(help="Time zone of the history.")] = "Asia/Shanghai",
     language: Language = None,
     json: Json = False,
@@ -169,7 +170,7 @@ def backtest(
 
         text = console.words(language)
         read, quality = read_history(history, timezone=timezone)
-        report = run(read, hours=hours, windows=windows, name=history.name)
+        report = run(read, hours=hours, windows=windows, name=history.name, quarters=quarters)
         if json:
             machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
             detail = report.to_json()
@@ -180,6 +181,7 @@ def backtest(
                     "rows": [report.row()],
                     "by_series": detail["by_series"],
                     "by_day": detail["by_day"],
+                    "quarters": detail["quarters"],
                     "notes": [*report.notes, *quality.sentences()],
                 }
             )
