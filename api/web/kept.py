@@ -6,8 +6,10 @@ A folder holds `content.json` (texts and tables) and `charts/NAME.json`. The nam
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any, Literal
 
 from api.derived import unpacked
@@ -23,6 +25,8 @@ What = Literal["plan", "comparison", "forecast", "backtest"]
 FORMAT = 1
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.web.work"
+_LOCK = Lock()
+_MAKING: dict[Path, Lock] = {}
 
 
 def folder_of(services: Services, id: str, what: What, language: Language) -> Path:
@@ -53,10 +57,22 @@ def of_run(services: Services, run: Run, what: What, language: Language) -> dict
 def made(
     services: Services, id: str, what: What, language: Language, inputs: dict[str, Path], request: dict[str, Any]
 ) -> dict[str, Any]:
-    """Make a page's content in a child and keep it. Raises ProblemError when it cannot be made."""
+    """Make a page's content in a child and keep it. Raises ProblemError when it cannot be made.
+
+    Who asks for the same while it is being made waits for it.
+    """
+    final = folder_of(services, id, what, language)
+    task = Task(what, request | {"language": language}, inputs)
+    with _LOCK:
+        own = _MAKING.setdefault(final, Lock())
+    with own:
+        return known(services, id, what, language) or _make(services, final, task)
+
+
+def _make(services: Services, final: Path, task: Task) -> dict[str, Any]:
     settings = services.settings
     ended, files = call(
-        Task(what, request | {"language": language}, inputs),
+        task,
         services.reads_folder,
         module=_MODULE,
         memory_mb=settings.solve_memory_mb,
@@ -64,14 +80,13 @@ def made(
     )
     if ended.result is None:
         raise ProblemError(ended.kind if ended.kind in PROBLEMS else "internal", ended.detail, errors=[*ended.errors])
-    final = folder_of(services, id, what, language)
     with TemporaryDirectory(prefix="page-", dir=_cache(services)) as here:
         draft = Path(here) / "page"
         for name, content in files.items():
             path = draft / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        if not final.exists():
+        with suppress(OSError):  # another server of ours has made it meanwhile
             draft.rename(final)
     found: dict[str, Any] = json.loads((final / "content.json").read_text(encoding="utf-8"))
     return found
