@@ -71,4 +71,8 @@ HISTORY_CSV = """timestamp,region,workload,value
 2026-11-01T01:00:00+08:00,east,chat,52.0
 """
 
+METERED_CSV = """site,start,end,facility_kwh,it_kwh,cost
+near,2027-01-01,2027-02-01,1820000,1490000,1010000
+"""
+
 PROGRESS = {"objective": 1.284e9, "bound": 1.279e9, "gap": 0.0039, "phase": "search", "seconds": 8.4}

@@ -181,12 +181,22 @@ class PlanRequest(DemandRequest):
     model_config = _example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
 
 
+class SweepRequest(BaseModel):
+    """A range of build-ahead ratios, each a scenario of its own: the frontier of idle cost against shortfall."""
+
+    first: Annotated[float, Field(gt=0, le=10)]
+    last: Annotated[float, Field(gt=0, le=10)]
+    step: Annotated[float, Field(ge=0.01, le=5)] = 0.1
+    model_config = _example({"first": 0.9, "last": 1.6, "step": 0.1})
+
+
 class ComparisonRequest(DemandRequest):
     """Build-ahead scenarios on one case and demand. `limits` hold for each plan."""
 
     scenarios: Annotated[list[Json], Field(min_length=1, max_length=100)] | None = Field(
         None, description="Each with id, names, rule, levers, overrides and demand; the standard seven if left out."
     )
+    sweep: SweepRequest | None = None
     evaluation_futures: Annotated[int, Field(ge=1, le=5000)] | None = Field(
         None, description="Futures that all scenarios are judged on; as many as the outlook has if left out."
     )
@@ -218,6 +228,41 @@ class WhyNotRequest(BaseModel):
     @classmethod
     def _null_is_default(cls, value: object) -> object:
         return {} if value is None else value
+
+
+class DemandChangeRequest(BaseModel):
+    """Demand that differs from the plan's: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
+
+    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
+    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
+    model_config = _example({"multiplier": 1.2, "growth": 1.0})
+
+
+class QuestionRequest(BaseModel):
+    """A question that is answered by solving again.
+
+    what_if: `levers`, `overrides` (a merge patch) and `demand` make another world. alternatives: plans within `epsilon`
+    of the cost that differ most in each of `qualities`, `tries` solves each. sensitivity: one assumption at a time, all
+    or those of `factors`. filling: modules avoided because work can wait. resilience: what surviving a lost site costs.
+    `limits` hold for each solve.
+    """
+
+    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience"]
+    levers: Annotated[list[Json], Field(max_length=50)] = []
+    overrides: Json = {}
+    demand: DemandChangeRequest = DemandChangeRequest()
+    qualities: list[Literal["fewest_sites", "most_domestic", "least_carbon"]] = [
+        "fewest_sites",
+        "most_domestic",
+        "least_carbon",
+    ]
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 0.02
+    tries: Annotated[int, Field(ge=1, le=20)] = 3
+    factors: list[Name] | None = None
+    limits: LimitsRequest = LimitsRequest()
+    model_config = _example(
+        {"kind": "what_if", "levers": [{"kind": "tariff", "factor": 1.2}], "limits": {"seconds": 60}}
+    )
 
 
 class Explanation(BaseModel):

@@ -146,11 +146,18 @@ def compare(
         "apart": base.apart,
         "choices": choices(tables),
         "verdict": verdict(tables, currency, futures, base.apart),
+        "value_of_information": {name: _plain(known) for name, known in information.items()},
         "merged_steps": None if group is None else int(group.max()) + 1,
         "merge_error": error,
         "limits": {"seconds": limits.seconds, "gap": limits.gap, "seed": limits.seed},
     }
     return Comparison(tables, summary, {o.scenario.id: o.plan for o in outcomes if o.plan is not None})
+
+
+def _plain(known: Bracketed) -> dict[str, float | None]:
+    """A bracket in JSON: null where there is no value."""
+    values = {name: getattr(known, name) for name in ("value", "low", "high")}
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
 def _world_id(case: Case, own: Case, scenario: Scenario | None) -> str:

@@ -100,10 +100,8 @@ def compare(
         report = write_comparison_report(found, folder / "report.html", periods, text)
         if json:
             files = {"folder": folder, "tables": folder / "tables", "report": report}
-            known = found.tables["value_of_information"].to_dict("records")
             rows = overview(found).to_dict("records")
-            told = {"summary": found.summary, "scenarios": rows, "value_of_information": known, "files": files}
-            console.show_json(told)
+            console.show_json({"summary": found.summary, "scenarios": rows, "files": files})
             return
         _show(found, wanted, text)
         console.out().print(text("compare.files", folder=folder), markup=False)

@@ -14,6 +14,8 @@ from api.jobs.task import Json, Task, Tell
 if TYPE_CHECKING:
     from planner.comparison import Stage
     from planner.plan import Plan
+    from planner.planning import ProgressCall
+    from planner.solve.limits import Limits
     from planner.solve.progress import Progress
 
 PLAN_FILE = "plan/"
@@ -28,11 +30,11 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from api.jobs.demand import case_and_outlook
     from planner.comparison import compare
     from planner.planning import settle_demand
-    from planner.scenarios import scenarios_from, standard_scenarios
+    from planner.scenarios import asked_scenarios
     from planner.solve.limits import Limits
 
     case, outlook = case_and_outlook(task, tell)
-    asked = task.request["scenarios"]
+    wanted = asked_scenarios(task.request["scenarios"], task.request.get("sweep"))
     begun = time.monotonic()
 
     def on_progress(stage: Stage) -> None:
@@ -42,7 +44,7 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     found = compare(
         case,
         outlook if outlook is not None else settle_demand(case)[1],
-        standard_scenarios() if asked is None else scenarios_from(asked),
+        wanted,
         limits=Limits(**task.request["limits"]),
         evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
         folder=Path(task.request["kept"]) if task.request.get("kept") else None,
@@ -79,17 +81,93 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Why not: another solve of the plan's case with orders forced or held down."""
+    """Another solve of the plan's case, or several: why not, and the kinds of `api.schemas.QuestionRequest`."""
     from planner.explain.what_if import Question, why_not
     from planner.solve.limits import Limits
 
     def on_progress(progress: Progress) -> None:
         tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
 
-    asked = Question(**task.request["question"])
-    limits = Limits(**task.request["limits"])
-    found = why_not(_plan_of(task), asked, limits=limits, on_progress=on_progress, stop=stop)
+    asked, plan, limits = dict(task.request["question"]), _plan_of(task), Limits(**task.request["limits"])
+    kind = asked.pop("kind", "why_not")
+    if kind == "reconcile":
+        return _reconciled(plan, task.inputs["metered"])
+    if kind != "why_not":
+        return _ANSWERS[kind](plan, asked, limits, tell, on_progress, stop)
+    return why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop).to_json()
+
+
+def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import what_if
+    from planner.scenarios.levers import levers_from
+    from planner.scenarios.scenario import DemandChange
+
+    levers, demand = levers_from(asked["levers"]), DemandChange(**asked["demand"])
+    found = what_if(
+        plan, asked["overrides"], levers=levers, demand=demand, limits=limits, on_progress=on_progress, stop=stop
+    )
     return found.to_json()
+
+
+def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.alternatives import near_optimal
+
+    rows = []
+    for done, quality in enumerate(asked["qualities"]):
+        tell({"phase": quality, "done": done, "total": len(asked["qualities"])})
+        found = near_optimal(plan, quality, epsilon=asked["epsilon"], tries=asked["tries"], limits=limits, stop=stop)
+        rows.append(found.to_json())
+    return {"epsilon": asked["epsilon"], "rows": rows}
+
+
+def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.sensitivity import sensitivity, usual_variations
+
+    def on_done(done: int, total: int) -> None:
+        tell({"phase": "sensitivity", "done": done, "total": total})
+
+    factors = asked["factors"]
+    chosen = [one for one in usual_variations(plan) if factors is None or one.factor in factors]
+    table = sensitivity(plan, chosen, limits=limits, on_done=on_done, stop=stop)
+    return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
+
+
+def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import value_of_filling
+
+    return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
+
+
+def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import cost_of_resilience
+
+    found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
+    return {"asked": False, "workloads": []} if found is None else found.to_json()
+
+
+def _reconciled(plan: Plan, readings: Path) -> Json:
+    """Metered energy against the plan's ledger, split into volume, efficiency, PUE and price."""
+    from planner.energy import plan_ledger, read_metered, reconcile
+
+    found = reconcile(plan_ledger(plan), read_metered(plan.case, readings))
+    rows = found.table.to_dict("records")
+    return {"currency": plan.case.meta.currency, "rows": rows, "unmatched": [list(one) for one in found.unmatched]}
+
+
+def energy(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """The plan's energy ledger by site and period, as rows."""
+    from planner.energy import plan_ledger
+
+    return {"rows": plan_ledger(_plan_of(task)).sites.to_dict("records")}
+
+
+_ANSWERS = {
+    "what_if": _what_if,
+    "alternatives": _alternatives,
+    "sensitivity": _sensitivity,
+    "filling": _filling,
+    "resilience": _resilience,
+}
 
 
 def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

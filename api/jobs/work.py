@@ -177,7 +177,8 @@ _WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {
     "comparison": analysis.comparison,
     "replay": analysis.replay,
     "question": analysis.question,
+    "energy": analysis.energy,
     "prices": analysis.prices,
     "drivers": analysis.drivers,
 }
-_PLANNING = ("plan", "comparison", "replay", "question", "prices", "drivers")
+_PLANNING = ("plan", "comparison", "replay", "question", "energy", "prices", "drivers")

@@ -45,14 +45,15 @@ async def create(
 
 
 def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: str | None) -> Run:
-    scenarios = asked.scenarios
+    sweep = None if asked.sweep is None else asked.sweep.model_dump()
 
     def faults(document: bytes) -> list[dict[str, Any]]:
-        return [] if scenarios is None else scenario_faults(document, scenarios)
+        return scenario_faults(document, asked.scenarios, sweep)
 
     found = resolve(services, asked, faults)
     request = found.request | {
-        "scenarios": scenarios,
+        "scenarios": asked.scenarios,
+        "sweep": sweep,
         "evaluation_futures": asked.evaluation_futures,
         "kept": str((services.settings.data_folder / "cache" / "comparisons").absolute()),
     }
@@ -70,13 +71,17 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
     )
 
 
-def scenario_faults(document: bytes, scenarios: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every fault of the scenarios, alone and on the case of `document`."""
+def scenario_faults(
+    document: bytes, scenarios: list[dict[str, Any]] | None, sweep: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Every fault of the scenarios, alone and on the case of `document`; None: the standard ones."""
     from planner.casefile import case_from
-    from planner.scenarios import ScenarioError, pose, scenarios_from
+    from planner.scenarios import ScenarioError, asked_scenarios, pose
 
     try:
-        pose(case_from(json.loads(document)), scenarios_from(scenarios))
+        wanted = asked_scenarios(scenarios, sweep)
+        if scenarios is not None:
+            pose(case_from(json.loads(document)), wanted)
     except ScenarioError as error:
         return [fault_json(one.pointer, one.found, one.allowed, kind=one.kind) for one in error.faults]
     return []

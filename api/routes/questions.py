@@ -1,4 +1,4 @@
-"""Questions about a finished plan: why not, answered by a durable re-solve; prices and drivers, made on demand."""
+"""Questions about a finished plan: answered by durable re-solves; prices, drivers and energy, made on demand."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from api.jobs.task import Task
 from api.problems import PROBLEMS, ProblemError, count_of, fault_json
 from api.resolve import limit_faults, limits_json
 from api.routes.common import Prefer, answer_run, problems
+from api.routes.comparisons import scenario_faults
 from api.routes.runs import finished_or_409, run_router
-from api.schemas import Explanation, RunState, WhyNotRequest
+from api.schemas import DemandChangeRequest, Explanation, QuestionRequest, RunState, WhyNotRequest
 from api.security import Caller, Planner, ServicesDep, Viewer
 from api.services import Services
 from api.store.runs import Run
@@ -49,6 +50,39 @@ async def why_not(
     """
     run = await asyncio.to_thread(_accept, services, caller, id, asked, idempotency_key)
     return await answer_run(services, run, "/v1/questions", prefer)
+
+
+@asking.post(
+    "/{id}/questions",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(404, 409, 429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    operation_id="ask_question",
+)
+async def ask(
+    services: ServicesDep,
+    caller: Planner,
+    id: str,
+    asked: QuestionRequest,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Ask what if, for alternatives, for what would change the answer, or for the worth of filling and resilience. The
+    answer stands in the summary of the question.
+    """
+    run = await asyncio.to_thread(_accept_question, services, caller, id, asked, idempotency_key)
+    return await answer_run(services, run, "/v1/questions", prefer)
+
+
+@asking.get(
+    "/{id}/energy",
+    response_model=Explanation,
+    responses=problems(404, 409, 500),
+    operation_id="get_plan_energy",
+)
+def energy(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    """The energy ledger by site and period: kWh, cost, demand charge, PUE, kWh per PFLOPS-hour, carbon."""
+    return _explained(services, request, id, "energy")
 
 
 @asking.get(
@@ -90,6 +124,32 @@ def _accept(services: Services, caller: Caller, plan_id: str, asked: WhyNotReque
     periods = int(case["horizon"]["periods"])
     if asked.period is not None and asked.period >= periods:
         errors.append(fault_json("/period", str(asked.period), f"0 to {periods - 1}"))
+    return _asked(services, caller, plan, asked, asked.model_dump(mode="json", exclude={"limits"}), errors, key)
+
+
+def _accept_question(services: Services, caller: Caller, plan_id: str, asked: QuestionRequest, key: str | None) -> Run:
+    plan = finished_or_409(services, "plan", plan_id)
+    errors = limit_faults(services.settings, asked.limits)
+    if asked.kind == "what_if":
+        world = {"id": "what-if", "names": {"en": "what if"}, "levers": asked.levers, "overrides": asked.overrides}
+        found = scenario_faults(services.artifacts.read(plan.inputs["case"]), [world])
+        errors += [one | {"pointer": str(one["pointer"]).removeprefix("/scenarios/0")} for one in found]
+        if not asked.levers and not asked.overrides and asked.demand == DemandChangeRequest():
+            errors.append(fault_json("/levers", "nothing that differs", "levers, overrides or demand"))
+    question = asked.model_dump(mode="json", exclude={"limits"})
+    return _asked(services, caller, plan, asked, question, errors, key)
+
+
+def _asked(
+    services: Services,
+    caller: Caller,
+    plan: Run,
+    asked: WhyNotRequest | QuestionRequest,
+    question: dict[str, Any],
+    errors: list[dict[str, Any]],
+    key: str | None,
+) -> Run:
+    """Accept a question about a plan, or refuse it with every fault."""
     if errors:
         raise ProblemError("invalid-request", count_of(errors), errors=errors)
     return accept_run(
@@ -99,15 +159,12 @@ def _accept(services: Services, caller: Caller, plan_id: str, asked: WhyNotReque
         kind="question",
         name=plan.name,
         asked={"plan_id": plan.id} | asked.model_dump(mode="json", exclude_none=True),
-        request={
-            "question": asked.model_dump(mode="json", exclude={"limits"}),
-            "limits": limits_json(services.settings, asked.limits),
-        },
+        request={"question": question, "limits": limits_json(services.settings, asked.limits)},
         inputs=plan_inputs(plan),
     )
 
 
-def _explained(services: Services, request: Request, id: str, what: Literal["prices", "drivers"]) -> Response:
+def _explained(services: Services, request: Request, id: str, what: Literal["prices", "drivers", "energy"]) -> Response:
     """Rows made in a child on demand and kept until someone clears the cache; they follow from the plan alone."""
     run = finished_or_409(services, "plan", id)
     tag = conditional.etag(f"{run.id}.{what}.{VERSION}")

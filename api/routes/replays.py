@@ -1,4 +1,4 @@
-"""Replays: a finished plan's orders against an uploaded hourly demand, as a durable run with tables."""
+"""What is uploaded against a finished plan: an hourly demand to replay, metered energy to reconcile."""
 
 from __future__ import annotations
 
@@ -38,6 +38,14 @@ _BODY: dict[str, Any] = {
 }
 
 
+_READINGS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.METERED_CSV}},
+    }
+}
+
+
 async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
     await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
     return await receive(request, services.artifacts)
@@ -66,6 +74,44 @@ async def create(
     """Dispatch an hourly demand (timestamp, region, workload, value) under the plan's orders, held as they are."""
     run = await asyncio.to_thread(_accept, services, caller, id, upload, future, idempotency_key)
     return await answer_run(services, run, "/v1/replays", prefer)
+
+
+@asking.post(
+    "/{id}/energy",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(404, 409, 413, 415, 429)
+    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    openapi_extra=_READINGS,
+    operation_id="reconcile_energy",
+)
+async def reconcile(
+    services: ServicesDep,
+    caller: Planner,
+    id: str,
+    upload: Annotated[Upload, Depends(_upload)],
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Set metered energy (site, start, end, facility_kwh; it_kwh, cost and pflops_hours if known) against the plan: the
+    difference split into volume, efficiency, PUE and price.
+    """
+    run = await asyncio.to_thread(_accept_readings, services, caller, id, upload, idempotency_key)
+    return await answer_run(services, run, "/v1/questions", prefer)
+
+
+def _accept_readings(services: Services, caller: Caller, plan_id: str, upload: Upload, key: str | None) -> Run:
+    plan = finished_or_409(services, "plan", plan_id)
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="question",
+        name=plan.name,
+        asked={"plan_id": plan.id, "kind": "reconcile", "metered_sha256": upload.stored.sha256},
+        request={"question": {"kind": "reconcile"}, "limits": {}},
+        inputs=plan_inputs(plan) | {"metered": upload.stored.sha256},
+    )
 
 
 def _accept(

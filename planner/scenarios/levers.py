@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -279,6 +280,14 @@ def target_from(text: str) -> Target:
     if found is None:
         raise ValueError(f"found {text!r}; allowed: a line such as '21 EFLOPS by 2028Q4'")
     return Target(kind="target", eflops=float(found["eflops"]), by=found["by"])
+
+
+_LEVERS: TypeAdapter[list[Lever]] = TypeAdapter(list[Lever])
+
+
+def levers_from(documents: Sequence[Any]) -> list[Lever]:
+    """Levers of plain documents. Raises pydantic's ValidationError."""
+    return _LEVERS.validate_python(list(documents))
 
 
 def lever_from(text: str) -> Lever:

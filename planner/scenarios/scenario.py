@@ -7,7 +7,7 @@ scenarios are compared with each other where their worlds are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -286,3 +286,16 @@ def standard_scenarios() -> list[Scenario]:
             ("cautious", "Cautious (CVaR 90 %)", "谨慎（CVaR 90%）", Averse(kind="cvar", alpha=0.9, weight=0.5)),
         )
     )
+
+
+def asked_scenarios(scenarios: Sequence[Any] | None, sweep: Mapping[str, Any] | None = None) -> list[Scenario]:
+    """Scenarios of plain documents (None: the standard seven), and those of a sweep. Raises ScenarioError."""
+    document: dict[str, Any] = {} if scenarios is None else {"scenarios": list(scenarios)}
+    if sweep is not None:
+        document["sweep"] = dict(sweep)
+    if scenarios is not None:
+        return scenarios_from(document)
+    ratios = scenarios_from(document) if sweep is not None else []
+    plain = standard_scenarios()
+    rules = [one.rule for one in plain]
+    return [*plain, *(one for one in ratios if one.rule not in rules)]

@@ -76,6 +76,31 @@ def test_a_question_names_what_the_plan_s_case_does_not_have(idle: TestClient) -
     assert good.json()["request"]["plan_id"] == plan
 
 
+def test_a_changed_world_is_checked_on_the_plan_s_case(idle: TestClient) -> None:
+    plan = _finished_plan(idle)
+    levers = [{"kind": "lead_time", "periods": 1, "module_types": ["abacus"]}]
+    body = {"kind": "what_if", "levers": levers, "overrides": {"horizon": {"periods": -2}}}
+    answer = idle.post(f"/v1/plans/{plan}/questions", json=body)
+    assert answer.status_code == 422
+    pointers = {error["pointer"] for error in answer.json()["errors"]}
+    assert pointers == {"/levers/0/module_types/0", "/overrides/horizon/periods"}
+    nothing = idle.post(f"/v1/plans/{plan}/questions", json={"kind": "what_if"})
+    assert [error["pointer"] for error in nothing.json()["errors"]] == ["/levers"]
+    good = idle.post(f"/v1/plans/{plan}/questions", json={"kind": "what_if", "demand": {"multiplier": 1.2}})
+    assert (good.status_code, good.headers["location"]) == (202, f"/v1/questions/{good.json()['id']}")
+    assert idle.post(f"/v1/plans/{plan}/questions", json={"kind": "riddle"}).status_code == 422
+
+
+def test_a_sweep_joins_the_scenarios_and_its_faults_theirs(idle: TestClient) -> None:
+    case = _case(idle)
+    wrong = {"case_id": case, "scenarios": [{**JIT, "colour": "blue"}], "sweep": {"first": 2.0, "last": 1.0}}
+    answer = idle.post("/v1/comparisons", json=wrong)
+    assert answer.status_code == 422
+    assert {error["pointer"] for error in answer.json()["errors"]} == {"/scenarios/0/colour", "/sweep"}
+    good = idle.post("/v1/comparisons", json={"case_id": case, "sweep": {"first": 1.0, "last": 1.2}})
+    assert good.status_code == 202
+
+
 def test_what_needs_a_finished_plan_says_so(idle: TestClient) -> None:
     waiting = idle.post("/v1/plans", json={"case_id": _case(idle)}).json()["id"]
     for plan, code in ((waiting, 409), ("plan_0", 404)):
@@ -83,6 +108,8 @@ def test_what_needs_a_finished_plan_says_so(idle: TestClient) -> None:
         assert idle.post(f"/v1/plans/{plan}/replays", content=HOURS, headers=CSV).status_code == code
         assert idle.get(f"/v1/plans/{plan}/prices").status_code == code
         assert idle.get(f"/v1/plans/{plan}/drivers").status_code == code
+        assert idle.get(f"/v1/plans/{plan}/energy").status_code == code
+        assert idle.post(f"/v1/plans/{plan}/questions", json={"kind": "filling"}).status_code == code
 
 
 def test_a_replay_keeps_its_demand_and_refuses_what_is_none(idle: TestClient) -> None:
@@ -118,6 +145,21 @@ def test_a_plan_is_replayed_questioned_explained_and_compared(true_service: Test
     rows = client.get(f"{here}/drivers").json()["rows"]
     assert sum(row["modules"] for row in rows) == plan["summary"]["orders"]["modules"]
     assert "rows" in client.get(f"{here}/prices").json()
+
+    changed = {"kind": "what_if", "levers": [{"kind": "shortfall_cost", "factor": 2.0}]} | limits
+    told = _ended(client, lambda: client.post(f"{here}/questions", json=changed))["summary"]
+    assert told["question"] == "What if: cost of unserved work × 2"
+    assert told["most"] >= 0
+    varied = {"kind": "sensitivity", "factors": ["hardware_price"]} | limits
+    rows = _ended(client, lambda: client.post(f"{here}/questions", json=varied))["summary"]["rows"]
+    assert [row["setting"] for row in rows] == ["low", "high"]
+
+    ledger = client.get(f"{here}/energy").json()["rows"]
+    assert sum(row["facility_kwh"] for row in ledger) == pytest.approx(1000 * plan["summary"]["energy_mwh"])
+    first = ledger[0]
+    csv = f"site,start,end,facility_kwh\n{first['site']},2027-01-01,2027-02-01,{first['facility_kwh']}\n"
+    found = _ended(client, lambda: client.post(f"{here}/energy", content=csv, headers=CSV))["summary"]
+    assert found["rows"][0]["metered_kwh"] == pytest.approx(first["facility_kwh"])
 
     body = {"case_id": case, "scenarios": [JIT, AHEAD]} | limits
     compared = _ended(client, lambda: client.post("/v1/comparisons", json=body))

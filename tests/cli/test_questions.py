@@ -1,4 +1,4 @@
-"""compare, replay, why-not and explain on a case that is solved by hand: six modules for 30 units, 1 M each."""
+"""compare and what is asked of plans on a case that is solved by hand: six modules for 30 units, 1 M each."""
 
 from __future__ import annotations
 
@@ -154,3 +154,102 @@ def test_every_fault_of_the_scenarios_comes_at_once(case_file: Path, tmp_path: P
     assert done.exit_code == Exit.bad_input
     places = {fault["where"].split(" ")[0] for fault in json.loads(done.stdout)["error"]["faults"]}
     assert places == {"/scenarios/0/rule/ratio", "/scenarios/1/colour"}
+
+
+def test_a_sweep_of_ratios_is_compared_and_its_knee_named(case_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    path = tmp_path / "none.yaml"
+    path.write_text("sweep: {first: 0.5, last: 0.75, step: 0.25}\n", encoding="utf-8")
+    done = run(
+        "compare", case_file, "--scenarios", path, "--sweep", "0.5:1.5:0.5", "--out", folder, "--gap", 0, "--json"
+    )
+    assert done.exit_code == Exit.ok, done.output
+    rows = {row["scenario"]: row for row in json.loads(done.stdout)["scenarios"]}
+    assert set(rows) == {"ratio-0.5", "ratio-0.75", "ratio-1", "ratio-1.5"}
+    # Floors below the need ask for nothing more than it; 1.5 x the peak stands idle for its part.
+    assert rows["ratio-0.5"]["mean_cost"] == pytest.approx(rows["ratio-1"]["mean_cost"])
+    assert rows["ratio-1.5"]["idle_cost"] > rows["ratio-1"]["idle_cost"]
+    for text in ("2:1", "one", "0.1:9:0.01"):
+        refused = run("compare", case_file, "--sweep", text, "--json")
+        assert refused.exit_code == Exit.bad_input
+        assert json.loads(refused.stdout)["error"]["faults"][0]["where"] == "--sweep"
+
+
+def test_what_if_solves_another_world(plan_folder: Path, tmp_path: Path) -> None:
+    """Half the demand needs three modules; module prices of nothing but double cost as much again."""
+    before = json.loads((plan_folder / "plan.json").read_text("utf-8"))["summary"]
+    done = run("what-if", plan_folder, "--demand", 0.5, "--gap", 0, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    assert [(row["before"], row["after"]) for row in found["orders"]] == [(6, 3)]
+    assert found["cost"] == pytest.approx(-before["cost_by_term"]["capex"] / 2, rel=1e-6)
+    dear = json.loads(run("what-if", plan_folder, "--lever", "hardware_price:factor=2", "--gap", 0, "--json").stdout)
+    assert dear["cost"] == pytest.approx(before["cost_by_term"]["capex"], rel=1e-6)
+    assert dear["question_zh"] == "假如：模块价格 × 2"
+    patch = tmp_path / "patch.yaml"
+    patch.write_text("sites: [{id: near, names: near, power_mw: 0.25}]\n", encoding="utf-8")
+    small = json.loads(run("what-if", plan_folder, "--patch", patch, "--gap", 0, "--json").stdout)
+    assert [(row["before"], row["after"]) for row in small["orders"]] == [(6, 5)]
+    assert small["question"] == "What if: other values for /sites"
+
+
+def test_a_changed_world_is_refused_with_every_fault(plan_folder: Path) -> None:
+    done = run("what-if", plan_folder, "--lever", "tarif:factor=1", "--lever", "tariff:factor", "--json")
+    assert done.exit_code == Exit.bad_input
+    assert [f["where"] for f in json.loads(done.stdout)["error"]["faults"]] == ["--lever", "--lever"]
+    assert run("what-if", plan_folder, "--json").exit_code == Exit.bad_input
+
+
+def test_sensitivities_and_alternatives_of_a_plan(plan_folder: Path) -> None:
+    before = json.loads((plan_folder / "plan.json").read_text("utf-8"))["summary"]
+    options = ("--factor", "hardware_price", "--factor", "demand", "--gap", 0)
+    done = run("sensitivity", plan_folder, *options, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    rows = {(r["factor"], r["setting"]): r for r in json.loads(done.stdout)["rows"]}
+    capex = before["cost_by_term"]["capex"]
+    assert rows["hardware_price", "high"]["difference"] == pytest.approx(0.2 * capex, rel=1e-6)
+    assert rows["hardware_price", "high"]["same_first_orders"] == 1
+    assert rows["demand", "high"]["modules"] == 7  # 33 units need 6.6 modules of 5
+    spoken = run("sensitivity", plan_folder, *options, "--language", "zh-CN")
+    assert "模块价格 × 1.2" in spoken.stdout
+    assert run("sensitivity", plan_folder, "--factor", "luck", "--json").exit_code == Exit.bad_input
+    other = run("alternatives", plan_folder, "--quality", "fewest_sites", "--tries", 1, "--gap", 0, "--json")
+    assert other.exit_code == Exit.ok, other.output
+    (one,) = json.loads(other.stdout)["alternatives"]
+    assert (one["before"], one["after"], one["extra_cost_share"]) == (1, 1, 0)
+
+
+def test_the_report_says_what_filling_and_resilience_are_worth(plan_folder: Path) -> None:
+    done = run("explain", plan_folder, "--filling", "--resilience", "--gap", 0, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    assert found["filling"]["modules_avoided"] == 0  # chat cannot wait
+    assert found["resilience"]["cost"] is None  # the only site cannot be lost
+    page = (plan_folder / "report.html").read_text("utf-8")
+    assert "Filling the valleys with work that can wait avoids 0 modules" in page
+    assert "6 × m at Near, arriving 2027Q1" in page
+
+
+def test_energy_is_handed_over_and_reconciled(plan_folder: Path, tmp_path: Path) -> None:
+    told = json.loads(run("energy", plan_folder, "--json").stdout)
+    (first, *_rest) = told["sites"]
+    readings = tmp_path / "metered.csv"
+    # Half of the period was metered, and it drew a tenth more than planned.
+    kwh = 1.1 * first["facility_kwh"] * 45 / 90
+    readings.write_text(f"site,start,end,facility_kwh\nnear,2027-01-01,2027-02-15,{kwh}\n", encoding="utf-8")
+    folder = tmp_path / "package"
+    options = ("--metered", readings, "--out", folder, "--created", "2026-12-01")
+    done = run("energy", plan_folder, *options, "--json")
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(done.stdout)
+    (row,) = found["reconciliation"]
+    assert row["metered_kwh"] == pytest.approx(1.1 * row["planned_kwh"])
+    parts = ("volume_kwh", "efficiency_kwh", "pue_kwh")
+    assert sum(row[p] for p in parts) == pytest.approx(row["metered_kwh"] - row["planned_kwh"])
+    assert found["package"]["faults"] == []
+    assert (folder / "datapackage.json").is_file()
+    spoken = run("energy", plan_folder, *options, "--language", "zh-CN")
+    assert "计划与计量对账" in spoken.stdout
+    assert (
+        run("energy", plan_folder, "--out", folder, "--classification", "secret", "--json").exit_code == Exit.bad_input
+    )
