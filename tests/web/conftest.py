@@ -44,7 +44,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while True:
                 assert process.poll() is None, "the service ended"
                 assert time.monotonic() < deadline
@@ -129,7 +129,7 @@ def visit(browser: Browser, service: httpx.Client) -> Iterator[Callable[..., Pag
         )
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(60_000)
+        tab.set_default_timeout(90_000)
         tab.on("console", lambda message: said.append(message.text) if not REFUSED.search(message.text) else None)
         tab.on("pageerror", lambda error: said.append(str(error)))
         tab.on("request", lambda request: elsewhere.append(request.url) if _foreign(request.url, base) else None)

@@ -5,7 +5,13 @@ import { follow, isFinal } from "./follow.js";
 import { money, percent, seconds } from "./format.js";
 import { say, sayOr } from "./words.js";
 
-export const phaseOf = (progress) => sayOr(`phase_${(progress.phase ?? "").replaceAll(" ", "_")}`, progress.phase ?? "");
+const hourly = (progress) => /^every hour: day (\d+) of (\d+)$/.exec(progress.phase ?? "");
+
+export const phaseOf = (progress) => {
+  const [, done, total] = hourly(progress) ?? [];
+  if (total) return say("js_every_hour", { done, total });
+  return sayOr(`phase_${(progress.phase ?? "").replaceAll(" ", "_")}`, progress.phase ?? "");
+};
 
 const facts = (progress, currency) => {
   const out = [];
@@ -28,9 +34,10 @@ export const live = (panel) => {
     onProgress: (progress) => {
       find("live-phase").textContent = phaseOf(progress);
       find("live-facts").replaceChildren(...facts(progress, panel.dataset.currency));
-      if (progress.total) {
-        bar.max = progress.total;
-        bar.value = progress.done;
+      const [, done, total] = hourly(progress) ?? [, progress.done, progress.total];
+      if (total) {
+        bar.max = Number(total);
+        bar.value = Number(done);
       } else if (limit > 0 && progress.objective !== undefined) {
         bar.max = limit;
         bar.value = Math.min(progress.seconds, limit);
