@@ -41,6 +41,7 @@ class HourlyConfig:
     levels: probabilities of the quantiles, ascending. power: how sharply weights fall with error. origins: how many
     past origins are checked, at most. seed: for members that draw at random.
     country, subdivision: whose holidays count, as the `holidays` package names them (CN, or AU and VIC); None for none.
+    members: names of those that may stand for election, () for all; all where none of the named can be fitted.
     boost: the global boosted model stands for election too where there are twenty series or more (needs the extra
     `boost`; some 25 times the seconds). statsmodels: decomposition with exponential smoothing stands too (about a
     second a series).
@@ -52,6 +53,7 @@ class HourlyConfig:
     seed: int = 0
     country: str | None = None
     subdivision: str | None = None
+    members: tuple[str, ...] = ()
     boost: bool = False
     statsmodels: bool = False
 
@@ -161,13 +163,16 @@ def _groups(values: FloatArray) -> tuple[list[_Group], IntArray]:
 Makers = tuple[Callable[[], Member], ...]
 
 
-def _makers(config: HourlyConfig, series: int) -> Makers:
-    """The members that stand for election for a group of so many series."""
+def _makers(config: HourlyConfig, series: int, hours: int) -> Makers:
+    """The members that stand for election for a group of so many series that are never shorter than `hours`."""
     makers: Makers = default_members()
     if config.statsmodels:
         makers = (*makers, StlSmoothing)
     if config.boost and boost_available() and series >= FEWEST_SERIES:
         makers = (*makers, lambda: GlobalBoost(seed=config.seed))
+    if config.members:
+        named = tuple(make for make in makers if make().name in config.members and make().needs_hours <= hours)
+        return named or makers
     return makers
 
 
@@ -195,7 +200,7 @@ def _run(
 
 def _stand_in(paths: dict[str, FloatArray]) -> tuple[str, FloatArray]:
     """The simplest sound member there is: it replaces rows of members that failed."""
-    for name in (SAFE_MEMBER, "naive24", "flat168"):
+    for name in (SAFE_MEMBER, "naive24", "flat168", *paths):
         if name in paths:
             return name, paths[name]
     raise RuntimeError("no member can be fitted on a history of less than an hour")
@@ -281,7 +286,7 @@ def _forecast_group(
     span = min(hours, max((length - cut for cut in cuts), default=0))
     index = pd.date_range(end - pd.Timedelta(hours=length - 1), periods=length, freq="h")
     failed: dict[str, IntArray] = {}
-    makers = _makers(config, n)
+    makers = _makers(config, n, min(cuts, default=length))
     final = _paths(group, length, hours, index, specials, makers, failed)
     stand_in, simple = _stand_in(final)
     names = list(final)

@@ -18,7 +18,7 @@ from forecasts.futures import MIN_RESIDUAL_WEEKS, Paths, draw_paths, reduce_path
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, analogue
 from forecasts.history import History
 from forecasts.holidayweeks import WeekFactors, no_holidays, week_factors
-from forecasts.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
+from forecasts.level import HELD, LevelForecast, WeeklyPanel, forecast_level, weekly_panel
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
 from forecasts.reconcile import hierarchy, reconcile
 from forecasts.tide import hour_of_week, hour_of_week_tide, season_of_month
@@ -257,7 +257,10 @@ def _with_short_range(
     """The first weeks' level leans on the hourly combination; the peak goes half as far with it."""
     lead = int((panel.start - history.index[-1]) / pd.Timedelta(hours=1)) - 1
     count = min(len(SHORT_RANGE_SHARE), ahead.mean.shape[1])
-    hourly = forecast_hourly(history, lead + count * HOURS_PER_WEEK, config)
+    try:
+        hourly = forecast_hourly(history, lead + count * HOURS_PER_WEEK, config)
+    except (ArithmeticError, RuntimeError, np.linalg.LinAlgError) as fault:
+        return ahead, [f"The hourly short range failed ({fault}): the weekly course stands alone from the first week."]
     series = len(empty)
     weekly = hourly.mean[:, lead:].reshape(series, count, HOURS_PER_WEEK).mean(axis=2)
     usable = (weekly > 0) & ~empty[:, None]
@@ -345,6 +348,9 @@ def _growth_notes(panel: WeeklyPanel, logs: FloatArray, config: ForecastConfig) 
 
 def _error_notes(ahead: LevelForecast) -> list[str]:
     notes = []
+    failed = sum(HELD in name for name in ahead.method[: len(ahead.method) // 2])
+    if failed:
+        notes.append(f"{failed} series hold their last four weeks, because the structural model could not be fitted.")
     if ahead.pooled.min() < 8:
         notes.append("The history is too short to measure forecast errors at every range: spreads rest on assumptions.")
     if np.isfinite(ahead.structural.innovation).any(axis=0).sum() < MIN_RESIDUAL_WEEKS:

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, saturation
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
-from forecasts.structural import BACKTEST_WEEKS, StructuralFit, fit_structural
+from forecasts.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.views import VIEWS, elect, spoken, views_of
 
 # A week with fewer of its hours measured is treated as not measured.
@@ -32,6 +32,7 @@ OWN_SPREAD_POWER = 0.7
 # Origins that a row needs before its own error size counts half against the usual row's.
 OWN_HALF = 4.0
 POOL_HALF_LIFE_WEEKS = 26.0
+HELD = " (the structural fit failed: the last four weeks held)"
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
 _FAR = 8.0
 _NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
@@ -179,7 +180,14 @@ def forecast_level(
     years = (weeks - first) / WEEKS_PER_YEAR
     prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
-    fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
+    fallback = ""
+    try:
+        fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
+        broken = not np.isfinite(fit.mean).all()
+    except np.linalg.LinAlgError:
+        broken = True
+    if broken:
+        fit, fallback = held_fit(clean, ahead, prior, prior_rate, origins), HELD
     structural, curve = _bent(clean, fit.mean, fit.growth)
     here = views_of(clean, structural)
     age = (weeks - origins).astype(np.float64)
@@ -201,7 +209,7 @@ def forecast_level(
     own = _own_scale(errors, age)
     quantiles, pooled = _pool(errors / own[:, None], age)
     method = tuple(
-        f"{name}, {kind} growth" if kind else name
+        f"{name}{f', {kind} growth' if kind else ''}{fallback}"
         for name, kind in zip(spoken(share.now, here.yearly), curve, strict=True)
     )
     return LevelForecast(mean, common_size(fit.spread) * own[:, None], quantiles, pooled, fit, method)

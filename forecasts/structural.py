@@ -167,6 +167,52 @@ def fit_structural(
     )
 
 
+def held_fit(
+    logs: FloatArray, ahead: int, prior: GrowthPrior, prior_rate: FloatArray, origins: IntArray
+) -> StructuralFit:
+    """The last four weeks held, with the growth believed in and a random walk around: for when nothing can be fitted.
+
+    Arguments and result as in `fit_structural`.
+    """
+    rows, weeks = logs.shape
+    change = np.diff(logs, axis=1, prepend=np.nan)
+    seen = np.isfinite(change)
+    step = np.sqrt(_variance(np.where(seen, change, 0.0) ** 2 @ np.ones(weeks), 0.0))
+    step = np.sqrt(step**2 * VOLATILITY_PRIOR_WEEKS / (VOLATILITY_PRIOR_WEEKS + seen.sum(axis=1)))
+
+    def course(end: int, reach: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        mean = np.full(rows, np.nan)
+        for row in range(rows):
+            known = logs[row, :end][np.isfinite(logs[row, :end])]
+            if len(known):
+                mean[row] = known[-4:].mean()
+        horizon = np.arange(1, reach + 1, dtype=np.float64)
+        growth = prior_rate[:, None] * horizon / WEEKS_PER_YEAR
+        spread = np.sqrt(step[:, None] ** 2 * horizon + (prior.sigma * horizon / WEEKS_PER_YEAR) ** 2)
+        there = np.isfinite(mean)[:, None]
+        return mean[:, None] + growth, np.where(there, spread, np.nan), growth
+
+    reach = min(ahead, BACKTEST_WEEKS)
+    mean, spread, growth = course(weeks, ahead)
+    earlier = [course(int(end), reach) for end in origins]
+    nothing = np.zeros((0, rows, reach))
+    return StructuralFit(
+        mean=mean,
+        spread=spread,
+        error_map=np.tril(np.ones((ahead, ahead)))[None],
+        pattern=np.zeros(rows, dtype=np.int64),
+        scale=step,
+        innovation=change / step[:, None],
+        rate=np.asarray(prior_rate, dtype=np.float64),
+        rate_variance=np.full(rows, prior.sigma**2),
+        growth=growth,
+        origins=origins,
+        origin_mean=np.stack([part[0] for part in earlier]) if earlier else nothing,
+        origin_spread=np.stack([part[1] for part in earlier]) if earlier else nothing,
+        origin_growth=np.stack([part[2] for part in earlier]) if earlier else nothing,
+    )
+
+
 def _error_map(cov: FloatArray, weeks: int) -> FloatArray:
     """Lower triangular map from the innovations of the weeks ahead to the forecast's errors."""
     return np.asarray(np.linalg.cholesky(cov)[weeks:, weeks:])

@@ -171,6 +171,16 @@ def test_bad_requests_are_refused() -> None:
         HourlyConfig(levels=(0.9, 0.1))
 
 
+def test_only_the_named_members_stand_and_all_where_none_of_them_can() -> None:
+    values = weekly(10, 8)
+    assert forecast_hourly(panel(values), 24, HourlyConfig(members=("naive24", "flat2"))).members == (
+        "flat2",
+        "naive24",
+    )
+    short = forecast_hourly(panel(values[:100]), 24, HourlyConfig(members=("profile168",)))
+    assert "naive24" in short.members
+
+
 def test_boost_is_elected_only_when_asked_and_with_enough_series(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.stack([weekly(4, 8, seed) * (1 + seed) for seed in range(20)])
     assert "boost" not in forecast_hourly(panel(values), 24).members
