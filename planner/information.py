@@ -24,8 +24,9 @@ from planner.scenarios.decisions import DECIDED, decisions_of, fixed
 from planner.solve import Limits, solve, solve_lp
 from planner.wording import Message, message
 
-# Up to this many columns a future is planned within its time; beyond, its linear relaxation is the bound.
-_EXACT_COLUMNS = 20_000
+# Up to so many columns a future is planned whatever its time, up to so many where it has some seconds; beyond, and in
+# less time, its linear relaxation is the bound.
+_QUICK_COLUMNS, _EXACT_COLUMNS, _WORTH_S = 8_000, 20_000, 5.0
 _BOUND_STEPS = 6
 # All futures together get the time of so many plans, each at least a second.
 _PLANS_WORTH, _LEAST_S = 2.0, 1.0
@@ -48,9 +49,9 @@ def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[Flo
     for f in range(len(demand)):
         one = demand.only([f])
         program = build_program(case, one)
-        exact = program.master.columns + sum(len(b.cost) for b in program.blocks) <= _EXACT_COLUMNS
+        columns = program.master.columns + sum(len(b.cost) for b in program.blocks)
         found = -np.inf
-        if exact:
+        if columns <= (_EXACT_COLUMNS if limits.seconds >= _WORTH_S else _QUICK_COLUMNS):
             answer = solve(program, limits)
             found = answer.bound * program.money_unit
             if len(answer.x):
@@ -58,7 +59,7 @@ def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[Flo
                 if answer.gap <= limits.gap + 1e-6:
                     bound[f] = found
                     continue
-        else:
+        elif columns > _EXACT_COLUMNS:
             program = build_program(case, one, merge_steps=_BOUND_STEPS)
         relaxed = solve_lp(flatten(program))
         if relaxed.status != "optimal":

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from forecasts.outlook import SeriesKey
 from planner.adaptive import adaptive_walk, compare_walks, later_demand
 from planner.case import Case
+from planner.casefile import case_from, dump_case
 from planner.demand import Demand
-from planner.hindsight import measured
+from planner.errors import PlanError
+from planner.hindsight import hours_that_came, measured, passed_start, set_back
 from planner.horizon import given_demand, outlook_demand
 from planner.scenarios import JustInTime, Ratio, WaitAndSee
 from planner.solve import Limits
@@ -119,3 +122,39 @@ def test_measured_demand_keeps_volume_and_peak() -> None:
     kept = (demand.values * demand.days.weight[:, :, None]).sum()
     assert kept == pytest.approx(hours[0, 4 * 24 : (4 + 365) * 24].sum(), rel=1e-9)
     assert demand.values.max() == pytest.approx(hours[0, 4 * 24 : (4 + 365) * 24].max())
+
+
+def test_a_case_set_back_keeps_its_own_periods_and_moves_its_fleet() -> None:
+    base = dump_case(case())
+    base["fleet"].append(
+        {"site": "s", "module_type": "k", "modules": 3, "online": "2027-04-01", "retire": "2028-01-01"}
+    )
+    back = set_back(case_from(base), date(2025, 10, 1), 3)
+    assert (back.horizon.start, back.horizon.end, back.horizon.periods) == (date(2025, 10, 1), date(2026, 7, 1), 3)
+    assert back.module_types[0].capex == [10.0, 10.0, 9.0]
+    assert [(f.online, f.retire) for f in back.fleet][1] == (date(2026, 1, 1), date(2026, 10, 1))
+    with pytest.raises(PlanError) as caught:
+        set_back(case(), date(2027, 2, 15), 9)
+    assert {p.where for p in caught.value.problems} == {"periods", "start"}
+
+
+def test_the_last_whole_periods_of_a_history() -> None:
+    assert passed_start(case(), date(2026, 9, 30), 2) == date(2026, 4, 1)
+    assert passed_start(case(), date(2026, 10, 30), 2) == date(2026, 4, 1)  # October is under way
+
+
+def test_hours_that_came_are_filled_with_their_hour_of_the_week() -> None:
+    own = set_back(case(), date(2026, 1, 1), 1)
+    index = pd.date_range("2025-12-01", "2026-03-31 23:00", freq="h")
+    values = (10.0 + index.hour.to_numpy() + 100.0 * (index.dayofweek.to_numpy() == 2))[None]
+    gap = int(np.flatnonzero(index == pd.Timestamp("2026-01-14 05:00"))[0])  # a Wednesday
+    broken = values.copy()
+    broken[0, gap] = np.nan
+    hours, monday, filled = hours_that_came(own, index, broken)
+    assert filled == 1
+    assert monday == datetime(2025, 12, 29)
+    assert hours.shape[1] % 168 == 0
+    at = int((pd.Timestamp("2026-01-14 05:00") - pd.Timestamp(monday)) / pd.Timedelta(hours=1))
+    assert hours[0, at] == pytest.approx(115.0)
+    with pytest.raises(PlanError, match="history"):
+        hours_that_came(own, index[:-24], values[:, :-24])

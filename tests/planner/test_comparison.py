@@ -12,8 +12,14 @@ import pytest
 
 from planner.case import Case
 from planner.comparison import Comparison, Stage, compare
+from planner.evaluation import evaluate, evaluate_plans
+from planner.information import perfect_limits, value_of_perfect
+from planner.rules import plan_rule
 from planner.scenarios import Scenario, scenarios_from
+from planner.scenarios.store import Store
+from planner.scenarios.worlds import make_world
 from planner.solve import Limits
+from planner.wording import wording
 
 EXACT = Limits(seconds=60, gap=1e-7, threads=1)
 SPOT = ((0.1, 100.0), (0.25, 120.0), (0.3, 140.0), (0.25, 160.0), (0.1, 200.0))
@@ -245,6 +251,39 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
         same = run(newsvendor(), chosen, idle, folder=tmp_path)
     assert idle.names == []
     assert all(found.tables[name].equals(table) for name, table in same.tables.items())
+
+
+def test_a_dispatch_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Five futures in one period are one task that two plans share; its parts go when the evaluations are whole."""
+    chosen = rules({"kind": "just_in_time"}, {"kind": "quantile", "q": 0.9})
+    store = Store(tmp_path)
+    world = make_world(newsvendor(), None)
+    plans = [plan_rule(one.rule, world, limits=EXACT) for one in chosen]
+    parts = store.parts("batch")
+    with ThreadPoolExecutor(1) as pool:
+        first = evaluate_plans(world.case, plans, world.evaluation, pool, parts=parts)
+    with Counting() as idle:
+        again = evaluate_plans(world.case, plans, world.evaluation, idle, parts=parts)
+        alone = [evaluate(plan, world.evaluation, idle) for plan in plans]
+    assert idle.names == ["dispatch_period"] * 2  # only what was asked one plan at a time
+    for one, same, apart in zip(first, again, alone, strict=True):
+        assert np.array_equal(one.total, same.total)
+        assert np.array_equal(one.total, apart.total)  # a plan's evaluation does not depend on those beside it
+    store.drop_parts("batch")
+    assert not list((tmp_path / "parts").iterdir())
+
+
+def test_what_is_not_known_of_the_future_leaves_a_wider_bracket() -> None:
+    """RP between 95 and 100; two futures of 80 and 90, the second known by its bound of 85 alone."""
+    p = np.array([0.5, 0.5])
+    known = value_of_perfect(np.array([80.0, 90.0]), np.array([79.0, 88.0]), p, (100.0, 95.0), 3.0)
+    assert (known.value, known.low, known.high) == pytest.approx((15.0, 10.0, 16.5))
+    half = value_of_perfect(np.array([80.0, np.nan]), np.array([79.0, 85.0]), p, (100.0, 95.0), 3.0)
+    assert (half.value, half.low, half.high) == pytest.approx((18.0, -5.0, 18.0))
+    assert half.note is not None
+    assert half.note.said(wording("en")).startswith("1 of 2 futures planned within 3 s each")
+    assert perfect_limits(Limits(seconds=60), 100).seconds == pytest.approx(1.2)
+    assert perfect_limits(Limits(seconds=60), 2).seconds == 60
 
 
 def test_changed_assumptions_are_a_world_of_their_own(here: Executor) -> None:

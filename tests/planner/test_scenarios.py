@@ -17,15 +17,20 @@ from planner.scenarios import (
     BringForward,
     DemandChange,
     JustInTime,
+    QuantileOf,
     Ratio,
     Scenario,
     ScenarioError,
     WaitAndSee,
+    asked_scenarios,
     pose,
     read_scenarios,
+    rule_from,
     scenarios_from,
     standard_scenarios,
+    sweep_from,
     target_from,
+    with_sweep,
 )
 from planner.scenarios.worlds import make_world, trend
 from planner.solve import Limits
@@ -204,3 +209,36 @@ def test_growth_halved_halves_the_slope() -> None:
     assert trend(volume(half)) == pytest.approx(trend(volume(base)) / 2)
     double = make_world(case, None, change=DemandChange(multiplier=2.0)).futures
     assert double.p50_peak == pytest.approx(2 * base.p50_peak)
+
+
+def test_a_sweep_makes_one_scenario_a_ratio_and_none_twice() -> None:
+    found = with_sweep(standard_scenarios(), sweep_from("1.0:1.5:0.1"))
+    ratios = [s.rule.ratio for s in found if isinstance(s.rule, Ratio)]
+    assert sorted(ratios) == pytest.approx([1.0, 1.1, 1.2, 1.3, 1.4, 1.5])
+    assert len({s.id for s in found}) == len(found) == 11  # 1.2 and 1.5 are among the seven
+    assert [s.id for s in scenarios_from({"sweep": {"first": 0.9, "last": 1.0}})] == ["ratio-0.9", "ratio-1"]
+    assert [s.id for s in asked_scenarios(None)] == [s.id for s in standard_scenarios()]
+
+
+@pytest.mark.parametrize(
+    ("document", "part"),
+    [
+        ({"sweeps": {}}, "/sweeps"),
+        ({"sweep": {"first": 2.0, "last": 1.0}}, "/sweep"),
+        ({"sweep": {"first": 0.0}}, "last"),
+    ],
+)
+def test_a_bad_sweep_is_told(document: dict[str, object], part: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        scenarios_from(document)
+    assert part in str(caught.value)
+
+
+def test_rules_in_a_line() -> None:
+    lines = ("just_in_time", "ratio:1.2", "quantile:0.9", "bring_forward:1", "cvar:0.95", "wait_and_see")
+    kinds = [rule_from(line) for line in lines]
+    assert [rule.kind for rule in kinds] == [line.partition(":")[0] for line in lines]
+    assert kinds[1:4] == [Ratio(kind="ratio", ratio=1.2), QuantileOf(kind="quantile", q=0.9), BringForward(kind="bring_forward", periods=1)]  # fmt: skip # noqa: E501
+    for line in ("psychic", "ratio:-1", "ratio:much", "stochastic:2", "bring_forward:0.5"):
+        with pytest.raises(ValueError, match="found"):
+            rule_from(line)
