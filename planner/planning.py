@@ -31,7 +31,9 @@ from planner.measures import (
 from planner.plan import Plan, demand_hash, summarise
 from planner.program.blocks import Program
 from planner.program.build import build_program
-from planner.program.instance import Instance
+from planner.program.instance import Instance, make_instance
+from planner.program.origins import pooling_error, worth_pooling
+from planner.program.tighten import tightened
 from planner.refine import HourlyCheck, refined
 from planner.relax import service_slack, smallest_relaxation
 from planner.scenarios.decisions import DECIDED, decisions_of
@@ -132,8 +134,10 @@ def plan_demand(
     """
     limits = limits or Limits()
 
+    pooled = worth_pooling(make_instance(case, demand), limits.gap)
+
     def built(steps: int | None = None) -> Program:
-        made = build_program(case, demand, merge_steps=steps)
+        made = tightened(build_program(case, demand, merge_steps=steps, pooled=pooled))
         return made if amend is None else amend(made)
 
     program = built()
@@ -185,7 +189,8 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
     verification = verify(case, demand, tables)
     verification.require()
     objective, bound = verification.objective, solution.bound * program.money_unit
-    _agree(objective, bound, solution.objective * program.money_unit)
+    pooling = pooling_error(inst) * program.money_unit if inst.pooled else 0.0
+    _agree(objective, bound, solution.objective * program.money_unit, pooling)
     certificate: dict[str, Any] = {
         "objective": objective,
         "bound": min(bound, objective),
@@ -213,13 +218,15 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
     )
 
 
-def _agree(objective: float, bound: float, claimed: float) -> None:
-    """The recomputed cost must be what the engine claimed (or less, by billed power) and not below its bound.
+def _agree(objective: float, bound: float, claimed: float, pooling: float) -> None:
+    """The recomputed cost must be what the engine claimed and not below its bound.
+
+    It may be less by billed power, and more by what regions that were pooled pay for transfer above the least of them.
 
     Raises ArithmeticError: a bound above a plan's cost would mean a proof that proves nothing.
     """
     room = _ROUNDING * max(abs(objective), 1.0)
-    if objective > claimed + room:
+    if objective > claimed + pooling + room:
         raise ArithmeticError(f"the engine claimed a cost of {claimed:,.2f}, the plan's tables cost {objective:,.2f}")
     if bound > objective + 10 * room:
         raise ArithmeticError(f"the engine's bound {bound:,.2f} lies above the cost {objective:,.2f} of its own plan")

@@ -39,12 +39,13 @@ def build_master(inst: Instance) -> Master:
     return master
 
 
-def build_program(case: Case, demand: Demand, *, merge_steps: int | None = None) -> Program:
+def build_program(case: Case, demand: Demand, *, merge_steps: int | None = None, pooled: bool = False) -> Program:
     """The model of docs/model.md as a master and blocks.
 
     merge_steps: at most so many steps a day in the blocks: the same master, each block a relaxation (see `merge`).
+    pooled: regions with the same sites as one origin, another relaxation (see `origins`).
     """
-    inst = make_instance(case, demand)
+    inst = replace(make_instance(case, demand), pooled=pooled)
     master = build_master(inst)
     cost, risk = add_objective(master)
     arrays = replace(master.arrays(), cost=cost)

@@ -70,7 +70,7 @@ class DayBlocks:
         """Rows of one day against stock, leases, gangs, campaigns, billed power and parts of limits."""
         inst, master, cells = self.inst, self.master, self.cells
         per_future = self.limited
-        per_day = self.limited or len(charged_sites(inst)) > 0
+        per_day = self.limited or len(charged_sites(inst)) > 0 or inst.slots is not None
         key = (future if per_future else branch, period, day if per_day else 0)
         if key in self._couplings:
             return self._couplings[key]
@@ -101,6 +101,16 @@ class DayBlocks:
             column = columns[branch, :, period, None]
             out.add(at(capacity, place_at[s, k]), column, modules[:, None])
             out.add(at(billed, charge_at[s]), column, (modules * inst.dynamic_kw[k])[:, None])
+        if inst.slots is not None:
+            room = layout.rows["tariff_room"].index
+            share = inst.slots.share[period, day]
+            for s, k, columns, amount in (
+                *((s, k, c, -inst.availability[k]) for s, k, c, _own in capacity_columns(master)),
+                *holds,
+            ):
+                known = place_at[s, k] >= 0
+                column = columns[branch, known, period, None, None]
+                out.add(room[place_at[s, k][known]], column, share[s[known]] * amount[known, None, None])
         if len(charged):
             pue = inst.pue[period, day, charged]
             out.add(billed, master.columns["billed_kw"][branch, charged, period, None], -1 / pue[:, None])
@@ -191,6 +201,9 @@ class DayBlocks:
         row_upper[rows["yield_most"]] = 0.0
         row_lower[rows["yield_least"]] = 0.0
         row_upper[rows["demand_charge"]] = 0.0
+        if inst.slots is not None:
+            row_lower[rows["tariff_split"]] = row_upper[rows["tariff_split"]] = 0.0
+            row_upper[rows["tariff_room"]] = 0.0
         by_workload = np.zeros((len(inst.case.workloads), H))
         np.add.at(by_workload, origins.workload, demand)
         capped = [i for i in np.unique(origins.workload[late]) if inst.workload(int(i)).max_rate_factor is not None]

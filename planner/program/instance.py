@@ -18,6 +18,19 @@ from planner.program.blocks import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
+class PriceSlots:
+    """The tariff inside merged steps. share: (T, D, S, H, B) part of a step's hours in each slot of like prices;
+    price: (T, D, S, H, B) the least energy price of the slot, carbon included, in money per kWh."""
+
+    share: FloatArray
+    price: FloatArray
+
+    @property
+    def count(self) -> int:
+        return int(self.share.shape[-1])
+
+
+@dataclass(frozen=True)
 class Instance:
     """See the module. Shapes stand behind each field; money is in `money_unit`, rates in scaled units."""
 
@@ -61,6 +74,8 @@ class Instance:
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
     windows: bool  # whether windows and allowed hours are kept (not after merging)
+    pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
+    slots: PriceSlots | None = None  # what merged steps still know of the tariff
 
     @property
     def branches(self) -> int:

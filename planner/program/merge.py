@@ -1,9 +1,10 @@
 """Fewer, longer steps: a relaxation whose optimum never exceeds the exact one.
 
-Steps of a group are replaced by one step of their total length with mean demand and the least energy price. Averaging a
-solution over the group satisfies every row that is linear in the steps, at no greater cost; rows that look back over
-single hours (windows, allowed hours) are dropped. So a block's merged optimum is a lower bound for
-the same master point.
+Steps of a group are replaced by one step of their total length with mean demand. Averaging a solution over the group
+satisfies every row that is linear in the steps; rows that look back over single hours (windows, allowed hours) are
+dropped. Energy is bought in slots: the hours of a group fall into a few slots of like prices, each slot costs its least
+price, and no more is busy in a slot than what stands for its share of the hours. So a block's merged optimum is a lower
+bound for the same master point, and does not pretend that all work runs at the cheapest hour.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from planner.demand import TypicalDays
-from planner.program.blocks import IntArray
-from planner.program.instance import Instance
+from planner.program.blocks import FloatArray, IntArray
+from planner.program.instance import Instance, PriceSlots
+
+# Tariffs have valley, flat, peak and at times sharp hours; three slots of like prices hold nearly all of that.
+SLOTS = 3
 
 
 def step_groups(inst: Instance, count: int) -> IntArray:
@@ -40,6 +44,23 @@ def step_groups(inst: Instance, count: int) -> IntArray:
     return np.array([order[g] for g in groups])
 
 
+def price_slots(price: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(..., B) share of the steps and least price of `SLOTS` slots, cut where sorted prices (..., n) jump the most.
+
+    Steps of one hour each. Slots without a step have share 0 and the price of the dearest.
+    """
+    ordered = np.sort(price, axis=-1)
+    n = ordered.shape[-1]
+    jump = np.diff(ordered, axis=-1)
+    cuts = np.sort(np.argsort(-jump, axis=-1, kind="stable")[..., : SLOTS - 1] + 1, axis=-1)
+    missing = SLOTS - 1 - cuts.shape[-1]
+    cuts = np.concatenate([cuts, np.full((*cuts.shape[:-1], missing), n)], axis=-1)
+    starts = np.concatenate([np.zeros((*cuts.shape[:-1], 1), int), cuts], axis=-1)
+    ends = np.concatenate([cuts, np.full((*cuts.shape[:-1], 1), n)], axis=-1)
+    least = np.take_along_axis(ordered, np.minimum(starts, n - 1), axis=-1)
+    return (ends - starts) / n, least
+
+
 def merge_steps(inst: Instance, count: int) -> Instance:
     """The instance on at most `count` steps; the master must still be built on the exact one."""
     group = step_groups(inst, count)
@@ -49,10 +70,12 @@ def merge_steps(inst: Instance, count: int) -> Instance:
     mean[np.arange(len(group)), group] = inst.step_hours / hours[group]
     price = np.stack([inst.price[..., group == g].min(axis=-1) for g in range(groups)], axis=-1)
     days = inst.days
+    shares, prices = zip(*(price_slots(inst.energy_price()[..., group == g]) for g in range(groups)), strict=True)
     return replace(
         inst,
         days=TypicalDays(days.labels, days.weight, hours, days.calendar, hourly=False),
         demand=inst.demand @ mean,
         price=price,
         windows=False,
+        slots=PriceSlots(np.stack(shares, axis=-2), np.stack(prices, axis=-2)),
     )

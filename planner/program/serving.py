@@ -92,6 +92,7 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     minimum_service: sum_rh delta_h shortfall_wrh <= (1 - minimum_service_w) sum_rh delta_h D_wrh + slack
     demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_s / PUE_s + over_billed_s
     utilisation_part: N sum delta busy + slack >= alloc
+    tariff_split, tariff_room: on merged steps only, see `add_slots`
     """
     H, hours = inst.days.steps, inst.step_hours
     h = np.arange(H)
@@ -170,7 +171,26 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     for columns, site, kind_ in ((load, s, k), (active, js, jk)):
         metered = charge_at[site] >= 0
         block.add(row[charge_at[site[metered]]], columns[metered], inst.dynamic_kw[kind_[metered], None])
+    if inst.slots is not None:
+        add_slots(block, cells, place_at, inst.slots.count)
     return block
+
+
+def add_slots(block: Builder, cells: Cells, place_at: IntArray, slots: int) -> None:
+    """Busy modules of a merged step by slots of like energy prices.
+
+    tariff_split: sum_w load_wskg + sum_j active_jskg = sum_b in_slot_skgb
+    tariff_room: in_slot_skgb <= share_gb (a_k cap_sk - held gangs)
+    """
+    load, active = block.columns["load"], block.columns["active"]
+    H = load.shape[1]
+    in_slot = block.column("in_slot", (len(cells.place), H, slots))
+    row = block.row("tariff_split", (len(cells.place), H), lower=0.0, upper=0.0)
+    block.add(row[place_at[cells.load[:, 1], cells.load[:, 2]]], load, 1.0)
+    block.add(row[place_at[cells.active[:, 1], cells.active[:, 2]]], active, 1.0)
+    block.add(row[:, :, None], in_slot, -1.0)
+    row = block.row("tariff_room", in_slot.shape, upper=0.0)
+    block.add(row, in_slot, 1.0)
 
 
 def add_day_limits(block: Builder, inst: Instance, cells: Cells, period: int, day: int) -> None:
@@ -212,11 +232,16 @@ def day_costs(inst: Instance, layout: Layout, origins: Origins, cells: Cells, pe
     count = max((int(i.max()) + 1 for i in layout.columns.values() if i.size), default=0)
     cost = np.zeros(count)
     cost[layout.columns["flow"]] = origins.transfer[:, None] * hours
-    for name, s, k in (
-        ("load", cells.load[:, 1], cells.load[:, 2]),
-        ("active", cells.active[:, 1], cells.active[:, 2]),
-    ):
-        cost[layout.columns[name]] = per_kw[s] * inst.dynamic_kw[k][:, None]
+    if inst.slots is not None:
+        s, k = cells.place.T
+        per_slot = inst.slots.price[period, day] * inst.pue[period, day][:, None, None] * hours[:, None]  # (S, H, B)
+        cost[layout.columns["in_slot"]] = per_slot[s] * inst.dynamic_kw[k][:, None, None]
+    else:
+        for name, s, k in (
+            ("load", cells.load[:, 1], cells.load[:, 2]),
+            ("active", cells.active[:, 1], cells.active[:, 2]),
+        ):
+            cost[layout.columns[name]] = per_kw[s] * inst.dynamic_kw[k][:, None]
     cost[layout.columns["shortfall"]] = inst.shortfall_cost[origins.workload][:, None] * hours
     charged = charged_sites(inst)
     charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in charged]) / inst.money_unit

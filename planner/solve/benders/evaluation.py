@@ -125,7 +125,7 @@ class Evaluator:
 
 
 def _without_columns(value: BlockValue) -> BlockValue:
-    return BlockValue(value.index, value.value, value.constant, value.columns, value.slope)
+    return BlockValue(value.index, value.value, value.constant, value.columns, value.slope, value.over)
 
 
 def owners(cuts: Sequence[BlockValue]) -> IntArray:

@@ -150,6 +150,15 @@ class CutMaster:
         self._working &= self._idle < 6
         return outcome
 
+    def holds(self, x: FloatArray, tolerance: float = 1e-7) -> bool:
+        """Whether x keeps the master's own rows and bounds."""
+        master = self.program.master
+        room = tolerance * np.maximum(1.0, np.abs(x))
+        value = master.matrix @ x
+        slack = tolerance * np.maximum(1.0, abs(master.matrix) @ np.abs(x))
+        inside = np.all(x >= master.lower - room) and np.all(x <= master.upper + room)
+        return bool(inside and np.all(value >= master.row_lower - slack) and np.all(value <= master.row_upper + slack))
+
     def true_objective(self, x: FloatArray, values: FloatArray) -> tuple[float, FloatArray]:
         """Cost of master columns x when the blocks are worth `values`, and x with its free rest set to its best.
 

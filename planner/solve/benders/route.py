@@ -13,17 +13,23 @@ from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
 from planner.solve.benders.master import CutMaster, MasterModel
+from planner.solve.benders.merged import MergedSearch
 from planner.solve.benders.relaxation import Relaxed, merged_start, relax
 from planner.solve.benders.search import Effort, Search
 from planner.solve.benders.subproblem import BlockFailureError
 from planner.solve.control import Control
 from planner.solve.one_piece import Ending
+from planner.solve.progress import relative_gap
 from planner.solve.solution import CutStore, WarmStart
 
 Coarse = Callable[[int], Program]
 
-# The merged program is solved in one piece for a start while it has at most so many columns: 3 s of CPU.
-START_COLUMNS = 80_000
+# The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
+START_COLUMNS = 25_000
+START_STEPS = (6, 4, 3, 2, 1)
+# Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
+# numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
+FAITHFUL = 0.03
 # Merged rounds pay where one exact round costs much more than one on merged steps.
 MERGED_STEPS = 6
 MERGED_BLOCK_COLUMNS = 20_000
@@ -48,17 +54,20 @@ def decompose(
     master = CutMaster(program, pool)
     exact = Evaluator(program, lanes, control)
     search: Search | None = None
+    settled = False
     try:
         try:
             whole = bool(program.master.integer.any())
-            rough = _rough(program, master, lanes, control, start, coarse)
+            rough, merged = _rough(program, master, lanes, control, start, coarse)
             if rough is not None and whole:
                 search = Search(program, master, exact, control, rough)
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
-                search.early_plan()
+                settled = merged is not None and _on_merged_steps(merged, search, control, rough)
+                if not settled:
+                    search.early_plan()
             relaxed = None
-            if rough is not None:
+            if rough is not None and not settled:
                 target = control.limits.gap
                 if whole:
                     target = min(RELAXATION_GAP, max(0.4 * control.limits.gap, 1e-6))
@@ -98,6 +107,19 @@ def decompose(
         lanes.close()
 
 
+def _on_merged_steps(merged: Program, search: Search, control: Control, rough: Relaxed) -> bool:
+    """Search on merged steps where they are faithful; whether they were."""
+    beside = MergedSearch(merged, search, control)
+    try:
+        control.phase = "worth of merged steps"
+        if relative_gap(search.exact(rough.x)[0], control.bound) > FAITHFUL:
+            return False
+        beside.run()
+    finally:
+        beside.abandon()
+    return True
+
+
 def _rough(
     program: Program,
     master: CutMaster,
@@ -105,8 +127,9 @@ def _rough(
     control: Control,
     start: WarmStart | None,
     coarse: Coarse | None,
-) -> Relaxed | None:
-    """A point near the relaxation's optimum, from old cuts or merged steps; None when the time ended before."""
+) -> tuple[Relaxed | None, Program | None]:
+    """A point near the relaxation's optimum, from old cuts or merged steps, and the merged program that it is the
+    optimum of, if so; None when the time ended before."""
     point: FloatArray | None = None
     if start is not None and start.cuts is not None:
         known = still_valid(program, start.cuts)
@@ -115,37 +138,38 @@ def _rough(
             outcome = master.linear(max(control.left(), 1.0))
             point = None if outcome.x is None else outcome.x[: program.master.columns]
     if point is not None:
-        return Relaxed(point, np.inf, -np.inf, [point])
+        return Relaxed(point, np.inf, -np.inf, [point]), None
     control.phase = "merged steps in one piece"
-    point = _first_point(program, master, control, coarse)
+    point, start_program = _first_point(program, master, control, coarse)
     if point is None:
-        return None
+        return None, None
     largest = max(len(b.cost) for b in program.blocks)
     if coarse is None or largest < MERGED_BLOCK_COLUMNS:
-        return Relaxed(point, np.inf, -np.inf, [point])
+        return Relaxed(point, np.inf, -np.inf, [point]), start_program
     merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
     phase = "relaxation, merged steps"
     rough = relax(master, merged, control, point, phase=phase, target=0.003, rounds=15, is_exact=False)
     merged.close()
-    return rough
+    return rough, start_program
 
 
-def _first_point(program: Program, master: CutMaster, control: Control, coarse: Coarse | None) -> FloatArray | None:
+def _first_point(
+    program: Program, master: CutMaster, control: Control, coarse: Coarse | None
+) -> tuple[FloatArray | None, Program | None]:
+    """The optimum of the merged relaxation and the merged program; without one, any point of the master."""
     total = sum(len(b.cost) for b in program.blocks)
     if total <= START_COLUMNS:
         begun = merged_start(program, master.pool, control)
         if begun is not None:
-            return begun[0]
+            return begun[0], program
     if coarse is not None:
-        steps = MERGED_STEPS
-        while steps >= 1:
+        for steps in START_STEPS:
             merged = coarse(steps)
             if sum(len(b.cost) for b in merged.blocks) <= START_COLUMNS or steps == 1:
                 begun = merged_start(merged, master.pool, control)
                 if begun is not None:
-                    return begun[0]
+                    return begun[0], merged
                 break
-            steps //= 2
     outcome = master.linear(max(control.left(), 1.0))
     if outcome.x is None:  # without cuts the master may be unbounded: any of its points will do
 
@@ -156,7 +180,7 @@ def _first_point(program: Program, master: CutMaster, control: Control, coarse: 
         outcome = master.linear(max(control.left(), 1.0), free)
     if outcome.status == "infeasible":
         raise BlockFailureError("the master's rows have no point")
-    return None if outcome.x is None else outcome.x[: program.master.columns]
+    return (None if outcome.x is None else outcome.x[: program.master.columns]), None
 
 
 # ---- what a later solve may start from

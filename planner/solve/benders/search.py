@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import FloatArray, IntArray, Program
+from planner.program.blocks import Arrays, FloatArray, IntArray, Program
+from planner.solve.benders.billing import Billing
 from planner.solve.benders.evaluation import Evaluator, HaltedError
 from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.relaxation import Relaxed
@@ -104,16 +105,27 @@ class Search:
         self._found: list[FloatArray] = []
         self._failed: list[BaseException] = []
         self._over = threading.Event()
+        self._billing = Billing(self.program)
         # not a lane of the blocks: HiGHS hears no stop, and with its process the blocks' warm solvers would be lost
         self._plans = Worker()
 
     # ---- exact values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Cost of x (whole or not), with one cut a block added."""
-        evaluation = self.evaluator.evaluate(x)
-        with self._lock:
-            self.evaluator.add_to(self.master.pool, evaluation)
-        return self.master.true_objective(x, evaluation.values)
+        """Cost of x (whole or not), with cuts added; where it bills too little power, that of x with enough."""
+        best, point = np.inf, x
+        trial: FloatArray | None = x
+        for _ in range(2):
+            assert trial is not None
+            evaluation = self.evaluator.evaluate(trial)
+            with self._lock:
+                self.evaluator.add_to(self.master.pool, evaluation)
+            cost, at = self.master.true_objective(trial, evaluation.values)
+            if cost < best:
+                best, point = cost, at
+            trial = self._billing.raised(trial, evaluation.cuts)
+            if trial is None:
+                break
+        return best, point
 
     def offer(self, x: FloatArray) -> float:
         """Evaluate a plan in whole numbers and keep it if it is the best."""
@@ -182,7 +194,7 @@ class Search:
         load = sp.csr_matrix((np.ones(len(number)), (number, names.orders)), shape=(count, width))
         model.add_rows(sp.csr_matrix(load - marks.multiply(most[:, None])), -np.inf, 0.0)
 
-    def solve(self, model: MasterModel, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
+    def solve(self, model: MasterModel | Arrays, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
         """SCIP where there is a hint to start from, else HiGHS, which finds as good plans and bounds as soon."""
         settings = Settings(
             "highs" if hint is None else "scip",
@@ -192,7 +204,8 @@ class Search:
             hint=hint,
             cpu_clock=True,
         )
-        outcome = self._plans.native(model.arrays(), settings, self.control)
+        arrays = model if isinstance(model, Arrays) else model.arrays()
+        outcome = self._plans.native(arrays, settings, self.control)
         if outcome is None:
             raise HaltedError
         return outcome

@@ -33,13 +33,16 @@ class BlockFailureError(ArithmeticError):
 
 @dataclass(frozen=True)
 class BlockValue:
-    """v(x) at one x and a cut there: v(x') >= constant + slope x' for every x'; y only when asked for."""
+    """v(x) at one x and a cut there: v(x') >= constant + slope x' for every x'; y only when asked for.
+
+    over: power drawn above the billed one at each charged site (kW of IT load), empty where nothing is billed."""
 
     index: int
     value: float
     constant: float
     columns: IntArray
     slope: FloatArray
+    over: FloatArray
     y: FloatArray | None = None
 
 
@@ -137,7 +140,8 @@ class BlockGroup:
                 raise BlockFailureError(f"block {block.key} has no prices that prove a bound")
         constant, master_columns, slope = cut
         value = float(block.cost @ found)
-        return BlockValue(index, value, constant, master_columns, slope, found if columns else None)
+        over = found[block.layout.columns.get("over_billed", np.zeros(0, np.int64))]
+        return BlockValue(index, value, constant, master_columns, slope, over, found if columns else None)
 
     @staticmethod
     def _usable(outcome: Outcome | None) -> bool:

@@ -1,0 +1,158 @@
+"""Rows that every plan in whole numbers keeps and its relaxation does not: they cost no plan and raise the bound.
+
+Gangs are what makes the relaxation weak: in fractions, a gang of 10,000 cards runs as a tenth of itself all year on a
+tenth of the cards. The rows go into the program that is solved, never into what prices are read from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.case import by_period
+from planner.program.blocks import FloatArray, IntArray, Program, Rows
+from planner.program.instance import Instance
+from planner.program.power import phase_places
+from planner.program.training import campaign_sizes
+
+# Below this fraction a rounding row needs coefficients that solvers do not like.
+_LEAST_FRACTION = 0.02
+
+
+class _Cuts:
+    """Rows over master columns, collected one by one."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[IntArray, FloatArray]] = []
+        self.lower: list[float] = []
+        self.upper: list[float] = []
+
+    def add(self, *terms: tuple[IntArray, FloatArray | float], lower: float = -np.inf, upper: float = np.inf) -> None:
+        columns = np.concatenate([np.atleast_1d(c) for c, _ in terms])
+        values = np.concatenate([np.broadcast_to(np.asarray(v, float), np.shape(np.atleast_1d(c))) for c, v in terms])
+        self._parts.append((columns, values))
+        self.lower.append(lower)
+        self.upper.append(upper)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def matrix(self, columns: int) -> sp.csr_matrix:
+        row = np.repeat(np.arange(len(self._parts)), [len(c) for c, _ in self._parts])
+        column = np.concatenate([c for c, _ in self._parts])
+        value = np.concatenate([v for _, v in self._parts])
+        return sp.csr_matrix((value, (row, column)), shape=(len(self._parts), columns))
+
+
+def tightened(program: Program) -> Program:
+    """The program with these rows at the end of its master."""
+    families = {"campaign_gang": _campaign_gangs(program), "training_rounding": _training_rounding(program)}
+    master, rows = program.master, dict(program.layout.rows)
+    for family, cuts in families.items():
+        if not len(cuts):
+            continue
+        rows[family] = Rows(family, np.arange(master.rows, master.rows + len(cuts)))
+        master = replace(
+            master,
+            matrix=sp.csr_matrix(sp.vstack([master.matrix, cuts.matrix(master.columns)])),
+            row_lower=np.concatenate([master.row_lower, cuts.lower]),
+            row_upper=np.concatenate([master.row_upper, cuts.upper]),
+        )
+    return replace(program, master=master, layout=replace(program.layout, rows=rows))
+
+
+def _campaign_gangs(program: Program) -> _Cuts:
+    """Work of a campaign needs its whole gang: as many orders, and phases of power, as the gang lacks.
+
+    With done_ct = days_t gang_cards speed / card_days, need = ceil(G_ck / a_k - most that can stand without orders up
+    to t) and phases_needed likewise for the power of the gang alone, for every campaign, place and period:
+      sum_t done_ct share_cskt <= place_csk
+      sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} orders_sk,tau / need, and on_cskt <= the same
+      sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} phases_sp,tau / phases_needed, and on_cskt <= the same
+    They hold because a campaign that has done any work had its whole gang standing at one time, and because no plan
+    gains by doing more than the whole of a campaign. (With a floor on utilisation or green power it might; then only
+    the rows on `on` are kept.)
+    """
+    inst: Instance = program.facts["instance"]
+    policy = inst.case.policy
+    no_more = policy.utilisation_floor is None and policy.green_share_floor is None
+    cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
+    jobs = inst.case.campaigns
+    types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
+    size, standing = campaign_sizes(inst), inst.standing + _most_leased(inst)
+    phase_of = {s: i for i, (s, p) in enumerate(phase_places(inst)) if p == 0 and len(inst.case.sites[s].phases) == 1}
+    for b in range(inst.branches):
+        for c, job in enumerate(jobs):
+            share, on, place = (columns[f"campaign_{name}"][b, c] for name in ("share", "on", "place"))
+            for s, k in np.argwhere(upper[place] > 0):
+                live = np.flatnonzero(upper[share[s, k]] > 0)
+                done = job.gang_cards / job.card_days * job.speed.get(types[k], 0.0) * days
+                if no_more:
+                    cuts.add((share[s, k, live], done[live]), (place[s, k], -1.0), upper=0.0)
+                modules = size[c, k] / inst.availability[k]
+                for t in live:
+                    so_far = live[live <= t]
+                    sources: list[tuple[IntArray, float]] = []
+                    need = np.ceil(modules - standing[s, k, : t + 1].max() - 1e-6)
+                    if need > 0:
+                        sources.append((columns["orders"][b, s, k, : t + 1], need))
+                    pue = inst.pue_max[s, : t + 1].min()
+                    lack_mw = modules * inst.peak_kw[k] * pue / 1000 - inst.power_mw[s, : t + 1].max()
+                    if lack_mw > 1e-6 and s in phase_of and not _leased_power(inst, int(s), int(k)):
+                        phases = np.ceil(lack_mw / inst.case.sites[s].phases[0].mw - 1e-6)
+                        sources.append((columns["phases"][b, phase_of[int(s)], : t + 1], phases))
+                    for column, count in sources:
+                        if no_more:
+                            cuts.add((share[s, k, so_far], done[so_far]), (column, -1.0 / count), upper=0.0)
+                        cuts.add((on[s, k, t], 1.0), (column, -1.0 / count), upper=0.0)
+    return cuts
+
+
+def _most_leased(inst: Instance) -> FloatArray:
+    """(S, K, T) most modules that leases can add."""
+    out = np.zeros(inst.standing.shape)
+    sites, types = [s.id for s in inst.case.sites], [k.id for k in inst.case.module_types]
+    for lease in inst.case.leases:
+        most = by_period(lease.maximum_modules, inst.case.horizon.periods, 0.0)
+        out[sites.index(lease.site), types.index(lease.module_type)] += most
+    return out
+
+
+def _leased_power(inst: Instance, site: int, kind: int) -> bool:
+    """Whether a lease of this type stands at the site on somebody else's power."""
+    s, k = inst.case.sites[site].id, inst.case.module_types[kind].id
+    return any(x.site == s and x.module_type == k and not x.uses_site_power for x in inst.case.leases)
+
+
+def _training_rounding(program: Program) -> _Cuts:
+    """Mixed-integer rounding (Nemhauser and Wolsey 1988, II.1.7) of the rows `training`.
+
+    From sum_j a_j gangs_j + shortfall >= v, for each output a among a_j with f = v/a - floor(v/a):
+      sum_j (floor(a_j/a) + min(frac(a_j/a) / f, 1)) gangs_j + shortfall / (a f) >= ceil(v/a)
+    """
+    cuts = _Cuts()
+    rows = program.layout.rows.get("training")
+    if rows is None:
+        return cuts
+    master = program.master
+    for row in rows.index.ravel():
+        entries = master.matrix[[int(row)]]
+        columns, values = entries.indices.astype(np.int64), entries.data
+        volume = float(master.row_lower[row])
+        whole = master.integer[columns]
+        free = whole & (master.upper[columns] > 0)
+        for output in np.unique(np.round(values[free & (values > 0)], 12)):
+            fraction = volume / output - np.floor(volume / output)
+            if not _LEAST_FRACTION <= fraction <= 1 - 1e-9:
+                continue
+            ratio = values[free] / output
+            base = np.floor(ratio + 1e-9)
+            rounded = base + np.minimum(np.maximum(ratio - base, 0.0) / fraction, 1.0)
+            cuts.add(
+                (columns[free], rounded),
+                (columns[~whole], values[~whole] / (output * fraction)),
+                lower=float(np.ceil(volume / output)),
+            )
+    return cuts
