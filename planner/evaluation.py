@@ -3,7 +3,7 @@
 For fixed orders, phases, openings, leases and gangs, a future's cost falls apart by period: the typical days of one
 period meet only in the billed demand and in limits over the period. So every (future, period) is one linear program,
 and those of one period have the same matrix in all futures: only right-hand sides move, and GLOP goes on from the basis
-of the future before (docs/model.md §4, §5; decision 0060).
+of the future before (docs/model.md §4, §5; decisions 0060, 0070).
 
 Against the model's own dispatch two things differ on purpose: the billed demand of a site is measured in each future
 instead of being declared for all of them, and limits that a future breaks are reported as such, not priced.
