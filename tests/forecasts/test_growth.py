@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasts.growth import GrowthPrior, analogue, damped_years, posterior_rate, saturation
+from forecasts.history import read_history
+from forecasts.level import weekly_panel
+from forecasts.structural import fit_structural
+
+DATA = Path(os.environ.get("TIDEPLAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 
 
 def test_posterior_is_the_precision_weighted_mean() -> None:
@@ -82,3 +90,36 @@ def test_a_launch_follows_the_launches_that_began_like_it() -> None:
 def test_one_launch_is_not_enough() -> None:
     assert analogue(np.zeros(5), np.zeros((1, 40)), 10, GrowthPrior()) is None
     assert analogue(np.zeros(5), np.zeros((3, 6)), 10, GrowthPrior()) is None
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the open histories are not here")
+def test_a_bend_found_in_a_real_recovery_is_worth_following() -> None:
+    """Pedestrian counts recovered from lockdowns and levelled off: half a year on, the curve errs less than the line.
+
+    Windows of 30 to 60 weeks all over seven years; a ceiling must be found seldom, and then be right.
+    """
+    history, _ = read_history(DATA / "akl_ped_a.csv.gz")
+    level = weekly_panel(history.values, history.index).level
+    belief = GrowthPrior()
+    windows = 0
+    off: dict[str, list[float]] = {"bent": [], "straight": []}
+    for length in (30, 45, 60):
+        for begin in range(0, level.shape[1] - length - 26, 23):
+            whole = level[:, begin : begin + length + 26]
+            rows = np.isfinite(whole).all(axis=1) & (whole.min(axis=1) > 0)
+            logs = np.log(whole[rows])
+            windows += len(logs)
+            found = saturation(logs[:, :length], 26)
+            if not found.found.any():
+                continue
+            known, came = logs[found.found, :length], logs[found.found, length:]
+            rate = np.full(len(known), belief.log_rate * min(1.0, 2 - length / 52))
+            fit = fit_structural(known, 26, belief, rate)
+            bent = fit.mean - fit.growth + found.growth[found.found]
+            off["bent"] += np.abs(bent - came)[:, 8:].mean(axis=1).tolist()
+            off["straight"] += np.abs(fit.mean - came)[:, 8:].mean(axis=1).tolist()
+    assert windows > 100
+    assert 3 <= len(off["bent"]) <= 0.1 * windows
+    assert np.mean(off["bent"]) < np.mean(off["straight"])
