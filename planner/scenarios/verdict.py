@@ -31,6 +31,7 @@ _MESSAGES = {
         "(95 % sure: {low} to {high}).",
         "close": "Of {k} scenarios, {best} costs least over {n} futures: {cost} on average; {second} is only {less} "
         "dearer, which noise could explain.",
+        "tie": "Of {k} scenarios, {best} costs least over {n} futures: {cost} on average; {second} costs the same.",
         "exact": "Of {k} scenarios, {best} costs least over the {n} given futures: {cost} on average, {less} less than "
         "{second}.",
         "risk": "It leaves {short} unserved and capacity worth {idle} idle; {careful} has the smallest regret in the "
@@ -52,6 +53,7 @@ _MESSAGES = {
         "比{second}低 {less}（95% 置信区间：{low} 至 {high}）。",
         "close": "在 {k} 个方案中，{best}在 {n} 个未来情景下平均成本最低，为 {cost}；"
         "{second}仅高 {less}，差异可能只是抽样噪声。",
+        "tie": "在 {k} 个方案中，{best}在 {n} 个未来情景下平均成本最低，为 {cost}；{second}成本相同。",
         "exact": "在 {k} 个方案中，{best}在给定的 {n} 个未来情景下平均成本最低，为 {cost}，比{second}低 {less}。",
         "risk": "该方案有 {short} 的需求缺口和价值 {idle} 的闲置算力；最坏情景下后悔值最小的是{careful}（{regret}）。",
         "risk_same": "该方案有 {short} 的需求缺口和价值 {idle} 的闲置算力，在最坏情景下的后悔值也最小（{regret}）。",
@@ -157,7 +159,8 @@ def _sentences(
     if second is None:
         first = said["one"].format(**common)
     else:
-        kind = "exact" if not sampled else "clear" if found["low"] > 0 else "close"
+        same = abs(found["less"]) <= 1e-9 * abs(found["cost"])
+        kind = "tie" if same else "exact" if not sampled else "clear" if found["low"] > 0 else "close"
         first = said[kind].format(
             **common,
             second=name(second),

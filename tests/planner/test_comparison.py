@@ -286,6 +286,11 @@ def test_what_is_not_known_of_the_future_leaves_a_wider_bracket() -> None:
     assert perfect_limits(Limits(seconds=60), 2).seconds == 60
 
 
+def test_scenarios_that_cost_the_same_are_told_as_such(here: Executor) -> None:
+    found = run(newsvendor(), rules({"kind": "quantile", "q": 0.8}, {"kind": "quantile", "q": 0.85}), here)
+    assert found.summary["verdict"]["en"][0].endswith("quantile 1 costs the same.")
+
+
 def test_changed_assumptions_are_a_world_of_their_own(here: Executor) -> None:
     chosen = [
         *rules({"kind": "stochastic"}),
