@@ -82,6 +82,38 @@ class DayReader:
             out[o] = origin_share @ (moved / np.where(leaving > 0, leaving, 1.0)).T
         return out
 
+    def served(self, flow: FloatArray, share: FloatArray) -> FloatArray:
+        """(pairs, R, H) what each region has served at each site; regions of a pooled origin as cheaply as may be."""
+        inst, origins = self.inst, self.origins
+        out = flow[:, None] * share[origins.pair_origin]
+        if not inst.pooled:
+            return np.asarray(out)
+        for o in np.flatnonzero(~self.single):
+            pairs = np.flatnonzero(origins.pair_origin == o)
+            members = np.flatnonzero(origins.member[o])
+            price = inst.transfer[origins.workload[o]][np.ix_(members, origins.pair_site[pairs])]
+            leaves = out[pairs][:, members].sum(axis=0)
+            out[np.ix_(pairs, members)] = cheapest_split(flow[pairs], leaves, price)
+        return np.asarray(out)
+
+
+def cheapest_split(flow: FloatArray, leaves: FloatArray, price: FloatArray) -> FloatArray:
+    """(S, R, H) who is served where, given what each site takes (S, H) and what each region sends (R, H) in each step.
+
+    price: (R, S). Greedy, least excess over a site's cheapest region first: every unit finds a place because the sums
+    agree, and no region pays more than it must for want of trying.
+    """
+    room, rest = flow.copy(), leaves.copy()
+    out = np.zeros((flow.shape[0], leaves.shape[0], flow.shape[1]))
+    excess = price - price.min(axis=0)
+    for at in np.argsort(excess, axis=None, kind="stable"):
+        r, s = np.unravel_index(at, excess.shape)
+        moved = np.minimum(room[s], rest[r])
+        out[s, r] = moved
+        room[s] -= moved
+        rest[r] -= moved
+    return out
+
 
 def day_tables(inst: Instance, program: Program, blocks: list[FloatArray], gangs: FloatArray) -> Days:
     """Tables of all day blocks. gangs: (B, J, S, K, T) whole gangs, listed in `load` where they may not yield."""
@@ -102,7 +134,7 @@ def day_tables(inst: Instance, program: Program, blocks: list[FloatArray], gangs
         demand = origins.total(inst, f, t, d)
         share = reader.shares(block, y, demand)
         flow = y[block.layout.columns["flow"]]
-        served = flow[:, None] * share[origins.pair_origin]
+        served = reader.served(flow, share)
         e, r, h = np.nonzero(served > TINY)
         unit = inst.unit_scale[origins.pair_workload[e]]
         placed.append(_rows(f, t, d, h, origins.pair_workload[e], r, origins.pair_site[e], served[e, r, h] * unit))

@@ -13,6 +13,7 @@ import typer
 
 from api.cli.exits import UsageError, guarded
 from api.cli.options import (
+    ByHub,
     EveryHour,
     Gap,
     History,
@@ -58,14 +59,13 @@ def demo(
     seed: Seed = 1,
     threads: Threads = None,
     every_hour: EveryHour = True,
-    full: Annotated[bool, typer.Option("--full", help="All 31 regions of the national example.")] = False,
+    by_hub: ByHub = False,
     language: Language = None,
     json: Json = False,
 ) -> None:
     """Plan a bundled example and say what to order first.
 
-    It plans for one future, the 80 % quantile of every demand, and takes the regions of the national example together
-    by hub, so that it ends in minutes on two cores; --full keeps all 31 regions.
+    It plans for one future, the 80 % quantile of every demand, so that it ends in minutes on two cores.
     """
     with guarded(as_json=json, language=language):
         from api import console
@@ -77,7 +77,7 @@ def demo(
             raise UsageError([{"where": "--example", "found": example, "allowed": ", ".join(EXAMPLES)}])
         folder = out or Path("out") / "demo" / example
         case = _for_quantile(read_case(example_folder(example) / "case.yaml"), quantile)
-        if example == "national" and not full:
+        if by_hub:
             case = grouped(case, text, quiet=json)
         if history is None:
             history = example_history(example, folder)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from planner.case import Case
+from planner.extract_days import cheapest_split
 from planner.horizon import given_demand
 from planner.planning import plan_demand
 from planner.program.blocks import Program, flatten
@@ -98,6 +99,20 @@ def test_slots_of_prices() -> None:
     share, least = price_slots(np.array([0.5]))
     assert share.sum() == 1
     assert (share * least).sum() == 0.5
+
+
+def test_work_of_pooled_regions_is_split_in_full_and_cheaply() -> None:
+    draw = np.random.default_rng(3)
+    leaves = draw.random((4, 6))
+    price = draw.random((4, 3))
+    shares = draw.dirichlet(np.ones(3), 6).T
+    flow = shares * leaves.sum(axis=0)
+    split = cheapest_split(flow, leaves, price)
+    assert split.min() >= 0
+    assert split.sum(axis=1) == pytest.approx(flow)
+    assert split.sum(axis=0) == pytest.approx(leaves)
+    even = flow[:, None] * (leaves / leaves.sum(axis=0))
+    assert (split * price.T[:, :, None]).sum() < (even * price.T[:, :, None]).sum()
 
 
 @pytest.fixture
