@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Visit = Callable[..., "Page"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LONG = 240_000
+LONG = 480_000
 
 
 def draw_all(tab: Page) -> list[str]:

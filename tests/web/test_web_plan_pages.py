@@ -124,7 +124,7 @@ def test_from_example_to_plan_with_live_progress(visit: Visit, service: httpx.Cl
     tab.get_by_label("Check every hour").uncheck()
     tab.get_by_role("button", name="Plan it").click()
     tab.wait_for_url(re.compile(r"/plans/plan_"))
-    tab.locator(".answer").wait_for(timeout=180_000)
+    tab.locator(".answer").wait_for(timeout=480_000)
     assert tab.locator("h1").inner_text() == "by hand"
     assert "Order" in tab.locator(".answer").inner_text()
 
@@ -148,7 +148,7 @@ def test_a_copy_with_faults_says_every_one_with_its_line(visit: Visit, planned: 
     area.fill(text.replace("power_mw: 2.0", "power_mw: 2.5"))
     tab.get_by_role("button", name="Plan it").click()
     tab.wait_for_url(re.compile(r"/plans/plan_"))
-    tab.locator(".answer").wait_for(timeout=180_000)
+    tab.locator(".answer").wait_for(timeout=480_000)
 
 
 def test_files_of_ones_own(visit: Visit, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_files_of_ones_own(visit: Visit, tmp_path: Path) -> None:
     tab.get_by_label("Check every hour").uncheck()
     tab.get_by_role("button", name="Plan it").click()
     tab.wait_for_url(re.compile(r"/plans/plan_"))
-    tab.locator(".answer").wait_for(timeout=180_000)
+    tab.locator(".answer").wait_for(timeout=480_000)
 
 
 def test_what_cannot_be_done_is_said_with_what_would_help(visit: Visit, ended: Ask, stored: Any) -> None:
