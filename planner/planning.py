@@ -32,7 +32,7 @@ from planner.plan import Plan, demand_hash, summarise
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
-from planner.program.origins import pooling_error, worth_pooling
+from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import tightened
 from planner.refine import HourlyCheck, refined
 from planner.relax import service_slack, smallest_relaxation
@@ -42,6 +42,8 @@ from planner.tables import TABLES
 from planner.verify import Verification, verify
 
 _ROUNDING = 2e-6
+# Regions are pooled where that takes up no more than this part of the gap that is asked for.
+_POOLED_PART = 0.5
 
 ProgressCall = Callable[[Progress], None]
 Amend = Callable[[Program], Program]
@@ -134,7 +136,10 @@ def plan_demand(
     """
     limits = limits or Limits()
 
-    pooled = worth_pooling(make_instance(case, demand), limits.gap)
+    asked, pooling = limits.gap, pooling_share(make_instance(case, demand))
+    pooled = pooling <= _POOLED_PART * asked
+    if pooled:
+        limits = replace(limits, gap=asked - pooling)
 
     def built(steps: int | None = None) -> Program:
         made = tightened(build_program(case, demand, merge_steps=steps, pooled=pooled))
@@ -157,6 +162,8 @@ def plan_demand(
     broken = service_slack(program, solution.blocks)
     if broken:
         raise InfeasibleError(smallest_relaxation(case, demand) or broken)
+    if solution.gap <= asked:
+        solution = replace(solution, status="optimal")
     return finish(case, demand, program, solution), solution
 
 

@@ -82,14 +82,17 @@ def pooling_error(inst: Instance) -> float:
     return float((work[pooled.workload] * np.where(pooled.member, more, 0.0)).sum())
 
 
-def worth_pooling(inst: Instance, gap: float) -> bool:
-    """Whether pooling saves at least a third of the flows for an error well inside the gap that is asked for.
+def pooling_share(inst: Instance) -> float:
+    """Most by which pooling can lower the cost, as a share of what every plan pays at least.
 
-    The measure of cost is what standing modules cost to keep, which every plan pays. With CVaR the error is not bounded
-    by its mean, so that several futures are never pooled.
+    That is upkeep and idle energy of what stands. inf where pooling is not worth its error (less than a third of the
+    flows saved) or has no such measure: with several futures, whose risk may weigh them otherwise than their mean does.
     """
     if len(inst.probability) > 1:
-        return False
+        return np.inf
     whole, pooled = find_origins(inst), find_origins(replace(inst, pooled=True))
-    kept = float(np.einsum("skt,kt,t->", inst.standing, inst.opex, inst.discount))
-    return len(pooled.pair_site) <= len(whole.pair_site) * 2 / 3 and pooling_error(inst) <= gap * kept
+    if len(pooled.pair_site) > len(whole.pair_site) * 2 / 3:
+        return np.inf
+    upkeep = (inst.opex * inst.discount)[None] + inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
+    kept = float((inst.standing * upkeep).sum())
+    return pooling_error(inst) / kept if kept > 0 else np.inf

@@ -161,7 +161,7 @@ def _first_point(
     if total <= START_COLUMNS:
         begun = merged_start(program, master.pool, control)
         if begun is not None:
-            return begun[0], program
+            return begun[0], None  # its cuts are exact already: the decomposition goes on from them
     if coarse is not None:
         for steps in START_STEPS:
             merged = coarse(steps)
