@@ -126,7 +126,11 @@ def test_from_example_to_plan_with_live_progress(visit: Visit, service: httpx.Cl
     tab.wait_for_url(re.compile(r"/plans/plan_"))
     tab.locator(".answer").wait_for(timeout=480_000)
     assert tab.locator("h1").inner_text() == "by hand"
-    assert "Order" in tab.locator(".answer").inner_text()
+    # Which plan is found within 20 % is the solver's affair; the page must say what that plan orders.
+    plan = tab.url.rpartition("/")[2]
+    orders = service.get(f"/v1/plans/{plan}/tables/orders", params={"format": "csv"})
+    ordered = len(orders.raise_for_status().text.splitlines()) > 1
+    assert tab.locator(".answer").inner_text().startswith("Nothing has to be ordered:") != ordered
 
 
 def test_a_copy_with_faults_says_every_one_with_its_line(visit: Visit, planned: Json) -> None:
