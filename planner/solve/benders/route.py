@@ -114,6 +114,7 @@ def _on_merged_steps(merged: Program, search: Search, control: Control, rough: R
         control.phase = "worth of merged steps"
         if relative_gap(search.exact(rough.x)[0], control.bound) > FAITHFUL:
             return False
+        search.early_plan()  # poor, but there whenever the search is stopped: HiGHS has none for a minute
         beside.run()
     finally:
         beside.abandon()
