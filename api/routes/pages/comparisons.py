@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
-from api.problems import ProblemError
 from api.routes.common import After, cursor_problem
 from api.routes.pages.common import (
-    CHART_HEADERS,
     PER_PAGE,
     Reader,
     ReaderDep,
     may_plan,
-    may_steer,
-    not_found,
     page,
     pages,
     phases,
     runs_of,
-    table_names,
 )
+from api.routes.pages.runpage import RunPages, of_case
 from api.schemas import RunState
-from api.security import Caller, Planner, ServicesDep, Viewer
-from api.services import Services
-from api.store.runs import Run, run_of
-from api.web import kept
+from api.security import Planner, ServicesDep, Viewer
+from api.store.runs import run_of
 
 router = APIRouter()
+RUNS = RunPages("comparison", of_case)
 
 
 @router.get("/comparisons")
@@ -88,43 +81,16 @@ def new(
 @router.get("/comparisons/{id}")
 def comparison(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
     """One comparison. Its content is put in at once when it was made before, else loaded by script."""
-    run = services.runs.get(id, "comparison")
-    if run is None:
-        return not_found(reader, "comparisons")
-    content = None
-    if run.state == "finished":
-        content = kept.of_run(services, run, "comparison", reader.language) if wait else None
-        content = content or kept.known(services, run.id, "comparison", reader.language)
-    return page("comparison.html", reader, **_about(services, caller, reader, run), content=content)
+    return RUNS.whole(services, caller, reader, id, wait)
 
 
 @router.get("/comparisons/{id}/content")
 def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
     """The inner part of a finished comparison's page, made when it is asked for the first time."""
-    run = services.runs.get(id, "comparison")
-    if run is None or run.state != "finished":
-        raise ProblemError("not-found", f"There is no finished comparison {id}.")
-    made = kept.of_run(services, run, "comparison", reader.language)
-    return page("comparison_content.html", reader, **_about(services, caller, reader, run), content=made)
+    return RUNS.content(services, caller, reader, id)
 
 
 @router.get("/comparisons/{id}/charts/{name}")
 def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
-    """One chart of a comparison's page as JSON."""
-    path = kept.chart(services, id, "comparison", reader.language, name)
-    if path is None:
-        raise ProblemError("not-found", f"There is no chart {name}.")
-    return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
-
-
-def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
-    case = json.loads(services.artifacts.read(run.inputs["case"]))
-    return {
-        "section": "comparisons",
-        "run": RunState.of(run, "/v1/comparisons"),
-        "currency": case["meta"]["currency"],
-        "tables": table_names(run),
-        "may_plan": may_plan(caller),
-        "may_steer": may_steer(caller, run),
-        "phases": phases(reader.language),
-    }
+    """One chart of a comparison's page as JSON: title, note, figure, table."""
+    return RUNS.chart(services, reader, id, name)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
 from api.problems import ProblemError
 from api.routes.common import After, cursor_problem
 from api.routes.pages.common import (
-    CHART_HEADERS,
     Reader,
     ReaderDep,
     may_plan,
-    may_steer,
     not_found,
     page,
     pages,
@@ -22,8 +19,9 @@ from api.routes.pages.common import (
     runs_of,
 )
 from api.routes.pages.drafts import demands
-from api.schemas import HistorySummary, RunState
-from api.security import Caller, Planner, ServicesDep, Viewer
+from api.routes.pages.runpage import RunPages, chart_file
+from api.schemas import HistorySummary
+from api.security import Planner, ServicesDep, Viewer
 from api.services import Services
 from api.store.documents import StoredHistory
 from api.store.runs import Run
@@ -32,6 +30,20 @@ from api.web import kept
 router = APIRouter()
 _MOST_SHOWN = 20
 _MOST_OFFERED = 100
+
+
+def _history(services: Services, reader: Reader, stored: StoredHistory) -> dict[str, Any]:
+    """A history's report and, if they were made before, its scores."""
+    known = kept.known(services, stored.id, "backtest", reader.language)
+    return {"history": HistorySummary.of(stored), "history_id": stored.id, "scores": known}
+
+
+def _about(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+    stored = services.documents.history(str(run.request.get("asked", {}).get("history_id", "")))
+    return _history(services, reader, stored) if stored else {"history": None, "scores": None, "history_id": ""}
+
+
+RUNS = RunPages("forecast", _about)
 
 
 @router.get("/forecasts")
@@ -77,30 +89,19 @@ def new(
 @router.get("/forecasts/{id}")
 def forecast(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
     """One forecast. Its content is put in at once when it was made before, else loaded by script."""
-    run = services.runs.get(id, "forecast")
-    if run is None:
-        return not_found(reader, "forecasts")
-    content = None
-    if run.state == "finished":
-        content = kept.of_run(services, run, "forecast", reader.language) if wait else None
-        content = content or kept.known(services, run.id, "forecast", reader.language)
-    return page("forecast.html", reader, **_about(services, caller, reader, run), content=content)
+    return RUNS.whole(services, caller, reader, id, wait)
 
 
 @router.get("/forecasts/{id}/content")
 def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
     """The inner part of a finished forecast's page, made when it is asked for the first time."""
-    run = services.runs.get(id, "forecast")
-    if run is None or run.state != "finished":
-        raise ProblemError("not-found", f"There is no finished forecast {id}.")
-    made = kept.of_run(services, run, "forecast", reader.language)
-    return page("forecast_content.html", reader, **_about(services, caller, reader, run), content=made)
+    return RUNS.content(services, caller, reader, id)
 
 
 @router.get("/forecasts/{id}/charts/{name}")
 def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
-    """One chart of a forecast's page as JSON."""
-    return _chart(kept.chart(services, id, "forecast", reader.language, name), name)
+    """One chart of a forecast's page as JSON: title, note, figure, table."""
+    return RUNS.chart(services, reader, id, name)
 
 
 @router.get("/histories/{id}")
@@ -129,28 +130,4 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
 @router.get("/histories/{id}/charts/{name}")
 def scores_chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
     """One chart of a history's scores as JSON."""
-    return _chart(kept.chart(services, id, "backtest", reader.language, name), name)
-
-
-def _chart(path: Any, name: str) -> Response:
-    if path is None:
-        raise ProblemError("not-found", f"There is no chart {name}.")
-    return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
-
-
-def _history(services: Services, reader: Reader, stored: StoredHistory) -> dict[str, Any]:
-    """A history's report and, if they were made before, its scores."""
-    known = kept.known(services, stored.id, "backtest", reader.language)
-    return {"history": HistorySummary.of(stored), "history_id": stored.id, "scores": known}
-
-
-def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
-    stored = services.documents.history(str(run.request.get("asked", {}).get("history_id", "")))
-    return {
-        "section": "forecasts",
-        "run": RunState.of(run, "/v1/forecasts"),
-        "may_plan": may_plan(caller),
-        "may_steer": may_steer(caller, run),
-        "phases": phases(reader.language),
-        **(_history(services, reader, stored) if stored else {"history": None, "scores": None, "history_id": ""}),
-    }
+    return chart_file(kept.chart(services, id, "backtest", reader.language, name), name)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
 
-from api.problems import ProblemError
 from api.routes.common import After, cursor_problem
 from api.routes.pages.common import (
-    CHART_HEADERS,
-    Reader,
     ReaderDep,
     may_plan,
-    may_steer,
-    not_found,
     page,
     pages,
     phases,
     runs_of,
-    table_names,
     words,
 )
+from api.routes.pages.runpage import RunPages, of_case
 from api.schemas import RunState
-from api.security import Caller, ServicesDep, Viewer
-from api.services import Services
-from api.store.runs import Run
-from api.web import kept
+from api.security import ServicesDep, Viewer
 
 router = APIRouter()
+RUNS = RunPages("plan", of_case)
 
 
 @router.get("/")
@@ -72,44 +63,16 @@ def _figures(state: RunState, text: Any) -> dict[str, str]:
 @router.get("/plans/{id}")
 def plan(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
     """One plan. Its content is put in at once when it was made before, else loaded by script."""
-    run = services.runs.get(id, "plan")
-    if run is None:
-        return not_found(reader, "plans")
-    content = None
-    if run.state == "finished":
-        content = kept.of_run(services, run, "plan", reader.language) if wait else None
-        content = content or kept.known(services, run.id, "plan", reader.language)
-    return page("plan.html", reader, **_about(services, caller, reader, run), content=content)
+    return RUNS.whole(services, caller, reader, id, wait)
 
 
 @router.get("/plans/{id}/content")
 def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
     """The inner part of a finished plan's page, made when it is asked for the first time."""
-    run = services.runs.get(id, "plan")
-    if run is None or run.state != "finished":
-        raise ProblemError("not-found", f"There is no finished plan {id}.")
-    made = kept.of_run(services, run, "plan", reader.language)
-    return page("plan_content.html", reader, **_about(services, caller, reader, run), content=made)
+    return RUNS.content(services, caller, reader, id)
 
 
 @router.get("/plans/{id}/charts/{name}")
 def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
     """One chart of a plan's page as JSON: title, note, figure, table."""
-    path = kept.chart(services, id, "plan", reader.language, name)
-    if path is None:
-        raise ProblemError("not-found", f"There is no chart {name}.")
-    return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
-
-
-def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
-    """What both the whole page and its inner part need."""
-    case = json.loads(services.artifacts.read(run.inputs["case"]))
-    return {
-        "section": "plans",
-        "run": RunState.of(run, "/v1/plans"),
-        "currency": case["meta"]["currency"],
-        "tables": table_names(run),
-        "may_plan": may_plan(caller),
-        "may_steer": may_steer(caller, run),
-        "phases": phases(reader.language),
-    }
+    return RUNS.chart(services, reader, id, name)
