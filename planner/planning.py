@@ -43,7 +43,7 @@ from planner.verify import Verification, verify
 
 _ROUNDING = 2e-6
 # Regions are pooled where that takes up no more than this part of the gap that is asked for.
-_POOLED_PART = 0.5
+_POOLED_PART = 0.9
 
 ProgressCall = Callable[[Progress], None]
 Amend = Callable[[Program], Program]
