@@ -33,7 +33,12 @@ class Wording:
     messages: Mapping[str, str]
 
     def __call__(self, key: str, /, **values: object) -> str:
-        """The message of a key with its placeholders filled. Raises KeyError for a key no catalogue has."""
+        """The message of a key with its placeholders filled; that of KEY.one where the first value is one.
+
+        Raises KeyError for a key no catalogue has.
+        """
+        if f"{key}.one" in self.messages and str(next(iter(values.values()), "")) == "1":
+            key = f"{key}.one"
         return self.messages[key].format(**values) if values else self.messages[key]
 
     def either(self, key: str, otherwise: str) -> str:

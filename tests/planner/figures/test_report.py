@@ -10,6 +10,7 @@ import pytest
 
 from planner.plan import Plan
 from planner.report import report_html, write_report
+from planner.wording import wording
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -123,3 +124,9 @@ def test_it_works_offline_in_a_real_browser(
             assert (tmp_path / str(link.get_attribute("href"))).is_file()
         assert said == []
         browser.close()
+
+
+def test_one_module_is_said_in_the_singular() -> None:
+    english = wording("en")
+    assert english("amount_modules", modules="1", cards="32") == "1 module (32 cards)"
+    assert english("amount_modules", modules="11", cards="352") == "11 modules (352 cards)"
