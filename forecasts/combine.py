@@ -29,6 +29,11 @@ SAFE_MEMBER = "naive168"
 UNSEEN_RATIO = 0.78
 """With one week of history nobody can be checked against a week ago; the weekly naive is then trusted as if its error
 were this share of the best checked member's (weekday effects are the rule, and missing them costs most)."""
+KIND_MEMBER = "daykind28"
+KIND_SHARE = 0.4
+"""Of the trust that the weekly naive then has, the part that goes to the median day of each kind: one week's noise."""
+USUAL_ERROR_SHARE = 0.8
+"""How much of the combination's usual error (the median of the conformal law) is put right in the mean."""
 
 ORIGIN_DECAY = 0.65
 """What an origin counts against the next nearer one: who did well last week matters more than who did a month ago."""
@@ -209,8 +214,8 @@ def _stand_in(paths: dict[str, FloatArray]) -> tuple[str, FloatArray]:
 def _weights(errors: FloatArray, counts: FloatArray, names: Sequence[str], power: float) -> FloatArray:
     """(series, members) shares. errors, counts: (members, series) sums of absolute errors and of hours checked.
 
-    A member that could not be checked gets no weight, but for the weekly naive (see UNSEEN_RATIO); where nobody could
-    be checked, all are equal.
+    A member that could not be checked gets no weight, but for the weekly naive (see UNSEEN_RATIO), which shares with
+    the median day of a kind (KIND_SHARE); where nobody could be checked, all are equal.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(counts > 0, errors / counts, np.inf)
@@ -218,10 +223,16 @@ def _weights(errors: FloatArray, counts: FloatArray, names: Sequence[str], power
         ratio = np.maximum(mean / np.where(np.isfinite(best) & (best > 0), best, 1.0), 1e-6)
     perfect = (best == 0) & np.isfinite(best)
     ratio = np.where(perfect, np.where(mean == 0, 1.0, np.inf), ratio)
+    trusted = np.zeros(len(best), dtype=bool)
     if SAFE_MEMBER in names:
         at = list(names).index(SAFE_MEMBER)
-        ratio[at] = np.where((counts[at] == 0) & ~perfect, UNSEEN_RATIO, ratio[at])
+        trusted = (counts[at] == 0) & ~perfect & np.isfinite(best)
+        ratio[at] = np.where(trusted, UNSEEN_RATIO, ratio[at])
     share = np.where(np.isfinite(ratio), ratio**-power, 0.0)
+    if trusted.any() and KIND_MEMBER in names:
+        kind = list(names).index(KIND_MEMBER)
+        moved = np.where(trusted & (counts[kind] == 0), KIND_SHARE * share[at], 0.0)
+        share[at], share[kind] = share[at] - moved, share[kind] + moved
     share = np.where(np.isfinite(best), share, 1.0)
     return np.asarray((share / share.sum(axis=0)).T)
 
@@ -394,13 +405,16 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
         for name, bad in part.failed.items():
             for row in rows[bad]:
                 fallbacks[row] += f"{', ' if fallbacks[row] else ''}{name} failed: {part.stand_in}"
-    quantiles, _, unknown = conformal(residuals, fitted, mean, config.levels, _roughness(history.values))
+    bands = conformal(residuals, fitted, mean, config.levels, _roughness(history.values))
+    mean = mean + USUAL_ERROR_SHARE * (bands.middle - mean)
     strength = tide_strength(history.values[:, -LONGEST_FIT:], history.index[-LONGEST_FIT:])
     notes = list(specials.days.notes()) if specials is not None else []
     if config.boost and not boost_available():
         notes.append("the boosted model was asked for, but the extra `boost` is not installed: forecast without it")
-    if unknown.any():
-        notes.append(f"{int(unknown.sum())} series are too short to check a forecast: their spread is assumed (30 %)")
+    if bands.unknown.any():
+        notes.append(
+            f"{int(bands.unknown.sum())} series are too short to check a forecast: their spread is assumed (30 %)"
+        )
     if (shift > 0).any():
         notes.append(f"{int((shift > 0).sum())} series ended a week or more before the others: continued as if current")
     flat = int((~strength.tidal).sum())
@@ -414,7 +428,7 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
         history.index[-1] + pd.Timedelta(hours=1),
         mean,
         config.levels,
-        quantiles,
+        bands.quantiles,
         tuple(names),
         weights,
         tuple(fallbacks),

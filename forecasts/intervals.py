@@ -46,6 +46,21 @@ class Spread:
         return np.asarray(np.sqrt(self.base + self.growth * days))
 
 
+@dataclass(frozen=True)
+class Bands:
+    """What past errors say of a forecast.
+
+    quantiles: (series, levels, hours), ascending and at least 0. middle: (series, hours) the median, whether it is one
+    of the levels or not. spread: how errors grow with lead time. unknown: (series,) flags of series whose spread is
+    assumed because nothing could be checked.
+    """
+
+    quantiles: FloatArray
+    middle: FloatArray
+    spread: Spread
+    unknown: BoolArray
+
+
 def sorted_quantiles(samples: FloatArray, levels: FloatArray) -> tuple[FloatArray, IntArray]:
     """Quantiles over the last axis, NaN left out, and how many values each rests on.
 
@@ -111,7 +126,7 @@ def conformal(
     mean: FloatArray,
     levels: tuple[float, ...],
     roughness: FloatArray,
-) -> tuple[FloatArray, Spread, BoolArray]:
+) -> Bands:
     """Quantiles of hourly demand around a forecast.
 
     residuals: (series, origins, hours) measured minus forecast from rolling origins, NaN where not measured; every
@@ -119,13 +134,12 @@ def conformal(
     mean: (series, hours) the forecast itself. levels: probabilities, ascending.
     roughness: (series,) usual absolute change from one season to the next over the whole history.
 
-    Returns (series, levels, hours), ascending and at least 0; the growth with lead time; and (series,) flags of series
-    whose spread is assumed because nothing could be checked. Half signed residuals, half residuals relative to the
-    forecast (facts: coverage .82/.945, against .80/.92 of the signed ones alone); of each, the series' own quantiles by
-    hour of day +-1 h are mixed with those of all series (see `_mixed_quantiles`).
+    Half signed residuals, half residuals relative to the forecast (facts: coverage .82/.945, against .80/.92 of the
+    signed ones alone); of each, the series' own quantiles by hour of day +-1 h are mixed with those of all series (see
+    `_mixed_quantiles`).
     """
     hours, ahead = residuals.shape[2], mean.shape[1]
-    probability = np.array(levels)
+    probability = np.array([*levels, 0.5])
     counted = np.isfinite(residuals).sum(axis=(1, 2))
     off = np.where(np.isfinite(residuals), np.abs(residuals), 0.0)
     size = off.sum(axis=(1, 2)) / np.maximum(counted, 1)
@@ -146,8 +160,8 @@ def conformal(
     if unknown.any():
         assumed = UNKNOWN_SPREAD * norm.ppf(probability)[None, :, None] * level[:, None, None] * grow
         offset = np.where(unknown[:, None, None], assumed, offset)
-    out = np.sort(np.maximum(mean[:, None, :] + offset, 0.0), axis=1)
-    return out, spread, unknown
+    out = np.maximum(mean[:, None, :] + offset, 0.0)
+    return Bands(np.sort(out[:, :-1], axis=1), out[:, -1], spread, unknown)
 
 
 def _mixed_quantiles(residuals: FloatArray, roughness: FloatArray, levels: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from forecasts.models.base import Member
 from forecasts.models.profile import LevelProfile
 from forecasts.models.regression import Harmonic, SeasonalAr
-from forecasts.models.seasonal import Flat, SeasonalMean, SeasonalMedian
+from forecasts.models.seasonal import Flat, KindMedian, SeasonalMean, SeasonalMedian
 
 
 def default_members() -> tuple[Callable[[], Member], ...]:
@@ -24,6 +24,7 @@ def default_members() -> tuple[Callable[[], Member], ...]:
         lambda: SeasonalMean(168),
         lambda: SeasonalMedian(24, 7),
         lambda: SeasonalMedian(168, 3),
+        lambda: KindMedian(28),
         lambda: LevelProfile(24),
         lambda: LevelProfile(168, damping=0.97),
         lambda: LevelProfile(168, half_life=6, damping=0.7, label="profile168fast"),

@@ -1,4 +1,4 @@
-"""Members without parameters: the last season again, mean or median of the last seasons, the last level."""
+"""Members without parameters: the last season again, mean or median of the last seasons or days, the last level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from forecasts.models.base import require
+from forecasts.models.base import DAY, WEEK, require
 from forecasts.outlook import FloatArray
 
 
@@ -71,6 +71,47 @@ class SeasonalMedian:
 
     def predict(self, hours: int) -> FloatArray:
         return repeat(self._season, hours)
+
+
+@dataclass
+class KindMedian:
+    """The median day of each kind, working day or weekend (Saturday, Sunday), over the last `days` days.
+
+    An hour of a Tuesday is foreseen from some twenty working days instead of three Tuesdays: where days of a kind are
+    alike, that is less noise. Kinds go by each hour's own date, so that a history may start at any hour.
+    """
+
+    days: int = 28
+    _middle: FloatArray = field(default_factory=lambda: np.zeros((2, 0, DAY)), repr=False)
+    _end: pd.Timestamp = field(default_factory=lambda: pd.Timestamp(0), repr=False)
+
+    @property
+    def name(self) -> str:
+        return f"daykind{self.days}"
+
+    @property
+    def needs_hours(self) -> int:
+        return WEEK
+
+    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        require(values, self.needs_hours, self.name)
+        days = min(self.days, values.shape[1] // DAY)
+        cube = values[:, -days * DAY :].reshape(values.shape[0], days, DAY)
+        kind = np.asarray(index[-days * DAY :].dayofweek >= 5, dtype=np.int64).reshape(days, DAY)
+        self._middle = np.empty((2, values.shape[0], DAY))
+        # Hours before and after midnight see other days: at most two patterns of kinds.
+        patterns, of = np.unique(kind, axis=1, return_inverse=True)
+        for p, pattern in enumerate(patterns.T):
+            hours = np.flatnonzero(of.reshape(-1) == p)
+            for k in (0, 1):
+                self._middle[k][:, hours] = np.median(cube[:, pattern == k][:, :, hours], axis=1)
+        self._end = index[-1]
+        return self
+
+    def predict(self, hours: int) -> FloatArray:
+        ahead = pd.date_range(self._end, periods=hours + 1, freq="h")[1:]
+        kind = np.asarray(ahead.dayofweek >= 5, dtype=np.int64)
+        return np.asarray(self._middle[kind, :, np.arange(hours) % DAY].T)
 
 
 @dataclass

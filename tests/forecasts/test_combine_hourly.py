@@ -107,12 +107,32 @@ def test_a_stale_series_goes_on_and_says_so() -> None:
     assert any("continued as if current" in note for note in forecast.notes)
 
 
-def test_one_series_is_forecast_the_same_in_company() -> None:
-    """The mean of a series is its own; only interval widths borrow from the others."""
+def test_one_series_is_weighed_the_same_in_company() -> None:
+    """Weights are a series' own; the usual error and interval widths borrow from the others."""
     values = np.stack([weekly(10, 8, seed) for seed in range(3)])
     together = forecast_hourly(panel(values), 72)
     alone = forecast_hourly(panel(values[1]), 72)
-    np.testing.assert_allclose(together.mean[1], alone.mean[0], rtol=1e-9)
+    np.testing.assert_allclose(together.weights[1], alone.weights[0], rtol=1e-9)
+    np.testing.assert_allclose(together.mean[1], alone.mean[0], rtol=0.005)
+
+
+def test_a_usual_error_is_put_right() -> None:
+    """The weekly naive alone is a week's growth too low at every origin, and would be again."""
+    rng = np.random.default_rng(8)
+    values = np.stack([weekly(9, 3, seed) for seed in range(30)]) + 10 * (np.arange(9 * 168) // 168)
+    config = HourlyConfig(members=("naive168",))
+    forecast = forecast_hourly(panel(values[:, :-168]), 168, config)
+    off = values[:, -168:] - forecast.mean
+    assert 1 < off.mean() < 5
+    steady = np.stack([weekly(9)] * 30) + rng.normal(0, 3, (30, 9 * 168))
+    assert abs((steady[:, -168:] - forecast_hourly(panel(steady[:, :-168]), 168, config).mean).mean()) < 0.3
+
+
+def test_with_one_week_the_weekly_naive_and_the_day_kinds_are_trusted_unseen() -> None:
+    forecast = forecast_hourly(panel(np.stack([weekly(1, 5), weekly(1, 9, 1)])), 168)
+    naive, kind = (forecast.weights[:, forecast.members.index(name)] for name in ("naive168", "daykind28"))
+    assert (naive + kind > 0.3).all()
+    np.testing.assert_allclose(kind / (naive + kind), 0.4)
 
 
 def test_scaling_demand_scales_the_forecast() -> None:

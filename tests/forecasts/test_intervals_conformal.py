@@ -16,7 +16,7 @@ LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 def bands(residuals: FloatArray, level: float = 100.0, hours: int = 168) -> FloatArray:
     n = residuals.shape[0]
     fitted = np.full(residuals.shape, level)
-    return conformal(residuals, fitted, np.full((n, hours), level), LEVELS, np.full(n, 10.0))[0]
+    return conformal(residuals, fitted, np.full((n, hours), level), LEVELS, np.full(n, 10.0)).quantiles
 
 
 def test_quantiles_sit_at_the_conformal_rank() -> None:
@@ -78,11 +78,22 @@ def test_errors_that_grow_with_lead_widen_with_lead() -> None:
 def test_a_series_never_checked_gets_an_assumed_spread_and_is_flagged() -> None:
     residuals = np.full((2, 3, 48), np.nan)
     residuals[0] = 1.0
-    quantiles, _, unknown = conformal(
-        residuals, np.full((2, 3, 48), 100.0), np.full((2, 48), 100.0), LEVELS, np.ones(2)
-    )
-    assert unknown.tolist() == [False, True]
-    assert quantiles[1, 3, 0] - 100 == pytest.approx(0.3 * 1.2816 * 100, rel=0.02)
+    law = conformal(residuals, np.full((2, 3, 48), 100.0), np.full((2, 48), 100.0), LEVELS, np.ones(2))
+    assert law.unknown.tolist() == [False, True]
+    np.testing.assert_allclose(law.middle[1], 100)
+    assert law.quantiles[1, 3, 0] - 100 == pytest.approx(0.3 * 1.2816 * 100, rel=0.02)
+
+
+def test_the_middle_is_the_median_whichever_levels_are_asked_for() -> None:
+    rng = np.random.default_rng(6)
+    residuals = rng.normal(3, 1, (20, 4, 48))
+    mean = np.full((20, 48), 100.0)
+    with_median = conformal(residuals, np.full_like(residuals, 100), mean, (0.1, 0.5, 0.9), np.ones(20))
+    without = conformal(residuals, np.full_like(residuals, 100), mean, (0.1, 0.9), np.ones(20))
+    np.testing.assert_array_equal(with_median.quantiles[:, 1], with_median.middle)
+    np.testing.assert_array_equal(without.middle, with_median.middle)
+    np.testing.assert_array_equal(without.quantiles, with_median.quantiles[:, [0, 2]])
+    assert without.middle.mean() == pytest.approx(103, abs=0.6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -93,7 +104,9 @@ def test_quantiles_ascend_and_stay_above_zero(seed: int, series: int, origins: i
         rng.uniform(size=(series, origins, hours)) < 0.3, np.nan, rng.standard_cauchy((series, origins, hours))
     )
     mean = rng.exponential(2, (series, 70))
-    quantiles, _, _ = conformal(residuals, np.ones_like(residuals), mean, LEVELS, rng.exponential(1, series))
+    law = conformal(residuals, np.ones_like(residuals), mean, LEVELS, rng.exponential(1, series))
+    quantiles = law.quantiles
+    assert (law.middle >= 0).all()
     assert quantiles.shape == (series, 5, 70)
     assert (np.diff(quantiles, axis=1) >= 0).all()
     assert (quantiles >= 0).all()

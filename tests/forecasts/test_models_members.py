@@ -12,7 +12,7 @@ from forecasts.models.base import Member
 from forecasts.models.members import default_members
 from forecasts.models.profile import LevelProfile
 from forecasts.models.regression import Harmonic, SeasonalAr
-from forecasts.models.seasonal import Flat, SeasonalMean, SeasonalMedian
+from forecasts.models.seasonal import Flat, KindMedian, SeasonalMean, SeasonalMedian
 from forecasts.outlook import FloatArray
 
 HOURS = np.arange(20 * 168)
@@ -62,6 +62,16 @@ def test_an_outage_leaves_medians_alone() -> None:
     past[-40:-30] = 0
     path = SeasonalMedian(168, 3).fit(past[None], INDEX[: len(past)]).predict(168)[0]
     np.testing.assert_allclose(path, WEEK[-168:], rtol=1e-9)
+
+
+def test_day_kinds_know_the_weekend_from_any_starting_hour() -> None:
+    weekend = np.asarray(INDEX.dayofweek >= 5)
+    series = np.where(weekend, 0.4, 1.0) * DAY + np.where(weekend & (HOURS % 24 > 18), 3, 0)
+    for start in (0, 5, 77):
+        for weeks in (1, 6):
+            at = slice(start, start + weeks * 168)
+            path = KindMedian().fit(series[None, at], INDEX[at]).predict(200)[0]
+            np.testing.assert_allclose(path, series[at.stop : at.stop + 200], rtol=1e-9)
 
 
 def test_an_autoregression_learns_its_coefficient() -> None:
