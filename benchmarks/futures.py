@@ -5,7 +5,8 @@
 Part one reduces the same sample paths to five futures in three ways and prints what each distorts: mean and standard
 deviation of every series' weekly peak, the 95th percentile of the total's peak (its mean over each quarter), the mean
 correlation between series and the root mean square error of all correlations. Part two (needs the open histories)
-asks for 50 to 95 % of the peak of the sum at rolling origins of several panels, joint and with series drawn apart.
+asks for 50 to 95 % of the peak of the sum at rolling origins of several panels, with years, months and weeks of history,
+joint and with series drawn apart (ten CPU minutes; --quick takes a third of the origins).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,34 +126,56 @@ def reductions(name: str, history: History, weeks: int, repeats: int) -> list[di
     return rows
 
 
-ASKED = (0.5, 0.8, 0.9, 0.95)
+ASKED = (0.025, 0.1, 0.5, 0.8, 0.9, 0.95, 0.975)
 
 
-def peak_of_the_sum(
-    name: str, history: History, origins: int, ahead: int = 26, apart_weeks: int = 13, draws: int = 300
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Trial:
+    """A panel, and the origins from which its sum is foretold.
+
+    ahead, apart: weeks ahead, and weeks between origins; the last origin lies `ahead` weeks before the panel's end.
+    window: weeks of history that are shown (None: all).
+    """
+
+    name: str
+    history: History
+    origins: int
+    ahead: int
+    apart: int
+    window: int | None = None
+
+
+def peak_of_the_sum(trial: Trial, draws: int = 300) -> list[dict[str, Any]]:
     """Share of weeks whose summed P99 lay below each quantile asked for: joint, with series drawn apart, and single.
 
-    One row a way of drawing: `joint`, `apart`, and `single`, the series' own peaks (means over series).
+    One row a way of drawing: `joint`, `apart`, and `single`, the series' own peaks (means over series). inside80 and
+    inside95 are two-sided; pinball is the mean over the quantiles of the logarithm.
     """
+    name, history, ahead = trial.name, trial.history, trial.ahead
     hit: dict[str, list[FloatArray]] = {"joint": [], "apart": [], "single": []}
-    weeks_judged = 0
-    for j in range(origins):
-        end = len(history.index) - 168 * (ahead + apart_weeks * j)
-        if end < 3 * 168:
+    lost: dict[str, list[float]] = {"joint": [], "apart": [], "single": []}
+    origins = weeks_judged = 0
+    began = time.process_time()
+    for j in range(trial.origins):
+        end = len(history.index) - 168 * (ahead + trial.apart * j)
+        begin = 0 if trial.window is None else end - 168 * trial.window
+        if end - begin < 6 * 24 or begin < 0:
             break
-        past = history.values[:, :end]
+        past = history.values[:, begin:end]
         live = np.isfinite(past[:, -4 * 168 :]).mean(axis=1) > 0.9
         live &= np.isfinite(past[:, -60 * 168 :]).mean(axis=1) > 0.5
+        live &= np.nanmax(np.where(np.isfinite(past), past, 0.0), axis=1) > 0
         if live.sum() < 2:
-            break
+            continue
         keys = tuple(k for k, ok in zip(history.series, live, strict=True) if ok)
-        known = History(keys, history.index[:end], past[live], history.burst[live])
+        known = History(keys, history.index[begin:end], past[live], history.burst[live])
         config = ForecastConfig(futures=1, evaluation=draws, short_range=False, country=None)
         outlook, _ = make_outlook(known, weeks=ahead, config=config)
-        begin = end + int((pd.Timestamp(outlook.start) - known.index[-1]) / pd.Timedelta(hours=1)) - 1
-        future = history.values[live][:, begin : begin + ahead * 168]
+        first = end + int((pd.Timestamp(outlook.start) - known.index[-1]) / pd.Timedelta(hours=1)) - 1
+        future = history.values[live][:, first : first + ahead * 168]
         weeks = future.shape[1] // 168
+        if weeks == 0:
+            continue
         cube = future[:, : weeks * 168].reshape(len(keys), weeks, 168)
         whole = np.isfinite(cube).mean(axis=2) > 0.98
         every = whole.all(axis=0)
@@ -163,17 +186,30 @@ def peak_of_the_sum(
         joint = outlook.evaluation
         apart = replace(joint, level=joint.level[mixed], peak=joint.peak[mixed])
         weeks_judged += int(every.sum())
-        for way, part in (("joint", joint), ("apart", apart)):
-            asked = np.quantile(coincident_peak(outlook, part), ASKED, axis=0)[:, :weeks]
-            hit[way].append(np.where(every, came <= asked, np.nan))
-        asked = np.quantile(joint.peak, ASKED, axis=0)[:, :, :weeks]
-        hit["single"].append(np.where(whole, own <= asked, np.nan).reshape(len(ASKED), -1))
+        origins += 1
+        asked = {
+            "joint": np.quantile(coincident_peak(outlook, joint), ASKED, axis=0)[:, :weeks],
+            "apart": np.quantile(coincident_peak(outlook, apart), ASKED, axis=0)[:, :weeks],
+            "single": np.quantile(joint.peak, ASKED, axis=0)[:, :, :weeks].reshape(len(ASKED), -1),
+        }
+        for way, truth in (("joint", came), ("apart", came), ("single", own.ravel())):
+            there = np.isfinite(truth) & (truth > 0) & (asked[way] > 0).all(axis=0)
+            hit[way].append((truth <= asked[way])[:, there])
+            off = np.log(truth[there]) - np.log(asked[way][:, there])
+            share = np.array(ASKED)[:, None]
+            if there.any():
+                lost[way].append(float(np.maximum(share * off, (share - 1) * off).mean()))
     rows = []
     for way, parts in hit.items():
-        if parts:
-            share = np.nanmean(np.concatenate(parts, axis=1), axis=1)
-            shares = {f"asked_{100 * q:g}": float(s) for q, s in zip(ASKED, share, strict=True)}
-            rows.append({"set": name, "drawn": way, "series": len(history.series), "weeks": weeks_judged, **shares})
+        found = np.concatenate(parts, axis=1) if parts else np.zeros((len(ASKED), 0))
+        if found.shape[1]:
+            share = found.mean(axis=1)
+            row = {"set": name, "drawn": way, "series": len(history.series), "origins": origins, "weeks": weeks_judged}
+            row |= {
+                f"asked_{100 * q:g}": float(s) for q, s in zip(ASKED, share, strict=True) if q in (0.5, 0.8, 0.9, 0.95)
+            }
+            row |= {"inside80": float(share[4] - share[1]), "inside95": float(share[6] - share[0])}
+            rows.append(row | {"pinball": float(np.mean(lost[way])), "cpu_s": time.process_time() - began})
     return rows
 
 
@@ -190,16 +226,64 @@ def mixed_panel(data: Path) -> History:
     return History(tuple(SeriesKey("x", f"s{i}") for i in range(len(values))), index, values, np.ones(len(values)))
 
 
-def sums(data: Path, quick: bool) -> list[dict[str, Any]]:
-    """Part two: the panels of the open histories that are there."""
+def alike(data: Path, hours: int, first: int, size: int = 25) -> History:
+    """M4 hourly series of one length, side by side in the order of their numbers, in units of their own mean."""
+    history, _ = read_history(data / "m4_hourly.csv.gz")
     rows = []
-    if (data / "akl_ped_a.csv.gz").exists():
-        history, _ = read_history(data / "akl_ped_a.csv.gz")
-        rows += peak_of_the_sum("akl_ped_a", history, 3 if quick else 12)
-        rows += peak_of_the_sum("bike, vic, monash", mixed_panel(data), 3, ahead=13, apart_weeks=7)
-        for name in ("nab_tweets", "ms_purchase_counts"):
-            rows += peak_of_the_sum(name, read_history(data / f"{name}.csv.gz")[0], 3, ahead=2, apart_weeks=1)
-    return rows
+    for i in np.argsort([int(key.workload.lstrip("H")) for key in history.series]):
+        measured = history.values[i][np.isfinite(history.values[i])]
+        if len(measured) == hours:
+            rows.append(measured[-(hours // 168 * 168) :])
+    values = np.stack(rows[first : first + size])
+    values = values / values.mean(axis=1, keepdims=True)
+    index = pd.date_range("2024-01-01", periods=values.shape[1], freq="h")
+    return History(tuple(SeriesKey("x", f"s{i}") for i in range(len(values))), index, values, np.ones(len(values)))
+
+
+def parts_only(history: History) -> History:
+    """Without the series that are totals of others."""
+    rows = [i for i, key in enumerate(history.series) if "total" not in f"{key.region} {key.workload}".lower()]
+    keys = tuple(history.series[i] for i in rows)
+    return History(keys, history.index, history.values[rows], history.burst[rows])
+
+
+def trials(data: Path, quick: bool) -> list[Trial]:
+    """The panels of the open histories that are there: years, months and weeks of history."""
+    read = {path.name.removesuffix(".csv.gz"): path for path in sorted(data.glob("*.csv.gz"))}
+    out = []
+    fewer = 3 if quick else 1
+    if "akl_ped_a" in read:
+        akl, _ = read_history(read["akl_ped_a"])
+        mixed = mixed_panel(data)
+        out += [
+            Trial("akl_ped_a, all", akl, 18 // fewer, 26, 13),
+            Trial("akl_ped_a, 104 weeks", akl, 20 // fewer, 26, 13, 104),
+            Trial("akl_ped_a, 60 weeks", akl, 20 // fewer, 26, 13, 60),
+            Trial("akl_ped_a, 30 weeks", akl, 22 // fewer, 13, 13, 30),
+            Trial("akl_ped_a, 16 weeks", akl, 18 // fewer, 13, 17, 16),
+            Trial("akl_ped_a, 6 weeks", akl, 34 // fewer, 4, 9, 6),
+            Trial("bike, vic, monash, all", mixed, 12 // fewer, 13, 5),
+            Trial("bike, vic, monash, 30 weeks", mixed, 9 // fewer, 13, 8, 30),
+            Trial("bike, vic, monash, 16 weeks", mixed, 9 // fewer, 13, 8, 16),
+            Trial("bike, vic, monash, 6 weeks", mixed, 10 // fewer, 4, 9, 6),
+        ]
+    for name, origins, ahead in (
+        *(("nab_tweets", 5, 2), ("ms_purchase_counts", 4, 2), ("alibaba_dlrm_2025", 2, 1)),
+        ("servegen_llm_mid_small", 1, 1),
+    ):
+        if name in read:
+            out.append(Trial(name, parts_only(read_history(read[name])[0]), origins, ahead, 1))
+    if "m4_hourly" in read:
+        for hours, most in ((748, 150), (1008, 225)):
+            for first in range(0, most, 75 if quick else 25):
+                panel = alike(data, hours, first)
+                out.append(Trial(f"m4 {hours} h, {first}-", panel, 3 if hours > 900 else 1, 2 if hours > 900 else 1, 1))
+    return out
+
+
+def sums(data: Path, quick: bool) -> list[dict[str, Any]]:
+    """Part two: every trial's rows."""
+    return [row for trial in trials(data, quick) for row in peak_of_the_sum(trial)]
 
 
 def main() -> None:

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from forecasts.calendar import CalendarError, country_of_zone, own_calendar, special_days
 from forecasts.combine import HourlyConfig, forecast_hourly
 from forecasts.events import Event, apply_events, check_events
-from forecasts.futures import MIN_RESIDUAL_WEEKS, Paths, draw_paths, reduce_paths
+from forecasts.futures import (
+    FEWEST_ERRORS,
+    MIN_RESIDUAL_WEEKS,
+    Paths,
+    daily_movement,
+    draw_paths,
+    reduce_paths,
+    unproven,
+)
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, analogue
 from forecasts.history import History
 from forecasts.holidayweeks import WeekFactors, no_holidays, week_factors
@@ -23,7 +31,7 @@ from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Out
 from forecasts.reconcile import hierarchy, reconcile
 from forecasts.tide import hour_of_week, hour_of_week_tide, season_of_month
 
-METHOD_VERSION = 3
+METHOD_VERSION = 4
 
 # Share of the short-range combination in the weekly level of weeks 1, 2 (docs/decisions/0031: it helps no further).
 SHORT_RANGE_SHARE = (0.5, 0.25)
@@ -110,6 +118,8 @@ def make_outlook(
     )
     ahead = replace(ahead, mean=ahead.mean + special.ahead(panel.weeks))
     notes = [*history.notes, *calendar_notes, *special.notes]
+    daily = daily_movement(history.values)
+    ahead = unproven(ahead, daily)
     notes += [*_growth_notes(panel, logs, config), *_error_notes(ahead)]
     ahead, analogue_notes = _with_analogues(ahead, logs, history, config.growth)
     notes += analogue_notes
@@ -132,8 +142,8 @@ def make_outlook(
     # Separate streams: what a plan is judged by must not be what it was made from.
     planning, judging = (np.random.default_rng([config.seed, stream]) for stream in (1, 2))
     draws = int(np.clip(3e7 / (2 * series * weeks), min(100, config.draws), config.draws))
-    sampled = course(draw_paths(ahead, max(draws, config.futures), config.growth, planning), planning)
-    evaluation = course(draw_paths(ahead, config.evaluation, config.growth, judging), judging)
+    sampled = course(draw_paths(ahead, max(draws, config.futures), config.growth, planning, daily), planning)
+    evaluation = course(draw_paths(ahead, config.evaluation, config.growth, judging, daily), judging)
     central = course(ahead.mean[None], None)
     middle = pd.DatetimeIndex([panel.start + pd.Timedelta(days=7 * w + 3) for w in range(weeks)])
     season = season_of_month(np.asarray(middle.month, dtype=np.int64), config.seasons)
@@ -351,10 +361,12 @@ def _error_notes(ahead: LevelForecast) -> list[str]:
     failed = sum(HELD in name for name in ahead.method[: len(ahead.method) // 2])
     if failed:
         notes.append(f"{failed} series hold their last four weeks, because the structural model could not be fitted.")
-    if ahead.pooled.min() < 8:
+    if ahead.pooled.min() < FEWEST_ERRORS:
         notes.append("The history is too short to measure forecast errors at every range: spreads rest on assumptions.")
     if np.isfinite(ahead.structural.innovation).any(axis=0).sum() < MIN_RESIDUAL_WEEKS:
-        notes.append("Too few weeks to see how series move together: their correlations are assumed.")
+        notes.append(
+            "Too few weeks to see how series move together: their correlations rest on their days and on assumptions."
+        )
     return notes
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from scipy.special import ndtri
 
 from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior
-from forecasts.level import LevelForecast, limited
+from forecasts.level import BUCKETS, LevelForecast, limited
 from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.structural import StructuralFit
 
@@ -17,10 +17,19 @@ from forecasts.structural import StructuralFit
 BLOCK_WEEKS = 6
 # Draws from which a spread can be told.
 MIN_DRAWS = 100
-# Fewer residual weeks than this say nothing about how series move together; then these correlations are assumed.
+# Fewer residual weeks than this say nothing about how series move together; then their days must, and assumptions.
 MIN_RESIDUAL_WEEKS = 12
 ASSUMED_REGION_CORRELATION = 0.3
 ASSUMED_PEAK_CORRELATION = 0.8
+# How far the days are believed against the assumption, and how many of them are looked at (docs/decisions/0083).
+DAILY_SHARE = 0.8
+DAILY_WEEKS = 8
+FEWEST_DAYS = 6
+# Where no error was measured yet: the model's spread is this much too small, and days moving by so much say how calm
+# a series is (chosen leaving out one family of panels at a time, docs/decisions/0083).
+UNPROVEN_SPREAD = 1.25
+UNPROVEN_DAILY = 0.5
+FEWEST_ERRORS = 8
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,71 @@ class Paths:
         return Futures(np.full(draws, 1.0 / draws), self.level, self.peak)
 
 
-def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, bool]:
+@dataclass(frozen=True)
+class DailyMovement:
+    """How days moved around their weekday's mean, in logs.
+
+    score: (series, days), deviations over their standard deviation, far ones cut at 4; 0 where a day was not measured
+    or a series never moves. size: (series,), the standard deviation.
+    """
+
+    score: FloatArray
+    size: FloatArray
+
+
+def daily_movement(values: FloatArray) -> DailyMovement | None:
+    """What the last eight weeks' days say about series of which too few weeks are known; None below six days.
+
+    values: (series, hours), NaN where not measured. Days are counted back from the end; one with less than half its
+    hours is left out. Below two weeks a day is held against the mean of all days.
+    """
+    days = min(values.shape[1] // 24, 7 * DAILY_WEEKS)
+    if days < FEWEST_DAYS:
+        return None
+    cube = values[:, values.shape[1] - 24 * days :].reshape(len(values), days, 24)
+    count = np.isfinite(cube).sum(axis=2)
+    mean = np.where(count >= 12, np.nan_to_num(cube).sum(axis=2) / np.maximum(count, 1), np.nan)
+    seen = np.isfinite(mean)
+    usual = np.where(seen, mean, 0.0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    logs = np.log(np.maximum(np.where(seen, mean, 1.0), np.maximum(1e-3 * usual, 1e-300)))
+    loose = np.zeros_like(logs)
+    freedom = np.zeros(len(values))
+    weekday = np.arange(days) % 7 if days >= 14 else np.zeros(days, dtype=np.int64)
+    for day in np.unique(weekday):
+        part, there = logs[:, weekday == day], seen[:, weekday == day]
+        n = there.sum(axis=1, keepdims=True)
+        middle = np.where(there, part, 0.0).sum(axis=1, keepdims=True) / np.maximum(n, 1)
+        loose[:, weekday == day] = np.where(there, part - middle, 0.0)
+        freedom += np.maximum(n[:, 0] - 1, 0)
+    size = np.sqrt((loose**2).sum(axis=1) / np.maximum(freedom, 1))
+    moves = size > 1e-9
+    score = np.where(moves[:, None], loose / np.where(moves, size, 1.0)[:, None], 0.0)
+    return DailyMovement(np.clip(score, -4.0, 4.0), size)
+
+
+def unproven(ahead: LevelForecast, daily: DailyMovement | None) -> LevelForecast:
+    """The forecast with wider spreads at the ranges of weeks ahead at which no error could be measured.
+
+    The model's own spread is too small there, most where demand jumps from day to day.
+    """
+    size = np.zeros(len(ahead.spread)) if daily is None else np.tile(daily.size, 2)
+    wide = np.hypot(UNPROVEN_SPREAD * ahead.spread, UNPROVEN_DAILY * size[:, None])
+    spread = ahead.spread.copy()
+    for b, (begin, end) in enumerate(BUCKETS):
+        if ahead.pooled[b] < FEWEST_ERRORS:
+            part = slice(begin, end if b < len(BUCKETS) - 1 else None)
+            spread[:, part] = wide[:, part]
+    return replace(ahead, spread=spread)
+
+
+def residual_weeks(
+    innovation: FloatArray, rng: np.random.Generator, daily: DailyMovement | None = None
+) -> tuple[FloatArray, bool]:
     """(rows, weeks) pool of whitened residual weeks without holes, and whether it had to be assumed.
 
     innovation: (rows, weeks), rows are the levels of all series and then their peaks. Every row is brought
-    to normal scores by rank; holes are filled with noise. With too few weeks the pool is drawn from assumptions.
+    to normal scores by rank; holes are filled with noise. With too few weeks the pool is drawn from assumptions, in
+    which series move together as their days did, if `daily` knows.
     """
     rows = innovation.shape[0]
     seen = np.isfinite(innovation)
@@ -51,6 +120,8 @@ def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[Fl
         common = rng.standard_normal((1, pool_weeks))
         own = rng.standard_normal((series, pool_weeks))
         level = np.sqrt(ASSUMED_REGION_CORRELATION) * common + np.sqrt(1 - ASSUMED_REGION_CORRELATION) * own
+        if daily is not None:
+            level = np.sqrt(1 - DAILY_SHARE) * level + np.sqrt(DAILY_SHARE) * _as_days_moved(daily, pool_weeks, rng)
         extra = rng.standard_normal((series, pool_weeks))
         peak = ASSUMED_PEAK_CORRELATION * level + np.sqrt(1 - ASSUMED_PEAK_CORRELATION**2) * extra
         return np.concatenate([level, peak]), True
@@ -64,14 +135,28 @@ def residual_weeks(innovation: FloatArray, rng: np.random.Generator) -> tuple[Fl
     return np.where(seen & (count > 1), score, rng.standard_normal(score.shape)), False
 
 
-def draw_paths(ahead: LevelForecast, draws: int, prior: GrowthPrior, rng: np.random.Generator) -> FloatArray:
+def _as_days_moved(daily: DailyMovement, weeks: int, rng: np.random.Generator) -> FloatArray:
+    """(series, weeks) standard normal scores with the days' correlations; series that never move have noise."""
+    length = np.sqrt((daily.score**2).sum(axis=1, keepdims=True))
+    drawn = daily.score @ rng.standard_normal((daily.score.shape[1], weeks))
+    noise = rng.standard_normal(drawn.shape)
+    return np.where(length > 0, drawn / np.where(length > 0, length, 1.0), noise)
+
+
+def draw_paths(
+    ahead: LevelForecast,
+    draws: int,
+    prior: GrowthPrior,
+    rng: np.random.Generator,
+    daily: DailyMovement | None = None,
+) -> FloatArray:
     """(draws, rows, weeks ahead) logs of joint courses; rows are the levels of all series and then their peaks.
 
     Whole residual weeks carry all rows through the structural model's error map, unknown growth is added, and each
-    horizon is bent to the law that earlier forecasts' errors followed.
+    horizon is bent to the law that earlier forecasts' errors followed. daily: how days moved, for where weeks are few.
     """
     fit = ahead.structural
-    pool, _ = residual_weeks(fit.innovation, rng)
+    pool, _ = residual_weeks(fit.innovation, rng, daily)
     errors = draw_errors(fit, pool, max(draws, MIN_DRAWS), rng)
     errors += growth_errors(fit.rate_variance, errors.shape[2], len(errors), prior, rng)
     # Runs of weeks that hang together widen what they add up to: every row and week is brought back to unit spread.

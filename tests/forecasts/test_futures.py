@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasts.futures import (
+    FEWEST_ERRORS,
     Paths,
+    daily_movement,
     draw_paths,
     growth_errors,
     reduce_paths,
     residual_weeks,
     strata,
+    unproven,
     weighted_quantile,
 )
 from forecasts.growth import GrowthPrior
@@ -55,6 +58,58 @@ def test_few_weeks_use_stated_correlations_and_say_so() -> None:
     rich, assumed = residual_weeks(np.random.default_rng(0).normal(size=(20, 60)), np.random.default_rng(0))
     assert not assumed
     np.testing.assert_allclose(rich.std(axis=1), 1, atol=0.05)
+
+
+def hours_that_move(share: float, weeks: int = 6, series: int = 10, seed: int = 0) -> FloatArray:
+    """(series, hours) around a weekday pattern, with daily movements of this correlation between series."""
+    rng = np.random.default_rng(seed)
+    days = 7 * weeks
+    moved = 0.1 * (np.sqrt(share) * rng.normal(size=(1, days)) + np.sqrt(1 - share) * rng.normal(size=(series, days)))
+    weekday = np.tile([0.3, 0.2, 0.2, 0.2, 0.1, -0.4, -0.6], weeks)
+    return np.repeat(np.exp(5 + weekday + moved), 24, axis=1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9])
+def test_few_weeks_move_together_as_their_days_did(share: float) -> None:
+    daily = daily_movement(hours_that_move(share))
+    assert daily is not None
+    np.testing.assert_allclose(daily.size, 0.1, rtol=0.5)
+    pool, assumed = residual_weeks(np.zeros((20, 3)), np.random.default_rng(0), daily)
+    assert assumed
+    found = np.corrcoef(pool[:10])[~np.eye(10, dtype=bool)].mean()
+    assert found == pytest.approx(0.8 * share + 0.2 * 0.3, abs=0.15)
+
+
+def test_days_are_held_against_their_weekday() -> None:
+    pattern = np.array([1.0, 1.1, 1.2, 1.0, 0.9, 0.4, 0.3])
+    still = np.repeat(np.tile(pattern, 4), 24)[None]
+    calm = daily_movement(still)
+    assert calm is not None
+    np.testing.assert_allclose(calm.size, 0, atol=1e-12)
+    # Every weekday is e^0.1 above its mean in one week and as much below in the other: variance 2 x 0.01 over 1.
+    moved = daily_movement(np.repeat(np.concatenate([pattern * np.exp(0.1), pattern * np.exp(-0.1)]), 24)[None])
+    assert moved is not None
+    assert moved.size[0] == pytest.approx(0.1 * np.sqrt(2))
+    # A day that was hardly measured says nothing, and too few days say nothing at all.
+    holes = still.copy()
+    holes[0, 24:40] = np.nan
+    holed = daily_movement(holes)
+    assert holed is not None
+    assert holed.size[0] == pytest.approx(0, abs=1e-12)
+    assert daily_movement(still[:, : 5 * 24]) is None
+
+
+def test_spreads_are_wider_where_no_error_was_measured_and_only_there() -> None:
+    prior = GrowthPrior(0.0, 0.2)
+    short, long = forecast_level(together(0.3, weeks=6), 26, prior), forecast_level(together(0.3), 26, prior)
+    daily = daily_movement(hours_that_move(0.0, series=8))
+    assert daily is not None
+    assert short.pooled.max() < FEWEST_ERRORS <= long.pooled.min()
+    np.testing.assert_array_equal(unproven(long, daily).spread, long.spread)
+    np.testing.assert_allclose(
+        unproven(short, daily).spread, np.hypot(1.25 * short.spread, 0.5 * np.tile(daily.size, 2)[:, None])
+    )
+    np.testing.assert_allclose(unproven(short, None).spread, 1.25 * short.spread)
 
 
 def test_growth_error_is_partly_common_and_grows_with_time() -> None:
