@@ -25,7 +25,15 @@ def outlook_for(
     Raises HistoryError or ForecastError with every fault at once.
     """
     from forecasts.forecast import make_outlook
-    from forecasts.mapping import align_history, map_history, outlook_weeks
+    from forecasts.mapping import outlook_weeks
+
+    aligned = history_for(case, history, rules=rules)
+    return make_outlook(aligned, weeks=outlook_weeks(aligned, case.horizon.end), config=config)
+
+
+def history_for(case: Case, history: History, *, rules: Sequence[SeriesRule] = ()) -> History:
+    """The history as the case's series, its dates in line with the case's. Raises HistoryError with every fault."""
+    from forecasts.mapping import align_history, map_history
 
     mapped = map_history(
         history,
@@ -33,5 +41,4 @@ def outlook_for(
         regions=[r.id for r in case.regions],
         workloads={w.id: w.unit for w in case.workloads},
     )
-    aligned = align_history(mapped, case.horizon.start)
-    return make_outlook(aligned, weeks=outlook_weeks(aligned, case.horizon.end), config=config)
+    return align_history(mapped, case.horizon.start)

@@ -141,6 +141,11 @@ class ForecastRequest(ForecastOptions):
     history_id: ResourceId
     case_id: ResourceId | None = None
     weeks: Annotated[int, Field(ge=1, le=1040)] | None = Field(None, description="104 without a case.")
+    backtest: bool = Field(
+        True,
+        description="Score forecasts made at earlier origins, a week and quarters ahead, against what came "
+        "(`backtest.json`, `peaks.parquet`); it takes some times as long as the forecast itself.",
+    )
     model_config = _example({"history_id": examples.HISTORY_ID, "weeks": 104, "seed": 1, "futures": 5})
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ PLANNED_QUANTILE = 0.95
 TOTAL = "total"
 """Region and workload of the rows for the sum of all series of a unit."""
 
+SERIES = ["region", "workload", "unit"]
 PEAK_COLUMNS = (
     *("region", "workload", "unit", "origin", "start", "week_ahead", "p50", "low80", "high80", "low95", "high95"),
     *("planned", "came", "four_weeks"),
@@ -43,6 +44,23 @@ class RangeScore:
 
     first: int
     last: int
+    rel: float
+    coverage80: float
+    coverage95: float
+    bias: float
+    weeks: int
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """Weekly peaks of one series, or of one workload in all regions (region ""), over all weeks ahead.
+
+    rel, coverage80, coverage95, bias, weeks: as in RangeScore.
+    """
+
+    region: str
+    workload: str
+    unit: str
     rel: float
     coverage80: float
     coverage95: float
@@ -85,7 +103,8 @@ class LongRangeReport:
     peaks: a row a series (and total of a unit), origin and week: forecast peak, its bands, the planned quantile and
     what came; the data of the chart "peak forecast against what came". quarters: a row a series (and total), origin and
     quarter: ordered, came, short (share of the order, 0 when it was enough). ranges: scores by weeks ahead of the
-    series. shortfall: of the totals, one a unit. planned: the quantile that was ordered for.
+    series. series, workloads: scores of each over all weeks ahead. shortfall: of the totals, one a unit. planned: the
+    quantile that was ordered for.
     """
 
     planned: float
@@ -94,6 +113,8 @@ class LongRangeReport:
     quarters: pd.DataFrame
     ranges: tuple[RangeScore, ...]
     shortfall: tuple[Shortfall, ...]
+    series: tuple[GroupScore, ...]
+    workloads: tuple[GroupScore, ...]
 
     def sentences(self) -> tuple[str, ...]:
         """What a planner should know, a sentence each."""
@@ -103,17 +124,19 @@ class LongRangeReport:
 
     def to_json(self) -> dict[str, Any]:
         """Scores and shortfalls as plain JSON types (NaN becomes None); the frames stay out."""
-        ranges = [
-            {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in vars(one).items()}
-            for one in self.ranges
-        ]
         return {
             "planned": self.planned,
             "origins": self.origins,
-            "by_weeks_ahead": ranges,
+            "by_weeks_ahead": [_plain(one) for one in self.ranges],
+            "by_series": [_plain(one) for one in self.series],
+            "by_workload": [_plain(one) for one in self.workloads],
             "shortfall": [vars(one) for one in self.shortfall],
             "sentences": list(self.sentences()),
         }
+
+
+def _plain(score: RangeScore | GroupScore) -> dict[str, Any]:
+    return {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in vars(score).items()}
 
 
 def backtest_quarters(
@@ -157,7 +180,8 @@ def backtest_quarters(
         origins += 1
     table = pd.concat(peaks, ignore_index=True) if peaks else pd.DataFrame(columns=list(PEAK_COLUMNS))
     quarters = _quarters(table)
-    return LongRangeReport(planned, origins, table, quarters, _ranges(table), _shortfalls(quarters))
+    series, workloads = _groups(table, SERIES), _groups(table, SERIES[1:])
+    return LongRangeReport(planned, origins, table, quarters, _ranges(table), _shortfalls(quarters), series, workloads)
 
 
 def _against(
@@ -258,19 +282,36 @@ def _shortfalls(quarters: pd.DataFrame) -> tuple[Shortfall, ...]:
 
 def _ranges(peaks: pd.DataFrame) -> tuple[RangeScore, ...]:
     out = []
-    single = peaks[(peaks["workload"] != TOTAL) & peaks["came"].notna()]
+    single = _judged(peaks)
     for first, last in BUCKETS:
         part = single[(single["week_ahead"] > first) & (single["week_ahead"] <= last)]
-        if part.empty:
-            continue
-        came = part["came"]
-        keys = [part["region"], part["workload"]]
-        error = (part["p50"] - came).abs().groupby(keys).sum()
-        naive = (part["four_weeks"] - came).abs().groupby(keys).sum()
-        usable = (error > 0) & (naive > 0)
-        rel = float(np.exp(np.log(error[usable] / naive[usable]).mean())) if usable.any() else float("nan")
-        inside = {b: ((came >= part[f"low{b}"]) & (came <= part[f"high{b}"])).mean() for b in (80, 95)}
-        there = came > 0
-        bias = float((part["p50"][there] / came[there] - 1).mean()) if there.any() else float("nan")
-        out.append(RangeScore(first + 1, last, rel, float(inside[80]), float(inside[95]), bias, len(part)))
+        if not part.empty:
+            out.append(RangeScore(first + 1, last, *_scores(part)))
     return tuple(out)
+
+
+def _groups(peaks: pd.DataFrame, keys: list[str]) -> tuple[GroupScore, ...]:
+    """A score for every value of the keys, in the order of the series."""
+    out = []
+    for key, part in _judged(peaks).groupby(keys, sort=False):
+        named = dict(zip(keys, map(str, key), strict=True))
+        out.append(GroupScore(named.get("region", ""), named["workload"], named["unit"], *_scores(part)))
+    return tuple(out)
+
+
+def _judged(peaks: pd.DataFrame) -> pd.DataFrame:
+    return peaks[(peaks["workload"] != TOTAL) & peaks["came"].notna()]
+
+
+def _scores(part: pd.DataFrame) -> tuple[float, float, float, float, int]:
+    """rel, coverage at 80 and at 95 %, bias and how many weeks, of rows of which all came."""
+    came = part["came"]
+    keys = [part["region"], part["workload"]]
+    error = (part["p50"] - came).abs().groupby(keys).sum()
+    naive = (part["four_weeks"] - came).abs().groupby(keys).sum()
+    usable = (error > 0) & (naive > 0)
+    rel = float(np.exp(np.log(error[usable] / naive[usable]).mean())) if usable.any() else float("nan")
+    inside = [float(((came >= part[f"low{b}"]) & (came <= part[f"high{b}"])).mean()) for b in (80, 95)]
+    there = came > 0
+    bias = float((part["p50"][there] / came[there] - 1).mean()) if there.any() else float("nan")
+    return rel, inside[0], inside[1], bias, len(part)

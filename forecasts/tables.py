@@ -1,10 +1,14 @@
-"""An outlook as tables for charts: history with band, and the tide of the week."""
+"""An outlook and its back-test as tables: history with band, the tide of the week, scores by workload."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from forecasts.backtest import SeriesScore
 from forecasts.forecast import OutlookReport
 from forecasts.outlook import HOURS_PER_WEEK, Outlook
 
@@ -57,3 +61,24 @@ def tide_table(outlook: Outlook) -> pd.DataFrame:
             "ratio": outlook.tide.ravel(),
         }
     )
+
+
+def by_workload(scores: Sequence[SeriesScore]) -> list[dict[str, Any]]:
+    """Scores of a back-test by workload, in the order of the series: rel is a geometric mean, the others are means.
+
+    Keys as in SeriesScore, with `series`, how many there are; None where nothing could be measured.
+    """
+    means = ("mase", "coverage80", "coverage95", "pinball", "peak_bias", "tide_day", "tide_week")
+    rows = []
+    for workload in dict.fromkeys(score.workload for score in scores):
+        own = [score for score in scores if score.workload == workload]
+        rel = np.array([score.rel for score in own])
+        rel = rel[np.isfinite(rel) & (rel > 0)]
+        row: dict[str, Any] = {"workload": workload, "series": len(own)}
+        row["rel"] = float(np.exp(np.log(rel).mean())) if rel.size else None
+        for name in means:
+            values = np.array([getattr(score, name) for score in own])
+            values = values[np.isfinite(values)]
+            row[name] = float(values.mean()) if values.size else None
+        rows.append(row)
+    return rows

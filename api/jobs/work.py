@@ -64,24 +64,29 @@ def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    from api.intake import outlook_for
+    from api.intake import history_for
+    from api.jobs.lookback import look_back
     from forecasts.forecast import ForecastError, make_outlook
     from forecasts.history import HistoryError
+    from forecasts.mapping import outlook_weeks
     from planner.casefile import CaseError, case_from
 
     tell({"phase": "forecast", "seconds": 0.0})
     config = forecast_config(task.request)
     try:
-        history, _report = history_of(task)
+        history, quality = history_of(task)
         if "case" in task.inputs:
             case = case_from(json.loads(task.inputs["case"].read_bytes()))
-            outlook, report = outlook_for(case, history, config=config)
+            history = history_for(case, history)
+            weeks = outlook_weeks(history, case.horizon.end)
         else:
-            outlook, report = make_outlook(history, weeks=task.request["weeks"], config=config)
+            weeks = task.request["weeks"]
+        outlook, report = make_outlook(history, weeks=weeks, config=config)
     except (HistoryError, ForecastError, CaseError) as fault:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
     outlook.save(out / "outlook.zip")
     _weeks_table(outlook, report).to_parquet(out / "weeks.parquet", index=False, compression="zstd")
+    looked_back = look_back(history, quality, report, config, out, tell) if task.request.get("backtest", True) else None
     return {
         "series": [key.__dict__ for key in outlook.series],
         "start": outlook.start.isoformat(),
@@ -90,6 +95,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         "provenance": dict(outlook.provenance),
         "method": list(report.method),
         "growth_per_year": [float(rate) for rate in report.growth_per_year],
+        "backtest": looked_back,
     }
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from api.intake import history_for
 from api.jobs.demand import history_of
 from api.jobs.task import Task
 from api.web.drawing import Json, draw, write_json
-from forecasts.mapping import align_history, map_history
+from api.web.lookback_content import lookback
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Outlook
 from planner.casefile import case_from
 from planner.figures import tide_heat, weekly_peak
@@ -34,18 +35,21 @@ def write(task: Task, out: Path) -> None:
     outlook = Outlook.load(task.inputs["result"] / "outlook.zip")
     history, _report = history_of(task)
     if "case" in task.inputs:
-        case = case_from(json.loads(task.inputs["case"].read_bytes()))
-        units = {w.id: w.unit for w in case.workloads}
-        mapped = map_history(history, case.history_mapping, regions=[r.id for r in case.regions], workloads=units)
-        history = align_history(mapped, case.horizon.start)
+        history = history_for(case_from(json.loads(task.inputs["case"].read_bytes())), history)
     words = wording(task.request["language"])
-    write_json(out / "content.json", content(outlook, history, words, out))
+    shown = largest(outlook)
+    past = lookback(task.inputs["result"], {i: outlook.series[i] for i in shown}, out, words)
+    write_json(out / "content.json", content(outlook, history, shown, words, out) | {"lookback": past})
 
 
-def content(outlook: Outlook, history: History, words: Wording, out: Path) -> Json:
-    """Everything that the template needs; figures go into files below `out`."""
+def largest(outlook: Outlook) -> list[int]:
+    """The series with charts, the one with the largest peak first."""
     peaks = outlook.central.peak[0].max(axis=1)
-    shown = [int(i) for i in np.argsort(-peaks, kind="stable")[:MOST_SERIES]]
+    return [int(i) for i in np.argsort(-peaks, kind="stable")[:MOST_SERIES]]
+
+
+def content(outlook: Outlook, history: History, shown: list[int], words: Wording, out: Path) -> Json:
+    """What the template needs of the course ahead; figures go into files below `out`."""
     place = {(key.region, key.workload): row for row, key in enumerate(history.series)}
     drawn: list[Json] = []
     for rank, i in enumerate(shown):

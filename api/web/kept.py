@@ -22,7 +22,7 @@ from api.store.runs import Run
 from api.version import VERSION
 
 What = Literal["plan", "comparison", "forecast", "backtest"]
-FORMAT = 1
+FORMAT = 2
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.web.work"
 _LOCK = Lock()

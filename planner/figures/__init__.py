@@ -6,6 +6,7 @@ from planner.figures.chart import Chart, View
 from planner.figures.comparison import ComparisonView, comparison_charts
 from planner.figures.costs import costs_by_period, costs_by_term
 from planner.figures.energy import carbon, energy
+from planner.figures.lookback import peaks_against
 from planner.figures.orders import order_list, orders_table, timeline
 from planner.figures.outlook import tide_heat, weekly_peak
 from planner.figures.sites import site_map, utilisation
@@ -26,6 +27,7 @@ __all__ = [
     "energy",
     "order_list",
     "orders_table",
+    "peaks_against",
     "plan_charts",
     "site_map",
     "tide",

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasts.backtest import backtest
+from forecasts.backtest import SeriesScore, backtest
 from forecasts.forecast import ForecastConfig, make_outlook
 from forecasts.history import History
 from forecasts.longrange import TOTAL, backtest_quarters
 from forecasts.outlook import FloatArray, SeriesKey
-from forecasts.tables import BAND_COLUMNS, TIDE_COLUMNS, history_with_band, tide_table
+from forecasts.tables import BAND_COLUMNS, TIDE_COLUMNS, by_workload, history_with_band, tide_table
 
 TIDE = 1 + 0.5 * np.sin(2 * np.pi * (np.arange(168) % 24 - 8) / 24)
 QUIET = ForecastConfig(short_range=False, country=None, evaluation=60)
@@ -95,6 +95,45 @@ def test_the_back_test_carries_the_quarters_in_its_notes_and_json() -> None:
     assert plain["quarters"]["shortfall"][0]["quarters"] == 1
     assert plain["quarters"]["sentences"] == list(report.quarters.sentences())
     assert backtest(panel(calm(8)), windows=1).to_json()["quarters"] is None
+
+
+def test_scores_by_series_and_workload_are_those_of_their_own_weeks() -> None:
+    weekly = calm()
+    weekly[1, 34:] *= 2.0  # the second series alone doubles where the first origin stands
+    report = backtest_quarters(panel(weekly), windows=2, config=QUIET)
+    assert [(one.region, one.workload) for one in report.series] == [("east", "w0"), ("east", "w1")]
+    assert [(one.region, one.workload) for one in report.workloads] == [("", "w0"), ("", "w1")]
+    for one in report.series:
+        mine = report.peaks[(report.peaks["workload"] == one.workload) & report.peaks["came"].notna()]
+        assert one.weeks == len(mine) == 39
+        assert one.bias == pytest.approx((mine["p50"] / mine["came"] - 1).mean())
+        inside = (mine["came"] >= mine["low80"]) & (mine["came"] <= mine["high80"])
+        assert one.coverage80 == pytest.approx(inside.mean())
+        error, naive = (mine["p50"] - mine["came"]).abs().sum(), (mine["four_weeks"] - mine["came"]).abs().sum()
+        assert one.rel == pytest.approx(error / naive)
+    assert report.series[1].bias < -0.2 < report.series[0].bias
+    # One region: a workload's score is its only series'.
+    assert report.workloads[0].rel == report.series[0].rel
+    told = report.to_json()
+    assert [row["workload"] for row in told["by_series"]] == ["w0", "w1"]
+    json.dumps(told, allow_nan=False)
+    nothing = backtest_quarters(panel(calm(30)), config=QUIET)
+    assert nothing.series == nothing.workloads == ()
+
+
+def test_workloads_are_scored_over_their_regions() -> None:
+    def score(region: str, workload: str, rel: float, coverage: float) -> SeriesScore:
+        return SeriesScore(region, workload, 4, 1.0, rel, coverage, 0.95, 0.3, 0.0, 1.0, 1.0, 0.5, 0.2, {})
+
+    rows = by_workload(
+        [score("a", "chat", 0.5, 0.7), score("b", "batch", 0.8, 0.8), score("c", "chat", 2.0, float("nan"))]
+    )
+    assert [(row["workload"], row["series"]) for row in rows] == [("chat", 2), ("batch", 1)]
+    assert rows[0]["rel"] == pytest.approx(1.0)  # the geometric mean of a half and two
+    assert rows[0]["coverage80"] == pytest.approx(0.7)
+    (empty,) = by_workload([score("a", "chat", float("nan"), float("nan"))])
+    assert empty["rel"] is None
+    assert empty["coverage80"] is None
 
 
 def test_chart_tables_hold_history_then_band_and_every_hour_of_the_tide() -> None:
