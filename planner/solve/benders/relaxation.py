@@ -35,8 +35,10 @@ class Relaxed:
     points: list[FloatArray]
 
 
-def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[FloatArray, float] | None:
+def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[FloatArray, FloatArray] | None:
     """Solve the program with merged steps in one piece; take its optimum and one cut a block from its prices.
+
+    Gives the master's columns and what every block is worth there.
 
     The cuts hold for the exact blocks too, because merged blocks bound them from below, and together they give the
     master the whole value of the merged relaxation at once. None when the time did not suffice.
@@ -48,6 +50,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
     control.raise_bound(outcome.bound)
     row = merged.master.rows
     owner, constants, slopes = [], [], []
+    values, column = np.zeros(len(merged.blocks)), merged.master.columns
     for i, block in enumerate(merged.blocks):
         count = len(block.row_lower)
         factor = 1.0
@@ -63,9 +66,11 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
                 constants.append(constant)
                 slopes.append(sp.csr_matrix((slope, columns, [0, len(columns)]), shape=(1, merged.master.columns)))
         row += count
+        values[i] = block.cost @ outcome.x[column : column + len(block.cost)]
+        column += len(block.cost)
     if owner:
         pool.add(np.array(owner, np.int64), np.array(constants), sp.csr_matrix(sp.vstack(slopes)))
-    return outcome.x[: merged.master.columns], outcome.objective
+    return outcome.x[: merged.master.columns], values
 
 
 def relax(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -63,9 +64,11 @@ def decompose(
                 search = Search(program, master, exact, control, rough)
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
-                settled = merged is not None and _on_merged_steps(merged, search, control, rough)
-                if not settled:
-                    search.early_plan()
+                if merged is not None and _faithful(merged, exact, search):
+                    _on_merged_steps(merged.program, search, control)
+                    settled = True
+                elif max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS:
+                    search.early_plan()  # the first exact evaluation takes long, wherever it is made
             relaxed = None
             if rough is not None and not settled:
                 target = control.limits.gap
@@ -107,18 +110,37 @@ def decompose(
         lanes.close()
 
 
-def _on_merged_steps(merged: Program, search: Search, control: Control, rough: Relaxed) -> bool:
-    """Search on merged steps where they are faithful; whether they were."""
+@dataclass(frozen=True)
+class Merged:
+    """The program on merged steps, master columns x at its optimum, and what its blocks are worth there (blocks,)."""
+
+    program: Program
+    x: FloatArray
+    values: FloatArray
+
+
+def _faithful(merged: Merged, exact: Evaluator, search: Search) -> bool:
+    """Whether the merged optimum costs little more in truth, judged by the blocks of two periods."""
+    control = search.control
+    control.phase = "worth of merged steps"
+    keys = [block.key for block in search.program.blocks]
+    periods = sorted({key.period for key in keys})
+    judged = {periods[len(periods) // 2], periods[-1]}
+    sample = [i for i, key in enumerate(keys) if key.period in judged]
+    evaluation = exact.evaluate(merged.x, sample)
+    exact.add_to(search.master.pool, evaluation)
+    off = float(np.sum(evaluation.values[sample] - merged.values[sample])) * len(keys) / len(sample)
+    return off <= FAITHFUL * (abs(control.bound) + off)
+
+
+def _on_merged_steps(merged: Program, search: Search, control: Control) -> None:
+    """Search on merged steps."""
     beside = MergedSearch(merged, search, control)
     try:
-        control.phase = "worth of merged steps"
-        if relative_gap(search.exact(rough.x)[0], control.bound) > FAITHFUL:
-            return False
         search.early_plan()  # poor, but there whenever the search is stopped: HiGHS has none for a minute
         beside.run()
     finally:
         beside.abandon()
-    return True
 
 
 def _rough(
@@ -128,7 +150,7 @@ def _rough(
     control: Control,
     start: WarmStart | None,
     coarse: Coarse | None,
-) -> tuple[Relaxed | None, Program | None]:
+) -> tuple[Relaxed | None, Merged | None]:
     """A point near the relaxation's optimum, from old cuts or merged steps, and the merged program that it is the
     optimum of, if so; None when the time ended before."""
     point: FloatArray | None = None
@@ -148,15 +170,19 @@ def _rough(
     if coarse is None or largest < MERGED_BLOCK_COLUMNS:
         return Relaxed(point, np.inf, -np.inf, [point]), start_program
     merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
-    phase = "relaxation, merged steps"
-    rough = relax(master, merged, control, point, phase=phase, target=0.003, rounds=15, is_exact=False)
+    control.phase = "relaxation, merged steps"
+    if start_program is not None:
+        finer = merged.evaluate(point)
+        if relative_gap(master.true_objective(point, finer.values)[0], control.bound) > FAITHFUL:
+            start_program = None
+    rough = relax(master, merged, control, point, phase=control.phase, target=0.003, rounds=15, is_exact=False)
     merged.close()
     return rough, start_program
 
 
 def _first_point(
     program: Program, master: CutMaster, control: Control, coarse: Coarse | None
-) -> tuple[FloatArray | None, Program | None]:
+) -> tuple[FloatArray | None, Merged | None]:
     """The optimum of the merged relaxation and the merged program; without one, any point of the master."""
     total = sum(len(b.cost) for b in program.blocks)
     if total <= START_COLUMNS:
@@ -169,7 +195,7 @@ def _first_point(
             if sum(len(b.cost) for b in merged.blocks) <= START_COLUMNS or steps == 1:
                 begun = merged_start(merged, master.pool, control)
                 if begun is not None:
-                    return begun[0], merged
+                    return begun[0], Merged(merged, *begun)
                 break
     outcome = master.linear(max(control.left(), 1.0))
     if outcome.x is None:  # without cuts the master may be unbounded: any of its points will do
