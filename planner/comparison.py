@@ -23,7 +23,6 @@ from forecasts.outlook import Outlook
 from planner.case import Case
 from planner.casefile import case_hash
 from planner.demand import Demand, FloatArray
-from planner.errors import PlanError
 from planner.evaluation import Evaluation, evaluate, evaluate_plans, fitting_steps, merged_steps, plan_world
 from planner.fanout import executor_or_pool, fan_out
 from planner.horizon import DayRules
@@ -36,20 +35,28 @@ from planner.information import (
 )
 from planner.plan import Plan
 from planner.program.blocks import IntArray
-from planner.rules import begins_from_median, plan_rule
+from planner.rules import HELD_NOTE
 from planner.saved import read_head, read_tables, write_json, write_tables
 from planner.scenarios.choices import Bracketed
-from planner.scenarios.scenario import JustInTime, MeanValue, Posed, Rule, Scenario, Stochastic, WaitAndSee, pose
+from planner.scenarios.making import Made, Maker, NoPlan, Wish, seconds_each
+from planner.scenarios.scenario import MeanValue, Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tables
 from planner.scenarios.verdict import choices, verdict
-from planner.scenarios.worlds import World, make_world
+from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
 from planner.wording import Message, message
 
 FORMAT = 1
 _MEAN_VALUE = MeanValue(kind="mean_value")
+# Large cases are planned on so many steps a day here. Plans are judged on more: what a plan is for is its orders, and
+# with the busiest hour by itself few steps tell those as well as many (docs/decisions/0072).
+PLANNING_STEPS = 4
 Group = IntArray | None
+
+
+# Warnings of a plan that a comparison repeats beside its scenario.
+_TOLD = ("cannot be built by then", "limits on orders", HELD_NOTE)
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ def compare(
     executor: Executor | None = None,
     processes: int | None = None,
     folder: Path | None = None,
+    budget_seconds: float | None = None,
     on_progress: Callable[[Stage], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
@@ -110,8 +118,10 @@ def compare(
     many of the outlook's, or a demand of one's own; without an outlook and with none given, the futures planned for are
     all there are and nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size);
     what merging costs in accuracy is measured and told. executor: where tasks run (None: `processes` of our own).
-    folder: where finished work is kept.
+    folder: where finished work is kept. budget_seconds: of all plans together, divided over them, in place of the
+    seconds of `limits`.
 
+    A large case (whose hours are merged) is planned on `PLANNING_STEPS` steps a day, one plan beginning from another.
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
     with every fault of the scenarios, PlanError where outlook and case do not fit, StoppedError after `stop`.
     """
@@ -119,23 +129,32 @@ def compare(
     tell = on_progress or (lambda stage: None)
     posed = pose(case, scenarios)
     store = Store(folder)
-    worlds = _worlds(case, source, posed, evaluation_futures, days)
     with executor_or_pool(executor, processes or limits.threads) as pool:
-        work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop)
-        base = worlds[_world_id(case, case, None)]
+        worlds = _worlds(case, Worlds(source, evaluation_futures, days, pool, stop), posed)
+        base_id = _world_id(case, case, None)
+        hourly = worlds[base_id]
+        fitting = fitting_steps(hourly.case, hourly.median)
+        group = merged_steps(hourly.case, hourly.median, fitting if steps == "auto" else steps)
+        large = steps == "auto" and group is not None
+        if large:
+            few = merged_steps(hourly.case, hourly.median, PLANNING_STEPS)
+            worlds = {key: world if few is None else merged_world(world, few) for key, world in worlds.items()}
+        base = worlds[base_id]
+        if budget_seconds is not None:
+            seconds = seconds_each(posed, budget_seconds, getattr(pool, "processes", 1), large=large)
+            limits = replace(limits, seconds=seconds)
+        work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop, large)
         informed = len(base.futures) > 1 and any(
             isinstance(one.scenario.rule, Stochastic) and not one.changed for one in posed
         )
         plans, mean_plan = work.plans(posed, worlds, base if informed else None)
-        wanted = fitting_steps(base.case, base.median) if steps == "auto" else steps
-        group = merged_steps(base.case, base.median, wanted)
         found = work.evaluations(posed, plans, worlds, group)
         outcomes = [
             work.judged(one, plan, evaluation, worlds[_of(one, case)])
             for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
         information = work.information(base, outcomes, mean_plan)
-        error = work.merge_error(base, outcomes, group)
+        error = work.merge_error(base, outcomes, group, large=fitting is not None)
     tables = comparison_tables(base.case, base.evaluation, outcomes, information, sampled=base.apart, seed=limits.seed)
     futures = len(base.evaluation)
     currency = case.meta.currency
@@ -148,6 +167,7 @@ def compare(
         "verdict": verdict(tables, currency, futures, base.apart),
         "value_of_information": {name: _plain(known) for name, known in information.items()},
         "merged_steps": None if group is None else int(group.max()) + 1,
+        "planned_steps": base.futures.days.steps if large else None,
         "merge_error": error,
         "limits": {"seconds": limits.seconds, "gap": limits.gap, "seed": limits.seed},
     }
@@ -169,31 +189,14 @@ def _of(one: Posed, case: Case) -> str:
     return _world_id(case, one.case, one.scenario)
 
 
-def _worlds(
-    case: Case,
-    source: Outlook | Demand | None,
-    posed: Sequence[Posed],
-    futures: int | Demand | None,
-    days: DayRules | None,
-) -> dict[str, World]:
+def _worlds(case: Case, source: Worlds, posed: Sequence[Posed]) -> dict[str, World]:
     """Every world that a scenario lives in, the base among them, each made once."""
-    out = {_world_id(case, case, None): make_world(case, source, evaluation_futures=futures, days=days)}
+    out = {_world_id(case, case, None): source.world(case)}
     for one in posed:
         key = _of(one, case)
         if key not in out:
-            out[key] = make_world(one.case, source, change=one.scenario.demand, evaluation_futures=futures, days=days)
+            out[key] = source.world(one.case, one.scenario.demand)
     return out
-
-
-# --- tasks of worker processes ---------------------------------------------------------------------------------------
-
-
-def plan_task(rule: Rule, world: World, limits: Limits, median: Plan | None) -> Plan | str:
-    """Task of a worker process: the plan, or why there is none."""
-    try:
-        return plan_rule(rule, world, limits=limits, median=median)
-    except PlanError as error:
-        return str(error)
 
 
 # --- the steps of a comparison ---------------------------------------------------------------------------------------
@@ -209,81 +212,46 @@ class _Work:
     store: Store
     tell: Callable[[Stage], None]
     stop: threading.Event | None
+    large: bool
 
     def plans(
         self, posed: Sequence[Posed], worlds: Mapping[str, World], informed: World | None
-    ) -> tuple[list[Plan | str | None], Plan | str | None]:
+    ) -> tuple[list[Made | None], Made | None]:
         """A plan for every scenario in order, the reason where there is none, None for perfect information.
 
         Second: the plan for the mean future of the world `informed`, where one is given.
         """
-        found: dict[str, Plan | str] = {}
-        wanted: dict[str, tuple[Rule, World]] = {}
+        wishes: dict[str, Wish] = {}
         names: dict[str, list[str]] = {}
         keys: list[str | None] = []
         for one in posed:
             if isinstance(one.scenario.rule, WaitAndSee):
                 keys.append(None)
                 continue
-            world = self._world(one, worlds)
-            key = plan_key(world_key(world), one.scenario.rule, self.limits)
+            wish = Wish(one.scenario.rule, self._world(one, worlds), one.changed)
+            key = plan_key(world_key(wish.world), wish.rule, self.limits)
             keys.append(key)
             names.setdefault(key, []).append(one.scenario.id)
-            kept = self.store.plan(key)
-            if kept is not None:
-                found[key] = kept
-            elif key not in found:
-                wanted[key] = (one.scenario.rule, world)
+            wishes[key] = wish
         mean_key = "" if informed is None else plan_key(world_key(informed), _MEAN_VALUE, self.limits)
         if informed is not None and mean_key not in names:
             names[mean_key] = ["mean value"]
-            kept = self.store.plan(mean_key)
-            if kept is not None:
-                found[mean_key] = kept
-            else:
-                wanted[mean_key] = (_MEAN_VALUE, informed)
-        for key, scenarios in names.items():
-            for scenario in scenarios:
-                self.tell(Stage(scenario, "plan", int(key in found), 1))
-        self._make(wanted, found, names)
-        return [None if key is None else found[key] for key in keys], found.get(mean_key)
+            wishes[mean_key] = Wish(_MEAN_VALUE, informed, False)
 
-    def _make(
-        self,
-        wanted: dict[str, tuple[Rule, World]],
-        found: dict[str, Plan | str],
-        names: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Make the wanted plans and add them to `found`; those that begin from a world's P50 plan come after it."""
-        beginners = [world_key(world) for rule, world in wanted.values() if begins_from_median(rule)]
-        medians: dict[str, str] = {}
-        for key, (rule, world) in list(wanted.items()):
-            median = plan_key(world_key(world), JustInTime(), self.limits)
-            if begins_from_median(rule) and (median in found or beginners.count(world_key(world)) > 1):
-                medians[key] = median
-                if median not in found:
-                    wanted.setdefault(median, (JustInTime(), world))
-        later = {key for key, median in medians.items() if key != median}
-        for batch in ([key for key in wanted if key not in later], [key for key in wanted if key in later]):
-            tasks = []
-            for key in batch:
-                rule, world = wanted[key]
-                begun = found.get(medians.get(key, ""))
-                light = replace(world, evaluation=world.median)
-                tasks.append((rule, light, self.limits, begun if isinstance(begun, Plan) else None))
-            for position, plan in fan_out(self.executor, plan_task, tasks, stop=self.stop):
-                key = batch[position]
-                found[key] = plan
-                if isinstance(plan, Plan):
-                    self.store.keep_plan(key, plan)
-                for scenario in names.get(key, ()):
-                    self.tell(Stage(scenario, "plan", 1, 1))
+        def told(key: str, done: int = 1) -> None:
+            for scenario in names.get(key, ()):
+                self.tell(Stage(scenario, "plan", done, 1))
+
+        for key in names:
+            told(key, 0)
+        found = Maker(self.executor, self.limits, self.store, told, self.stop, self.large).make(wishes)
+        return [None if key is None else found[key] for key in keys], found.get(mean_key)
 
     def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
         return worlds[_of(one, self.case)]
 
     def evaluations(
-        self, posed: Sequence[Posed], plans: Sequence[Plan | str | None], worlds: Mapping[str, World], group: Group
+        self, posed: Sequence[Posed], plans: Sequence[Made | None], worlds: Mapping[str, World], group: Group
     ) -> list[Evaluation | None]:
         """What every scenario's plan does on its world's evaluation futures; plans of one world go together."""
         keys: list[str | None] = []
@@ -330,16 +298,16 @@ class _Work:
             self.store.drop_parts(batch)
         return [None if key is None else found[key] for key in keys]
 
-    def judged(self, one: Posed, plan: Plan | str | None, found: Evaluation | None, world: World) -> Outcome:
+    def judged(self, one: Posed, plan: Made | None, found: Evaluation | None, world: World) -> Outcome:
         """A scenario with its plan and what it does, or with the reason why there is none."""
         scenario, base = one.scenario, not one.changed
         if plan is None:
             # The proven bound, so that no rule can look better than knowing the future.
             bound = self.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
             return Outcome(scenario, world.case, base, cost=bound)
-        if isinstance(plan, str):
-            return Outcome(scenario, world.case, base, note=plan)
-        note = "; ".join(w for w in plan.warnings if "cannot be built by then" in w or "limits on orders" in w)
+        if isinstance(plan, NoPlan):
+            return Outcome(scenario, world.case, base, note=plan.why)
+        note = "; ".join(w for w in plan.warnings if any(part in w for part in _TOLD))
         return Outcome(scenario, world.case, base, plan, found, note=note)
 
     def perfect(self, scenario: str, case: Case, demand: Demand) -> tuple[FloatArray, FloatArray]:
@@ -361,9 +329,7 @@ class _Work:
         self.store.keep_value(key, {"cost": known, "bound": bound.tolist()})
         return cost, bound
 
-    def information(
-        self, base: World, outcomes: Sequence[Outcome], mean_plan: Plan | str | None
-    ) -> dict[str, Bracketed]:
+    def information(self, base: World, outcomes: Sequence[Outcome], mean_plan: Made | None) -> dict[str, Bracketed]:
         """VSS and EVPI on the futures that plans are optimised on, where a stochastic plan was made for the base."""
         plan = next((o.plan for o in outcomes if o.base and isinstance(o.scenario.rule, Stochastic) and o.plan), None)
         if plan is None or mean_plan is None:
@@ -381,10 +347,10 @@ class _Work:
         out["evpi"] = value_of_perfect(cost, bound, base.futures.probability, recourse, seconds)
         return out
 
-    def mean_value(self, base: World, mean_plan: Plan | str) -> tuple[float, float] | Message:
+    def mean_value(self, base: World, mean_plan: Made) -> tuple[float, float] | Message:
         """Cost and bound of the decisions made for the mean future, or why they are not known."""
-        if isinstance(mean_plan, str):
-            return message("information.no_mean_plan", why=mean_plan)
+        if isinstance(mean_plan, NoPlan):
+            return message("information.no_mean_plan", why=mean_plan.why)
         key = key_of(plan_key(world_key(base), _MEAN_VALUE, self.limits), "eev")
         kept = self.store.value(key)
         if kept is None:
@@ -396,7 +362,9 @@ class _Work:
             self.store.keep_value(key, list(kept))
         return float(kept[0]), float(kept[1])
 
-    def merge_error(self, base: World, outcomes: Sequence[Outcome], group: IntArray | None) -> dict[str, Any] | None:
+    def merge_error(
+        self, base: World, outcomes: Sequence[Outcome], group: IntArray | None, *, large: bool
+    ) -> dict[str, Any] | None:
         """How far merged steps are from every hour, for the cheapest plan on the first few futures."""
         followed = [o for o in outcomes if o.followed]
         if group is None or not followed:
@@ -405,7 +373,6 @@ class _Work:
         assert best.plan is not None
         assert best.evaluation is not None
         # Every hour of a large case costs as much as a hundred merged days: one future has to do.
-        large = fitting_steps(base.case, base.median) is not None
         sample = list(range(min(1 if large else 4, len(base.evaluation))))
         exact = evaluate(best.plan, base.evaluation.only(sample), self.executor, stop=self.stop)
         relative = best.evaluation.total[sample] / exact.total - 1

@@ -14,13 +14,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from planner.case import Case, Expected, by_period
+from planner.case import Case, Expected, WorkloadKind, by_period
 from planner.demand import Demand, FloatArray
 from planner.fanout import fan_out
 from planner.horizon import peak_pflops
@@ -224,10 +224,26 @@ def fitting_steps(case: Case, demand: Demand) -> int | None:
 
 
 def merged_steps(case: Case, demand: Demand, count: int | None) -> IntArray | None:
-    """(steps,) group of each step of the day, at most `count` groups; None when nothing is merged."""
+    """(steps,) group of each step of the day, at most `count` groups; None when nothing is merged.
+
+    The step that is the busiest of most days is a group by itself: merged with others it would look as if less
+    capacity would do.
+    """
     if count is None or count >= demand.days.steps:
         return None
-    return step_groups(make_instance(case, demand.only([0])), count)
+    inst = make_instance(case, demand.only([0]))
+    online = np.array([w.kind is WorkloadKind.online for w in case.workloads])
+    load = np.einsum("w,wrtdh->tdh", inst.pflops_per_unit * online, inst.demand[0])
+    top = int(np.bincount(load[inst.weight > 0].argmax(axis=-1), minlength=demand.days.steps).argmax())
+    rest = np.flatnonzero(np.arange(demand.days.steps) != top)
+    days = replace(inst.days, step_hours=inst.step_hours[rest])
+    others = replace(inst, days=days, demand=inst.demand[..., rest], price=inst.price[..., rest])
+    group = np.zeros(demand.days.steps, int)
+    if count > 1:
+        group[rest] = 1 + step_groups(others, count - 1)
+    # numbered by their first step, so that the same case always gives the same groups
+    _, first, number = np.unique(group, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[number], int)
 
 
 # --- putting the periods together ------------------------------------------------------------------------------------

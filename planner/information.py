@@ -17,10 +17,10 @@ from planner.case import Case
 from planner.demand import Demand, FloatArray
 from planner.evaluation import plan_world
 from planner.plan import Plan
-from planner.program.blocks import Program, flatten
+from planner.program.blocks import flatten
 from planner.program.build import build_program
 from planner.scenarios.choices import Bracketed, difference
-from planner.scenarios.decisions import DECIDED, decisions_of, fixed
+from planner.scenarios.decisions import DECIDED, decisions_of, fixed, settled
 from planner.solve import Limits, solve, solve_lp
 from planner.wording import Message, message
 
@@ -75,19 +75,13 @@ def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits
     or why there are none.
     """
     program = build_program(case, futures)
-    held = _settled(fixed(program, decisions_of(mean_plan).branch(0), DECIDED, shared=True))
+    held = settled(fixed(program, decisions_of(mean_plan).branch(0), DECIDED, shared=True))
     answer = solve(held, limits)
     if answer.status == "infeasible":
         return message("information.eev_impossible")
     if not len(answer.x):
         return message("information.eev_late", seconds=f"{limits.seconds:g}")
     return answer.objective * program.money_unit, answer.bound * program.money_unit
-
-
-def _settled(program: Program) -> Program:
-    """The program with columns that have one value left no longer whole: what is left may be a linear program."""
-    master = program.master
-    return replace(program, master=replace(master, integer=master.integer & (master.lower < master.upper)))
 
 
 def value_of_stochastic(mean_value: tuple[float, float], recourse: tuple[float, float]) -> Bracketed:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
 from planner.case import Case, CVaR, Quantile, by_period
 from planner.demand import Demand, FloatArray
-from planner.errors import PlanError, Problem
+from planner.errors import PlanError, Problem, StoppedError
 from planner.horizon import for_objective
 from planner.plan import Plan
-from planner.planning import plan_demand
+from planner.planning import Amend, plan_demand, warm_start
 from planner.program.blocks import Arrays, Layout, Program
 from planner.program.build import build_program
 from planner.scenarios.decisions import BUILDING, DECIDED, decisions_of, fixed
+from planner.scenarios.neighbour import Values, held_plan, projected, relaxed_bound, whole_of, with_bound
 from planner.scenarios.scenario import (
     Averse,
     BringForward,
@@ -30,12 +32,19 @@ from planner.scenarios.scenario import (
     WaitAndSee,
 )
 from planner.scenarios.worlds import World
-from planner.solve import Limits, Progress, WarmStart, solve
+from planner.solve import Limits, Progress, Solution, WarmStart, solve, solve_lp
 
 ProgressCall = Callable[[Progress], None]
 
 # The search for what can be built at all looks at orders alone, without the hours: it is small.
 _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
+_REACH_MANY = Limits(seconds=15.0, gap=0.03, threads=1, route="one_piece")
+_FEW_ORDERS, _EARNEST_MODULES = 500, 3.0
+
+
+# The search has at least this part of the time, however long holding the neighbours took.
+_SEARCH_PART = 0.3
+HELD_NOTE = "decisions of another plan"
 
 
 def plan_rule(
@@ -46,18 +55,27 @@ def plan_rule(
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
     median: Plan | None = None,
+    near: Sequence[Plan] = (),
+    search: bool = True,
 ) -> Plan:
     """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
 
     median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
+    near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
+    this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
+    that one is the answer, with a note. search: False to hold the neighbours and no more.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.information.perfect_information`).
     """
     limits = limits or Limits()
+    searching = _Searching(limits, on_progress, stop, tuple(near), search)
 
-    def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
-        return plan_demand(case, demand, limits=limits, on_progress=on_progress, stop=stop, start=start)[0]
+    def planned(case: Case, demand: Demand, start: WarmStart | None = None, reach: Values | None = None) -> Plan:
+        return searching.plan(case, demand, start=start, reach=reach)
+
+    def begun(case: Case) -> WarmStart | None:
+        return None if near else median_start(world, case, limits, stop, median)
 
     match rule:
         case JustInTime():
@@ -65,21 +83,87 @@ def plan_rule(
         case MeanValue():
             return planned(world.case, world.mean)
         case Stochastic():
-            return planned(world.case, world.futures, median_start(world, world.case, limits, stop, median))
+            return planned(world.case, world.futures, begun(world.case))
         case Averse(alpha=alpha, weight=weight):
             averse = with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight))
-            return planned(averse, world.futures, median_start(world, averse, limits, stop, median))
+            return planned(averse, world.futures, begun(averse))
         case QuantileOf(q=q):
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
         case Ratio(ratio=ratio):
-            floored, notes = with_ratio(world.case, world.median, ratio)
-            return noted(planned(floored, world.median), notes)
+            floored, notes, reach = with_ratio(world.case, world.median, ratio)
+            return noted(planned(floored, world.median, reach=reach), notes)
         case BringForward(periods=periods):
             base = median or planned(world.case, world.median)
-            return brought_forward(base, periods, limits=limits, on_progress=on_progress, stop=stop)
+            return brought_forward(base, periods, searching)
         case WaitAndSee():
             raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
+
+
+@dataclass(frozen=True)
+class _Searching:
+    """How one plan is looked for: within `limits`, from the decisions of plans that are `near`."""
+
+    limits: Limits
+    on_progress: ProgressCall | None
+    stop: threading.Event | None
+    near: tuple[Plan, ...]
+    search: bool
+
+    def plan(
+        self,
+        case: Case,
+        demand: Demand,
+        *,
+        start: WarmStart | None = None,
+        amend: Amend | None = None,
+        reach: Values | None = None,
+        held: Values | None = None,
+    ) -> Plan:
+        """Search, and the cheapest of what was held where that finds nothing cheaper.
+
+        amend: as `plan_demand` takes it. reach: decisions that meet the limits of `case`, where those are hard to meet.
+        held: decisions that are held as they are, in place of those of the plans near by.
+        """
+        begun = time.monotonic()
+        found: Plan | None = None
+        if self.near:
+            wanted = [held] if held is not None else self._near(case, demand, reach)
+            plans = [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
+            found = min(plans, key=lambda plan: float(plan.certificate["objective"]), default=None)
+        late = StoppedError([Problem("limits", "no plan near by that can be held", "a longer time limit")])
+        if self.search:
+            spent = time.monotonic() - begun
+            room = max(self.limits.seconds - spent, _SEARCH_PART * self.limits.seconds)
+            if found is not None:
+                start = warm_start(found)
+            try:
+                plan = plan_demand(
+                    case,
+                    demand,
+                    limits=replace(self.limits, seconds=room),
+                    on_progress=self.on_progress,
+                    stop=self.stop,
+                    start=start,
+                    amend=amend,
+                )[0]
+            except StoppedError as error:
+                late = error
+            else:
+                if found is None or plan.certificate["objective"] <= found.certificate["objective"]:
+                    return plan
+                found = with_bound(found, float(plan.certificate["bound"]))
+                return noted(found, (f"The search found nothing cheaper than the {HELD_NOTE}, which were kept.",))
+        if found is None:
+            raise late
+        found = with_bound(found, relaxed_bound(case, demand))
+        return noted(found, (f"The search found no plan in its time; the {HELD_NOTE} were kept.",))
+
+    def _near(self, case: Case, demand: Demand, reach: Values | None) -> list[Values]:
+        # one future is held in seconds, several in many: the first is the nearest by the caller's measure
+        few = self.near if len(demand) == 1 else self.near[:1]
+        brought = [projected(case, demand, whole_of(plan), reach) for plan in few]
+        return [values for values in brought if values is not None]
 
 
 def begins_from_median(rule: Rule) -> bool:
@@ -119,8 +203,10 @@ def noted(plan: Plan, notes: tuple[str, ...]) -> Plan:
 # --- ratio -----------------------------------------------------------------------------------------------------------
 
 
-def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[str, ...]]:
+def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[str, ...], Values | None]:
     """The case with a build-ahead floor of `ratio`, lowered in periods where not so much can be built by then.
+
+    Third: decisions that meet the floor, whatever they cost; None where the floor was not lowered.
 
     How much can be built comes from the model's own limits on orders (lead times, supply, power, budget, shares): the
     least sum over periods of what is missing from the floor, in whole modules. The case's own floor is kept where it is
@@ -130,12 +216,14 @@ def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[st
     own = by_period(case.policy.build_ahead.minimum, T, 0.0)
     wanted = np.maximum(own, ratio)
     floored = _with_floor(case, wanted)
-    missing = _missing_from_floor(build_program(floored, demand))
-    if missing is None:
-        return floored, ()
+    program = build_program(floored, demand)
+    reached = _missing_from_floor(program)
+    if reached is None:
+        return floored, (), None
+    missing, point = reached
     reach = np.where(demand.p50_peak > 0, missing / np.where(demand.p50_peak > 0, demand.p50_peak, 1.0), 0.0)
     if not (reach > 1e-9).any():
-        return floored, ()
+        return floored, (), None
     # A hair below what can be reached, so that rounding inside a solver does not make it unreachable.
     lowered = np.where(reach > 1e-9, np.maximum((wanted - reach) * (1 - 1e-9) - 1e-9, 0.0), wanted)
     label = case.horizon.period_label
@@ -143,7 +231,13 @@ def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[st
         f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then; held to {lowered[t]:.4g}."
         for t in np.flatnonzero(reach > 1e-9)
     )
-    return _with_floor(case, lowered), notes
+    columns = program.layout.columns
+    return _with_floor(case, lowered), notes, {name: _values_at(columns[name], point) for name in DECIDED}
+
+
+def _values_at(index: np.ndarray, x: FloatArray) -> FloatArray:
+    """Whole values of the columns `index` (-1: none, 0)."""
+    return np.asarray(np.where(index >= 0, np.round(x[np.maximum(index, 0)]), 0.0), float)
 
 
 def _with_floor(case: Case, floor: FloatArray) -> Case:
@@ -152,17 +246,44 @@ def _with_floor(case: Case, floor: FloatArray) -> Case:
     return case.model_copy(update={"policy": case.policy.model_copy(update={"build_ahead": ahead})})
 
 
-def _missing_from_floor(program: Program) -> FloatArray | None:
-    """(T,) PFLOPS by which the floor cannot be reached; None when the orders' limits admit no plan at all."""
+def _missing_from_floor(program: Program) -> tuple[FloatArray, FloatArray] | None:
+    """(T,) PFLOPS by which the floor cannot be reached and master columns that reach so much; None when the orders'
+    limits admit no plan at all."""
     rows = program.layout.rows.get("build_ahead_minimum")
     if rows is None:
         return None
-    row = rows.index[0]
-    eased = _with_slack(program.master, row)
-    answer = solve(Program(eased, Layout(program.layout.columns, program.layout.rows), (), 1.0), _REACH)
-    if not len(answer.x):
+    eased = _with_slack(program.master, rows.index[0])
+    # gangs and campaigns only need capacity: whole or not, they do not bound it from above
+    for name in ("gangs", "campaign_place", "campaign_on"):
+        index = program.layout.columns[name]
+        eased.integer[index[index >= 0]] = False
+    answer = None
+    if int(eased.integer.sum()) > _FEW_ORDERS:
+        answer = _reached(_in_earnest(eased, program.layout), program.layout, _REACH_MANY)
+    answer = answer or _reached(eased, program.layout, _REACH)
+    if answer is None:
         return None
-    return np.asarray(np.maximum(answer.x[program.master.columns :], 0.0), float)
+    return np.asarray(np.maximum(answer.x[program.master.columns :], 0.0), float), answer.x[: program.master.columns]
+
+
+def _reached(eased: Arrays, layout: Layout, limits: Limits) -> Solution | None:
+    answer = solve(Program(eased, Layout(layout.columns, layout.rows), (), 1.0), limits)
+    return answer if len(answer.x) else None
+
+
+def _in_earnest(eased: Arrays, layout: Layout) -> Arrays:
+    """Only orders that the linear relaxation makes in earnest, and these for sure: where many are possible, the search
+    over all of them finds less that can be built in its time than this does (docs/decisions/0072)."""
+    relaxed = solve_lp(replace(eased, integer=np.zeros_like(eased.integer)))
+    if relaxed.status != "optimal":
+        return eased
+    orders, on = layout.columns["orders"], layout.columns["order_on"]
+    charged = on >= 0
+    chosen = charged & (relaxed.x[orders] >= _EARNEST_MODULES)
+    lower, upper = eased.lower.copy(), eased.upper.copy()
+    lower[on[chosen]] = 1.0
+    upper[on[charged & ~chosen]] = upper[orders[charged & ~chosen]] = 0.0
+    return replace(eased, lower=lower, upper=upper)
 
 
 def _with_slack(master: Arrays, rows: np.ndarray) -> Arrays:
@@ -183,14 +304,7 @@ def _with_slack(master: Arrays, rows: np.ndarray) -> Arrays:
 # --- bring forward ---------------------------------------------------------------------------------------------------
 
 
-def brought_forward(
-    plan: Plan,
-    periods: int,
-    *,
-    limits: Limits,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
-) -> Plan:
+def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
     """The same orders and phases, `periods` earlier, or as early as the limits on orders allow.
 
     Whole orders keep site and type. Of all ways to order them no earlier than asked, the one with the most
@@ -203,16 +317,13 @@ def brought_forward(
     if earlier is None:
         return noted(plan, ("No order can come earlier within the limits on orders.",))
     notes = _late_notes(values["orders"], earlier["orders"], periods)
-    held = earlier
-    again = plan_demand(
+    again = searching.plan(
         case,
         demand,
-        limits=limits,
-        on_progress=on_progress,
-        stop=stop,
-        amend=lambda built: fixed(built, held, BUILDING),
+        amend=lambda built: fixed(built, earlier, BUILDING),
+        held={**whole_of(plan), **earlier},
     )
-    return noted(again[0], notes)
+    return noted(again, notes)
 
 
 def _shifted(values: FloatArray, periods: int) -> FloatArray:
@@ -273,9 +384,7 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
     if not len(answer.x):
         return None
-    return {
-        name: np.where(columns[name] >= 0, np.round(answer.x[np.maximum(columns[name], 0)]), 0.0) for name in BUILDING
-    }
+    return {name: _values_at(columns[name], answer.x) for name in BUILDING}
 
 
 def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:

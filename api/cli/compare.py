@@ -48,11 +48,23 @@ def compare(
             metavar="FIRST:LAST:STEP", help="Also compare a range of build-ahead ratios, such as 0.9:1.6:0.1."
         ),
     ] = None,
+    standard: Annotated[
+        bool, typer.Option("--standard", help="The standard seven, also where the folder holds a scenarios.yaml.")
+    ] = False,
     futures: Annotated[int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1)] = 100,
     by_hub: ByHub = False,
     out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 60.0,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="Time of all plans together, divided over them, in place of --time-limit; forecast and dispatch add "
+            "to it.",
+            min=0.05,
+        ),
+    ] = None,
     seed: Seed = 1,
     threads: Threads = None,
     language: Language = None,
@@ -60,8 +72,9 @@ def compare(
 ) -> None:
     """Lay build-ahead scenarios side by side: what each costs, leaves unserved and leaves idle.
 
-    The time limit holds for each plan. Finished work is kept in the folder: a comparison that was cut off goes on
-    where it was. A folder stands for its case.yaml, with history.csv and scenarios.yaml beside it where they are.
+    The time limit holds for each plan, made side by side on one thread each. Finished work is kept in the folder: a
+    comparison that was cut off goes on where it was. A folder stands for its case.yaml, with history.csv and
+    scenarios.yaml beside it where they are.
     """
     with guarded(as_json=json, language=language):
         from api import console
@@ -79,7 +92,9 @@ def compare(
         read = read_case(found_at.case)
         if by_hub:
             read = grouped(read, text, quiet=json)
-        listed = scenarios or found_at.scenarios
+        if standard and scenarios is not None:
+            raise UsageError([{"where": "--standard", "found": "--scenarios, too", "allowed": "one of the two"}])
+        listed = None if standard else scenarios or found_at.scenarios
         wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
         pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
         past = history or found_at.history
@@ -92,6 +107,7 @@ def compare(
                 limits=solve_limits(time_limit, gap, seed, threads),
                 evaluation_futures=futures if ahead is not None else None,
                 folder=folder / "work",
+                budget_seconds=None if budget is None else 60 * budget,
                 on_progress=_stage_teller(text),
                 stop=stop,
             )

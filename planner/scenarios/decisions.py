@@ -115,6 +115,12 @@ def fixed(program: Program, values: Mapping[str, FloatArray], names: Iterable[st
     return replace(program, master=replace(program.master, lower=lower, upper=upper))
 
 
+def settled(program: Program) -> Program:
+    """The program with columns that have one value left no longer whole: what is left may be a linear program."""
+    master = program.master
+    return replace(program, master=replace(master, integer=master.integer & (master.lower < master.upper)))
+
+
 def usable_pflops(case: Case, stock: FloatArray, leased: FloatArray) -> FloatArray:
     """(B, T) installed dense FP16 PFLOPS after availability. stock, leased: (B, S, K, T) modules."""
     weight = np.array([k.module_pflops * k.availability for k in case.module_types])

@@ -28,7 +28,7 @@ from planner.scenarios.worlds import World
 from planner.solve import Limits
 
 # Raise when the same inputs would give other results.
-FORMAT = 2
+FORMAT = 3
 
 
 def key_of(*parts: Any) -> str:

