@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +15,7 @@ from api.cli.options import Json, Language
 
 if TYPE_CHECKING:
     from api.settings import Settings
+    from api.store.keys import Keys
 
 Data = Annotated[Path | None, typer.Option(help="Data folder (TIDEPLAN_DATA_FOLDER).", metavar="DIR")]
 DatabaseUrl = Annotated[
@@ -119,24 +123,85 @@ def keys_create(
         from rich.markup import escape
 
         from api import console
-        from api.store import migrations
-        from api.store.database import Database
-        from api.store.keys import ROLES, Keys
+        from api.store.keys import ROLES
 
         if role not in ROLES:
             raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
-        settings = _settings(data, database)
-        if not settings.is_postgres:
-            settings.data_folder.mkdir(parents=True, exist_ok=True)
-            migrations.upgrade(settings)
-        store = Database(settings)
-        try:
-            key, secret = Keys(store).create(name, role)
-        finally:
-            store.close()
+        with _keys(data, database) as held:
+            key, secret = held.create(name, role)
         if json:
             console.show_json({"id": key.id, "name": key.name, "role": key.role, "secret": secret})
             return
         text = console.words(language)
         console.out().print(escape(text("cli.key_created", name=key.name, role=key.role, id=key.id)))
         typer.echo(secret)
+
+
+@keys.command("list")
+def keys_list(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
+    """List the API keys, revoked ones too. Secrets are not kept and cannot be shown."""
+    with guarded(as_json=json, language=language):
+        from api import console
+
+        with _keys(data, database) as held:
+            found = held.all()
+        rows = [[key.id, key.name, key.role, _day(key.created_ms), _day(key.revoked_ms)] for key in found]
+        names = ("id", "name", "role", "created", "revoked")
+        if json:
+            console.show_json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
+            return
+        text = console.words(language)
+        if not rows:
+            console.out().print(text("cli.no_keys"))
+            return
+        shown = [[cell or "–" for cell in row] for row in rows]
+        console.out().print(
+            console.table(text("cli.keys"), [(text(f"cli.key_column.{n}"), False) for n in names], shown)
+        )
+
+
+@keys.command("revoke")
+def keys_revoke(
+    id: Annotated[str, typer.Argument(help="The key's id, as `tideplan keys list` shows it.")],
+    data: Data = None,
+    database: DatabaseUrl = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Revoke an API key: whoever uses it is refused from the next request on."""
+    with guarded(as_json=json, language=language):
+        from rich.markup import escape
+
+        from api import console
+
+        with _keys(data, database) as held:
+            done = held.revoke(id)
+            active = [key.id for key in held.active()]
+        if not done:
+            raise UsageError([{"where": "ID", "found": id, "allowed": ", ".join(active) or "no key is active"}])
+        if json:
+            console.show_json({"revoked": id, "active": len(active)})
+            return
+        console.out().print(escape(console.words(language)("cli.key_revoked", id=id, count=len(active))))
+
+
+@contextmanager
+def _keys(data: Path | None, database: str | None) -> Iterator[Keys]:
+    """The service's keys; a SQLite database that is not there yet is made."""
+    from api.store import migrations
+    from api.store.database import Database
+    from api.store.keys import Keys
+
+    settings = _settings(data, database)
+    if not settings.is_postgres:
+        settings.data_folder.mkdir(parents=True, exist_ok=True)
+        migrations.upgrade(settings)
+    store = Database(settings)
+    try:
+        yield Keys(store)
+    finally:
+        store.close()
+
+
+def _day(ms: int | None) -> str | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -189,3 +189,13 @@ def test_keys_and_database_from_an_empty_folder(tmp_path: Path) -> None:
     wrong = run("keys", "create", "desk", "--role", "king", "--data", data, "--json")
     assert wrong.returncode == Exit.bad_input
     assert json.loads(wrong.stdout)["error"]["faults"][0]["allowed"] == "viewer, planner, admin"
+    made = json.loads(key.stdout)["id"]
+    listed = run("keys", "list", "--data", data, "--json")
+    rows = json.loads(listed.stdout)["keys"]
+    assert [(row["id"], row["name"], row["role"], row["revoked"]) for row in rows] == [(made, "desk", "viewer", None)]
+    assert json.loads(key.stdout)["secret"] not in listed.stdout
+    assert run("keys", "revoke", made, "--data", data).returncode == Exit.ok
+    assert json.loads(run("keys", "list", "--data", data, "--json").stdout)["keys"][0]["revoked"] is not None
+    again = run("keys", "revoke", made, "--data", data, "--json")  # no key is active any more
+    assert again.returncode == Exit.bad_input
+    assert json.loads(again.stdout)["error"]["faults"][0]["found"] == made
