@@ -2,8 +2,9 @@
 
 Every series is forecast from a few past origins with the same members that forecast the future. Their errors there
 give the weights (each member's share falls with the seventh power of its mean absolute error), and what the weighted
-combination got wrong gives the intervals. Source of the idea: validation-weighted combinations, facts sheet and
-docs/decisions/0020; inverse-power weights go back to Bates and Granger (1969).
+combination got wrong gives the intervals and is, for the most part, put right in the mean. Source of the idea:
+validation-weighted combinations, facts sheet and docs/decisions/0020, 0086; inverse-power weights go back to Bates and
+Granger (1969).
 """
 
 from __future__ import annotations
@@ -75,9 +76,9 @@ class HourlyForecast:
 
     start: first hour (naive local time). mean: (series, hours). levels: (quantiles,). quantiles: (series, quantiles,
     hours). members: names; weights: (series, members), rows add up to 1. fallbacks: per series what stood in for
-    members that failed, "" if none did. residuals: (series, origins, hours) measured minus forecast, nearest origin
-    first, NaN where nothing was measured; origin_hours: (series, origins) how many hours before `start` the origin
-    lies, 0 where there was none. tidal: (series,). notes: what was assumed.
+    members that failed, "" if none did. residuals: (series, origins, hours) measured minus the combination (before its
+    usual error is put right), nearest origin first, NaN where nothing was measured; origin_hours: (series, origins) how
+    many hours before `start` the origin lies, 0 where there was none. tidal: (series,). notes: what was assumed.
     """
 
     series: tuple[SeriesKey, ...]

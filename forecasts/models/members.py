@@ -15,7 +15,8 @@ def default_members() -> tuple[Callable[[], Member], ...]:
 
     Chosen by backward elimination on development windows (docs/decisions/0020): flat2 and flat168 carry series without
     a tide; naive24, median24x7, profile24, harmonic24 and autoregression24 serve until there are weeks to learn
-    from; the others need two weeks or more. `change` is an autoregression of the change against the day or week before.
+    from; daykind28 needs a week and joined later (0086); the others need two weeks or more. `change` is an
+    autoregression of the change against the day or week before.
     """
     return (
         lambda: Flat(2),
