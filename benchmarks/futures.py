@@ -5,8 +5,8 @@
 Part one reduces the same sample paths to five futures in three ways and prints what each distorts: mean and standard
 deviation of every series' weekly peak, the 95th percentile of the total's peak (its mean over each quarter), the mean
 correlation between series and the root mean square error of all correlations. Part two (needs the open histories)
-asks for 50 to 95 % of the peak of the sum at rolling origins of several panels, with years, months and weeks of history,
-joint and with series drawn apart (ten CPU minutes; --quick takes a third of the origins).
+asks for 50 to 95 % of the peak of the sum at rolling origins of several panels with years, months and weeks of history,
+joint and with series drawn apart (three CPU minutes; --quick takes a third of the origins).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from forecasts.futures import (
     reduce_paths,
     unproven,
 )
-from forecasts.growth import WEEKS_PER_YEAR, GrowthPrior, analogue
+from forecasts.growth import PRESENT_WEEKS, WEEKS_PER_YEAR, GrowthPrior, analogue
 from forecasts.history import History
 from forecasts.holidayweeks import WeekFactors, no_holidays, week_factors
 from forecasts.level import HELD, LevelForecast, WeeklyPanel, forecast_level, weekly_panel
@@ -116,12 +116,12 @@ def make_outlook(
     ahead = forecast_level(
         logs - special.known(panel.weeks), weeks, config.growth, half_life_years=config.growth_half_life_years
     )
+    ahead, analogue_notes = _with_analogues(ahead, logs - special.known(panel.weeks), history, config.growth)
     ahead = replace(ahead, mean=ahead.mean + special.ahead(panel.weeks))
     notes = [*history.notes, *calendar_notes, *special.notes]
     daily = daily_movement(history.values)
     ahead = unproven(ahead, daily)
     notes += [*_growth_notes(panel, logs, config), *_error_notes(ahead)]
-    ahead, analogue_notes = _with_analogues(ahead, logs, history, config.growth)
     notes += analogue_notes
     if config.short_range:
         hourly = HourlyConfig(seed=config.seed, country=country, subdivision=config.subdivision)
@@ -287,7 +287,7 @@ def _with_short_range(
 def _with_analogues(
     ahead: LevelForecast, logs: FloatArray, history: History, prior: GrowthPrior
 ) -> tuple[LevelForecast, list[str]]:
-    """Growth of young series from how others went on after their launch, where the panel has seen launches."""
+    """Young series from their present level on as others went on after their launch, where the panel knows launches."""
     series, weeks = len(history.series), logs.shape[1]
     level = logs[:series]
     first = np.isfinite(level).argmax(axis=1)
@@ -296,25 +296,25 @@ def _with_analogues(
     if not young or len(launched) < 3:
         return ahead, []
     mean, spread, method, notes = ahead.mean.copy(), ahead.spread.copy(), list(ahead.method), []
-    filled = pd.DataFrame(level.T).interpolate(limit_area="inside").to_numpy().T
+    bridged = pd.DataFrame(logs.T).interpolate(limit_area="inside")
+    lived, present = bridged.to_numpy().T, bridged.ffill().to_numpy().T
     for i in young:
         others = [j for j in launched if j != i and history.series[j].workload == history.series[i].workload]
         others = others if len(others) >= 2 else [j for j in launched if j != i]
         aligned = np.full((len(others), weeks), np.nan)
         for row, j in enumerate(others):
-            aligned[row, : weeks - first[j]] = filled[j, first[j] :]
-        found = analogue(filled[i, first[i] :], aligned, ahead.mean.shape[1], prior)
+            aligned[row, : weeks - first[j]] = lived[j, first[j] :]
+        found = analogue(present[i, first[i] :], aligned, ahead.mean.shape[1], prior)
         if found is None:
             continue
-        change = found.growth - ahead.structural.growth[i]
         for row in (i, i + series):
-            mean[row] += change
-            spread[row] = np.sqrt(np.maximum(spread[row], found.sigma) ** 2)
+            mean[row] = present[row, -PRESENT_WEEKS:].mean() + found.growth
+            spread[row] = np.hypot(spread[row], found.sigma)
             method[row] = f"{method[row]}, growth of {found.launches} earlier launches"
         key = history.series[i]
         notes.append(
             f"{key.region}/{key.workload} is {weeks - first[i]} weeks old: it is taken to grow as "
-            f"{found.launches} earlier launches did."
+            f"{found.launches} earlier launches did, with a trust of {found.trust:.0%}."
         )
     return replace(ahead, mean=mean, spread=spread, method=tuple(method)), notes
 

@@ -71,6 +71,10 @@ _EVIDENCE = 6.0
 _WEEKS_PER_DEGREE = 4.0
 # Early weeks of two launches that differ by this much in logs count as moderately alike.
 _ALIKE = 0.08
+# The nearest launch's early weeks differ by this much in logs where launches are half believed.
+_FOLLOWED = 0.15
+# Weeks whose mean is the present level that a young series grows from.
+PRESENT_WEEKS = 2
 
 
 @dataclass(frozen=True)
@@ -141,13 +145,14 @@ def _residual(y: FloatArray, seen: NDArray[np.bool_], design: FloatArray) -> Flo
 class Analogue:
     """Growth of a young series, taken from how others went on at its age.
 
-    growth: (ahead,), expected log growth after the last week. sigma: (ahead,), its standard deviation.
-    launches: how many others stand behind it.
+    growth: (ahead,), expected log growth over the mean of the last two weeks. sigma: (ahead,), standard deviation among
+    the launches. launches: how many others stand behind it. trust: 0 to 1, how far they are followed.
     """
 
     growth: FloatArray
     sigma: FloatArray
     launches: int
+    trust: float
 
 
 def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthPrior) -> Analogue | None:
@@ -155,26 +160,26 @@ def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthP
 
     young: (age,), weekly logs since the launch. launches: (others, weeks), weekly logs since theirs, NaN after their
     end; those no older than the young one are left out. Each is weighted by how alike its first weeks grew (Gaussian in
-    the mean squared difference, after taking out the level); growth past the end of a launch follows the prior. None
-    when fewer than two launches say anything.
+    the mean squared difference, after taking out the level); growth past the end of a launch follows the prior. The
+    less alike the nearest launch is, the less all are followed; the prior's growth from the present level takes the
+    rest (docs/decisions/0084). None when fewer than two launches say anything.
     """
     age = len(young)
-    at_age = np.full(len(launches), -np.inf)
-    usable = np.zeros(len(launches), dtype=bool)
+    apart = np.full(len(launches), np.inf)
     for i, other in enumerate(launches):
-        lived = int(np.isfinite(other).sum())
-        usable[i] = lived >= age + 4 and bool(np.isfinite(other[:age]).all())
-        if usable[i]:
-            apart = (young - young.mean()) - (other[:age] - other[:age].mean())
-            at_age[i] = -0.5 * float((apart**2).mean()) / _ALIKE**2
+        if int(np.isfinite(other).sum()) >= age + 4 and bool(np.isfinite(other[:age]).all()):
+            loose = (young - young.mean()) - (other[:age] - other[:age].mean())
+            apart[i] = float((loose**2).mean())
+    usable = np.isfinite(apart)
     if usable.sum() < 2:
         return None
-    weight = np.where(usable, np.exp(at_age - at_age.max()), 0.0)
+    nearest = float(apart.min())
+    weight = np.where(usable, np.exp(-0.5 * (apart - nearest) / _ALIKE**2), 0.0)
     weight = 0.8 * weight / weight.sum() + 0.2 * usable / usable.sum()
     paths = np.zeros((len(launches), ahead))
     for i in np.flatnonzero(usable).tolist():
         lived = launches[i][np.isfinite(launches[i])]
-        now = float(lived[max(age - 3, 0) : age + 2].mean())
+        now = float(lived[max(age - PRESENT_WEEKS, 0) : age].mean())
         tail = lived[age : age + ahead]
         paths[i, : len(tail)] = tail - now
         rest = np.arange(1, ahead - len(tail) + 1) / WEEKS_PER_YEAR
@@ -182,4 +187,6 @@ def analogue(young: FloatArray, launches: FloatArray, ahead: int, prior: GrowthP
     mean = weight @ paths
     own = float(1 / (weight**2).sum())
     sigma = np.sqrt(weight @ (paths - mean) ** 2 * (1 + 1 / own))
-    return Analogue(mean, sigma, int(usable.sum()))
+    trust = _FOLLOWED**2 / (_FOLLOWED**2 + nearest)
+    believed = prior.log_rate * np.arange(1, ahead + 1) / WEEKS_PER_YEAR
+    return Analogue(trust * mean + (1 - trust) * believed, sigma, int(usable.sum()), trust)

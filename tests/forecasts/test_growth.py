@@ -87,6 +87,25 @@ def test_a_launch_follows_the_launches_that_began_like_it() -> None:
     assert abs(found.growth[51] - came) < 2 * found.sigma[51]
 
 
+def test_launches_are_followed_as_far_as_they_are_alike() -> None:
+    """From the level of the last two weeks: all the way where launches began alike, half where they are .15 apart."""
+    week = np.arange(40, dtype=np.float64)
+    rise = 0.02 * week
+    wave = 0.15 * np.where(week % 2 < 1, 1.0, -1.0)
+    same = analogue(rise[:6], np.stack([rise, rise + 2]), 20, GrowthPrior(0.0, 0.3))
+    assert same is not None
+    assert same.trust == pytest.approx(1)
+    # The present level is that of the middle of the last two weeks, half a week before the last.
+    np.testing.assert_allclose(same.growth, 0.02 * (np.arange(1, 21) + 0.5), atol=1e-9)
+    other = analogue((rise + wave)[:6], np.stack([rise, rise]), 20, GrowthPrior(0.0, 0.3))
+    assert other is not None
+    assert other.trust == pytest.approx(0.5)
+    np.testing.assert_allclose(other.growth, 0.5 * same.growth, atol=1e-9)
+    believed = analogue((rise + 20 * wave)[:6], np.stack([rise, rise]), 52, GrowthPrior(0.5, 0.3))
+    assert believed is not None
+    assert believed.growth[51] == pytest.approx(np.log(1.5) * 52 / 52.18, rel=0.02)
+
+
 def test_one_launch_is_not_enough() -> None:
     assert analogue(np.zeros(5), np.zeros((1, 40)), 10, GrowthPrior()) is None
     assert analogue(np.zeros(5), np.zeros((3, 6)), 10, GrowthPrior()) is None
