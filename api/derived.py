@@ -1,4 +1,4 @@
-"""The HTML report of a plan: made on demand in a child from the stored plan, and kept until someone clears the cache.
+"""The HTML report of a run: made on demand in a child from the stored result, and kept until someone clears the cache.
 
 It is derived from immutable inputs, so the cache may be deleted at any time; the name carries the version that made it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 from uuid import uuid4
 
 from api.jobs.process import call
@@ -18,9 +19,11 @@ from api.services import Services
 from api.store.runs import Run
 from api.version import VERSION
 
+Reported = Literal["plan", "comparison"]
 
-def report_of(services: Services, run: Run, language: Language) -> Path:
-    """The report as a file. Raises ProblemError when it cannot be made."""
+
+def report_of(services: Services, run: Run, kind: Reported, language: Language) -> Path:
+    """The report of a run of this kind as a file. Raises ProblemError when it cannot be made."""
     settings = services.settings
     cache = settings.data_folder / "cache" / VERSION
     final = cache / f"{run.id}.{language}.html"
@@ -28,9 +31,11 @@ def report_of(services: Services, run: Run, language: Language) -> Path:
         return final
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="report-", dir=cache) as folder:
-        plan = unpacked(services, run, Path(folder) / "plan")
+        inputs: dict[str, Path] = {kind: unpacked(services, run, Path(folder) / kind)}
+        if kind == "comparison":
+            inputs["case"] = services.artifacts.path(run.inputs["case"])
         ended, files = call(
-            Task("report", {"language": language}, {"plan": plan}),
+            Task("report", {"language": language}, inputs),
             services.reads_folder,
             module=settings.work_module,
             memory_mb=settings.solve_memory_mb,

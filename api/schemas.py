@@ -205,6 +205,9 @@ class ComparisonRequest(DemandRequest):
     evaluation_futures: Annotated[int, Field(ge=1, le=5000)] | None = Field(
         None, description="Futures that all scenarios are judged on; as many as the outlook has if left out."
     )
+    budget_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = Field(
+        None, description="Of all plans together, divided over them, in place of the seconds of `limits`."
+    )
     model_config = _example(
         {
             "name": "how far ahead",
@@ -328,9 +331,9 @@ class RunState(BaseModel):
         links = {"self": here, "events": f"{here}/events"}
         if run.state == "finished":
             links["result"] = f"{here}/result"
-            if run.kind == "plan":
+            if run.kind in ("plan", "comparison"):
                 links |= {"tables": f"{here}/tables", "report": f"{here}/report"}
-            elif run.kind in ("comparison", "replay"):
+            elif run.kind == "replay":
                 links["tables"] = f"{here}/tables"
         elif not run.is_final:
             links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}

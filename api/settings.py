@@ -25,6 +25,8 @@ class Settings(BaseSettings):
         two processes may share one; None: "embedded" on SQLite, host name and port on PostgreSQL.
     run_jobs: whether the server works on jobs itself. On PostgreSQL it may be left to `tideplan worker`.
     solve_memory_mb: memory of one solve; its address space is limited to 1.5 times that.
+    comparison_days: how long the finished parts of comparisons are kept after somebody last asked for them; results
+        of comparisons stay.
     work_module: the module that does the work inside the solve child; another one is for tests.
     """
 
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
     max_history_rows: Annotated[int, Field(ge=1)] = 20_000_000
     max_unfinished_per_key: Annotated[int, Field(ge=1)] = 50
     events_stream_seconds_max: Annotated[float, Field(gt=0)] = 600
+    comparison_days: Annotated[float, Field(gt=0)] = 30
     work_module: str = "api.jobs.work"
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")

@@ -24,15 +24,20 @@ PLAN_FILE = "plan/"
 
 def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     """Scenarios × futures. What is finished is kept by its content in `request["kept"]`, so that another attempt after
-    a crash goes on where the first one was. Raises what `planner.comparison.compare` raises.
+    a crash goes on where the first one was; what no comparison asked for in `request["kept_days"]` is removed. Raises
+    what `planner.comparison.compare` raises.
     """
     from api.comparison_report import overview
     from api.jobs.demand import case_and_outlook
     from planner.comparison import compare
     from planner.planning import settle_demand
     from planner.scenarios import asked_scenarios
+    from planner.scenarios.store import Store
     from planner.solve.limits import Limits
 
+    kept = Path(task.request["kept"]) if task.request.get("kept") else None
+    if task.request.get("kept_days") is not None:
+        Store(kept).prune(86_400 * task.request["kept_days"])
     case, outlook = case_and_outlook(task, tell)
     wanted = asked_scenarios(task.request["scenarios"], task.request.get("sweep"))
     begun = time.monotonic()
@@ -47,7 +52,8 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         wanted,
         limits=Limits(**task.request["limits"]),
         evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
-        folder=Path(task.request["kept"]) if task.request.get("kept") else None,
+        folder=kept,
+        budget_seconds=task.request.get("budget_seconds"),
         on_progress=on_progress,
         stop=stop,
     )
@@ -55,6 +61,19 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     _without_csv(out)
     _describe(out / "tables")
     return {**found.summary, "scenarios": overview(found).to_dict("records")}
+
+
+def comparison_report(task: Task, out: Path) -> None:
+    """The HTML report of a finished comparison. inputs: "comparison" (its folder) and "case"."""
+    from api.comparison_report import write_comparison_report
+    from planner.casefile import case_from
+    from planner.comparison import Comparison
+    from planner.wording import wording
+
+    horizon = case_from(json.loads(task.inputs["case"].read_bytes())).horizon
+    periods = [horizon.period_label(t) for t in range(horizon.periods)]
+    found = Comparison.load(task.inputs["comparison"])
+    write_comparison_report(found, out / "report.html", periods, wording(task.request["language"]))
 
 
 def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

@@ -142,6 +142,9 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    if "comparison" in task.inputs:
+        analysis.comparison_report(task, out)
+        return {}
     from planner.plan import Plan
     from planner.report import report_html
 

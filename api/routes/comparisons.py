@@ -12,6 +12,7 @@ from api.accept import IdempotencyKey, accept_run
 from api.problems import fault_json
 from api.resolve import resolve
 from api.routes.common import Prefer, answer_run, problems
+from api.routes.reports import add_report_route
 from api.routes.result_tables import add_table_routes
 from api.routes.runs import run_router
 from api.schemas import ComparisonRequest, RunState
@@ -21,6 +22,7 @@ from api.store.runs import Run
 
 router = run_router("comparison", "comparisons")
 add_table_routes(router, "comparison", "comparisons")
+add_report_route(router, "comparison")
 
 
 @router.post(
@@ -55,7 +57,9 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
         "scenarios": asked.scenarios,
         "sweep": sweep,
         "evaluation_futures": asked.evaluation_futures,
+        "budget_seconds": asked.budget_seconds,
         "kept": str((services.settings.data_folder / "cache" / "comparisons").absolute()),
+        "kept_days": services.settings.comparison_days,
     }
     if asked.evaluation_futures is not None:
         request["forecast"] = {"evaluation": asked.evaluation_futures} | request["forecast"]

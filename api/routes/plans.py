@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
 
-from fastapi import Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import Response
 
-from api import conditional
 from api.accept import IdempotencyKey, accept_run
-from api.derived import report_of
-from api.language import preferred
 from api.resolve import resolve
 from api.routes.common import Prefer, answer_run, problems
+from api.routes.reports import add_report_route
 from api.routes.result_tables import add_table_routes
-from api.routes.runs import finished_or_409, run_router
+from api.routes.runs import run_router
 from api.schemas import PlanRequest, RunState
-from api.security import REPORT_POLICY, Caller, Planner, ServicesDep, Viewer
+from api.security import Caller, Planner, ServicesDep
 from api.services import Services
 from api.store.runs import Run
 
 router = run_router("plan", "plans")
 add_table_routes(router, "plan", "plans")
+add_report_route(router, "plan")
 
 
 @router.post(
@@ -56,30 +53,3 @@ def _accept(services: Services, caller: Caller, asked: PlanRequest, key: str | N
         request=found.request | {"every_hour": asked.every_hour},
         inputs=found.inputs,
     )
-
-
-@router.get(
-    "/{id}/report",
-    response_class=HTMLResponse,
-    responses=problems(404, 409, 500),
-    operation_id="get_plan_report",
-)
-def report(
-    services: ServicesDep,
-    caller: Viewer,
-    request: Request,
-    id: str,
-    lang: Annotated[Literal["en", "zh"] | None, Query()] = None,
-) -> Response:
-    """The self-contained HTML report, English or Chinese; it opens offline."""
-    run = finished_or_409(services, "plan", id)
-    language = lang or preferred(request.headers.get("accept-language", ""))
-    tag = conditional.etag(f"{run.id}.report.{language}")
-    same = conditional.not_modified(request, tag, "private, no-cache")
-    headers = {
-        "ETag": tag,
-        "Cache-Control": "private, no-cache",
-        "Vary": "Accept-Language",
-        "Content-Security-Policy": REPORT_POLICY,
-    }
-    return same or FileResponse(report_of(services, run, language), media_type="text/html", headers=headers)

@@ -21,7 +21,7 @@ from api.services import Services
 from api.store.runs import Run
 from api.version import VERSION
 
-What = Literal["plan", "comparison", "forecast", "backtest"]
+What = Literal["plan", "comparison", "forecast", "backtest", "replay"]
 FORMAT = 2
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.web.work"

@@ -1,4 +1,4 @@
-"""Inside the child: what a page shows of a plan, a comparison, a forecast or a history; generated histories."""
+"""Inside the child: what a page shows of a run or a history; generated histories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Event
 
 from api.jobs.task import Json, Task, Tell, WorkError
 
-PAGES = ("plan", "comparison", "forecast", "backtest")
+PAGES = ("plan", "comparison", "forecast", "backtest", "replay")
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

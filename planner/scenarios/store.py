@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -93,6 +96,22 @@ class Store:
     def keep_value(self, key: str, value: Any) -> None:
         self.write("values", f"{key}.json", lambda path: path.write_text(json.dumps(value), encoding="utf-8"))
 
+    def prune(self, seconds: float) -> int:
+        """Remove what nobody has made or asked for in so many seconds; returns how many plans, evaluations, values."""
+        if self.folder is None:
+            return 0
+        old = time.time() - seconds
+        gone = 0
+        for path in self.folder.glob("*/*"):
+            with suppress(FileNotFoundError):  # another comparison removes it meanwhile
+                if path.stat().st_mtime < old:
+                    gone += 1
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    else:
+                        path.unlink()
+        return gone
+
     def read(self, part: str, name: str, read: Callable[[Path], Any]) -> Any:
         """What was kept under a name; None where there is nothing that can be read."""
         if self.folder is None:
@@ -101,7 +120,9 @@ class Store:
         if not path.exists():
             return None
         try:
-            return read(path)
+            found = read(path)
+            os.utime(path)  # asked for again: `prune` counts from here
+            return found
         except (ValueError, KeyError, OSError):
             return None  # written by another version, or damaged: it is made again
 

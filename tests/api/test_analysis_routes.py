@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 from collections.abc import Callable
@@ -91,6 +92,14 @@ def test_a_changed_world_is_checked_on_the_plan_s_case(idle: TestClient) -> None
     assert idle.post(f"/v1/plans/{plan}/questions", json={"kind": "riddle"}).status_code == 422
 
 
+def test_a_comparison_without_a_result_has_no_report(idle: TestClient) -> None:
+    waiting = idle.post("/v1/comparisons", json={"case_id": _case(idle), "budget_seconds": 90.0}).json()
+    assert waiting["request"]["budget_seconds"] == 90.0
+    assert "report" not in waiting["links"]
+    for comparison, code in ((waiting["id"], 409), ("comparison_0", 404)):
+        assert idle.get(f"/v1/comparisons/{comparison}/report").status_code == code
+
+
 def test_a_sweep_joins_the_scenarios_and_its_faults_theirs(idle: TestClient) -> None:
     case = _case(idle)
     wrong = {"case_id": case, "scenarios": [{**JIT, "colour": "blue"}], "sweep": {"first": 2.0, "last": 1.0}}
@@ -169,6 +178,12 @@ def test_a_plan_is_replayed_questioned_explained_and_compared(true_service: Test
     costs = client.get(f"{compared['links']['tables']}/costs").json()
     means = {row[0]: row[2] for row in costs["rows"] if row[1] == "mean"}
     assert means["ahead"] >= means["jit"] * (1 - 0.011)  # one future: more than it needs costs more, within the gaps
+    for language, sentences in (("en", compared["summary"]["verdict"]["en"]), ("zh", None)):
+        report = client.get(f"{compared['links']['report']}?lang={language}")
+        assert report.status_code == 200, report.text
+        assert "sandbox" in report.headers["content-security-policy"]
+        assert sentences is None or html.escape(sentences[0]) in report.text
+        assert "Plotly.newPlot" in report.text
 
 
 def _ended(client: TestClient, ask: Callable[[], Any]) -> dict[str, Any]:

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
 from planner.comparison import Comparison, Stage, compare
-from planner.evaluation import evaluate, evaluate_plans
+from planner.evaluation import evaluate, evaluate_plans, merged_steps
+from planner.horizon import outlook_demand
 from planner.information import perfect_limits, value_of_perfect
+from planner.plan import Plan
 from planner.rules import plan_rule
-from planner.scenarios import Scenario, scenarios_from
+from planner.scenarios import (
+    DemandChange,
+    JustInTime,
+    Ratio,
+    Scenario,
+    Stochastic,
+    pose,
+    scenarios_from,
+    standard_scenarios,
+)
+from planner.scenarios.making import Maker, NoPlan, Wish, plan_task, seconds_each
 from planner.scenarios.store import Store
-from planner.scenarios.worlds import make_world
+from planner.scenarios.worlds import Worlds, first_futures, make_world, merged_world
 from planner.solve import Limits
 from planner.wording import wording
 
@@ -251,6 +267,95 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
         same = run(newsvendor(), chosen, idle, folder=tmp_path)
     assert idle.names == []
     assert all(found.tables[name].equals(table) for name, table in same.tables.items())
+
+
+def test_what_nobody_asks_for_is_pruned(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for key in ("old", "asked", "new"):
+        store.keep_value(key, 1)
+    for key in ("old", "asked"):
+        os.utime(tmp_path / "values" / f"{key}.json", (0, 0))
+    assert store.value("asked") == 1
+    assert store.prune(3600) == 1
+    assert [store.value(key) for key in ("old", "asked", "new")] == [None, 1, 1]
+    assert Store(None).prune(0) == 0
+
+
+def test_a_budget_is_divided_over_the_plans_and_the_mean_one() -> None:
+    """Seven standard rules and the mean plan on two processes: four rounds, whether in one stage or in three."""
+    posed = pose(newsvendor(), standard_scenarios())
+    assert seconds_each(posed, 100.0, 2, large=False) == 25.0
+    assert seconds_each(posed, 100.0, 2, large=True) == 25.0  # 2 + 4 + 2
+    assert seconds_each(posed, 100.0, 1, large=True) == 12.5
+    assert seconds_each(posed, 0.5, 2, large=True) == 1.0
+
+
+def test_plans_that_begin_from_each_other_are_no_worse(here: Executor) -> None:
+    """The same four rules made stage by stage: each within the gap of what it is by itself, and two-stage dominance."""
+    case = newsvendor()
+    chosen = rules({"kind": "just_in_time"}, {"kind": "ratio", "ratio": 1.2}, {"kind": "quantile", "q": 0.9},
+                   {"kind": "stochastic"})  # fmt: skip
+    world = make_world(case, None)
+    found = {}
+    for large in (False, True):
+        maker = Maker(here, EXACT, Store(None), lambda key: None, None, large)
+        wishes = {one.id: Wish(one.rule, world, False) for one in chosen}
+        made = maker.make({maker.key(wish): wish for wish in wishes.values()})
+        plans = {name: made[maker.key(wish)] for name, wish in wishes.items()}
+        assert all(isinstance(plan, Plan) for plan in plans.values())
+        found[large] = {name: plan.certificate["objective"] for name, plan in plans.items() if isinstance(plan, Plan)}
+    assert found[True] == pytest.approx(found[False], rel=1e-6)
+
+
+def test_who_finds_no_plan_in_time_is_given_the_nearest(here: Executor) -> None:
+    """P50 orders 140; held to a ratio of 1.2 that is 168 units; and the futures get the orders of the P50 plan."""
+    world = make_world(newsvendor(), None)
+    median = plan_rule(JustInTime(), world, limits=EXACT)
+    given = plan_task(Ratio(kind="ratio", ratio=1.2), world, EXACT, median, [median], False)
+    assert isinstance(given, Plan)
+    assert given.tables["orders"]["modules"].sum() == 168
+    assert given.certificate["bound"] <= given.certificate["objective"]
+    assert any("no plan in its time" in warning for warning in given.warnings)
+    both = plan_task(Stochastic(kind="stochastic"), world, EXACT, median, [median], False)
+    assert isinstance(both, Plan)
+    # 60 x 140 and 150 for each unit above: (0.25 x 20 + 0.1 x 60) x 150
+    assert both.certificate["objective"] == pytest.approx(60 * 140 + 150 * 11)
+    none = plan_task(JustInTime(), world, EXACT, None, [], False)
+    assert isinstance(none, NoPlan)
+    assert none.late
+
+
+def test_worlds_that_see_the_same_demand_share_it() -> None:
+    rng = np.random.default_rng(1)
+    weeks = 16
+    level = 50 * rng.uniform(0.9, 1.1, (40, 1, weeks))
+
+    def course(count: int) -> Futures:
+        return Futures(np.full(count, 1 / count), level[:count], 1.5 * level[:count])
+
+    tide = 1 + 0.4 * np.sin(np.arange(168) / 24 * 2 * np.pi)
+    outlook = Outlook(
+        (SeriesKey("r", "w"),), datetime(2026, 12, 30), "UTC", course(1), course(3), course(40),
+        tide[None, None] / tide.mean(), np.zeros(weeks, int), np.zeros((1, 168)), np.ones(1),
+    )  # fmt: skip
+    case = newsvendor().model_copy(update={"demand": None})
+    worlds = Worlds(outlook, evaluation_futures=30)
+    base = worlds.world(case)
+    dearer = case.model_copy(update={"workloads": [case.workloads[0].model_copy(update={"shortfall_cost": 9.0})]})
+    assert worlds.world(dearer).evaluation is base.evaluation
+    assert worlds.world(case, DemandChange(multiplier=2.0)).evaluation is not base.evaluation
+    # drawn in two parts, they are what they are when drawn together
+    light = replace(outlook, futures=first_futures(outlook.evaluation, 30))
+    assert np.array_equal(outlook_demand(case, light).values, base.evaluation.values)
+    assert np.array_equal(outlook_demand(case, light).p50_peak, base.evaluation.p50_peak)
+    few = merged_steps(base.case, base.median, 4)
+    assert few is not None
+    merged = merged_world(base, few)
+    hours = base.futures.days.step_hours
+    assert merged.futures.values @ merged.futures.days.step_hours == pytest.approx(base.futures.values @ hours)
+    # the busiest hour stands by itself, so that the peak that has to be met stays
+    assert merged.median.values.max() == pytest.approx(base.median.values.max())
+    assert merged.evaluation is base.evaluation
 
 
 def test_a_dispatch_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -81,6 +81,36 @@ def test_a_history_is_judged_forecast_and_scored(visit: Visit, service: httpx.Cl
     assert known.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize(("locale", "width"), [("en-US", 1280), ("zh-CN", 390)])
+def test_an_hourly_demand_is_replayed_on_the_plans_page(
+    visit: Visit, planned: Json, service: httpx.Client, tmp_path: Path, locale: str, width: int
+) -> None:
+    case = service.get(f"/v1/cases/{planned['request']['case_id']}").json()["case"]
+    path = tmp_path / "hours.csv"
+    rows = [f"{case['horizon']['start']}T{h:02d}:00:00,{case['regions'][0]['id']},chat,{40 + h}" for h in range(24)]
+    path.write_text("\n".join(["timestamp,region,workload,value", *rows]))
+    tab = visit(f"/plans/{planned['id']}", width=width, locale=locale)
+    tab.locator("[data-load]").wait_for(state="detached", timeout=LONG)
+    form = tab.locator("[data-replay]")
+    form.locator("button").click()  # without a file nothing is asked
+    assert tab.locator("#replay .answer").count() == 0
+    form.locator("input[type=file]").set_input_files(path)
+    form.locator("button").click()
+    answer = tab.locator("#replay .answer")
+    answer.wait_for(timeout=LONG)
+    assert "1" in answer.inner_text()
+    assert ("天" in answer.inner_text()) == (locale == "zh-CN")
+    chart = tab.locator("#replay .plot")
+    chart.scroll_into_view_if_needed()
+    chart.locator(".main-svg").first.wait_for()
+    assert tab.locator("#replay .as-table tbody tr").count() == 24
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    path.write_text("timestamp,region,workload,value\nnonsense,nowhere,chat,1")
+    form.locator("input[type=file]").set_input_files(path)
+    form.locator("button").click()
+    tab.locator("#replay .trouble").wait_for(timeout=LONG)
+
+
 def test_why_not_is_answered_in_words_and_tables(visit: Visit, planned: Json) -> None:
     tab = visit(f"/plans/{planned['id']}")
     tab.locator("[data-load]").wait_for(state="detached", timeout=LONG)

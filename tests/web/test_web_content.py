@@ -14,14 +14,16 @@ import pytest
 
 from api import examples
 from api.jobs.task import Task, WorkError
-from api.web import plan_content, work
+from api.replaying import save_tables
+from api.web import plan_content, replay_content, work
 from api.web.forecast_content import weekly_peaks
 from forecasts.history import History
 from forecasts.outlook import SeriesKey
-from planner.casefile import case_from
+from planner.casefile import case_from, dump_case
 from planner.figures import backtest_scores
 from planner.plan import Plan
 from planner.planning import make_plan
+from planner.replay import from_table, replay
 from planner.solve.limits import Limits
 from planner.wording import wording
 
@@ -54,6 +56,33 @@ def test_a_plans_page_has_every_chart_with_its_table(plan: Plan, tmp_path: Path,
     tide = next(section for section in found["sections"] if section["id"] == "tide")
     files = {path.stem for path in (tmp_path / "charts").glob("*.json")}
     assert {f"tide-{by}-{choice['id']}" for by in ("workload", "site") for choice in tide["choices"]} <= files
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_replay_is_answered_with_what_was_served(plan: Plan, tmp_path: Path, language: str) -> None:
+    days = 20  # longer than a fortnight: the chart is by day
+    rows = [
+        {"timestamp": stamp, "region": plan.case.regions[0].id, "workload": "chat", "value": 1e6}
+        for stamp in pd.date_range(plan.case.horizon.start, periods=24 * days, freq="h")
+    ]
+    result = replay(plan.case, plan.tables, from_table(plan.case, pd.DataFrame(rows)))
+    save_tables(result.tables, tmp_path / "result" / "tables")
+    case = tmp_path / "case.json"
+    case.write_text(json.dumps(dump_case(plan.case)))
+    (tmp_path / "charts").mkdir()
+    replay_content.write(
+        Task("replay", {"language": language}, {"result": tmp_path / "result", "case": case}), tmp_path
+    )
+    found = json.loads((tmp_path / "content.json").read_text())
+    service = result.tables["service"]
+    share = service["served_unit_hours"].sum() / service["demand_unit_hours"].sum()  # one workload asks for anything
+    assert share < 1
+    assert wording(language).percent(share, 2) in found["sentences"][0]
+    assert str(days) in found["sentences"][0]
+    (chart,) = found["charts"]
+    drawn = json.loads((tmp_path / "charts" / f"{chart['id']}.json").read_text())
+    assert len(drawn["table"]["rows"]) == days
+    assert len(found["service"]["rows"]) == len(plan.case.workloads)
 
 
 def test_work_that_no_page_knows_is_refused(tmp_path: Path) -> None:

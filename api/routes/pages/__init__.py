@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.routes.pages import about, comparisons, drafts, forecasts, plans, static
+from api.routes.pages import about, comparisons, drafts, forecasts, plans, replays, static
 from api.routes.pages.common import catalogue
 
 router = APIRouter(include_in_schema=False)
-for part in (drafts, plans, comparisons, forecasts, about, static):
+for part in (drafts, plans, comparisons, forecasts, replays, about, static):
     router.include_router(part.router)
 
 __all__ = ["catalogue", "router"]

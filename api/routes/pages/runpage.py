@@ -26,7 +26,7 @@ About = Callable[[Services, Reader, Run], dict[str, Any]]
 class RunPages:
     """Pages of one kind of run, from KIND.html and KIND_content.html; `about` gives what they need beside the run."""
 
-    kind: Literal["plan", "comparison", "forecast"]
+    kind: Literal["plan", "comparison", "forecast", "replay"]
     about: About
 
     @property

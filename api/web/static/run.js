@@ -3,6 +3,7 @@ import { call, problemPanel } from "./call.js";
 import { charts } from "./charts.js";
 import { live } from "./live.js";
 import { prices } from "./prices.js";
+import { replay } from "./replay.js";
 import { scores } from "./scores.js";
 import { whyNot } from "./why_not.js";
 
@@ -11,6 +12,7 @@ const enliven = (root) => {
   root.querySelectorAll("[data-prices]").forEach(prices);
   root.querySelectorAll("[data-scores]").forEach(scores);
   root.querySelectorAll("[data-why-not]").forEach(whyNot);
+  root.querySelectorAll("[data-replay]").forEach(replay);
 };
 
 const load = async (panel) => {

@@ -1,21 +1,9 @@
 // "Why not site X?": asked of the service, followed while it solves again, answered in words and two tables.
 import { call, Problem, problemPanel, titleOf } from "./call.js";
 import { element, grid, scrolling } from "./element.js";
-import { follow, isFinal } from "./follow.js";
-import { money, percent } from "./format.js";
-import { phaseOf } from "./live.js";
+import { ended } from "./ended.js";
+import { money } from "./format.js";
 import { chinese, say } from "./words.js";
-
-const ended = (links, tell) =>
-  new Promise((resolve) => {
-    follow(links.events, {
-      onProgress: (progress) => tell(`${phaseOf(progress)} ${progress.gap == null ? "" : percent(progress.gap, 2)}`),
-      onState: (state) => {
-        tell(say(`state_${state}`));
-        if (isFinal(state)) resolve(call("GET", links.self));
-      },
-    });
-  });
 
 const sentence = (found, currency) => {
   const values = { question: chinese ? found.question_zh : found.question };
