@@ -31,6 +31,7 @@ from planner.scenarios.scenario import (
     Stochastic,
     WaitAndSee,
 )
+from planner.scenarios.sketch import sketched
 from planner.scenarios.worlds import World
 from planner.solve import Limits, Progress, Solution, WarmStart, solve, solve_lp
 
@@ -42,8 +43,9 @@ _REACH_MANY = Limits(seconds=15.0, gap=0.03, threads=1, route="one_piece")
 _FEW_ORDERS, _EARNEST_MODULES = 500, 3.0
 
 
-# The search has at least this part of the time, however long holding the neighbours took.
-_SEARCH_PART = 0.3
+# The search has at least this part of the time, however long holding the neighbours took; a sketch the larger part.
+_SEARCH_PART, _SKETCH_PART = 0.3, 0.7
+_LEAST_SEARCH_S = 30.0
 HELD_NOTE = "decisions of another plan"
 
 
@@ -57,25 +59,27 @@ def plan_rule(
     median: Plan | None = None,
     near: Sequence[Plan] = (),
     search: bool = True,
+    sketch: bool = False,
 ) -> Plan:
     """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
 
     median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
     near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
     this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
-    that one is the answer, with a note. search: False to hold the neighbours and no more.
+    that one is the answer, with a note. search: False to hold the neighbours and no more. sketch: look for orders on
+    few steps first (`planner.scenarios.sketch`), as suits a large case with one future.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.information.perfect_information`).
     """
     limits = limits or Limits()
-    searching = _Searching(limits, on_progress, stop, tuple(near), search)
+    searching = _Searching(limits, on_progress, stop, tuple(near), search, sketch)
 
     def planned(case: Case, demand: Demand, start: WarmStart | None = None, reach: Values | None = None) -> Plan:
         return searching.plan(case, demand, start=start, reach=reach)
 
     def begun(case: Case) -> WarmStart | None:
-        return None if near else median_start(world, case, limits, stop, median)
+        return None if near or sketch else median_start(world, case, limits, stop, median)
 
     match rule:
         case JustInTime():
@@ -109,6 +113,7 @@ class _Searching:
     stop: threading.Event | None
     near: tuple[Plan, ...]
     search: bool
+    sketch: bool
 
     def plan(
         self,
@@ -126,38 +131,42 @@ class _Searching:
         held: decisions that are held as they are, in place of those of the plans near by.
         """
         begun = time.monotonic()
-        found: Plan | None = None
-        if self.near:
-            wanted = [held] if held is not None else self._near(case, demand, reach)
-            plans = [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
-            found = min(plans, key=lambda plan: float(plan.certificate["objective"]), default=None)
-        late = StoppedError([Problem("limits", "no plan near by that can be held", "a longer time limit")])
-        if self.search:
-            spent = time.monotonic() - begun
-            room = max(self.limits.seconds - spent, _SEARCH_PART * self.limits.seconds)
-            if found is not None:
-                start = warm_start(found)
+        bound, wanted = -np.inf, [] if held is None else [held]
+        if held is None:
+            wanted = self._near(case, demand, reach)
+            if self.sketch and self.search and len(demand) == 1:
+                seconds = _SKETCH_PART * (self.limits.seconds - (time.monotonic() - begun))
+                near = wanted[0] if wanted else None
+                drawn = sketched(case, demand, self.limits, max(seconds, 1.0), near, reach)
+                wanted, bound = [*wanted, *drawn.decisions], drawn.bound
+        plans = [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
+        found = min(plans, key=lambda plan: float(plan.certificate["objective"]), default=None)
+        late = StoppedError([Problem("limits", f"no plan within {self.limits.seconds:g} s", "a longer time limit")])
+        room = self.limits.seconds - (time.monotonic() - begun)
+        # a rest that is too short for the decomposition to come to anything is not begun
+        if self.search and (found is None or not self.sketch or room >= _LEAST_SEARCH_S):
             try:
                 plan = plan_demand(
                     case,
                     demand,
-                    limits=replace(self.limits, seconds=room),
+                    limits=replace(self.limits, seconds=max(room, _SEARCH_PART * self.limits.seconds)),
                     on_progress=self.on_progress,
                     stop=self.stop,
-                    start=start,
+                    start=start if found is None else warm_start(found),
                     amend=amend,
                 )[0]
             except StoppedError as error:
                 late = error
             else:
+                bound = max(bound, float(plan.certificate["bound"]))
                 if found is None or plan.certificate["objective"] <= found.certificate["objective"]:
-                    return plan
-                found = with_bound(found, float(plan.certificate["bound"]))
-                return noted(found, (f"The search found nothing cheaper than the {HELD_NOTE}, which were kept.",))
+                    return with_bound(plan, bound)
         if found is None:
             raise late
-        found = with_bound(found, relaxed_bound(case, demand))
-        return noted(found, (f"The search found no plan in its time; the {HELD_NOTE} were kept.",))
+        if not np.isfinite(bound):
+            bound = relaxed_bound(case, demand)
+        note = f"No cheaper plan was found in its time than the {HELD_NOTE}." if found is plans[0] and self.near else ""
+        return noted(with_bound(found, bound), (note,) if note else ())
 
     def _near(self, case: Case, demand: Demand, reach: Values | None) -> list[Values]:
         # one future is held in seconds, several in many: the first is the nearest by the caller's measure

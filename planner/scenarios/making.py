@@ -26,6 +26,7 @@ from planner.scenarios.scenario import (
     JustInTime,
     MeanValue,
     Posed,
+    QuantileOf,
     Ratio,
     Rule,
     Stochastic,
@@ -58,11 +59,17 @@ class Wish:
 
 
 def plan_task(
-    rule: Rule, world: World, limits: Limits, median: Plan | None, near: Sequence[Plan] = (), search: bool = True
+    rule: Rule,
+    world: World,
+    limits: Limits,
+    median: Plan | None,
+    near: Sequence[Plan] = (),
+    search: bool = True,
+    sketch: bool = False,
 ) -> Made:
     """Task of a worker process: the plan, or why there is none."""
     try:
-        return plan_rule(rule, world, limits=limits, median=median, near=near, search=search)
+        return plan_rule(rule, world, limits=limits, median=median, near=near, search=search, sketch=sketch)
     except PlanError as error:
         return NoPlan(str(error), isinstance(error, StoppedError))
 
@@ -71,7 +78,7 @@ def stage_of(rule: Rule, changed: bool) -> int:
     """When a large case's plan is made: the number of its stage, from 0."""
     first = 3 if changed else 0
     match rule:
-        case Ratio() | BringForward() | MeanValue():
+        case Ratio() | BringForward() | QuantileOf():
             return first + 1
         case Stochastic() | Averse():
             return first + 2
@@ -158,7 +165,15 @@ class Maker:
     ) -> None:
         """Make plans and add them to `found`. tasks: wish, P50 plan, plans near by, whether to search."""
         sent = [
-            (wish.rule, replace(wish.world, evaluation=wish.world.median), self.limits, median, tuple(near), search)
+            (
+                wish.rule,
+                replace(wish.world, evaluation=wish.world.median),
+                self.limits,
+                median,
+                tuple(near),
+                search,
+                self.large and not wish.world.futures.days.hourly,
+            )
             for wish, median, near, search in tasks
         ]
         for position, made in fan_out(self.executor, plan_task, sent, stop=self.stop):

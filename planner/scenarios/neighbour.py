@@ -25,10 +25,12 @@ from planner.scenarios.statistics import cvar, mean
 from planner.solve import Limits, WarmStart, relative_gap, solve, solve_lp
 
 # Both look at decisions alone or at fixed ones: they are small, and need not be closer than this.
-_PROJECTION = Limits(seconds=15.0, gap=1e-2, threads=1, route="one_piece")
+_PROJECTION = Limits(seconds=60.0, gap=5e-2, threads=1, route="one_piece")
 _HELD_SECONDS = 120.0
 # Bigger things than modules are changed last.
-_WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 100.0, "campaign_on": 5.0, "lease_start": 1.0}
+_WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 400.0, "campaign_on": 100.0, "lease_start": 1.0}
+
+_UNDONE = ("training_shortfall", "campaign_unfinished")
 
 Values = Mapping[str, FloatArray]
 
@@ -66,8 +68,13 @@ def projected(case: Case, demand: Demand, values: Values, reach: Values | None =
             sp.hstack([unit, -eye, eye]),
         ]
     ).tocsr()
-    # a trace of the real cost picks the cheaper of two equally near ones
+    # a trace of the real cost picks the cheaper of two equally near ones; work that is left undone counts in full
+    orders = master.cost[columns["orders"]]
+    module = float(np.median(orders[orders > 0])) if (orders > 0).any() else 1.0
     cost = 1e-4 * np.maximum(master.cost, 0.0) / max(float(np.abs(master.cost).max(initial=0.0)), 1e-12)
+    for name in _UNDONE:
+        index = columns[name][columns[name] >= 0]
+        cost[index] = master.cost[index] / module
     arrays = Arrays(
         rows,
         np.concatenate([cost, weight[moved], weight[moved]]),

@@ -285,7 +285,7 @@ def test_a_budget_is_divided_over_the_plans_and_the_mean_one() -> None:
     """Seven standard rules and the mean plan on two processes: four rounds, whether in one stage or in three."""
     posed = pose(newsvendor(), standard_scenarios())
     assert seconds_each(posed, 100.0, 2, large=False) == 25.0
-    assert seconds_each(posed, 100.0, 2, large=True) == 25.0  # 2 + 4 + 2
+    assert seconds_each(posed, 100.0, 2, large=True) == 25.0  # 1 + 2 + 1 rounds
     assert seconds_each(posed, 100.0, 1, large=True) == 12.5
     assert seconds_each(posed, 0.5, 2, large=True) == 1.0
 
@@ -315,7 +315,7 @@ def test_who_finds_no_plan_in_time_is_given_the_nearest(here: Executor) -> None:
     assert isinstance(given, Plan)
     assert given.tables["orders"]["modules"].sum() == 168
     assert given.certificate["bound"] <= given.certificate["objective"]
-    assert any("no plan in its time" in warning for warning in given.warnings)
+    assert any("No cheaper plan" in warning for warning in given.warnings)
     both = plan_task(Stochastic(kind="stochastic"), world, EXACT, median, [median], False)
     assert isinstance(both, Plan)
     # 60 x 140 and 150 for each unit above: (0.25 x 20 + 0.1 x 60) x 150
