@@ -3,8 +3,9 @@
     python benchmarks/forecast.py --data FOLDER [--json] [--windows 4] [--sets a,b] [--methods tideplan,naive168]
 
 Every method forecasts 168 hours from the same rolling origins of every history in the folder; the M4 hourly file, when
-it is there, is judged on its official test (the last 48 values of each series). Figures of error are ratios measured
-in this run; seconds are processor seconds of this machine.
+it is there, is judged on its official test (the last 48 values of each series). A method `only:NAME` is one of our
+members alone in the same machinery, for example only:profile168. Figures of error are ratios measured in this run;
+seconds are processor seconds of this machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ import pandas as pd
 from forecasts.backtest import BacktestReport, Forecaster, PointForecast, backtest, seasonal_naive
 from forecasts.combine import HourlyConfig, fill, forecast_hourly
 from forecasts.history import History, read_history
+from forecasts.models.members import default_members
 from forecasts.outlook import FloatArray
 
 DAY, WEEK, FIT = 24, 168, 8 * 168
@@ -34,12 +37,14 @@ COUNTRY = {"vic_electricity": ("AU", "VIC"), "bike_dc": ("US", "DC"), "akl_ped_a
 NAIVE2_SMAPE, NAIVE2_MASE = 18.383, 2.395
 """Scores of the M4 competition's Naive2 on its 414 hourly series, the base of OWA."""
 M4 = "m4_hourly"
+ONLY = "only:"
 
 
-def config_of(name: str) -> HourlyConfig:
-    """The default configuration, with the holidays of the place when the set has one."""
+def config_of(name: str, method: str = "tideplan") -> HourlyConfig:
+    """The default configuration, with the holidays of the place when the set has one; one member for only:NAME."""
     country, subdivision = COUNTRY.get(name, (None, None))
-    return HourlyConfig(country=country, subdivision=subdivision)
+    members = (method.removeprefix(ONLY),) if method.startswith(ONLY) else ()
+    return HourlyConfig(country=country, subdivision=subdivision, members=members)
 
 
 def statsmodels_stl(history: History, hours: int) -> PointForecast:
@@ -143,7 +148,7 @@ def run(data: Path, windows: int, sets: set[str], methods: list[str]) -> list[di
             report = backtest(
                 history,
                 windows=windows,
-                config=config_of(name),
+                config=config_of(name, method),
                 forecaster=PEERS.get(method),
                 name=name,
                 method=method,
@@ -154,7 +159,8 @@ def run(data: Path, windows: int, sets: set[str], methods: list[str]) -> list[di
     rows += [together(reports[method], method) for method in methods if reports[method]]
     if M4 in files and (not sets or M4 in sets):
         for method in methods:
-            rows.append(m4_row(files[M4], method, PEERS.get(method, forecast_hourly)))
+            ours = partial(forecast_hourly, config=config_of(M4, method))
+            rows.append(m4_row(files[M4], method, PEERS.get(method, ours)))
             print(f"{M4} {method}", file=sys.stderr)
     return rows
 
@@ -169,7 +175,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
     methods = [method.strip() for method in wanted.methods.split(",")]
-    unknown = [method for method in methods if method != "tideplan" and method not in PEERS]
+    known = {"tideplan", *PEERS, *(ONLY + make().name for make in default_members())}
+    unknown = [method for method in methods if method not in known]
     if unknown or not wanted.data.is_dir():
         parser.error(f"unknown methods {unknown}" if unknown else f"{wanted.data} is not a folder")
     warnings.filterwarnings("ignore")
