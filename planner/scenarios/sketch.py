@@ -50,8 +50,9 @@ def sketched(
 ) -> Sketch:
     """Search for so many seconds on one thread. demand: one future.
 
-    near: decisions of another plan; the relaxation rounded, where there is none. reach: see `projected`. Around them (its campaigns held, orders only of types at sites that it or the
-    linear relaxation uses) a good plan is found in a fraction of the time that the whole program takes.
+    near: decisions of another plan; the relaxation rounded, where there is none. Around them (its campaigns held,
+    orders only of types at sites that it or the linear relaxation uses) a good plan is found in a fraction of the time
+    that the whole program takes. reach: see `planner.scenarios.neighbour.projected`.
     """
     program = tightened(build_program(case, demand, merge_steps=STEPS, pooled=True))
     arrays = flatten(program)

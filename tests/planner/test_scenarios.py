@@ -32,6 +32,8 @@ from planner.scenarios import (
     target_from,
     with_sweep,
 )
+from planner.scenarios.neighbour import held_plan, projected, relaxed_bound, whole_of
+from planner.scenarios.sketch import sketched
 from planner.scenarios.worlds import make_world, trend
 from planner.solve import Limits
 
@@ -112,6 +114,36 @@ def test_bring_forward_shifts_and_meets_the_lead_time() -> None:
 
 def test_bring_forward_within_supply() -> None:
     assert arrivals(growing(supply=15.0), BringForward(kind="bring_forward", periods=2)) == [0, 15, 15, 10, 0]
+
+
+@pytest.mark.parametrize("policy", [{}, {"build_ahead": {"minimum": [0.0, 0.5, 0.5, 0.5, 0.5]}}])
+def test_a_sketch_finds_what_the_search_finds(policy: dict[str, Any]) -> None:
+    """Just in time and held: 40 modules of 10 that arrive as demand does, and a unit of upkeep for all that stand."""
+    world = make_world(growing(**policy), None)
+    drawn = sketched(world.case, world.median, EXACT, 10.0)
+    assert len(drawn.decisions) == 3  # rounded, near it, and the whole
+    for values in drawn.decisions:
+        held = held_plan(world.case, world.median, values)
+        assert held is not None
+        assert held.certificate["objective"] == pytest.approx(40 * 10 + 10 + 20 + 30 + 40 + 50, abs=1e-6)
+        assert drawn.bound <= held.certificate["objective"] * (1 + 1e-6)
+    assert relaxed_bound(world.case, world.median) <= 550 * (1 + 1e-6)
+    plan = plan_rule(JustInTime(), world, limits=EXACT, sketch=True)
+    assert plan.certificate["objective"] == pytest.approx(550.0)
+    assert plan.certificate["gap"] <= 1e-3
+
+
+def test_decisions_are_brought_within_other_limits_by_the_least_change() -> None:
+    """Forty modules with twelve a period: of arrivals 10, 10, 10, 10 nothing moves; with eight, two a period go."""
+    world = make_world(growing(), None)
+    found = whole_of(plan_rule(JustInTime(), world, limits=EXACT))
+    same = projected(growing(supply=12.0), world.median, found)
+    assert same is not None
+    assert same["orders"].ravel().tolist() == [0, 10, 10, 10, 10]
+    less = projected(growing(supply=8.0), world.median, found)
+    assert less is not None
+    assert less["orders"].ravel().tolist() == [0, 8, 8, 8, 8]
+    assert held_plan(growing(supply=8.0), world.median, found) is None  # as they are, they break a limit
 
 
 def test_wait_and_see_is_no_plan() -> None:
