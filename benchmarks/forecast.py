@@ -1,6 +1,6 @@
 """Our hourly forecasts against the seasonal naive, statsmodels and statsforecast on the same series in one run.
 
-    python benchmarks/forecast.py --data FOLDER [--json] [--windows 4] [--sets a,b] [--methods tideplan,naive168]
+    python benchmarks/forecast.py [--data FOLDER] [--json] [--windows 4] [--sets a,b] [--methods tideplan,naive168]
 
 Every method forecasts 168 hours from the same rolling origins of every history in the folder; the M4 hourly file, when
 it is there, is judged on its official test (the last 48 values of each series). A method `only:NAME` is one of our
@@ -36,6 +36,7 @@ COUNTRY = {"vic_electricity": ("AU", "VIC"), "bike_dc": ("US", "DC"), "akl_ped_a
 """Where a set comes from, when all of its series come from one place: its holidays are known to whoever plans there."""
 NAIVE2_SMAPE, NAIVE2_MASE = 18.383, 2.395
 """Scores of the M4 competition's Naive2 on its 414 hourly series, the base of OWA."""
+HERE = Path(__file__).resolve().parent
 M4 = "m4_hourly"
 ONLY = "only:"
 
@@ -168,7 +169,7 @@ def run(data: Path, windows: int, sets: set[str], methods: list[str]) -> list[di
 def main() -> None:
     """Print the table, or one JSON object with --json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="a folder of histories; TIDEPLAN_DATA or ../shared/data without")
     parser.add_argument("--windows", type=int, default=4)
     parser.add_argument("--sets", default="")
     parser.add_argument("--methods", default=",".join(["tideplan", *PEERS]))
@@ -177,10 +178,14 @@ def main() -> None:
     methods = [method.strip() for method in wanted.methods.split(",")]
     known = {"tideplan", *PEERS, *(ONLY + make().name for make in default_members())}
     unknown = [method for method in methods if method not in known]
-    if unknown or not wanted.data.is_dir():
-        parser.error(f"unknown methods {unknown}" if unknown else f"{wanted.data} is not a folder")
+    data = wanted.data or Path(os.environ.get("TIDEPLAN_DATA", HERE.parent.parent / "shared" / "data"))
+    if unknown or (wanted.data and not data.is_dir()):
+        parser.error(f"unknown methods {unknown}" if unknown else f"{data} is not a folder")
+    if not data.is_dir():
+        print(f"nothing to measure: no histories in {data}; name a folder with --data", file=sys.stderr)
+        return
     warnings.filterwarnings("ignore")
-    rows = run(wanted.data, wanted.windows, set(filter(None, wanted.sets.split(","))), methods)
+    rows = run(data, wanted.windows, set(filter(None, wanted.sets.split(","))), methods)
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     if wanted.json:
         print(json.dumps({"benchmark": "forecast", "machine": machine, "rows": rows}, allow_nan=False))
