@@ -118,7 +118,7 @@ def test_a_forecaster_sees_the_past_only() -> None:
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="the open histories are not here")
 @pytest.mark.parametrize(
-    ("name", "rel"), [("nab_tweets", 0.85), ("ms_purchase_counts", 0.85), ("alibaba_dlrm_2025", 0.7)]
+    ("name", "rel"), [("nab_tweets", 0.78), ("ms_purchase_counts", 0.78), ("alibaba_dlrm_2025", 0.55)]
 )
 def test_open_histories_are_forecast_better_than_by_the_naive(name: str, rel: float) -> None:
     """Guards the figures of docs/forecasting.md with some room; benchmarks/forecast.py measures all sets."""
@@ -138,7 +138,7 @@ def test_all_open_histories_meet_the_aims() -> None:
         report = backtest(read_history(path)[0], windows=8)
         rel += [score.rel for score in report.series if np.isfinite(score.rel) and score.rel > 0]
         covered += [(score.coverage80, score.coverage95) for score in report.series]
-    assert np.exp(np.mean(np.log(rel))) < 0.86
+    assert np.exp(np.mean(np.log(rel))) <= 0.81
     assert max(rel) <= 1.5
     mean80, mean95 = np.mean(covered, axis=0)
     assert 0.77 <= mean80 <= 0.85
