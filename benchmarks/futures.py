@@ -194,7 +194,7 @@ def peak_of_the_sum(trial: Trial, draws: int = 300) -> list[dict[str, Any]]:
         }
         for way, truth in (("joint", came), ("apart", came), ("single", own.ravel())):
             there = np.isfinite(truth) & (truth > 0) & (asked[way] > 0).all(axis=0)
-            hit[way].append((truth <= asked[way])[:, there])
+            hit[way].append((truth <= asked[way])[:, there].astype(np.float64))
             off = np.log(truth[there]) - np.log(asked[way][:, there])
             share = np.array(ASKED)[:, None]
             if there.any():

@@ -165,12 +165,16 @@ def backtest(
         from rich.markup import escape
 
         from api import console
+        from api.web.lookback_content import sentences
         from forecasts.backtest import backtest as run
         from forecasts.history import read_history
+        from forecasts.longrange import backtest_quarters
+        from forecasts.tables import by_workload
 
         text = console.words(language)
         read, quality = read_history(history, timezone=timezone)
-        report = run(read, hours=hours, windows=windows, name=history.name, quarters=quarters)
+        report = run(read, hours=hours, windows=windows, name=history.name)
+        ahead = backtest_quarters(read, windows=quarters) if quarters else None
         if json:
             machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
             detail = report.to_json()
@@ -180,9 +184,10 @@ def backtest(
                     "machine": machine,
                     "rows": [report.row()],
                     "by_series": detail["by_series"],
+                    "by_workload": by_workload(report.series),
                     "by_day": detail["by_day"],
-                    "quarters": detail["quarters"],
-                    "notes": [*report.notes, *quality.sentences()],
+                    "quarters": ahead.to_json() if ahead is not None else None,
+                    "notes": [*report.notes, *(ahead.sentences() if ahead is not None else ()), *quality.sentences()],
                 }
             )
             return
@@ -201,5 +206,18 @@ def backtest(
         row = report.row()
         total = text("cli.backtest_total", rel=text.number(row["rel"] or float("nan")), series=row["series"])
         console.out().print(escape(total))
-        for sentence in (*report.notes, *quality.sentences()):
+        if ahead is not None and ahead.ranges:
+            ranges = [
+                [
+                    f"{r.first}–{r.last}",
+                    text.number(r.rel),
+                    *(text.percent(v) for v in (r.coverage80, r.coverage95, r.bias)),
+                ]
+                for r in ahead.ranges
+            ]
+            heads = ("lookback.weeks_ahead", "lookback.rel_peak", "cli.coverage80", "cli.coverage95", "cli.peak_bias")
+            columns = [(text(name), name != "lookback.weeks_ahead") for name in heads]
+            console.out().print(console.table(text("lookback.ranges"), columns, ranges))
+        lacked = sentences(ahead.to_json(), text) if ahead is not None else []
+        for sentence in (*report.notes, *lacked, *quality.sentences()):
             console.say(f"· {sentence}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -33,18 +35,23 @@ def peaks_against(peaks: pd.DataFrame, id: str, series: str, words: Wording) -> 
 
     hover = "%{y:,.4~g} " + unit
     plain = {"mode": "lines", "connectgaps": False}
-    traces = [
-        go.Scatter(x=gapped, y=values("low80"), line={"width": 0}, showlegend=False, hoverinfo="skip", **plain),
-        go.Scatter(
-            x=gapped,
-            y=values("high80"),
-            line={"width": 0},
-            fill="tonexty",
-            fillcolor="rgba(86,180,233,.3)",
-            name=words("lookback.band"),
-            hoverinfo="skip",
-            **plain,
-        ),
+    traces: list[Any] = []
+    # A band each outlook: a filled one does not know gaps.
+    for number, (_, part) in enumerate(shown.groupby("origin", sort=False)):
+        x = [str(pd.Timestamp(day).date()) for day in part["start"]]
+        edge = {"x": x, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "legendgroup": "band"}
+        traces += [
+            go.Scatter(y=part["low80"], showlegend=False, **edge),
+            go.Scatter(
+                y=part["high80"],
+                fill="tonexty",
+                fillcolor="rgba(86,180,233,.3)",
+                name=words("lookback.band"),
+                showlegend=number == 0,
+                **edge,
+            ),
+        ]
+    traces += [
         go.Scatter(
             x=gapped, y=values("p50"), name=words("p50"), line={"color": COLOURS[0]}, hovertemplate=hover, **plain
         ),

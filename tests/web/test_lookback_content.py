@@ -121,7 +121,12 @@ def test_the_chart_takes_every_week_from_the_last_outlook_before_it() -> None:
     assert chart.table.iloc[:, 0].is_unique
     assert len(chart.table) == 26
     assert chart.table["P50 (PFLOPS)"].tolist() == [10.0 * w for w in range(1, 14)] * 2
-    middle = chart.figure.data[2]
-    assert list(middle.y).index(None) == 13  # a gap between two outlooks
-    assert chart.figure.data[4].y[2] is None  # and where nothing was measured
+    drawn = {trace.name: trace for trace in chart.figure.data}
+    assert list(drawn["P50"].y).index(None) == 13  # a gap between two outlooks
+    assert drawn["came"].y[2] is None  # and where nothing was measured
+    bands = [trace for trace in chart.figure.data if trace.fill == "tonexty"]
+    assert [(len(band.x), band.x[0], band.showlegend) for band in bands] == [
+        (13, "2026-01-05", True),
+        (13, "2026-04-06", False),
+    ]
     json.dumps(chart.body(), allow_nan=False)
