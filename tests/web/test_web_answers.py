@@ -85,7 +85,7 @@ def test_a_history_is_judged_forecast_and_scored(visit: Visit, service: httpx.Cl
 def test_an_hourly_demand_is_replayed_on_the_plans_page(
     visit: Visit, planned: Json, service: httpx.Client, tmp_path: Path, locale: str, width: int
 ) -> None:
-    case = service.get(f"/v1/cases/{planned['request']['case_id']}").json()["case"]
+    case = service.get(f"/v1/cases/{planned['request']['case_id']}").json()
     path = tmp_path / "hours.csv"
     rows = [f"{case['horizon']['start']}T{h:02d}:00:00,{case['regions'][0]['id']},chat,{40 + h}" for h in range(24)]
     path.write_text("\n".join(["timestamp,region,workload,value", *rows]))
