@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,16 @@ class Demand:
 
     def __len__(self) -> int:
         return int(self.probability.shape[0])
+
+    def mean_day(self) -> Demand:
+        """The same with one typical day a period, the mean of its days."""
+        weight = self.days.weight
+        total = weight.sum(axis=1, keepdims=True)
+        share = weight / np.where(total > 0, total, 1.0)
+        calendar = np.einsum("td,tdmk->tmk", share, self.days.calendar)[:, None]
+        days = TypicalDays(("mean day",), total, self.days.step_hours, calendar, self.days.hourly)
+        values = np.einsum("fwrtdh,td->fwrth", self.values, share)[:, :, :, :, None]
+        return replace(self, days=days, values=values)
 
     def only(self, futures: Sequence[int]) -> Demand:
         """The named futures, their probabilities scaled to add up to 1."""

@@ -141,8 +141,9 @@ def plan_demand(
     if pooled:
         limits = replace(limits, gap=asked - pooling)
 
-    def built(steps: int | None = None) -> Program:
-        made = tightened(build_program(case, demand, merge_steps=steps, pooled=pooled))
+    def built(steps: int | None = None, mean_day: bool = False) -> Program:
+        asked_for = demand.mean_day() if mean_day else demand
+        made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled))
         return made if amend is None else amend(made)
 
     program = built()

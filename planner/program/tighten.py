@@ -15,10 +15,12 @@ from planner.case import by_period
 from planner.program.blocks import FloatArray, IntArray, Program, Rows
 from planner.program.instance import Instance
 from planner.program.power import phase_places
-from planner.program.training import campaign_sizes
+from planner.program.training import campaign_sizes, gang_sizes
 
 # Below this fraction a rounding row needs coefficients that solvers do not like.
 _LEAST_FRACTION = 0.02
+# So many further gangs are looked at one by one for the narrowest step.
+_STEPS = 40
 
 
 class _Cuts:
@@ -48,7 +50,11 @@ class _Cuts:
 
 def tightened(program: Program) -> Program:
     """The program with these rows at the end of its master."""
-    families = {"campaign_gang": _campaign_gangs(program), "training_rounding": _training_rounding(program)}
+    families = {
+        "campaign_gang": _campaign_gangs(program),
+        "gang_steps": _gang_steps(program),
+        "training_rounding": _training_rounding(program),
+    }
     master, rows = program.master, dict(program.layout.rows)
     for family, cuts in families.items():
         if not len(cuts):
@@ -108,6 +114,68 @@ def _campaign_gangs(program: Program) -> _Cuts:
                             cuts.add((share[s, k, so_far], done[so_far]), (column, -1.0 / count), upper=0.0)
                         cuts.add((on[s, k, t], 1.0), (column, -1.0 / count), upper=0.0)
     return cuts
+
+
+def _gang_steps(program: Program) -> _Cuts:
+    """Capacity counts for gangs in steps: half of what a gang needs runs none of it.
+
+    From gangs_fit, for every size G among the gangs of a place: sum_j floor(G_j/G) gangs_j + sum_c floor(G_c/G) on_c is
+    at most floor(a cap / G), and cap = n + x, what stands without orders and what orders and leases add. With
+    g = floor(a n / G) and d the least x/k that makes room for k more, the line from (0, g) lies on or above all steps:
+      sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d
+    """
+    inst: Instance = program.facts["instance"]
+    cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
+    names = (("gangs", gang_sizes(inst)), ("campaign_on", campaign_sizes(inst)))
+    held = [(columns[name][:, i], size) for name, sizes in names for i, size in enumerate(sizes)]
+    if not held:
+        return cuts
+    possible = np.stack([upper[index] > 0 for index, _ in held])  # (holders, B, S, K, T)
+    leased = _most_leased(inst)
+    leases = _lease_columns(program)
+    for b, s, k, t in np.argwhere(possible.any(axis=0)):
+        here = [
+            (index[b, s, k, t], size[k])
+            for (index, size), can in zip(held, possible[:, b, s, k, t], strict=True)
+            if can
+        ]
+        room, standing = inst.availability[k], inst.standing[s, k, t]
+        for size in sorted({size for _, size in here}):
+            step = size / room
+            already, width = gang_step(standing, step, whole=leased[s, k, t] <= 0)
+            if standing / step - already < 1e-6 and width >= step * (1 - 1e-6):
+                continue  # gangs_fit says the same
+            terms: list[tuple[IntArray, FloatArray | float]] = [
+                (np.array([column]), float(np.floor(other / size + 1e-9))) for column, other in here if other >= size
+            ]
+            terms.append((columns["stock"][b, s, k, [t]], -1.0 / width))
+            terms += [(column[b, [t]], -1.0 / width) for column in leases.get((int(s), int(k)), ())]
+            cuts.add(*terms, upper=float(already - standing / width))
+    return cuts
+
+
+def gang_step(standing: float, step: float, *, whole: bool) -> tuple[float, float]:
+    """(g, d) with floor((standing + x) / step) <= g + x / d for every x >= 0, whole or not, and equal at x = 0.
+
+    step: modules that one gang takes, those that are not available counted in.
+    """
+    already = float(np.floor(standing / step + 1e-9))
+    lacking = step * (already + 1) - standing + step * np.arange(_STEPS + 1)
+    later = float(lacking[-1]) / (_STEPS + 1)  # without rounding, x/k only grows with k
+    if whole:
+        lacking = np.ceil(lacking - 1e-6)
+    return already, min(float((lacking[:-1] / np.arange(1, _STEPS + 1)).min()), later)
+
+
+def _lease_columns(program: Program) -> dict[tuple[int, int], list[IntArray]]:
+    """By site and type: columns (B, T) of the modules that leases add."""
+    inst: Instance = program.facts["instance"]
+    sites, types = [s.id for s in inst.case.sites], [k.id for k in inst.case.module_types]
+    out: dict[tuple[int, int], list[IntArray]] = {}
+    for i, lease in enumerate(inst.case.leases):
+        place = (sites.index(lease.site), types.index(lease.module_type))
+        out.setdefault(place, []).append(program.layout.columns["lease_active"][:, i])
+    return out
 
 
 def _most_leased(inst: Instance) -> FloatArray:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planner.case import Case
 from planner.extract_days import cheapest_split
@@ -18,7 +20,7 @@ from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
 from planner.program.merge import price_slots
 from planner.program.origins import find_origins, pooling_error, pooling_share
-from planner.program.tighten import tightened
+from planner.program.tighten import gang_step, tightened
 from planner.solve import Limits, solve, solve_lp
 
 Document = Callable[..., dict[str, Any]]
@@ -58,7 +60,7 @@ def test_no_plan_is_lost_and_no_bound_falls(which: str, small: Document) -> None
     assert relaxed(tight) >= relaxed(plain) * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("family", ["campaign_gang", "training_rounding"])
+@pytest.mark.parametrize("family", ["campaign_gang", "gang_steps", "training_rounding"])
 def test_each_family_raises_the_bound(family: str, small: Document) -> None:
     wants = campaign(**CAMPAIGNS["lacks modules"])
     case = case_of(small(campaigns=[wants], workloads__2__shortfall_cost=9000))
@@ -68,6 +70,24 @@ def test_each_family_raises_the_bound(family: str, small: Document) -> None:
     lower[rows], upper[rows] = -np.inf, np.inf
     loose = replace(tight, master=replace(tight.master, row_lower=lower, row_upper=upper))
     assert relaxed(tight) > relaxed(loose) * (1 + 1e-5)
+
+
+@settings(deadline=None)
+@given(
+    standing=st.integers(0, 60),
+    size=st.integers(1, 90),
+    available=st.floats(0.5, 1.0),
+    more=st.integers(0, 200),
+    part=st.floats(0, 1),
+)
+def test_a_step_never_cuts_off_a_gang(standing: int, size: int, available: float, more: int, part: float) -> None:
+    step = size / available
+    for whole, x in ((True, float(more)), (False, more * part)):
+        already, width = gang_step(standing, step, whole=whole)
+        gangs = np.floor((standing + x) / step - 1e-9)
+        assert gangs <= already + x / width + 1e-6
+        assert already == np.floor(standing / step + 1e-9)
+        assert width <= step * (1 + 1e-12)  # never looser than capacity itself
 
 
 def test_a_case_without_gangs_is_left_alone(small: Document) -> None:
@@ -162,7 +182,7 @@ def test_merged_steps_in_whole_numbers_end_at_the_same_plan(small: Document, mon
     split = solve(
         program,
         Limits(seconds=60, gap=2e-3, route="benders"),
-        coarse=lambda steps: tightened(program_of(case, steps)),
+        coarse=lambda steps, mean_day=False: tightened(program_of(case, steps)),
     )
     assert any("neighbourhood" in p.phase or "merged steps in whole" in p.phase for p in split.trace)
     assert split.bound <= whole.objective * (1 + 1e-6)

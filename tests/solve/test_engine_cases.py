@@ -55,7 +55,7 @@ def test_merged_steps_never_cost_more() -> None:
 @pytest.mark.slow
 def test_decomposition_and_one_piece_agree_within_their_gaps() -> None:
     exact = program()
-    two = solve(exact, Limits(seconds=120, gap=2e-3, route="benders"), coarse=lambda n: program(n))
+    two = solve(exact, Limits(seconds=120, gap=2e-3, route="benders"), coarse=lambda n, mean_day=False: program(n))
     one = solve(exact, Limits(seconds=120, gap=2e-3, route="one_piece"))
     assert two.gap <= 2e-3
     assert one.bound <= two.objective * (1 + 1e-9)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,7 +23,12 @@ from planner.solve.one_piece import Ending
 from planner.solve.progress import relative_gap
 from planner.solve.solution import CutStore, WarmStart
 
-Coarse = Callable[[int], Program]
+
+class Coarse(Protocol):
+    """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation."""
+
+    def __call__(self, steps: int, mean_day: bool = False) -> Program: ...
+
 
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
 START_COLUMNS = 25_000
@@ -65,7 +70,7 @@ def decompose(
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
                 if merged is not None and _faithful(merged, exact, search):
-                    _on_merged_steps(merged.program, search, control)
+                    _on_merged_steps(merged.program, search, control, coarse)
                     settled = True
                 elif max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS:
                     search.early_plan()  # the first exact evaluation takes long, wherever it is made
@@ -133,12 +138,11 @@ def _faithful(merged: Merged, exact: Evaluator, search: Search) -> bool:
     return off <= FAITHFUL * (abs(control.bound) + off)
 
 
-def _on_merged_steps(merged: Program, search: Search, control: Control) -> None:
+def _on_merged_steps(merged: Program, search: Search, control: Control, coarse: Coarse | None) -> None:
     """Search on merged steps."""
     beside = MergedSearch(merged, search, control)
     try:
-        search.early_plan()  # poor, but there whenever the search is stopped: HiGHS has none for a minute
-        beside.run()
+        beside.run(None if coarse is None else coarse(1, mean_day=True))
     finally:
         beside.abandon()
 
