@@ -166,7 +166,7 @@ class MergedSearch:
         stages = [self._named(CAMPAIGNS), np.setdiff1d(everything, self._named(("orders",))), everything]
         stages = [stage for stage in stages if self.arrays.integer[stage].any()]
         try:
-            for number, whole in enumerate(stages):
+            for whole in stages:
                 settings = Settings(
                     "highs",
                     seconds=max((control.left() - BEFORE_END_S) * (0.5 if whole is not everything else 1.0), 1.0),
