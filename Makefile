@@ -75,7 +75,7 @@ format: setup ## lay the code out
 
 bench: setup ## the benchmarks, small sizes (BENCH_FLAGS for engine.py)
 	$(BIN)/python benchmarks/engine.py $(or $(BENCH_FLAGS),--sizes S --seeds 1 --limit 60)
-	$(BIN)/python benchmarks/forecast.py
+	$(BIN)/python benchmarks/forecast.py --windows 1 --sets ms_purchase_counts,vic_electricity
 	$(BIN)/python benchmarks/service.py
 
 lock: $(STAMPS)/venv ## pin every dependency with its hashes; writes no address

@@ -236,6 +236,14 @@ FAMILIES: dict[str, Family] = {
             ("branch", "campaign", "site", "module_type", "period"),
         ),
         Family(
+            "gang_steps",
+            "Half of the modules of a gang run none of it.",
+            "半组模块不能运行该组任务。",
+            "sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d",
+            "gangs",
+            ("branch", "site", "module_type", "period"),
+        ),
+        Family(
             "training_rounding",
             "Training needs a whole number of gangs, or falls short.",
             "训练所需成组数为整数，否则计入缺口。",

@@ -78,7 +78,7 @@ def rounded(case: Case, demand: Demand, reach: Values | None = None) -> Values |
     Each campaign goes where the relaxation has most of it and runs when it mostly does; the rest is the nearest to the
     relaxation that meets the limits (`planner.scenarios.neighbour.projected`). None where there is none.
     """
-    program = build_program(case, demand, merge_steps=1, pooled=True)
+    program = tightened(build_program(case, demand, merge_steps=1, pooled=True))
     arrays, columns = flatten(program), program.layout.columns
     place, on = columns["campaign_place"], columns["campaign_on"]
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
