@@ -31,6 +31,10 @@ class Lanes:
     def __init__(self, count: int, executor: Executor | None = None) -> None:
         self.own = executor is None
         self.executors: list[Executor] = [executor or Worker() for _ in range(count)]
+        if self.own:
+            # a process takes a second or two to start: let it do so while the merged program is solved here
+            for worker in self.executors:
+                worker.submit(subproblem.forget, "")
 
     def __len__(self) -> int:
         return len(self.executors)

@@ -86,6 +86,7 @@ class Search:
         self._billing = Billing(self.program)
         # not a lane of the blocks: HiGHS hears no stop, and with its process the blocks' warm solvers would be lost
         self._plans = Worker()
+        self._plans.submit(int)  # starts the process while blocks are evaluated
 
     # ---- exact values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
