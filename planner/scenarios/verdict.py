@@ -42,7 +42,7 @@ _MESSAGES = {
         "today it costs {today}.",
         "times": "Building further ahead ({more}) pays once unserved demand costs more than {factor} times what it "
         "costs today.",
-        "most": "Nothing compared builds further ahead at less unserved demand: {best} is already the most cautious.",
+        "most": "Nothing compared loses less money to unserved demand: {best} is already the most cautious.",
         "never": "Building further ahead ({more}) saves no unserved demand, so it does not pay at any shortage cost.",
         "always": "Building further ahead ({more}) costs no more even if unserved demand were free, but is not "
         "cheaper by more than noise.",
@@ -59,7 +59,7 @@ _MESSAGES = {
         "risk_same": "该方案有 {short} 的需求缺口和价值 {idle} 的闲置算力，在最坏情景下的后悔值也最小（{regret}）。",
         "more": "当每 PFLOPS·小时缺口的成本高于 {price} 时，更超前的{more}才划算；目前为 {today}。",
         "times": "当需求缺口的成本超过目前的 {factor} 倍时，更超前的{more}才划算。",
-        "most": "所比较的方案中没有更超前且缺口更少的方案：{best}已最为谨慎。",
+        "most": "所比较的方案中没有缺口损失更低的方案：{best}已最为谨慎。",
         "never": "更超前的{more}并不减少缺口，因此无论缺口成本多高都不划算。",
         "always": "即使缺口没有代价，更超前的{more}成本也不更高，但优势未超过抽样噪声。",
     },
