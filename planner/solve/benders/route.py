@@ -64,12 +64,10 @@ def decompose(
     try:
         try:
             whole = bool(program.master.integer.any())
-            if start is not None and whole:
-                _offer_start(start.x, master, exact, control)
             rough, merged = _rough(program, master, lanes, control, start, coarse)
             if rough is not None and whole:
                 search = Search(program, master, exact, control, rough)
-                if start is not None and len(start.x) == program.master.columns and control.x is None:
+                if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
                 if merged is not None and _faithful(merged, exact, search):
                     _on_merged_steps(merged.program, search, control, coarse)
@@ -108,25 +106,15 @@ def decompose(
             control.blocks = [y for y in final.y if y is not None]
         warm = None
         if control.x is not None:
-            points = [control.x] if search is None else [control.x, *search.base, *(e[1] for e in search.elite)]
+            points = [control.x]
+            if search is not None:  # the newest optima hold the bound, the best plans tell the truth about plans
+                points += [*(e[1] for e in search.elite[:3]), *reversed(search.base)]
             warm = WarmStart(control.x, keep(program, pool, points[:KEPT_POINTS]))
         return None, warm
     finally:
         if search is not None:
             search.close()
         lanes.close()
-
-
-def _offer_start(x: FloatArray, master: CutMaster, exact: Evaluator, control: Control) -> None:
-    """An earlier plan first, where it still keeps the master's rows: whoever stops the search soon has that one."""
-    if len(x) != master.columns or not master.holds(x):
-        return
-    control.phase = "earlier plan"
-    evaluation = exact.evaluate(x)
-    exact.add_to(master.pool, evaluation)
-    cost, x = master.true_objective(x, evaluation.values)
-    if np.isfinite(cost):
-        control.offer(cost, x)
 
 
 @dataclass(frozen=True)
