@@ -188,3 +188,14 @@ def test_merged_steps_in_whole_numbers_end_at_the_same_plan(small: Document, mon
     assert split.bound <= whole.objective * (1 + 1e-6)
     assert whole.bound <= split.objective * (1 + 1e-6)
     assert split.gap <= 2e-3 + 1e-6
+
+
+def test_a_mean_day_holds_the_work_of_all_days(small: Document) -> None:
+    demand = given_demand(case_of(small()))
+    mean = demand.mean_day()
+    hours = demand.days.step_hours
+    assert mean.days.days == 1
+    assert mean.days.weight.sum(axis=1) == pytest.approx(demand.days.weight.sum(axis=1))
+    whole = np.einsum("fwrtdh,td,h->fwrt", demand.values, demand.days.weight, hours)
+    assert np.einsum("fwrtdh,td,h->fwrt", mean.values, mean.days.weight, hours) == pytest.approx(whole)
+    assert mean.days.calendar.sum(axis=(1, 2, 3)) == pytest.approx(1.0)
