@@ -23,7 +23,15 @@ from forecasts.outlook import Outlook
 from planner.case import Case
 from planner.casefile import case_hash
 from planner.demand import Demand, FloatArray
-from planner.evaluation import Evaluation, evaluate, evaluate_plans, fitting_steps, merged_steps, plan_world
+from planner.evaluation import (
+    Evaluation,
+    evaluate,
+    evaluate_plans,
+    fitting_steps,
+    merged_steps,
+    merging_error,
+    plan_world,
+)
 from planner.fanout import executor_or_pool, fan_out
 from planner.horizon import DayRules
 from planner.information import (
@@ -32,13 +40,16 @@ from planner.information import (
     perfect_limits,
     value_of_perfect,
     value_of_stochastic,
+    values_at_hand,
 )
 from planner.plan import Plan
 from planner.program.blocks import IntArray
 from planner.rules import HELD_NOTE
 from planner.saved import read_head, read_tables, write_json, write_tables
+from planner.scenarios.bounds import lone_bounds
 from planner.scenarios.choices import Bracketed
 from planner.scenarios.making import Made, Maker, NoPlan, Wish, seconds_each
+from planner.scenarios.neighbour import whole_of
 from planner.scenarios.scenario import MeanValue, Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tables
@@ -48,10 +59,14 @@ from planner.solve import Limits
 from planner.wording import Message, message
 
 FORMAT = 1
-_MEAN_VALUE = MeanValue(kind="mean_value")
+_MEAN_VALUE, _STOCHASTIC = MeanValue(kind="mean_value"), Stochastic(kind="stochastic")
 # Large cases are planned on so many steps a day here. Plans are judged on more: what a plan is for is its orders, and
 # with the busiest hour by itself few steps tell those as well as many (docs/decisions/0072).
 PLANNING_STEPS = 4
+# Of a budget, the part that plans may take: dispatch and bounds take what they need, here about the rest.
+_PLANS_PART = 0.75
+# Of a large case, so many periods of one future are dispatched hour by hour, to tell what merging steps costs.
+_EXACT_PERIODS = 2
 Group = IntArray | None
 
 
@@ -118,8 +133,8 @@ def compare(
     many of the outlook's, or a demand of one's own; without an outlook and with none given, the futures planned for are
     all there are and nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size);
     what merging costs in accuracy is measured and told. executor: where tasks run (None: `processes` of our own).
-    folder: where finished work is kept. budget_seconds: of all plans together, divided over them, in place of the
-    seconds of `limits`.
+    folder: where finished work is kept. budget_seconds: of plans, dispatch and values of information together: the
+    plans have three quarters of it, divided over them, in place of the seconds of `limits`.
 
     A large case (whose hours are merged) is planned on `PLANNING_STEPS` steps a day, one plan beginning from another.
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
@@ -141,19 +156,19 @@ def compare(
             worlds = {key: world if few is None else merged_world(world, few) for key, world in worlds.items()}
         base = worlds[base_id]
         if budget_seconds is not None:
-            seconds = seconds_each(posed, budget_seconds, getattr(pool, "processes", 1), large=large)
+            seconds = seconds_each(posed, _PLANS_PART * budget_seconds, getattr(pool, "processes", 1), large=large)
             limits = replace(limits, seconds=seconds)
         work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop, large)
         informed = len(base.futures) > 1 and any(
             isinstance(one.scenario.rule, Stochastic) and not one.changed for one in posed
         )
-        plans, mean_plan = work.plans(posed, worlds, base if informed else None)
+        plans, mean_plan, maker = work.plans(posed, worlds, base if informed else None)
         found = work.evaluations(posed, plans, worlds, group)
         outcomes = [
             work.judged(one, plan, evaluation, worlds[_of(one, case)])
             for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
-        information = work.information(base, outcomes, mean_plan)
+        information = work.information(base, outcomes, mean_plan, maker)
         error = work.merge_error(base, outcomes, group, large=fitting is not None)
     tables = comparison_tables(base.case, base.evaluation, outcomes, information, sampled=base.apart, seed=limits.seed)
     futures = len(base.evaluation)
@@ -216,10 +231,10 @@ class _Work:
 
     def plans(
         self, posed: Sequence[Posed], worlds: Mapping[str, World], informed: World | None
-    ) -> tuple[list[Made | None], Made | None]:
+    ) -> tuple[list[Made | None], Made | None, Maker]:
         """A plan for every scenario in order, the reason where there is none, None for perfect information.
 
-        Second: the plan for the mean future of the world `informed`, where one is given.
+        Second: the plan for the mean future of the world `informed`, where one is given. Third: who made them.
         """
         wishes: dict[str, Wish] = {}
         names: dict[str, list[str]] = {}
@@ -244,8 +259,9 @@ class _Work:
 
         for key in names:
             told(key, 0)
-        found = Maker(self.executor, self.limits, self.store, told, self.stop, self.large).make(wishes)
-        return [None if key is None else found[key] for key in keys], found.get(mean_key)
+        maker = Maker(self.executor, self.limits, self.store, told, self.stop, self.large)
+        found = maker.make(wishes)
+        return [None if key is None else found[key] for key in keys], found.get(mean_key), maker
 
     def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
         return worlds[_of(one, self.case)]
@@ -313,6 +329,16 @@ class _Work:
     def perfect(self, scenario: str, case: Case, demand: Demand) -> tuple[FloatArray, FloatArray]:
         """(F,) cost (nan where unknown) and proven bound of planning every future with perfect information."""
         F = len(demand)
+        if self.large:
+            bounds = lone_bounds(
+                case,
+                demand,
+                self.executor,
+                self.store,
+                on_done=lambda done, total: self.tell(Stage(scenario, "bound", done, total)),
+                stop=self.stop,
+            )
+            return np.full(F, np.nan), bounds
         limits = perfect_limits(self.limits, F)
         key = key_of(case_hash(case), demand_key(demand), "perfect", limits.gap, limits.seconds)
         kept = self.store.value(key)
@@ -329,11 +355,15 @@ class _Work:
         self.store.keep_value(key, {"cost": known, "bound": bound.tolist()})
         return cost, bound
 
-    def information(self, base: World, outcomes: Sequence[Outcome], mean_plan: Made | None) -> dict[str, Bracketed]:
+    def information(
+        self, base: World, outcomes: Sequence[Outcome], mean_plan: Made | None, maker: Maker
+    ) -> dict[str, Bracketed]:
         """VSS and EVPI on the futures that plans are optimised on, where a stochastic plan was made for the base."""
         plan = next((o.plan for o in outcomes if o.base and isinstance(o.scenario.rule, Stochastic) and o.plan), None)
         if plan is None or mean_plan is None:
             return {}
+        if self.large:
+            return self.at_hand(base, outcomes, mean_plan, maker)
         recourse = (float(plan.certificate["objective"]), float(plan.certificate["bound"]))
         out: dict[str, Bracketed] = {}
         known = self.mean_value(base, mean_plan)
@@ -346,6 +376,28 @@ class _Work:
         seconds = perfect_limits(self.limits, len(base.futures)).seconds
         out["evpi"] = value_of_perfect(cost, bound, base.futures.probability, recourse, seconds)
         return out
+
+    def at_hand(self, base: World, outcomes: Sequence[Outcome], mean_plan: Made, maker: Maker) -> dict[str, Bracketed]:
+        """The same for a large case: all plans dispatched on the futures planned for, and bounds of single futures."""
+        plans = {maker.key(Wish(o.scenario.rule, base, False)): o.plan for o in outcomes if o.base and o.plan}
+        mean_key = maker.key(Wish(_MEAN_VALUE, base, False))
+        if isinstance(mean_plan, Plan):
+            plans[mean_key] = mean_plan
+        costs = maker.rehearsed(base, plans)
+        bound = held = maker.bounds(base)
+        told: FloatArray | Message
+        if isinstance(mean_plan, Plan):
+            told = costs[mean_key]
+            seconds = max(self.limits.seconds, 10.0)
+            early = whole_of(mean_plan)
+            held = lone_bounds(
+                base.case, base.futures, self.executor, self.store, held=early, seconds=seconds, stop=self.stop
+            )
+            self.tell(Stage("mean value", "evaluate", 1, 1))
+        else:
+            told = message("information.no_mean_plan", why=mean_plan.why)
+        every, stochastic = np.stack(list(costs.values())), costs[maker.key(Wish(_STOCHASTIC, base, False))]
+        return values_at_hand(stochastic, told, every, bound, held, base.futures.probability)
 
     def mean_value(self, base: World, mean_plan: Made) -> tuple[float, float] | Message:
         """Cost and bound of the decisions made for the mean future, or why they are not known."""
@@ -372,13 +424,21 @@ class _Work:
         best = min(followed, key=lambda o: float(o.evaluation.total @ o.evaluation.probability) if o.evaluation else 0)
         assert best.plan is not None
         assert best.evaluation is not None
-        # Every hour of a large case costs as much as a hundred merged days: one future has to do.
-        sample = list(range(min(1 if large else 4, len(base.evaluation))))
+        scenario, total = best.scenario.id, best.evaluation.total
+        if large:
+            # every hour of one period costs as much as all plans' merged days of one: two periods of a future do
+            by_period = np.stack(list(best.evaluation.cost.values())).sum(axis=0)[0]
+            dearest = np.sort(np.argsort(-by_period, kind="stable")[:_EXACT_PERIODS]).tolist()
+            one = base.evaluation.only([0])
+            error = merging_error(best.plan, one, group, self.executor, dearest, by_period)
+            return {"scenario": scenario, "futures": 1, "periods": len(dearest), "mean": error, "largest": abs(error)}
+        sample = list(range(min(4, len(base.evaluation))))
         exact = evaluate(best.plan, base.evaluation.only(sample), self.executor, stop=self.stop)
-        relative = best.evaluation.total[sample] / exact.total - 1
+        relative = total[sample] / exact.total - 1
         return {
-            "scenario": best.scenario.id,
+            "scenario": scenario,
             "futures": len(sample),
+            "periods": base.case.horizon.periods,
             "mean": float(relative.mean()),
             "largest": float(np.abs(relative).max()),
         }

@@ -180,6 +180,28 @@ def evaluate_plans(
     ]
 
 
+def merging_error(
+    plan: Plan, demand: Demand, group: IntArray, executor: Executor, periods: Sequence[int], total: FloatArray
+) -> float:
+    """How far merged steps are from every hour, as a part of the cost: (merged - exact) / exact of one future.
+
+    demand: one future. periods: those that are dispatched both ways; every hour of one costs as much as merged days of
+    a hundred. total: (T,) the future's cost on merged steps.
+    """
+    case = plan_world(plan.case)
+    decided, branch = decisions_of(plan), nearest_branch(plan, demand)
+    discount, tasks = case.horizon.discount(), []
+    for t in periods:
+        part = PeriodDemand.of(demand, t, np.zeros(1, int))
+        tasks += [(case, part, how, [decided], [branch]) for how in (group, None)]
+    costs = np.zeros(len(tasks))
+    for position, (found,) in fan_out(executor, dispatch_period, tasks):
+        spent = found.energy + found.demand_charge + found.transfer + found.shortfall
+        costs[position] = spent[0] * discount[periods[position // 2]]
+    merged, exact = costs[::2].sum(), costs[1::2].sum()
+    return float((merged - exact) / (total[list(periods)].sum() - merged + exact))
+
+
 def plan_world(case: Case) -> Case:
     """The case as a fixed plan meets it: nothing more is decided, so branches and the risk objective play no part."""
     horizon = case.horizon.model_copy(update={"commit_periods": None})

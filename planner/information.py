@@ -19,6 +19,7 @@ from planner.evaluation import plan_world
 from planner.plan import Plan
 from planner.program.blocks import flatten
 from planner.program.build import build_program
+from planner.scenarios.bounds import lone_bound
 from planner.scenarios.choices import Bracketed, difference
 from planner.scenarios.decisions import DECIDED, decisions_of, fixed, settled
 from planner.solve import Limits, solve, solve_lp
@@ -27,7 +28,6 @@ from planner.wording import Message, message
 # Up to so many columns a future is planned whatever its time, up to so many where it has some seconds; beyond, and in
 # less time, its linear relaxation is the bound.
 _QUICK_COLUMNS, _EXACT_COLUMNS, _WORTH_S = 8_000, 20_000, 5.0
-_BOUND_STEPS = 6
 # All futures together get the time of so many plans, each at least a second.
 _PLANS_WORTH, _LEAST_S = 2.0, 1.0
 
@@ -51,6 +51,9 @@ def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[Flo
         program = build_program(case, one)
         columns = program.master.columns + sum(len(b.cost) for b in program.blocks)
         found = -np.inf
+        if columns > _EXACT_COLUMNS:
+            bound[f] = lone_bound(case, one, None, None, None)
+            continue
         if columns <= (_EXACT_COLUMNS if limits.seconds >= _WORTH_S else _QUICK_COLUMNS):
             answer = solve(program, limits)
             found = answer.bound * program.money_unit
@@ -59,8 +62,6 @@ def perfect_information(case: Case, demand: Demand, limits: Limits) -> tuple[Flo
                 if answer.gap <= limits.gap + 1e-6:
                     bound[f] = found
                     continue
-        elif columns > _EXACT_COLUMNS:
-            program = build_program(case, one, merge_steps=_BOUND_STEPS)
         relaxed = solve_lp(flatten(program))
         if relaxed.status != "optimal":
             raise ArithmeticError(f"the relaxation of future {f} ended as {relaxed.status}")
@@ -100,6 +101,38 @@ def value_of_perfect(
     high = float(cost @ probability) if known.all() else recourse[0]
     note = message("information.evpi", known=int(known.sum()), futures=len(cost), seconds=f"{seconds:.3g}")
     return Bracketed(recourse[0] - (high if known.all() else low), recourse[1] - high, recourse[0] - low, note)
+
+
+def values_at_hand(
+    plan: FloatArray,
+    mean_plan: FloatArray | Message,
+    plans: FloatArray,
+    bound: FloatArray,
+    mean_bound: FloatArray,
+    probability: FloatArray,
+) -> dict[str, Bracketed]:
+    """VSS and EVPI of a large case, from plans that are there and from linear relaxations of single futures.
+
+    plan, mean_plan: (F,) cost in each future planned for of the stochastic plan and of the plan for the mean future (or
+    why there is none). plans: (n, F) of all plans: who knows the future takes the cheapest of them in each, which is a
+    plan, if not the best one. bound: (F,) what no plan for a future can beat; mean_bound: what none can that keeps to
+    the mean plan's early decisions (`planner.scenarios.bounds.lone_bounds`).
+    """
+    p, low = probability, float(bound @ probability)
+    recourse = (float(plan @ p), low)
+    out: dict[str, Bracketed] = {}
+    if isinstance(mean_plan, Message) or np.isposinf(mean_bound).any():
+        none = float("nan")
+        why = mean_plan if isinstance(mean_plan, Message) else message("information.eev_impossible")
+        out["vss"] = Bracketed(none, none, none, why)
+    else:
+        least = np.maximum(mean_bound, bound)  # a relaxation that was cut off says nothing
+        note = message("information.vss_at_hand", futures=len(p))
+        out["vss"] = difference((float(mean_plan @ p), float(least @ p)), recourse, note)
+    chosen = (float(plans.min(axis=0) @ p), low)
+    note = message("information.evpi_at_hand", futures=len(p), plans=len(plans))
+    out["evpi"] = difference(recourse, chosen, note)
+    return out
 
 
 def _gap(known: tuple[float, float]) -> str:

@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from planner.case import Case, CVaR, Quantile, by_period
+from planner.case import Case, CVaR, Quantile
 from planner.demand import Demand, FloatArray
 from planner.errors import PlanError, Problem, StoppedError
 from planner.horizon import for_objective
 from planner.plan import Plan
 from planner.planning import Amend, plan_demand, warm_start
-from planner.program.blocks import Arrays, Layout, Program
+from planner.program.blocks import Arrays, Program
 from planner.program.build import build_program
+from planner.scenarios.ahead import with_ratio
+from planner.scenarios.bounds import relaxed_bound, shared_decisions
 from planner.scenarios.decisions import BUILDING, DECIDED, decisions_of, fixed
-from planner.scenarios.neighbour import Values, held_plan, projected, relaxed_bound, whole_of, with_bound
+from planner.scenarios.neighbour import Values, held_plan, projected, whole_of, with_bound, with_recourse
 from planner.scenarios.scenario import (
     Averse,
     BringForward,
@@ -33,19 +35,17 @@ from planner.scenarios.scenario import (
 )
 from planner.scenarios.sketch import sketched
 from planner.scenarios.worlds import World
-from planner.solve import Limits, Progress, Solution, WarmStart, solve, solve_lp
+from planner.solve import Limits, Progress, WarmStart, solve
 
 ProgressCall = Callable[[Progress], None]
 
-# The search for what can be built at all looks at orders alone, without the hours: it is small.
+# The search for the earliest orders looks at orders alone, without the hours: it is small.
 _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
-_REACH_MANY = Limits(seconds=15.0, gap=0.03, threads=1, route="one_piece")
-_FEW_ORDERS, _EARNEST_MODULES = 500, 3.0
 
-
-# The search has at least this part of the time, however long holding the neighbours took; a sketch the larger part.
-_SEARCH_PART, _SKETCH_PART = 0.3, 0.7
-_LEAST_SEARCH_S = 30.0
+# The search has at least this part of the time, however long holding the neighbours took.
+_SEARCH_PART = 0.3
+# The decomposition is not begun in less time than this where there is a plan already.
+_LEAST_SEARCH_S = 60.0
 HELD_NOTE = "decisions of another plan"
 
 
@@ -60,6 +60,8 @@ def plan_rule(
     near: Sequence[Plan] = (),
     search: bool = True,
     sketch: bool = False,
+    known: FloatArray | None = None,
+    late: Sequence[Plan] = (),
 ) -> Plan:
     """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
 
@@ -67,16 +69,18 @@ def plan_rule(
     near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
     this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
     that one is the answer, with a note. search: False to hold the neighbours and no more. sketch: look for orders on
-    few steps first (`planner.scenarios.sketch`), as suits a large case with one future.
+    few days and one step (`planner.scenarios.sketch`), as suits a large case. known: (F,) proven bounds of the world's
+    futures (`planner.scenarios.bounds`), where they are there already. late: for a two-stage rule, the plan that each
+    future of the world follows in what may differ by future, tried with the early decisions of the first plan near by.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.information.perfect_information`).
     """
     limits = limits or Limits()
-    searching = _Searching(limits, on_progress, stop, tuple(near), search, sketch)
+    searching = _Searching(limits, on_progress, stop, tuple(near), search, sketch, known, tuple(late))
 
-    def planned(case: Case, demand: Demand, start: WarmStart | None = None, reach: Values | None = None) -> Plan:
-        return searching.plan(case, demand, start=start, reach=reach)
+    def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
+        return searching.plan(case, demand, start=start)
 
     def begun(case: Case) -> WarmStart | None:
         return None if near or sketch else median_start(world, case, limits, stop, median)
@@ -95,8 +99,11 @@ def plan_rule(
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
         case Ratio(ratio=ratio):
-            floored, notes, reach = with_ratio(world.case, world.median, ratio)
-            return noted(planned(floored, world.median, reach=reach), notes)
+            floored, notes, values = with_ratio(world.case, world.median, ratio, limits)
+            held = values if search else None
+            if sketch and held is not None:  # the search for the floor was a search for the plan
+                searching = replace(searching, search=False)
+            return noted(searching.plan(floored, world.median, held=held), notes)
         case BringForward(periods=periods):
             base = median or planned(world.case, world.median)
             return brought_forward(base, periods, searching)
@@ -114,6 +121,8 @@ class _Searching:
     near: tuple[Plan, ...]
     search: bool
     sketch: bool
+    known: FloatArray | None
+    late: tuple[Plan, ...]
 
     def plan(
         self,
@@ -122,24 +131,23 @@ class _Searching:
         *,
         start: WarmStart | None = None,
         amend: Amend | None = None,
-        reach: Values | None = None,
         held: Values | None = None,
     ) -> Plan:
         """Search, and the cheapest of what was held where that finds nothing cheaper.
 
-        amend: as `plan_demand` takes it. reach: decisions that meet the limits of `case`, where those are hard to meet.
-        held: decisions that are held as they are, in place of those of the plans near by.
+        amend: as `plan_demand` takes it. held: decisions that are held as they are, in place of those of the plans near
+        by, which then are the last resort.
         """
         begun = time.monotonic()
-        bound, wanted = -np.inf, [] if held is None else [held]
-        if held is None:
-            wanted = self._near(case, demand, reach)
-            if self.sketch and self.search and len(demand) == 1:
-                seconds = _SKETCH_PART * (self.limits.seconds - (time.monotonic() - begun))
-                near = wanted[0] if wanted else None
-                drawn = sketched(case, demand, self.limits, max(seconds, 1.0), near, reach)
-                wanted, bound = [*wanted, *drawn.decisions], drawn.bound
-        plans = [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
+        bound, drawn = -np.inf, [] if held is None else [held]
+        if self.sketch and self.search and len(demand) == 1:
+            sketch = sketched(case, demand, self.limits, self.limits.seconds, amend)
+            drawn, bound = [*drawn, *sketch.decisions], sketch.bound
+        plans = _held(case, demand, drawn)
+        borrowed = False
+        if not plans:
+            plans = _held(case, demand, self._near(case, demand))
+            borrowed = bool(plans)
         found = min(plans, key=lambda plan: float(plan.certificate["objective"]), default=None)
         late = StoppedError([Problem("limits", f"no plan within {self.limits.seconds:g} s", "a longer time limit")])
         room = self.limits.seconds - (time.monotonic() - begun)
@@ -164,15 +172,23 @@ class _Searching:
         if found is None:
             raise late
         if not np.isfinite(bound):
-            bound = relaxed_bound(case, demand)
-        note = f"No cheaper plan was found in its time than the {HELD_NOTE}." if found is plans[0] and self.near else ""
+            bound = relaxed_bound(case, demand, self.known)
+        note = f"No cheaper plan was found in its time than the {HELD_NOTE}." if borrowed else ""
         return noted(with_bound(found, bound), (note,) if note else ())
 
-    def _near(self, case: Case, demand: Demand, reach: Values | None) -> list[Values]:
+    def _near(self, case: Case, demand: Demand) -> list[Values]:
         # one future is held in seconds, several in many: the first is the nearest by the caller's measure
         few = self.near if len(demand) == 1 else self.near[:1]
-        brought = [projected(case, demand, whole_of(plan), reach) for plan in few]
+        brought = [projected(case, demand, whole_of(plan)) for plan in few]
+        if few and len(self.late) == len(demand) > 1:
+            shared = shared_decisions(case, demand)
+            if not all(same.all() for same in shared.values()):
+                brought.append(with_recourse(case, demand, few[0], self.late, shared))
         return [values for values in brought if values is not None]
+
+
+def _held(case: Case, demand: Demand, wanted: Sequence[Values]) -> list[Plan]:
+    return [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
 
 
 def begins_from_median(rule: Rule) -> bool:
@@ -207,107 +223,6 @@ def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
 
 def noted(plan: Plan, notes: tuple[str, ...]) -> Plan:
     return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
-
-
-# --- ratio -----------------------------------------------------------------------------------------------------------
-
-
-def with_ratio(case: Case, demand: Demand, ratio: float) -> tuple[Case, tuple[str, ...], Values | None]:
-    """The case with a build-ahead floor of `ratio`, lowered in periods where not so much can be built by then.
-
-    Third: decisions that meet the floor, whatever they cost; None where the floor was not lowered.
-
-    How much can be built comes from the model's own limits on orders (lead times, supply, power, budget, shares): the
-    least sum over periods of what is missing from the floor, in whole modules. The case's own floor is kept where it is
-    higher.
-    """
-    T = case.horizon.periods
-    own = by_period(case.policy.build_ahead.minimum, T, 0.0)
-    wanted = np.maximum(own, ratio)
-    floored = _with_floor(case, wanted)
-    program = build_program(floored, demand)
-    reached = _missing_from_floor(program)
-    if reached is None:
-        return floored, (), None
-    missing, point = reached
-    reach = np.where(demand.p50_peak > 0, missing / np.where(demand.p50_peak > 0, demand.p50_peak, 1.0), 0.0)
-    if not (reach > 1e-9).any():
-        return floored, (), None
-    # A hair below what can be reached, so that rounding inside a solver does not make it unreachable.
-    lowered = np.where(reach > 1e-9, np.maximum((wanted - reach) * (1 - 1e-9) - 1e-9, 0.0), wanted)
-    label = case.horizon.period_label
-    notes = tuple(
-        f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then; held to {lowered[t]:.4g}."
-        for t in np.flatnonzero(reach > 1e-9)
-    )
-    columns = program.layout.columns
-    return _with_floor(case, lowered), notes, {name: _values_at(columns[name], point) for name in DECIDED}
-
-
-def _values_at(index: np.ndarray, x: FloatArray) -> FloatArray:
-    """Whole values of the columns `index` (-1: none, 0)."""
-    return np.asarray(np.where(index >= 0, np.round(x[np.maximum(index, 0)]), 0.0), float)
-
-
-def _with_floor(case: Case, floor: FloatArray) -> Case:
-    values: list[float | None] = [float(v) for v in floor]
-    ahead = case.policy.build_ahead.model_copy(update={"minimum": values})
-    return case.model_copy(update={"policy": case.policy.model_copy(update={"build_ahead": ahead})})
-
-
-def _missing_from_floor(program: Program) -> tuple[FloatArray, FloatArray] | None:
-    """(T,) PFLOPS by which the floor cannot be reached and master columns that reach so much; None when the orders'
-    limits admit no plan at all."""
-    rows = program.layout.rows.get("build_ahead_minimum")
-    if rows is None:
-        return None
-    eased = _with_slack(program.master, rows.index[0])
-    # gangs and campaigns only need capacity: whole or not, they do not bound it from above
-    for name in ("gangs", "campaign_place", "campaign_on"):
-        index = program.layout.columns[name]
-        eased.integer[index[index >= 0]] = False
-    answer = None
-    if int(eased.integer.sum()) > _FEW_ORDERS:
-        answer = _reached(_in_earnest(eased, program.layout), program.layout, _REACH_MANY)
-    answer = answer or _reached(eased, program.layout, _REACH)
-    if answer is None:
-        return None
-    return np.asarray(np.maximum(answer.x[program.master.columns :], 0.0), float), answer.x[: program.master.columns]
-
-
-def _reached(eased: Arrays, layout: Layout, limits: Limits) -> Solution | None:
-    answer = solve(Program(eased, Layout(layout.columns, layout.rows), (), 1.0), limits)
-    return answer if len(answer.x) else None
-
-
-def _in_earnest(eased: Arrays, layout: Layout) -> Arrays:
-    """Only orders that the linear relaxation makes in earnest, and these for sure: where many are possible, the search
-    over all of them finds less that can be built in its time than this does (docs/decisions/0072)."""
-    relaxed = solve_lp(replace(eased, integer=np.zeros_like(eased.integer)))
-    if relaxed.status != "optimal":
-        return eased
-    orders, on = layout.columns["orders"], layout.columns["order_on"]
-    charged = on >= 0
-    chosen = charged & (relaxed.x[orders] >= _EARNEST_MODULES)
-    lower, upper = eased.lower.copy(), eased.upper.copy()
-    lower[on[chosen]] = 1.0
-    upper[on[charged & ~chosen]] = upper[orders[charged & ~chosen]] = 0.0
-    return replace(eased, lower=lower, upper=upper)
-
-
-def _with_slack(master: Arrays, rows: np.ndarray) -> Arrays:
-    """The master with a column of missing amount in each of `rows`, whose sum is minimised, and no other cost."""
-    extra = sp.csr_matrix((np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=(master.rows, len(rows)))
-    side = np.maximum(np.abs(master.row_lower[rows]), 1e-9)
-    return Arrays(
-        sp.hstack([master.matrix, extra]).tocsr(),
-        np.concatenate([np.zeros(master.columns), 1.0 / side]),
-        np.concatenate([master.lower, np.zeros(len(rows))]),
-        np.concatenate([master.upper, np.full(len(rows), np.inf)]),
-        master.row_lower,
-        master.row_upper,
-        np.concatenate([master.integer, np.zeros(len(rows), bool)]),
-    )
 
 
 # --- bring forward ---------------------------------------------------------------------------------------------------
@@ -393,7 +308,8 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
     if not len(answer.x):
         return None
-    return {name: _values_at(columns[name], answer.x) for name in BUILDING}
+    real = {name: columns[name] >= 0 for name in BUILDING}
+    return {n: np.where(real[n], np.round(answer.x[np.maximum(columns[n], 0)]), 0.0) for n in BUILDING}
 
 
 def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ def compare(
         float | None,
         typer.Option(
             metavar="MINUTES",
-            help="Time of all plans together, divided over them, in place of --time-limit; forecast and dispatch add "
-            "to it.",
+            help="Time of plans, dispatch and values of information together, in place of --time-limit: the plans end "
+            "after three quarters of it at the latest; the forecast adds to it.",
             min=0.05,
         ),
     ] = None,

@@ -66,7 +66,7 @@ def knee(idle: FloatArray, short: FloatArray) -> int | None:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Where a scenario that builds more (`more`) starts to pay against one that builds less (`less`).
+    """Where a more cautious scenario (`more`) starts to pay against one that loses more to shortage (`less`).
 
     shortage_factor: times today's shortfall costs. shortage_per_pflops_hour: money that an unserved PFLOPS-hour would
     have to cost. driver: "growth" (per year, 0.2: 20 %) or "demand" (times the mean future); driver_value: at which
@@ -84,24 +84,60 @@ class BreakEven:
     inside: bool
 
 
+@dataclass(frozen=True)
+class CautionLine:
+    """Scenarios by what they pay besides shortage and what they lose by it: the lower convex hull of those points.
+
+    order: positions of the scenarios that are cheapest of all at some price of shortage, from the least cautious to the
+    most. because: by position of every other scenario, those that are never dearer than it: one that pays and loses no
+    more, or two between which it lies, one of them the cheaper at every price.
+    """
+
+    order: tuple[int, ...]
+    because: Mapping[int, tuple[int, ...]]
+
+
+def caution_line(paid: FloatArray, short: FloatArray) -> CautionLine:
+    """Who is cheapest at which price of shortage. paid, short: (n,) mean cost without shortfall, and of shortfall.
+
+    At a multiple f of today's shortage costs a scenario costs paid + f short, a straight line in f; the lower envelope
+    of these lines belongs to the lower convex hull of the points (Andrew 1979). Equal points: the first one counts.
+    """
+    least = 1e-9 * max(float(np.abs(short).max(initial=0.0)), 1.0)
+    line: list[int] = []
+    for i in np.lexsort((np.arange(len(paid)), short, paid)).tolist():
+        if line and short[line[-1]] - short[i] <= least:
+            continue
+        while len(line) >= 2 and _meet(paid, short, line[-1], i) <= _meet(paid, short, line[-2], line[-1]):
+            line.pop()
+        line.append(i)
+    because: dict[int, tuple[int, ...]] = {}
+    for i in sorted(set(range(len(paid))) - set(line)):
+        no_worse = [j for j in line if paid[j] <= paid[i] and short[j] <= short[i] + least]
+        because[i] = (no_worse[0],) if no_worse else _around(paid, line, i)
+    return CautionLine(tuple(line), because)
+
+
+def _meet(paid: FloatArray, short: FloatArray, less: int, more: int) -> float:
+    return float((paid[more] - paid[less]) / (short[less] - short[more]))
+
+
+def _around(paid: FloatArray, line: Sequence[int], i: int) -> tuple[int, ...]:
+    at = int(np.searchsorted(paid[list(line)], paid[i]))
+    return tuple(line[max(at - 1, 0) : at + 1])
+
+
 def break_evens(
     judged: Sequence[Judged], probability: FloatArray, driver: str, driver_by_future: FloatArray
 ) -> list[BreakEven]:
-    """Between neighbours in the order of their shortfall, from the one that leaves most unserved to the least.
+    """Between neighbours on the `caution_line`, from the one that leaves most unserved to the least.
 
-    Of scenarios that leave the same unserved, the cheapest stands for all.
+    Factors are positive and rise from pair to pair: from each one on, the more cautious scenario of the pair is the
+    cheapest of all, until the next.
     """
-    order = sorted(judged, key=lambda j: (-mean(j.shortfall_cost, probability), mean(j.cost, probability), j.id))
-    kept: list[Judged] = []
-    for one in order:
-        short = mean(one.shortfall_cost, probability)
-        if kept:
-            before = mean(kept[-1].shortfall_cost, probability)
-            if before - short <= 1e-9 * max(abs(before), 1.0):
-                if mean(one.cost, probability) < mean(kept[-1].cost, probability):
-                    kept[-1] = one
-                continue
-        kept.append(one)
+    short = np.array([mean(j.shortfall_cost, probability) for j in judged])
+    paid = np.array([mean(j.cost, probability) for j in judged]) - short
+    kept = [judged[i] for i in caution_line(paid, short).order]
     return [break_even(less, more, probability, driver, driver_by_future) for less, more in itertools.pairwise(kept)]
 
 
@@ -114,7 +150,7 @@ def break_even(
     dearer = average(more.cost - more.shortfall_cost) - average(less.cost - less.shortfall_cost)
     saved = average(less.shortfall_cost) - average(more.shortfall_cost)
     hours = average(less.shortfall_pflops_hours) - average(more.shortfall_pflops_hours)
-    factor = dearer / saved if saved > 0 else float("nan")
+    factor = dearer / saved
     gain = less.cost - more.cost  # what building more saves in each future
     centre = average(driver_by_future)
     variance = average((driver_by_future - centre) ** 2)

@@ -11,15 +11,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from planner.demand import FloatArray
 from planner.errors import PlanError, StoppedError
 from planner.evaluation import evaluate_plans
 from planner.fanout import fan_out
 from planner.plan import Plan
 from planner.rules import begins_from_median, plan_rule
+from planner.scenarios.bounds import lone_bounds
 from planner.scenarios.scenario import (
     Averse,
     BringForward,
@@ -33,7 +35,7 @@ from planner.scenarios.scenario import (
     WaitAndSee,
 )
 from planner.scenarios.statistics import cvar, mean
-from planner.scenarios.store import Store, plan_key, world_key
+from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.worlds import World
 from planner.solve import Limits
 
@@ -66,10 +68,14 @@ def plan_task(
     near: Sequence[Plan] = (),
     search: bool = True,
     sketch: bool = False,
+    known: FloatArray | None = None,
+    late: Sequence[Plan] = (),
 ) -> Made:
-    """Task of a worker process: the plan, or why there is none."""
+    """Task of a worker process: the plan, or why there is none. Arguments as `planner.rules.plan_rule` takes them."""
     try:
-        return plan_rule(rule, world, limits=limits, median=median, near=near, search=search, sketch=sketch)
+        return plan_rule(
+            rule, world, limits=limits, median=median, near=near, search=search, sketch=sketch, known=known, late=late
+        )
     except PlanError as error:
         return NoPlan(str(error), isinstance(error, StoppedError))
 
@@ -102,6 +108,16 @@ def seconds_each(posed: Sequence[Posed], budget: float, processes: int, *, large
 
 
 @dataclass(frozen=True)
+class _Task:
+    """A wish and what there is to make it from: see `planner.rules.plan_rule`."""
+
+    wish: Wish
+    median: Plan | None = None
+    near: Sequence[Plan] = ()
+    late: Sequence[Plan] = ()
+
+
+@dataclass(frozen=True)
 class Maker:
     """Makes plans side by side and keeps them in `store`. limits: of each, on one thread. tell: called with the key of
     a plan that was made, or was given up."""
@@ -112,6 +128,7 @@ class Maker:
     tell: Callable[[str], None]
     stop: threading.Event | None
     large: bool
+    _costs: dict[str, FloatArray] = field(default_factory=dict)
 
     def key(self, wish: Wish) -> str:
         return plan_key(world_key(wish.world), wish.rule, self.limits)
@@ -143,7 +160,7 @@ class Maker:
                     wanted.setdefault(median, replace(wish, rule=JustInTime()))
         later = {key for key, median in medians.items() if key != median}
         for batch in ([key for key in wanted if key not in later], [key for key in wanted if key in later]):
-            tasks = [(wanted[key], _plan(found.get(medians.get(key, ""))), (), True) for key in batch]
+            tasks = [_Task(wanted[key], _plan(found.get(medians.get(key, "")))) for key in batch]
             self._side_by_side(batch, tasks, found)
 
     def _from_each_other(self, wishes: Mapping[str, Wish], found: dict[str, Made]) -> None:
@@ -153,74 +170,83 @@ class Maker:
             keys = [key for key, wish in wanted.items() if stage_of(wish.rule, wish.changed) == stage]
             self._side_by_side(keys, [self._task(wanted[key], wishes, found) for key in keys], found)
         late = [key for key in wanted if isinstance(made := found[key], NoPlan) and made.late]
-        tasks = {key: self._task(wanted[key], wishes, found, search=False) for key in late}
-        given = [key for key in late if tasks[key][2]]
-        self._side_by_side(given, [tasks[key] for key in given], found)
+        tasks = {key: self._task(wanted[key], wishes, found) for key in late}
+        given = [key for key in late if tasks[key].near]
+        self._side_by_side(given, [tasks[key] for key in given], found, search=False)
 
     def _side_by_side(
-        self,
-        keys: Sequence[str],
-        tasks: Sequence[tuple[Wish, Plan | None, Sequence[Plan], bool]],
-        found: dict[str, Made],
+        self, keys: Sequence[str], tasks: Sequence[_Task], found: dict[str, Made], *, search: bool = True
     ) -> None:
-        """Make plans and add them to `found`. tasks: wish, P50 plan, plans near by, whether to search."""
-        sent = [
-            (
-                wish.rule,
-                replace(wish.world, evaluation=wish.world.median),
-                self.limits,
-                median,
-                tuple(near),
-                search,
-                self.large and not wish.world.futures.days.hourly,
-            )
-            for wish, median, near, search in tasks
-        ]
+        """Make plans and add them to `found`. search: False to hold what is near by and no more."""
+        sent = []
+        for task in tasks:
+            world = task.wish.world
+            sketch = self.large and not world.futures.days.hourly
+            known = self.bounds(world) if sketch and isinstance(task.wish.rule, Stochastic | Averse) else None
+            light = replace(world, evaluation=world.median)
+            near, late = tuple(task.near), tuple(task.late)
+            sent.append((task.wish.rule, light, self.limits, task.median, near, search, sketch, known, late))
         for position, made in fan_out(self.executor, plan_task, sent, stop=self.stop):
             found[keys[position]] = made
             if isinstance(made, Plan):
                 self.store.keep_plan(keys[position], made)
             self.tell(keys[position])
 
-    def _task(
-        self, wish: Wish, wishes: Mapping[str, Wish], found: Mapping[str, Made], *, search: bool = True
-    ) -> tuple[Wish, Plan | None, Sequence[Plan], bool]:
+    def _task(self, wish: Wish, wishes: Mapping[str, Wish], found: Mapping[str, Made]) -> _Task:
+        """What a wish begins from.
+
+        In its own world: for the two-stage rules, of all plans there the one that is best by the rule's own measure on
+        the futures it plans for, and for each of these futures the plan that is cheapest in it; for others the P50
+        plan, or any. In a changed world without a plan: that of the same rule in the base world, or any of the base.
+        """
         median = None
         if not isinstance(wish.rule, JustInTime):
             median = _plan(found.get(self.key(replace(wish, rule=JustInTime()))))
-        return wish, median, self._near(wish, median, wishes, found), search
-
-    def _near(
-        self, wish: Wish, median: Plan | None, wishes: Mapping[str, Wish], found: Mapping[str, Made]
-    ) -> list[Plan]:
-        """The plan that a wish begins from: none, or one.
-
-        In its own world: for the two-stage rules, of all plans there the one that is best by the rule's own measure on
-        the futures it plans for; for others the P50 plan, or any. In a changed world without a plan: that of the same
-        rule in the base world, or any of the base.
-        """
         own = world_key(wish.world)
-        known = [(one, plan) for key, one in wishes.items() if (plan := _plan(found.get(key))) is not None]
-        here = [plan for one, plan in known if world_key(one.world) == own]
+        known = [(key, one, plan) for key, one in wishes.items() if (plan := _plan(found.get(key))) is not None]
+        here = {key: plan for key, one, plan in known if world_key(one.world) == own}
         if here and isinstance(wish.rule, Stochastic | Averse):
-            worth = self._worth(wish, here) if len(here) > 1 else [0.0]
-            return [here[int(np.argmin(worth))]]
+            costs, p = self.rehearsed(wish.world, here), wish.world.futures.probability
+            best = min(here, key=lambda key: _measure(wish.rule, costs[key], p))
+            late = [here[min(here, key=lambda key: costs[key][f])] for f in range(len(p))]
+            return _Task(wish, median, (here[best],), late)
         if here:
-            return [median] if median is not None else here[:1]
-        base = [(one, plan) for one, plan in known if not one.changed]
+            return _Task(wish, median, (median or next(iter(here.values())),))
+        base = [(one, plan) for _, one, plan in known if not one.changed]
         same = [plan for one, plan in base if one.rule == wish.rule]
-        return (same or [plan for _, plan in base])[:1]
+        return _Task(wish, median, tuple((same or [plan for _, plan in base])[:1]))
 
-    def _worth(self, wish: Wish, plans: Sequence[Plan]) -> list[float]:
-        """By plan, what the wish's rule minimises, on the futures that it plans for."""
-        demand = wish.world.futures
+    def rehearsed(self, world: World, plans: Mapping[str, Plan]) -> dict[str, FloatArray]:
+        """(F,) cost by key of plans of one world on the futures that it plans for; each is dispatched there once."""
+        demand = world.futures
         each = np.arange(demand.days.steps)  # no step merged further, regions with the same sites together
-        judged = evaluate_plans(wish.world.case, plans, demand, self.executor, group=each, stop=self.stop)
-        costs = [(found.total, found.probability) for found in judged]
-        if isinstance(wish.rule, Averse):
-            weight, alpha = wish.rule.weight, wish.rule.alpha
-            return [(1 - weight) * mean(cost, p) + weight * cvar(cost, p, alpha) for cost, p in costs]
-        return [mean(cost, p) for cost, p in costs]
+        keys = {key: evaluation_key(key, demand_key(demand), each) for key in plans}
+        for kept_as in keys.values():
+            if kept_as not in self._costs and (kept := self.store.evaluation(kept_as)) is not None:
+                self._costs[kept_as] = kept.total
+        new = [key for key in plans if keys[key] not in self._costs]
+        if new:
+            asked = [plans[key] for key in new]
+            judged = evaluate_plans(world.case, asked, demand, self.executor, group=each, stop=self.stop)
+            for key, found in zip(new, judged, strict=True):
+                self._costs[keys[key]] = found.total
+                self.store.keep_evaluation(keys[key], found)
+        return {key: self._costs[keys[key]] for key in plans}
+
+    def bounds(self, world: World) -> FloatArray:
+        """(F,) proven bounds of the futures that a world plans for, each made once."""
+        key = key_of(world_key(world), "bounds")
+        if key not in self._costs:
+            self._costs[key] = lone_bounds(world.case, world.futures, self.executor, self.store, stop=self.stop)
+        return self._costs[key]
+
+
+def _measure(rule: Rule, costs: FloatArray, probability: FloatArray) -> float:
+    """What a two-stage rule minimises. costs: (F,)."""
+    average = mean(costs, probability)
+    if isinstance(rule, Averse):
+        return (1 - rule.weight) * average + rule.weight * cvar(costs, probability, rule.alpha)
+    return average
 
 
 def _plan(made: Made | None) -> Plan | None:

@@ -7,25 +7,27 @@ projection in whole modules), dispatched as it then stands, is a plan, if not th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from planner.case import Case, CVaR
+from planner.case import Case
 from planner.demand import Demand, FloatArray
 from planner.plan import Plan
 from planner.planning import finish
-from planner.program.blocks import Arrays, Layout, Program, flatten
+from planner.program.blocks import Arrays, BoolArray, flatten
 from planner.program.build import build_program
 from planner.relax import service_slack
 from planner.scenarios.decisions import DECIDED, decisions_of, fixed, settled
-from planner.scenarios.statistics import cvar, mean
-from planner.solve import Limits, WarmStart, relative_gap, solve, solve_lp
+from planner.solve import Solution, relative_gap
+from planner.solve.linear import attempts
+from planner.solve.native import Settings, run
+from planner.solve.one_piece import split
 
 # Both look at decisions alone or at fixed ones: they are small, and need not be closer than this.
-_PROJECTION = Limits(seconds=60.0, gap=5e-2, threads=1, route="one_piece")
+_PROJECTION = Settings("scip", seconds=60.0, gap=5e-2, seed=1)
 _HELD_SECONDS = 120.0
 # Bigger things than modules are changed last.
 _WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 400.0, "campaign_on": 100.0, "lease_start": 1.0}
@@ -40,12 +42,11 @@ def whole_of(plan: Plan) -> Values:
     return decisions_of(plan).branch(0)
 
 
-def projected(case: Case, demand: Demand, values: Values, reach: Values | None = None) -> Values | None:
+def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, BoolArray] | None = None) -> Values | None:
     """The decisions nearest to `values` that meet the limits of `case` on decisions; None where none were found.
 
     values: (1, ...) by name of the master's columns. Distance is counted in modules, bigger choices weigh more. Where
-    `values` meet the limits they come back as they are. reach: decisions that meet the limits, where it is hard to
-    find any.
+    `values` meet the limits they come back as they are. kept: by name, (1, ...) which of them must stay.
     """
     alone = case.model_copy(update={"horizon": case.horizon.model_copy(update={"commit_periods": None})})
     program = build_program(alone, demand.only([0]), merge_steps=1)
@@ -58,6 +59,10 @@ def projected(case: Case, demand: Demand, values: Values, reach: Values | None =
         wanted[index[real]] = np.round(np.broadcast_to(values[name], index.shape)[real])
         if name != "order_on":
             weight[index[real]] = _WEIGHT.get(name, 1.0)
+    lower, upper = master.lower.copy(), master.upper.copy()
+    for name, stays in (kept or {}).items():
+        index = columns[name][(columns[name] >= 0) & stays]
+        lower[index] = upper[index] = wanted[index]
     moved = np.flatnonzero(weight > 0)
     n = len(moved)
     unit = sp.csr_matrix((np.ones(n), (np.arange(n), moved)), shape=(n, master.columns))
@@ -78,41 +83,58 @@ def projected(case: Case, demand: Demand, values: Values, reach: Values | None =
     arrays = Arrays(
         rows,
         np.concatenate([cost, weight[moved], weight[moved]]),
-        np.concatenate([master.lower, np.zeros(2 * n)]),
-        np.concatenate([master.upper, np.full(2 * n, np.inf)]),
+        np.concatenate([lower, np.zeros(2 * n)]),
+        np.concatenate([upper, np.full(2 * n, np.inf)]),
         np.concatenate([master.row_lower, wanted[moved]]),
         np.concatenate([master.row_upper, wanted[moved]]),
         np.concatenate([master.integer, np.zeros(2 * n, bool)]),
     )
-    start = None
-    if reach is not None:
-        first = np.zeros(arrays.columns)
-        for name, value in reach.items():
-            real = columns[name] >= 0
-            first[columns[name][real]] = value[real]
-        start = WarmStart(first)
-    answer = solve(Program(arrays, Layout(columns, program.layout.rows), (), 1.0), _PROJECTION, start=start)
-    if not len(answer.x):
+    x = run(arrays, _PROJECTION).x
+    if x is None:
         return None
-    return {
-        name: np.where(columns[name] >= 0, np.round(answer.x[np.maximum(columns[name], 0)]), 0.0) for name in DECIDED
-    }
+    return {name: np.where(columns[name] >= 0, np.round(x[np.maximum(columns[name], 0)]), 0.0) for name in DECIDED}
+
+
+def with_recourse(
+    case: Case, demand: Demand, early: Plan, late: Sequence[Plan], shared: Mapping[str, BoolArray]
+) -> Values | None:
+    """(F, ...) decisions by name: `early`'s where a decision is the same in every future, and in each future those of
+    the plan `late` names for it, brought within what the early ones leave. None where that cannot be done.
+
+    late: a plan for each future. shared: (1, ...) by name, see `planner.scenarios.bounds.shared_decisions`.
+    """
+    first = whole_of(early)
+    brought: dict[int, Values] = {}
+    for f, plan in enumerate(late):
+        if id(plan) in brought:
+            continue
+        after = whole_of(plan)
+        mixed = {name: np.where(shared[name], first[name], after[name]) for name in DECIDED}
+        found = projected(case, demand.only([f]), mixed, shared)
+        if found is None:
+            return None
+        brought[id(plan)] = found
+    return {name: np.concatenate([brought[id(plan)][name] for plan in late]) for name in DECIDED}
 
 
 def held_plan(case: Case, demand: Demand, values: Values) -> Plan | None:
     """The plan that keeps to `values` and dispatches best; None where they do not meet the limits.
 
-    Its certificate has no bound of its own: minus infinity (see `relaxed_bound`). On merged steps regions with the same
-    sites are dispatched together, each paying its own transfer.
+    Its certificate has no bound of its own: minus infinity (see `planner.scenarios.bounds`). On merged steps regions
+    with the same sites are dispatched together, each paying its own transfer.
     """
     program = build_program(case, demand, pooled=not demand.days.hourly)
     held = settled(fixed(program, values, DECIDED))
     if held.master.integer.any():
         return None
-    found = solve(held, Limits(seconds=_HELD_SECONDS, gap=1e-6, threads=1, route="one_piece"))
-    if not len(found.x) or service_slack(held, found.blocks):
+    outcome = attempts(flatten(held), _HELD_SECONDS)
+    if outcome.x is None:
         return None
-    return finish(case, demand, held, replace(found, bound=-np.inf, gap=np.inf, status="feasible", route="held"))
+    x, blocks = split(held, outcome.x)
+    if service_slack(held, blocks):
+        return None
+    found = Solution(x, blocks, outcome.objective, -np.inf, np.inf, "feasible", outcome.seconds, "held")
+    return finish(case, demand, held, found)
 
 
 def with_bound(plan: Plan, bound: float) -> Plan:
@@ -120,24 +142,3 @@ def with_bound(plan: Plan, bound: float) -> Plan:
     objective = float(plan.certificate["objective"])
     low = min(bound, objective)
     return replace(plan, certificate={**plan.certificate, "bound": low, "gap": relative_gap(objective, low)})
-
-
-def relaxed_bound(case: Case, demand: Demand) -> float:
-    """A proven lower bound from linear relaxations of single futures on one step a day; cheap, and weak.
-
-    Knowing the future costs no more in any future, so the risk measure of these bounds bounds that of any plan.
-    """
-    bounds = np.zeros(len(demand))
-    alone = case.model_copy(update={"horizon": case.horizon.model_copy(update={"commit_periods": None})})
-    for f in range(len(demand)):
-        program = build_program(alone, demand.only([f]), merge_steps=1, pooled=True)
-        answer = solve_lp(flatten(program))
-        if answer.status != "optimal":
-            return -np.inf
-        bounds[f] = answer.objective * program.money_unit
-    average = mean(bounds, demand.probability)
-    objective = case.risk.objective
-    if isinstance(objective, CVaR):
-        tail = cvar(bounds, demand.probability, objective.alpha)
-        return (1 - objective.weight) * average + objective.weight * tail
-    return average

@@ -1,34 +1,41 @@
-"""Decisions for one future of a large case, found fast: whole numbers on few steps, all in one piece.
+"""Decisions for one future of a large case, found fast: whole numbers on few days and one step, all in one piece.
 
 Where large gangs rule, linear relaxations and cuts lie far below any plan, and what finds plans is branching on a
 program that is small enough (decision 0014). In a comparison a plan is there for its orders alone, so that it may be
-looked for on two steps a day; it is dispatched on more afterwards (`planner.scenarios.neighbour.held_plan`), and its
-cost and its tables are those of that dispatch. The bound is proven: merging steps is a relaxation.
+looked for on two days of one step a period; it is dispatched on all of them afterwards
+(`planner.scenarios.neighbour.held_plan`), and its cost and its tables are those of that dispatch. How small was chosen
+by measurement (docs/decisions/0073).
+
+The search ends at the root of the tree or at its gap, whichever comes first, and so at the same place whatever the
+machine does meanwhile, unless its time limit cuts in.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from planner.case import Case
-from planner.demand import Demand
-from planner.program.blocks import Arrays, IntArray, Program, flatten
+from planner.demand import Demand, FloatArray, TypicalDays
+from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
+from planner.program.instance import pflops_per_unit
 from planner.program.tighten import tightened
 from planner.scenarios.decisions import DECIDED
 from planner.scenarios.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
 
-STEPS = 2
-# Of the time: for what lies near a plan that is there, the rest for the whole program and its bound.
-_NEAR_PART = 0.55
-# What holds a neighbourhood together: where and when campaigns run decides most of what else is worth doing.
-_HELD = ("campaign_place", "campaign_on")
-_EARNEST_MODULES, _MOSTLY = 0.5, 0.4
+Amend = Callable[[Program], Program]
+
+# Closer than this the root takes twice the time and found the same plan. Nodes beyond the root: none that helped.
+_GAP, _NODES = 0.02, 1
+# A second look, on all days, where a plan has this time: it proves the bound, and may find a better plan.
+_WHOLE_S = 60.0
+_MOSTLY = 0.4
 
 
 @dataclass(frozen=True)
@@ -40,45 +47,56 @@ class Sketch:
     bound: float
 
 
-def sketched(
-    case: Case,
-    demand: Demand,
-    limits: Limits,
-    seconds: float,
-    near: Values | None = None,
-    reach: Values | None = None,
-) -> Sketch:
-    """Search for so many seconds on one thread. demand: one future.
+def sketched(case: Case, demand: Demand, limits: Limits, seconds: float, amend: Amend | None = None) -> Sketch:
+    """Search for so many seconds at most, on one thread. demand: one future.
 
-    near: decisions of another plan; the relaxation rounded, where there is none. Around them (its campaigns held,
-    orders only of types at sites that it or the linear relaxation uses) a good plan is found in a fraction of the time
-    that the whole program takes. reach: see `planner.scenarios.neighbour.projected`.
+    First on two days a period; with a minute or more then on all days, whose bound is proven: steps taken together are
+    a relaxation. amend: changes the program before it is solved (bounds of decisions, further columns).
     """
-    program = tightened(build_program(case, demand, merge_steps=STEPS, pooled=True))
-    arrays = flatten(program)
-    found: list[Values] = []
     begun = time.monotonic()
-    first = rounded(case, demand, reach)
-    if first is not None:
-        found.append(first)
-        near = near or first
-    whole = left = max(seconds - (time.monotonic() - begun), 1.0)
-    if near is not None:
-        whole = (1 - _NEAR_PART) * left
-        answer = _branch(_around(program, arrays, near), limits, _NEAR_PART * left, program)
-        found += [] if answer[0] is None else [answer[0]]
-    values, bound = _branch(arrays, limits, whole, program)
-    found += [] if values is None else [values]
+    few = busier_days(case, demand)
+    program = _program(case, few, amend)
+    values, bound = searched(program, limits, seconds)
+    if few is not demand:
+        bound = -np.inf  # prices and power differ by day, so days taken together prove nothing
+    found = [] if values is None else [values]
+    if few is not demand and seconds >= _WHOLE_S:
+        whole = _program(case, demand, amend)
+        values, bound = searched(whole, limits, max(seconds - (time.monotonic() - begun), 1.0))
+        found += [] if values is None else [values]
+    if not found:
+        values = rounded(case, few, amend)
+        found += [] if values is None else [values]
     return Sketch(tuple(found), bound)
 
 
-def rounded(case: Case, demand: Demand, reach: Values | None = None) -> Values | None:
+def _program(case: Case, demand: Demand, amend: Amend | None) -> Program:
+    program = tightened(build_program(case, demand, merge_steps=1, pooled=True))
+    return program if amend is None else amend(program)
+
+
+def searched(program: Program, limits: Limits, seconds: float) -> tuple[Values | None, float]:
+    """Whole decisions of one program and its bound (in the case's currency) by HiGHS: see the module."""
+    arrays = flatten(program)
+    settings = Settings("highs", seconds=seconds, gap=max(limits.gap, _GAP), seed=limits.seed, node_limit=_NODES)
+    answer = run(arrays, settings)
+    bound = answer.bound * program.money_unit
+    return None if answer.x is None else whole_values(program, answer.x), bound
+
+
+def whole_values(program: Program, x: FloatArray) -> Values:
+    """(1, ...) whole decisions by name at a point of the program's columns."""
+    columns = program.layout.columns
+    return {n: np.where(columns[n] >= 0, np.round(x[np.maximum(columns[n], 0)]), 0.0) for n in DECIDED}
+
+
+def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | None:
     """The linear relaxation on one step a day in whole numbers: seconds of work, and a poor plan, but one.
 
     Each campaign goes where the relaxation has most of it and runs when it mostly does; the rest is the nearest to the
     relaxation that meets the limits (`planner.scenarios.neighbour.projected`). None where there is none.
     """
-    program = tightened(build_program(case, demand, merge_steps=1, pooled=True))
+    program = _program(case, demand, amend)
     arrays, columns = flatten(program), program.layout.columns
     place, on = columns["campaign_place"], columns["campaign_on"]
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
@@ -102,32 +120,43 @@ def rounded(case: Case, demand: Demand, reach: Values | None = None) -> Values |
         real = place >= 0
         x[place[real]] = runs[real]
     values = {n: np.where(columns[n] >= 0, x[np.maximum(columns[n], 0)], 0.0) for n in DECIDED}
-    return projected(case, demand, values, reach)
+    return projected(case, demand, values)
 
 
-def _branch(arrays: Arrays, limits: Limits, seconds: float, program: Program) -> tuple[Values | None, float]:
-    settings = Settings("highs", seconds=seconds, gap=max(limits.gap, 1e-3), seed=limits.seed)
-    answer = run(arrays, settings)
-    bound = answer.bound * program.money_unit
-    if answer.x is None:
-        return None, bound
-    x, columns = answer.x, program.layout.columns
-    return {n: np.where(columns[n] >= 0, np.round(x[np.maximum(columns[n], 0)]), 0.0) for n in DECIDED}, bound
+def busier_days(case: Case, demand: Demand) -> Demand:
+    """The same with two typical days a period: the busier ones as their mean, and the others as theirs.
+
+    Days are parted where what is left of the spread of their work within the two is least (Fisher 1958, for two groups
+    on a line), each day counting as often as it stands. As it is where a period has no more than two days.
+    """
+    weight = demand.days.weight
+    T, D = weight.shape
+    if D <= 2 or int((weight > 0).sum(axis=1).max()) <= 2:
+        return demand
+    need = pflops_per_unit(case)
+    load = np.einsum("f,fwrtdh,h,w->td", demand.probability, demand.values, demand.days.step_hours, need)
+    share = np.zeros((T, 2, D))
+    for t in range(T):
+        order = np.argsort(-load[t], kind="stable")
+        order = order[weight[t, order] > 0]
+        for part, members in enumerate(_parted(load[t], weight[t], order)):
+            share[t, part, members] = weight[t, members]
+    total = share.sum(axis=2)
+    mean = share / np.where(total > 0, total, 1.0)[:, :, None]
+    calendar = np.einsum("tnd,tdmk->tnmk", mean, demand.days.calendar)
+    days = TypicalDays(("busier days", "other days"), total, demand.days.step_hours, calendar, demand.days.hourly)
+    return replace(demand, days=days, values=np.einsum("fwrtdh,tnd->fwrtnh", demand.values, mean))
 
 
-def _around(program: Program, arrays: Arrays, near: Values) -> Arrays:
-    """The program with the campaigns of `near` held, and orders only where it or the relaxation makes any."""
-    columns = program.layout.columns
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for name in _HELD:
-        index: IntArray = columns[name]
-        real = index >= 0
-        lower[index[real]] = upper[index[real]] = np.round(near[name][real])
-    orders, on = columns["orders"], columns["order_on"]
-    used = near["orders"] >= _EARNEST_MODULES
-    relaxed = solve_lp(replace(arrays, lower=lower, upper=upper))
-    if relaxed.status == "optimal":
-        used = used | (relaxed.x[orders] >= _EARNEST_MODULES)
-    unused = ~used.any(axis=-1, keepdims=True) & (on >= 0)
-    upper[orders[unused]] = upper[on[unused]] = 0.0
-    return replace(arrays, lower=lower, upper=upper)
+def _parted(load: FloatArray, weight: FloatArray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`order` (days by falling load) cut in two where the spread within both parts is least."""
+
+    def spread(days: np.ndarray) -> float:
+        if not len(days):
+            return 0.0
+        w, x = weight[days], load[days]
+        return float(w @ (x - w @ x / w.sum()) ** 2)
+
+    cuts = range(1, len(order)) if len(order) > 1 else [len(order)]
+    best = min(cuts, key=lambda k: spread(order[:k]) + spread(order[k:]))
+    return order[:best], order[best:]

@@ -31,7 +31,7 @@ from planner.scenarios.worlds import World
 from planner.solve import Limits
 
 # Raise when the same inputs would give other results.
-FORMAT = 3
+FORMAT = 4
 
 
 def key_of(*parts: Any) -> str:

@@ -18,6 +18,7 @@ from planner.scenarios.choices import (
     Bracketed,
     Judged,
     break_evens,
+    caution_line,
     frontier,
     knee,
     regret,
@@ -152,14 +153,16 @@ COMPARISON_TABLES: dict[str, Table] = {
             shortfall_cost number currency mean cost of demand not served
             on_frontier integer - 1 when no scenario has less of both
             knee integer - 1 at the knee of the frontier
+            paid_cost number currency mean of all costs but that of demand not served
+            left_out string - why it is in no break-even: who pays and loses no more, or two, one always cheaper
             """,
         ),
         described_table(
             "break_even",
             "From where building further ahead pays",
             """
-            less string - scenario that builds less
-            more string - its neighbour that builds more
+            less string - scenario that loses more to demand not served
+            more string - the one that is cheapest from the break-even on
             shortage_factor number - times today's shortfall costs at which both cost the same
             shortage_per_pflops_hour number currency that an unserved PFLOPS-hour would have to cost
             today_per_pflops_hour number currency that the saved PFLOPS-hours cost today
@@ -300,6 +303,8 @@ def comparison_tables(
     _between(rows, judged, regrets, perfect, p, sampled)
     idle, short = (np.array([mean(getattr(j, a), p) for j in judged], float) for a in ("idle_cost", "shortfall_cost"))
     on, at_knee = frontier(idle, short), knee(idle, short)
+    paid = np.array([mean(j.cost, p) for j in judged], float) - short
+    because = caution_line(paid, short).because
     for i, j in enumerate(judged):
         rows["frontier"].append(
             {
@@ -308,6 +313,8 @@ def comparison_tables(
                 "shortfall_cost": short[i],
                 "on_frontier": int(on[i]),
                 "knee": int(i == at_knee),
+                "paid_cost": paid[i],
+                "left_out": ", ".join(judged[k].id for k in because.get(i, ())),
             }
         )
     rows["break_even"] = [{**asdict(b), "inside": int(b.inside)} for b in break_evens(judged, p, driver, by_future)]

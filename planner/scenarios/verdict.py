@@ -43,9 +43,6 @@ _MESSAGES = {
         "times": "Building further ahead ({more}) pays once unserved demand costs more than {factor} times what it "
         "costs today.",
         "most": "Nothing compared loses less money to unserved demand: {best} is already the most cautious.",
-        "never": "Building further ahead ({more}) saves no unserved demand, so it does not pay at any shortage cost.",
-        "always": "Building further ahead ({more}) costs no more even if unserved demand were free, but is not "
-        "cheaper by more than noise.",
     },
     "zh-CN": {
         "one": "在 {n} 个未来情景下，{best}的平均成本为 {cost}；没有其他方案可比较。",
@@ -60,8 +57,6 @@ _MESSAGES = {
         "more": "当每 PFLOPS·小时缺口的成本高于 {price} 时，更超前的{more}才划算；目前为 {today}。",
         "times": "当需求缺口的成本超过目前的 {factor} 倍时，更超前的{more}才划算。",
         "most": "所比较的方案中没有缺口损失更低的方案：{best}已最为谨慎。",
-        "never": "更超前的{more}并不减少缺口，因此无论缺口成本多高都不划算。",
-        "always": "即使缺口没有代价，更超前的{more}成本也不更高，但优势未超过抽样噪声。",
     },
 }
 
@@ -174,10 +169,6 @@ def _sentences(
     middle = said["risk_same" if careful == best else "risk"].format(**risk)
     if more is None:
         last = said["most"].format(best=name(best))
-    elif not np.isfinite(found["factor"]):
-        last = said["never"].format(more=name(more))
-    elif found["factor"] <= 0:
-        last = said["always"].format(more=name(more))
     elif not np.isfinite(found["price"]):
         # less money is lost, but not fewer PFLOPS-hours: other workloads go unserved
         last = said["times"].format(more=name(more), factor=words.number(found["factor"]))

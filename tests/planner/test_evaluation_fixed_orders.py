@@ -13,7 +13,7 @@ import pytest
 from planner.case import Case
 from planner.casefile import dump_case, read_case
 from planner.demand import Demand
-from planner.evaluation import Evaluation, evaluate, fitting_steps, merged_steps, nearest_branch
+from planner.evaluation import Evaluation, evaluate, fitting_steps, merged_steps, merging_error, nearest_branch
 from planner.horizon import given_demand
 from planner.information import perfect_information
 from planner.plan import Plan
@@ -123,10 +123,16 @@ def test_ownership_is_what_was_paid(plan: Plan, found: Evaluation) -> None:
 def test_merged_steps_are_near_and_the_bound_is_below(
     plan: Plan, demand: Demand, found: Evaluation, case: Case, here: Executor
 ) -> None:
-    merged = evaluate(plan, demand, here, group=merged_steps(case, demand, 8))
+    merged_group = merged_steps(case, demand, 8)
+    assert merged_group is not None
+    merged = evaluate(plan, demand, here, group=merged_group)
+    merged_by_period = np.stack(list(merged.cost.values())).sum(axis=0)[1]
     assert merged.steps == 8
     assert merged.total == pytest.approx(found.total, rel=0.03)
     assert fitting_steps(case, demand) is None
+    # with every period dispatched both ways, what merging costs is what it costs (carbon has no price here)
+    error = merging_error(plan, demand.only([1]), merged_group, here, (0, 1), merged_by_period)
+    assert error == pytest.approx(merged.total[1] / found.total[1] - 1, abs=1e-9)
     cost, bound = perfect_information(case, demand, LIMITS)
     known = np.isfinite(cost)  # on a machine that is busy a future may have no plan in its time
     assert (bound[known] <= cost[known] + 1e-6).all()

@@ -32,8 +32,9 @@ from planner.scenarios import (
     target_from,
     with_sweep,
 )
-from planner.scenarios.neighbour import held_plan, projected, relaxed_bound, whole_of
-from planner.scenarios.sketch import sketched
+from planner.scenarios.bounds import relaxed_bound
+from planner.scenarios.neighbour import held_plan, projected, whole_of
+from planner.scenarios.sketch import rounded, sketched
 from planner.scenarios.worlds import make_world, trend
 from planner.solve import Limits
 
@@ -120,9 +121,10 @@ def test_bring_forward_within_supply() -> None:
 def test_a_sketch_finds_what_the_search_finds(policy: dict[str, Any]) -> None:
     """Just in time and held: 40 modules of 10 that arrive as demand does, and a unit of upkeep for all that stand."""
     world = make_world(growing(**policy), None)
-    drawn = sketched(world.case, world.median, EXACT, 10.0)
-    assert len(drawn.decisions) == 3  # rounded, near it, and the whole
-    for values in drawn.decisions:
+    drawn, plain = sketched(world.case, world.median, EXACT, 10.0), rounded(world.case, world.median)
+    assert len(drawn.decisions) == 1
+    assert plain is not None
+    for values in (*drawn.decisions, plain):
         held = held_plan(world.case, world.median, values)
         assert held is not None
         assert held.certificate["objective"] == pytest.approx(40 * 10 + 10 + 20 + 30 + 40 + 50, abs=1e-6)
