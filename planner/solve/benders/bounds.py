@@ -9,13 +9,15 @@ whole: all that is.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from planner.program.blocks import FloatArray
+from planner.program.blocks import Arrays, FloatArray
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.master import MasterModel
+from planner.solve.linear import attempts
 from planner.solve.native import Settings
 from planner.solve.workers import Worker
 
@@ -65,11 +67,12 @@ class BoundSearch:
                     gap=min(1e-3, 0.2 * max(control.limits.gap, 1e-4)),
                     seed=control.limits.seed + turn,
                 )
-                outcome = worker.native(self._model(kind).arrays(), settings, control)
+                best = control.objective
+                outcome = worker.native(priced_out(self._model(kind).arrays(), best), settings, control)
                 if outcome is None:
                     return
-                settled = outcome.status == "optimal" and outcome.bound <= control.bound
-                control.raise_bound(outcome.bound)
+                settled = outcome.status in ("optimal", "infeasible") and outcome.bound <= control.bound
+                control.raise_bound(best if outcome.status == "infeasible" else min(outcome.bound, best))
                 if outcome.x is not None:
                     point = outcome.x[: search.columns]
                     search.hold(point)
@@ -103,3 +106,28 @@ class BoundSearch:
         """So long, or until the end where too little would be left for another turn: half a turn says nothing."""
         left = self._control.left() - BEFORE_END_S
         return float(np.clip(left if left < 2.0 * wanted else wanted, 0.5, max(left, 0.5)))
+
+
+def priced_out(arrays: Arrays, best: float) -> Arrays:
+    """The program without what its linear relaxation proves to cost more than `best`.
+
+    A column at its bound with reduced cost d moves by at most (best - relaxation) / |d| in any solution that is no
+    dearer (reduced cost fixing, Nemhauser and Wolsey 1988, §II.1.6). The minimum stays what it is unless it is above
+    `best`.
+    """
+    if not np.isfinite(best):
+        return arrays
+    relaxed = attempts(arrays, None)
+    if relaxed.status != "optimal" or relaxed.x is None or relaxed.duals is None:
+        return arrays
+    room = max(best - relaxed.objective, 0.0) + 1e-6 * abs(best)
+    reduced = arrays.cost - arrays.matrix.T @ relaxed.duals
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    at_lower = (relaxed.x <= lower + 1e-9) & (reduced > 1e-9)
+    at_upper = (relaxed.x >= upper - 1e-9) & (reduced < -1e-9)
+    upper[at_lower] = np.minimum(upper[at_lower], lower[at_lower] + room / reduced[at_lower])
+    lower[at_upper] = np.maximum(lower[at_upper], upper[at_upper] + room / reduced[at_upper])
+    whole = arrays.integer
+    upper[whole] = np.floor(upper[whole] + 1e-6)
+    lower[whole] = np.ceil(lower[whole] - 1e-6)
+    return replace(arrays, lower=lower, upper=upper)

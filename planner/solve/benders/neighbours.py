@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 # Order switches that may differ from the best plan's, at first and after nothing was found in `_PATIENCE` tries.
 DISTANCE, FAR = 6, 24
 _PATIENCE = 4
+# Whole columns with a site, a type and a period, in this order of axes; and how much of them is free at first.
+_PLACED = ("orders", "order_on", "gangs")
+_SHARE = 0.25
+# A search that found nothing is given up to so many times its seconds.
+LONGEST = 4.0
 
 
 def look_around(search: Search, bounds: BoundSearch) -> None:
     """Better plans near the best one, and what the bound search finds, until gap, time or halt end it."""
-    step = _Patterns(search) if len(search.names.on) else _Windows(search)
+    step = _step(search)
     while not search.control.done:
         _polish_found(search, bounds.take())
         if search.control.x is None:
@@ -30,6 +35,13 @@ def look_around(search: Search, bounds: BoundSearch) -> None:
                 return
             continue
         step.once(search.control.x)
+
+
+def _step(search: Search) -> _Parts | _Patterns | _Windows:
+    orders = search.program.layout.columns.get("orders")
+    if not len(search.names.on):
+        return _Windows(search)
+    return _Parts(search) if orders is not None and orders.ndim == 4 else _Patterns(search)
 
 
 def _polish_found(search: Search, x: FloatArray | None) -> None:
@@ -53,6 +65,7 @@ class _Patterns:
     def __init__(self, search: Search) -> None:
         self._search = search
         self._distance, self._misses = DISTANCE, 0
+        self._stretch = 1.0
 
     def once(self, plan: FloatArray) -> None:
         search, control = self._search, self._search.control
@@ -65,7 +78,10 @@ class _Patterns:
             model.add_rows(self._row(model, pattern), 1.0 - pattern.sum(), np.inf)
         model.add_rows(self._row(model, on), -np.inf, float(self._distance - on.sum()))
         control.phase = f"patterns within {self._distance} switches"
-        outcome = search.solve(model, search.effort.branch_seconds, 2e-3)
+        outcome = search.solve(model, self._stretch * search.effort.branch_seconds, 2e-3)
+        if outcome.status == "no_solution" and outcome.bound < before and self._stretch < LONGEST:
+            self._stretch *= 2.0  # nothing found in this time says nothing
+            return
         if outcome.x is None or outcome.objective > before:
             none_here = outcome.status == "infeasible" or outcome.bound > before
             self._distance = 2 * self._distance if none_here else max(self._distance // 2, 2)
@@ -88,6 +104,69 @@ class _Patterns:
         count = len(on)
         where = (np.zeros(count, int), self._search.names.on)
         return sp.csr_matrix((np.where(on, -1.0, 1.0), where), shape=(1, len(model.cost)))
+
+
+class _Parts:
+    """Whole numbers anew in one part of the plan at a time, all else as the best plan has it (a large neighbourhood
+    search, Shaw 1998): some periods, some sites, or one type of module for a time.
+
+    A part is small enough to be solved outright in seconds where HiGHS finds nothing at all in the whole. Parts grow
+    while they are solved quickly and shrink where they are not.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        columns = search.program.layout.columns
+        _, self._sites, self._types, self._periods = columns["orders"].shape
+        at = np.indices((self._sites, self._types, self._periods))
+        index, labels = [], []
+        for name in _PLACED:
+            group = columns[name]
+            real = group >= 0
+            index.append(group[real])
+            labels.append(np.stack([np.broadcast_to(axis, group.shape)[real] for axis in at]))
+        self._columns = np.concatenate(index)
+        self._site, self._type, self._period = np.concatenate(labels, axis=1)
+        self._chance = np.random.default_rng(search.control.limits.seed)
+        self._share = dict.fromkeys(("periods", "sites", "type"), _SHARE)
+        self._turn, self._misses = 0, 0
+        self._patterns = _Patterns(search)  # where parts by themselves say nothing new
+
+    def once(self, plan: FloatArray) -> None:
+        search, control = self._search, self._search.control
+        kind = tuple(self._share)[self._turn % len(self._share)]
+        self._turn += 1
+        free = self._part(kind)
+        held = self._columns[~free]
+
+        def edit(model: MasterModel) -> None:
+            model.lower[held] = model.upper[held] = np.round(plan[held])
+
+        control.phase = f"parts of the plan: {kind}, {free.mean():.0%}"
+        begun, before = control.seconds, control.objective
+        search.settle(edit, rounds=4, hinted=False)
+        quick = control.seconds - begun < search.effort.branch_seconds
+        self._share[kind] = float(np.clip(self._share[kind] * (1.2 if quick else 0.8), 0.02, 1.0))
+        self._misses = 0 if control.objective < before * (1 - 1e-5) else self._misses + 1
+        if self._misses >= _PATIENCE * len(self._share) and not control.done:
+            assert control.x is not None
+            self._patterns.once(control.x)
+            self._misses = 0
+
+    def _part(self, kind: str) -> BoolArray:
+        """(placed columns,) what is free."""
+        share = self._share[kind]
+        if kind == "periods":
+            width = int(np.clip(round(share * self._periods), 1, self._periods))
+            first = self._chance.integers(0, self._periods - width + 1)
+            return np.asarray((self._period >= first) & (self._period < first + width))
+        if kind == "sites":
+            width = int(np.clip(round(share * self._sites), 1, self._sites))
+            return np.isin(self._site, self._chance.permutation(self._sites)[:width])
+        width = int(np.clip(round(share * self._types * self._periods), 1, self._periods))
+        first = self._chance.integers(0, self._periods - width + 1)
+        one = self._chance.integers(0, self._types)
+        return np.asarray((self._type == one) & (self._period >= first) & (self._period < first + width))
 
 
 class _Windows:

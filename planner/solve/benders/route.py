@@ -59,20 +59,23 @@ def decompose(
     pool = CutPool(len(program.blocks), program.master.columns)
     master = CutMaster(program, pool)
     exact = Evaluator(program, lanes, control)
+    cheap: Evaluator | None = None
+    if coarse is not None and _large(program):
+        cheap = Evaluator(coarse(MERGED_STEPS), lanes, control)
     search: Search | None = None
     settled = False
     try:
         try:
             whole = bool(program.master.integer.any())
-            rough, merged = _rough(program, master, lanes, control, start, coarse)
+            rough, merged = _rough(program, master, cheap, control, start, coarse)
             if rough is not None and whole:
-                search = Search(program, master, exact, control, rough)
+                search = Search(program, master, exact, control, rough, cheap=cheap)
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
                 if merged is not None and _faithful(merged, exact, search):
                     _on_merged_steps(merged.program, search, control, coarse)
                     settled = True
-                elif max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS:
+                elif _large(program):
                     search.early_plan()  # the first exact evaluation takes long, wherever it is made
             relaxed = None
             if rough is not None and not settled:
@@ -93,8 +96,8 @@ def decompose(
                 )
             if relaxed is not None and search is not None:
                 began = time.monotonic()
-                exact.evaluate(relaxed.x)
-                search.enter(relaxed, Effort.for_evaluation(time.monotonic() - began))
+                search.value(relaxed.x)
+                search.enter(relaxed, Effort.suited(time.monotonic() - began, len(search.choices)))
                 search.run()
             elif relaxed is not None:
                 control.offer(relaxed.value, relaxed.x)
@@ -149,10 +152,15 @@ def _on_merged_steps(merged: Program, search: Search, control: Control, coarse: 
         beside.abandon()
 
 
+def _large(program: Program) -> bool:
+    """Whether blocks are so large that merged ones are worth their while."""
+    return max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS
+
+
 def _rough(
     program: Program,
     master: CutMaster,
-    lanes: Lanes,
+    cheap: Evaluator | None,
     control: Control,
     start: WarmStart | None,
     coarse: Coarse | None,
@@ -172,17 +180,14 @@ def _rough(
     point, start_program = _first_point(program, master, control, coarse)
     if point is None:
         return None, None
-    largest = max(len(b.cost) for b in program.blocks)
-    if coarse is None or largest < MERGED_BLOCK_COLUMNS:
+    if cheap is None:
         return Relaxed(point, np.inf, -np.inf, [point]), start_program
-    merged = Evaluator(coarse(MERGED_STEPS), lanes, control)
     control.phase = "relaxation, merged steps"
     if start_program is not None:
-        finer = merged.evaluate(point)
+        finer = cheap.evaluate(point)
         if relative_gap(master.true_objective(point, finer.values)[0], control.bound) > FAITHFUL:
             start_program = None
-    rough = relax(master, merged, control, point, phase=control.phase, target=0.003, rounds=15, is_exact=False)
-    merged.close()
+    rough = relax(master, cheap, control, point, phase=control.phase, target=0.003, rounds=15, is_exact=False)
     return rough, start_program
 
 

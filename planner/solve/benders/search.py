@@ -38,6 +38,10 @@ from planner.solve.workers import Worker
 BASE_POINTS = 60
 # More cuts are made for a few blocks only: at most this share of all.
 FEW_BLOCKS = 0.25
+# Master and evaluation tell the same where they differ by no more than this part of a plan's cost, or of its gap.
+AGREED, OF_GAP = 5e-4, 0.05
+# HiGHS makes something of masters with so many choices in the seconds that `Effort` begins with.
+CHOICES = 500
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,22 @@ class Effort:
     branch_seconds: float = 3.0
 
     @classmethod
-    def for_evaluation(cls, seconds: float) -> Effort:
-        if seconds < 0.5:
+    def suited(cls, seconds: float, choices: int) -> Effort:
+        """To evaluations of so many seconds and masters of so many choices."""
+        factor = min(max(seconds / 0.5, choices / CHOICES), 6.0)
+        if factor < 1.0:
             return cls()
-        factor = min(seconds / 0.5, 6.0)
-        return cls(3, 8, 2.0 + factor, 4.0 * factor, 20.0 * min(factor, 3.0), 3.0 + factor)
+        rounds = (3, 8) if seconds >= 0.5 else (4, 12)
+        return cls(*rounds, 2.0 + factor, 4.0 * factor, 20.0 * min(factor, 3.0), 3.0 + factor)
 
 
 @dataclass
 class Search:
-    """The integer phase. `relaxed`: where the linear relaxation ended."""
+    """The integer phase. `relaxed`: where the linear relaxation ended.
+
+    cheap: the blocks on merged steps, many times faster. What they say of a plan is a lower bound of its cost, so a
+    plan that is too dear by them need not be evaluated exactly, and where cuts are wanted theirs will often do.
+    """
 
     program: Program
     master: CutMaster
@@ -69,6 +79,7 @@ class Search:
     control: Control
     relaxed: Relaxed
     effort: Effort = field(default_factory=Effort)
+    cheap: Evaluator | None = None
 
     def __post_init__(self) -> None:
         self.names = find_names(self.program)
@@ -88,17 +99,27 @@ class Search:
         self._plans = Worker()
         self._plans.submit(int)  # starts the process while blocks are evaluated
 
-    # ---- exact values
+    # ---- values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Cost of x (whole or not), with cuts added; where it bills too little power, that of x with enough."""
+        return self._value(x, self.evaluator)
+
+    def value(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """The same, but a lower bound of it where there is a cheap one."""
+        return self._value(x, self.evaluator if self.cheap is None else self.cheap)
+
+    def _value(self, x: FloatArray, evaluator: Evaluator) -> tuple[float, FloatArray]:
         best, point = np.inf, x
         trial: FloatArray | None = x
         for _ in range(2):
             assert trial is not None
-            evaluation = self.evaluator.evaluate(trial)
+            evaluation = evaluator.evaluate(trial)
+            values = evaluation.values
             with self.lock:
-                self.evaluator.add_to(self.master.pool, evaluation)
-            cost, at = self.master.true_objective(trial, evaluation.values)
+                evaluator.add_to(self.master.pool, evaluation)
+                if evaluator is self.cheap:
+                    values = np.maximum(values, self.master.pool.lower(trial))
+            cost, at = self.master.true_objective(trial, values)
             if cost < best:
                 best, point = cost, at
             trial = self._billing.raised(trial, evaluation.cuts)
@@ -107,12 +128,23 @@ class Search:
         return best, point
 
     def offer(self, x: FloatArray) -> float:
-        """Evaluate a plan in whole numbers and keep it if it is the best."""
+        """Evaluate a plan in whole numbers exactly and keep it if it is the best."""
         cost, x = self.exact(x)
         if np.isfinite(cost):
             self.control.offer(cost, x)
             self.elite = sorted([*self.elite, (cost, x)], key=lambda e: e[0])[:8]
         return cost
+
+    def judged(self, plan: FloatArray, said: float) -> tuple[float, bool]:
+        """Cost of a plan that costs `said` by the master, and whether it is exact and was offered.
+
+        It is a lower bound where that is above the best plan, or where the master was wrong by it alone.
+        """
+        if self.cheap is not None:
+            cost = self.value(plan)[0]
+            if cost >= self.control.objective * (1 - 1e-6) or cost - said > self._agreed() * abs(cost):
+                return cost, False
+        return self.offer(plan), True
 
     def rounded(self, x: FloatArray) -> FloatArray | None:
         """x with its whole columns rounded and the rest of the master at its best for them; None if none fits."""
@@ -210,15 +242,14 @@ class Search:
             self.offer(plan)
 
     def early_plan(self) -> None:
-        """Any plan at once, so that there is one whenever the search is stopped: one solve, one evaluation."""
+        """Any plan soon, so that there is one whenever the search is stopped: one exact evaluation."""
         self.control.phase = "early plan"
-        model = self.whole_numbers(self.master.model())
-        self._holding_earnest()(model)
-        outcome = self.solve(model, 4.0, 1e-2)
-        if outcome.x is None:
-            outcome = self.solve(self.whole_numbers(self.master.model()), 12.0, 2e-2)
-        if outcome.x is not None:
-            self.try_plan(outcome.x[: self.columns])
+        if self.cheap is None:
+            self.settle(self.holding(self._earnest()), rounds=1)
+        else:
+            self.polish(self._earnest(), once=True)
+        if self.control.x is None:
+            self.settle(lambda model: None, rounds=1)
 
     def holding(self, x: FloatArray) -> Callable[[MasterModel], None]:
         """The edit that holds the switches of x."""
@@ -229,8 +260,11 @@ class Search:
 
         return edit
 
-    def polish(self, x: FloatArray) -> None:
-        """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them."""
+    def polish(self, x: FloatArray, once: bool = False) -> None:
+        """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them.
+
+        once: end with the first plan offered.
+        """
         edit = self.holding(x)
         if len(self.names.on):
             self.tried.append(np.round(x[self.names.on]) > 0.5)
@@ -244,66 +278,81 @@ class Search:
                 return  # even relaxed, these switches cannot beat the best plan
             outer = outcome.x[: self.columns]
             point = outer if inner is None else 0.5 * outer + 0.5 * inner
-            cost, point = self.exact(point)
+            cost, point = self.value(point)
             self.hold(outer)
             if cost < best:
                 best, inner = cost, point
             if relative_gap(best, outcome.objective) < 1e-3:
                 break
-        self.settle(edit, inner=inner)
+        self.settle(edit, inner=inner, once=once)
 
     def settle(
-        self, edit: Callable[[MasterModel], None], rounds: int | None = None, inner: FloatArray | None = None
+        self,
+        edit: Callable[[MasterModel], None],
+        rounds: int | None = None,
+        inner: FloatArray | None = None,
+        once: bool = False,
+        hinted: bool = True,
     ) -> None:
-        """Whole numbers on an edited cut master, evaluated exactly, until master and evaluation agree.
+        """Whole numbers on an edited cut master, evaluated, until master and evaluation agree.
 
-        inner: the best point known without whole numbers, where the cuts are good. The master is far off at the first
-        whole points (10 % on M), so that it is not worth being solved closely: its gap is a fifth of what it was last
-        off by.
+        inner: the best point known without whole numbers, where the cuts are good. once: end with the first plan
+        offered. hinted: each solve starts from the best plan so far, in SCIP. The master is far off at the first whole
+        points (10 % on M), so that it is not worth being solved closely: its gap is a fifth of what it was last off by.
         """
-        gap, misses, best = 5e-3, 0, np.inf
+        gap, misses, best, offered = 5e-3, 0, np.inf, False
         hint: FloatArray | None = None
         for _ in range(rounds or self.effort.settle_rounds):
             if self.control.done or misses >= 4:
-                return
+                break
             with self.lock:
                 model = self.whole_numbers(self.master.model(self._near()))
             edit(model)
-            outcome = self.solve(model, self.effort.polish_seconds, gap, None if hint is None else self.hint(hint))
+            start = self.hint(hint) if hinted and hint is not None else None
+            outcome = self.solve(model, self.effort.polish_seconds, gap, start)
             if outcome.x is None or outcome.bound > self.control.objective * (1 - 0.1 * self.control.limits.gap):
-                return
+                break
             plan = self.rounded(outcome.x[: self.columns])
             if plan is None:
-                return
+                break
             low = self.master.pool.lower(plan)
-            cost = self.offer(plan)
+            cost, exact = self.judged(plan, outcome.objective)
             self.seeds.append(plan)
-            self._thicken(plan, self.master.pool.lower(plan) - low, [x for x in (hint, inner) if x is not None])
+            off_by = self.master.pool.lower(plan) - low
+            self._thicken(plan, off_by, [x for x in (hint, inner) if x is not None], exact)
             misses = 0 if cost < best * (1 - 2e-4) else misses + 1
             if cost < best:
-                best, hint = cost, plan
+                best, hint, offered = cost, plan, exact
             off = (cost - outcome.objective) / abs(cost)
-            if off < 5e-4:
-                return
-            gap = float(np.clip(0.2 * off, 3e-4, 1e-2))
+            if off < self._agreed() or (once and exact):
+                break
+            gap = float(np.clip(0.2 * off, 0.6 * self._agreed(), 1e-2))
+        if hint is not None and not offered and best < self.control.objective:
+            self.offer(hint)
 
-    def _thicken(self, plan: FloatArray, off: FloatArray, others: list[FloatArray]) -> None:
+    def _agreed(self) -> float:
+        """By how much of its cost master and evaluation may differ about a plan."""
+        return max(AGREED, OF_GAP * min(self.control.gap, 0.05))
+
+    def _thicken(self, plan: FloatArray, off: FloatArray, others: list[FloatArray], exact: bool) -> None:
         """More cuts of the blocks that the master is most wrong about, on the way from this plan to where it is right.
 
-        off: (blocks,) by how much it was wrong. It is a few blocks that have nearly all of the error (on M the working
-        days of three periods of eight): their cuts cost a tenth of an evaluation, and whole plans come closer faster.
+        off: (blocks,) by how much it was wrong; exact: by exact values. It is a few blocks that have nearly all of the
+        error (on M the working days of three periods of eight): their cuts cost a tenth of an evaluation, and whole
+        plans come closer faster.
         """
         order = np.argsort(-off)
         share = np.cumsum(off[order]) / max(off.sum(), 1e-12)
         which = order[: int(np.searchsorted(share, 0.9)) + 1].tolist()
         if len(which) > len(off) * FEW_BLOCKS or off.sum() <= 0:
             return
+        evaluator = self.evaluator if exact or self.cheap is None else self.cheap
         for other in others:
             for part in (0.25, 0.5, 0.75):
                 point = (1 - part) * plan + part * other
-                evaluation = self.evaluator.evaluate(point, which)
+                evaluation = evaluator.evaluate(point, which)
                 with self.lock:
-                    self.evaluator.add_to(self.master.pool, evaluation)
+                    evaluator.add_to(self.master.pool, evaluation)
                 self._between.append(point)
 
     def _near(self) -> IntArray:
@@ -323,9 +372,6 @@ class Search:
         if len(self.names.on):
             x[self.names.on] = x[self.names.orders] >= 0.5 * self.names.least
         return x
-
-    def _holding_earnest(self) -> Callable[[MasterModel], None]:
-        return self.holding(self._earnest())
 
     def run(self) -> None:
         """Search until the gap is reached, time is over or a halt. Errors of the bound search are raised here."""
