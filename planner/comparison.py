@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -65,8 +65,6 @@ _MEAN_VALUE, _STOCHASTIC = MeanValue(kind="mean_value"), Stochastic(kind="stocha
 PLANNING_STEPS = 4
 # Of a budget, the part that plans may take: dispatch and bounds take what they need, here about the rest.
 _PLANS_PART = 0.75
-# Of a large case, so many periods of one future are dispatched hour by hour, to tell what merging steps costs.
-_EXACT_PERIODS = 2
 Group = IntArray | None
 
 
@@ -168,8 +166,10 @@ def compare(
             work.judged(one, plan, evaluation, worlds[_of(one, case)])
             for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
-        information = work.information(base, outcomes, mean_plan, maker)
-        error = work.merge_error(base, outcomes, group, large=fitting is not None)
+        with ThreadPoolExecutor(1) as beside:  # one long task, while many short ones go on
+            measured = beside.submit(work.merge_error, base, outcomes, group, large=fitting is not None)
+            information = work.information(base, outcomes, mean_plan, maker)
+            error = measured.result()
     tables = comparison_tables(base.case, base.evaluation, outcomes, information, sampled=base.apart, seed=limits.seed)
     futures = len(base.evaluation)
     currency = case.meta.currency
@@ -426,9 +426,9 @@ class _Work:
         assert best.evaluation is not None
         scenario, total = best.scenario.id, best.evaluation.total
         if large:
-            # every hour of one period costs as much as all plans' merged days of one: two periods of a future do
+            # every hour of one period cost twice as much as all plans' merged days of it for twenty futures
             by_period = np.stack(list(best.evaluation.cost.values())).sum(axis=0)[0]
-            dearest = np.sort(np.argsort(-by_period, kind="stable")[:_EXACT_PERIODS]).tolist()
+            dearest = [int(by_period.argmax())]
             one = base.evaluation.only([0])
             error = merging_error(best.plan, one, group, self.executor, dearest, by_period)
             return {"scenario": scenario, "futures": 1, "periods": len(dearest), "mean": error, "largest": abs(error)}

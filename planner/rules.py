@@ -33,7 +33,7 @@ from planner.scenarios.scenario import (
     Stochastic,
     WaitAndSee,
 )
-from planner.scenarios.sketch import sketched
+from planner.scenarios.sketch import ranked, sketched
 from planner.scenarios.worlds import World
 from planner.solve import Limits, Progress, WarmStart, solve
 
@@ -99,14 +99,15 @@ def plan_rule(
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
         case Ratio(ratio=ratio):
-            floored, notes, values = with_ratio(world.case, world.median, ratio, limits)
+            base = whole_of(near[0]) if near else None
+            floored, notes, values = with_ratio(world.case, world.median, ratio, limits, base)
             held = values if search else None
             if sketch and held is not None:  # the search for the floor was a search for the plan
                 searching = replace(searching, search=False)
             return noted(searching.plan(floored, world.median, held=held), notes)
         case BringForward(periods=periods):
-            base = median or planned(world.case, world.median)
-            return brought_forward(base, periods, searching)
+            simple = median or planned(world.case, world.median)
+            return brought_forward(simple, periods, searching)
         case WaitAndSee():
             raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
 
@@ -141,7 +142,8 @@ class _Searching:
         begun = time.monotonic()
         bound, drawn = -np.inf, [] if held is None else [held]
         if self.sketch and self.search and len(demand) == 1:
-            sketch = sketched(case, demand, self.limits, self.limits.seconds, amend)
+            near = whole_of(self.near[0]) if self.near else None
+            sketch = sketched(case, demand, self.limits, self.limits.seconds, amend, near)
             drawn, bound = [*drawn, *sketch.decisions], sketch.bound
         plans = _held(case, demand, drawn)
         borrowed = False
@@ -188,7 +190,14 @@ class _Searching:
 
 
 def _held(case: Case, demand: Demand, wanted: Sequence[Values]) -> list[Plan]:
-    return [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
+    """Plans that hold what is wanted and can be kept to; of several for several futures the cheapest alone."""
+    if len(demand) == 1:
+        return [plan for plan in (held_plan(case, demand, values) for values in wanted) if plan is not None]
+    for values in ranked(case, demand, wanted):
+        plan = held_plan(case, demand, values)
+        if plan is not None:
+            return [plan]
+    return []
 
 
 def begins_from_median(rule: Rule) -> bool:

@@ -20,7 +20,7 @@ from planner.program.build import build_program
 from planner.program.instance import Instance
 from planner.program.tighten import tightened
 from planner.scenarios.neighbour import Values
-from planner.scenarios.sketch import busier_days, searched, whole_values
+from planner.scenarios.sketch import around, busier_days, searched, whole_values
 from planner.solve import Limits
 from planner.solve.native import Settings, run
 
@@ -31,10 +31,13 @@ _HAIR = 1e-6
 _EXACT_COLUMNS, _EXACT = 8_000, Settings("highs", seconds=30.0, gap=1e-6)
 
 
-def with_ratio(case: Case, demand: Demand, ratio: float, limits: Limits) -> tuple[Case, tuple[str, ...], Values | None]:
+def with_ratio(
+    case: Case, demand: Demand, ratio: float, limits: Limits, near: Values | None = None
+) -> tuple[Case, tuple[str, ...], Values | None]:
     """The case with a build-ahead floor of `ratio`, lowered in periods where not so much is built by then.
 
-    demand: one future. limits: of the search. Second: a note for every period with a lowered floor. Third: decisions
+    demand: one future. limits: of the search. near: another plan's decisions, around which it stays where it is large
+    (`planner.scenarios.sketch.around`). Second: a note for every period with a lowered floor. Third: decisions
     that meet it; None where none were found in time (the floor is then as it was asked for). The case's own floor is
     kept where it is higher.
     """
@@ -47,7 +50,7 @@ def with_ratio(case: Case, demand: Demand, ratio: float, limits: Limits) -> tupl
         x = run(arrays, replace(_EXACT, seed=limits.seed)).x
         values = None if x is None else whole_values(program, x)
     else:
-        values = searched(program, limits, limits.seconds)[0]
+        values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
     peak = np.where(demand.p50_peak > 0, demand.p50_peak, np.inf)

@@ -13,7 +13,7 @@ machine does meanwhile, unless its time limit cuts in.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
 from planner.program.instance import pflops_per_unit
 from planner.program.tighten import tightened
-from planner.scenarios.decisions import DECIDED
+from planner.scenarios.decisions import DECIDED, fixed, settled
 from planner.scenarios.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
@@ -36,6 +36,7 @@ _GAP, _NODES = 0.02, 1
 # A second look, on all days, where a plan has this time: it proves the bound, and may find a better plan.
 _WHOLE_S = 60.0
 _MOSTLY = 0.4
+_HELD, _EARNEST_MODULES = ("campaign_place", "campaign_on"), 0.5
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,28 @@ class Sketch:
     bound: float
 
 
-def sketched(case: Case, demand: Demand, limits: Limits, seconds: float, amend: Amend | None = None) -> Sketch:
+def sketched(
+    case: Case,
+    demand: Demand,
+    limits: Limits,
+    seconds: float,
+    amend: Amend | None = None,
+    near: Values | None = None,
+) -> Sketch:
     """Search for so many seconds at most, on one thread. demand: one future.
 
     First on two days a period; with a minute or more then on all days, whose bound is proven: steps taken together are
-    a relaxation. amend: changes the program before it is solved (bounds of decisions, further columns).
+    a relaxation. amend: changes the program before it is solved (bounds of decisions, further columns). near: another
+    plan's decisions, around which the first search stays (`around`).
     """
     begun = time.monotonic()
     few = busier_days(case, demand)
     program = _program(case, few, amend)
-    values, bound = searched(program, limits, seconds)
-    if few is not demand:
+    values, bound = searched(program if near is None else around(program, near), limits, seconds)
+    if few is not demand or near is not None:
         bound = -np.inf  # prices and power differ by day, so days taken together prove nothing
     found = [] if values is None else [values]
-    if few is not demand and seconds >= _WHOLE_S:
+    if not np.isfinite(bound) and seconds >= _WHOLE_S:
         whole = _program(case, demand, amend)
         values, bound = searched(whole, limits, max(seconds - (time.monotonic() - begun), 1.0))
         found += [] if values is None else [values]
@@ -82,6 +91,28 @@ def searched(program: Program, limits: Limits, seconds: float) -> tuple[Values |
     answer = run(arrays, settings)
     bound = answer.bound * program.money_unit
     return None if answer.x is None else whole_values(program, answer.x), bound
+
+
+def around(program: Program, near: Values) -> Program:
+    """The program with campaigns held that run in `near`, and orders only of types at sites that it or the LP uses.
+
+    Where and when campaigns run decides most of what else is worth doing; a search that need not find it again takes
+    half the time, and rules whose plans agree on it are compared without the noise of it.
+    """
+    columns, master = program.layout.columns, program.master
+    lower, upper = master.lower.copy(), master.upper.copy()
+    runs = near["campaign_place"].max(axis=(2, 3), initial=0.0) > 0.5  # what does not run there may run here
+    for name in _HELD:
+        real = (columns[name] >= 0) & runs.reshape(*runs.shape, *[1] * (columns[name].ndim - 2))
+        lower[columns[name][real]] = upper[columns[name][real]] = np.round(near[name][real])
+    orders, on = columns["orders"], columns["order_on"]
+    relaxed = solve_lp(flatten(replace(program, master=replace(master, lower=lower, upper=upper))))
+    if relaxed.status != "optimal":
+        return program
+    used = (near["orders"] >= _EARNEST_MODULES) | (relaxed.x[orders] >= _EARNEST_MODULES)
+    unused = ~used.any(axis=-1, keepdims=True) & (on >= 0)
+    upper[orders[unused]] = upper[on[unused]] = 0.0
+    return replace(program, master=replace(master, lower=lower, upper=upper))
 
 
 def whole_values(program: Program, x: FloatArray) -> Values:
@@ -121,6 +152,18 @@ def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | 
         x[place[real]] = runs[real]
     values = {n: np.where(columns[n] >= 0, x[np.maximum(columns[n], 0)], 0.0) for n in DECIDED}
     return projected(case, demand, values)
+
+
+def ranked(case: Case, demand: Demand, wanted: Sequence[Values]) -> list[Values]:
+    """Whole decisions in the order of what they cost on two days of one step, by the case's own measure of risk.
+
+    Several futures take a while to be dispatched on all days and steps: this says which decisions are worth it.
+    """
+    if len(wanted) < 2:
+        return list(wanted)
+    program = build_program(case, busier_days(case, demand), merge_steps=1, pooled=True)
+    costs = [solve_lp(flatten(settled(fixed(program, values, DECIDED)))).objective for values in wanted]
+    return [wanted[i] for i in np.argsort(costs, kind="stable")]
 
 
 def busier_days(case: Case, demand: Demand) -> Demand:
