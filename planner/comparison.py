@@ -22,7 +22,7 @@ import pandas as pd
 from forecasts.outlook import Outlook
 from planner.case import Case
 from planner.casefile import case_hash
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.evaluation import (
     Evaluation,
     evaluate,
@@ -32,34 +32,23 @@ from planner.evaluation import (
     merging_error,
     plan_world,
 )
-from planner.fanout import executor_or_pool, fan_out
+from planner.fanout import executor_or_pool
 from planner.horizon import DayRules
-from planner.information import (
-    mean_value_cost,
-    perfect_information,
-    perfect_limits,
-    value_of_perfect,
-    value_of_stochastic,
-    values_at_hand,
-)
 from planner.plan import Plan
 from planner.program.blocks import IntArray
 from planner.rules import HELD_NOTE
 from planner.saved import read_head, read_tables, write_json, write_tables
-from planner.scenarios.bounds import lone_bounds
 from planner.scenarios.choices import Bracketed
+from planner.scenarios.informing import MEAN_VALUE, Informer
 from planner.scenarios.making import Made, Maker, NoPlan, Wish, seconds_each
-from planner.scenarios.neighbour import whole_of
-from planner.scenarios.scenario import MeanValue, Posed, Scenario, Stochastic, WaitAndSee, pose
+from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.scenarios.tables import COMPARISON_TABLES, Outcome, comparison_tables
 from planner.scenarios.verdict import choices, verdict
 from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
-from planner.wording import Message, message
 
 FORMAT = 1
-_MEAN_VALUE, _STOCHASTIC = MeanValue(kind="mean_value"), Stochastic(kind="stochastic")
 # Large cases are planned on so many steps a day here. Plans are judged on more: what a plan is for is its orders, and
 # with the busiest hour by itself few steps tell those as well as many (docs/decisions/0072).
 PLANNING_STEPS = 4
@@ -168,7 +157,7 @@ def compare(
         ]
         with ThreadPoolExecutor(1) as beside:  # one long task, while many short ones go on
             measured = beside.submit(work.merge_error, base, outcomes, group, large=fitting is not None)
-            information = work.information(base, outcomes, mean_plan, maker)
+            information = work.informer.information(base, outcomes, mean_plan, maker)
             error = measured.result()
     tables = comparison_tables(base.case, base.evaluation, outcomes, information, sampled=base.apart, seed=limits.seed)
     futures = len(base.evaluation)
@@ -229,6 +218,13 @@ class _Work:
     stop: threading.Event | None
     large: bool
 
+    @property
+    def informer(self) -> Informer:
+        def tell(scenario: str, phase: str, done: int, total: int) -> None:
+            self.tell(Stage(scenario, phase, done, total))
+
+        return Informer(self.executor, self.limits, self.store, tell, self.stop, self.large)
+
     def plans(
         self, posed: Sequence[Posed], worlds: Mapping[str, World], informed: World | None
     ) -> tuple[list[Made | None], Made | None, Maker]:
@@ -248,10 +244,10 @@ class _Work:
             keys.append(key)
             names.setdefault(key, []).append(one.scenario.id)
             wishes[key] = wish
-        mean_key = "" if informed is None else plan_key(world_key(informed), _MEAN_VALUE, self.limits)
+        mean_key = "" if informed is None else plan_key(world_key(informed), MEAN_VALUE, self.limits)
         if informed is not None and mean_key not in names:
             names[mean_key] = ["mean value"]
-            wishes[mean_key] = Wish(_MEAN_VALUE, informed, False)
+            wishes[mean_key] = Wish(MEAN_VALUE, informed, False)
 
         def told(key: str, done: int = 1) -> None:
             for scenario in names.get(key, ()):
@@ -319,100 +315,12 @@ class _Work:
         scenario, base = one.scenario, not one.changed
         if plan is None:
             # The proven bound, so that no rule can look better than knowing the future.
-            bound = self.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
+            bound = self.informer.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
             return Outcome(scenario, world.case, base, cost=bound)
         if isinstance(plan, NoPlan):
             return Outcome(scenario, world.case, base, note=plan.why)
         note = "; ".join(w for w in plan.warnings if any(part in w for part in _TOLD))
         return Outcome(scenario, world.case, base, plan, found, note=note)
-
-    def perfect(self, scenario: str, case: Case, demand: Demand) -> tuple[FloatArray, FloatArray]:
-        """(F,) cost (nan where unknown) and proven bound of planning every future with perfect information."""
-        F = len(demand)
-        if self.large:
-            bounds = lone_bounds(
-                case,
-                demand,
-                self.executor,
-                self.store,
-                on_done=lambda done, total: self.tell(Stage(scenario, "bound", done, total)),
-                stop=self.stop,
-            )
-            return np.full(F, np.nan), bounds
-        limits = perfect_limits(self.limits, F)
-        key = key_of(case_hash(case), demand_key(demand), "perfect", limits.gap, limits.seconds)
-        kept = self.store.value(key)
-        if kept is not None:
-            return np.array(kept["cost"], float), np.array(kept["bound"], float)
-        tasks = [(case, demand.only([f]), limits) for f in range(F)]
-        cost, bound = np.zeros(F), np.zeros(F)
-        for done, (f, (value, low)) in enumerate(
-            fan_out(self.executor, perfect_information, tasks, stop=self.stop), start=1
-        ):
-            cost[f], bound[f] = value[0], low[0]
-            self.tell(Stage(scenario, "bound", done, F))
-        known = [None if np.isnan(value) else value for value in cost.tolist()]
-        self.store.keep_value(key, {"cost": known, "bound": bound.tolist()})
-        return cost, bound
-
-    def information(
-        self, base: World, outcomes: Sequence[Outcome], mean_plan: Made | None, maker: Maker
-    ) -> dict[str, Bracketed]:
-        """VSS and EVPI on the futures that plans are optimised on, where a stochastic plan was made for the base."""
-        plan = next((o.plan for o in outcomes if o.base and isinstance(o.scenario.rule, Stochastic) and o.plan), None)
-        if plan is None or mean_plan is None:
-            return {}
-        if self.large:
-            return self.at_hand(base, outcomes, mean_plan, maker)
-        recourse = (float(plan.certificate["objective"]), float(plan.certificate["bound"]))
-        out: dict[str, Bracketed] = {}
-        known = self.mean_value(base, mean_plan)
-        if isinstance(known, Message):
-            none = float("nan")
-            out["vss"] = Bracketed(none, none, none, known)
-        else:
-            out["vss"] = value_of_stochastic(known, recourse)
-        cost, bound = self.perfect("perfect information", plan_world(base.case), base.futures)
-        seconds = perfect_limits(self.limits, len(base.futures)).seconds
-        out["evpi"] = value_of_perfect(cost, bound, base.futures.probability, recourse, seconds)
-        return out
-
-    def at_hand(self, base: World, outcomes: Sequence[Outcome], mean_plan: Made, maker: Maker) -> dict[str, Bracketed]:
-        """The same for a large case: all plans dispatched on the futures planned for, and bounds of single futures."""
-        plans = {maker.key(Wish(o.scenario.rule, base, False)): o.plan for o in outcomes if o.base and o.plan}
-        mean_key = maker.key(Wish(_MEAN_VALUE, base, False))
-        if isinstance(mean_plan, Plan):
-            plans[mean_key] = mean_plan
-        costs = maker.rehearsed(base, plans)
-        bound = held = maker.bounds(base)
-        told: FloatArray | Message
-        if isinstance(mean_plan, Plan):
-            told = costs[mean_key]
-            seconds = max(self.limits.seconds, 10.0)
-            early = whole_of(mean_plan)
-            held = lone_bounds(
-                base.case, base.futures, self.executor, self.store, held=early, seconds=seconds, stop=self.stop
-            )
-            self.tell(Stage("mean value", "evaluate", 1, 1))
-        else:
-            told = message("information.no_mean_plan", why=mean_plan.why)
-        every, stochastic = np.stack(list(costs.values())), costs[maker.key(Wish(_STOCHASTIC, base, False))]
-        return values_at_hand(stochastic, told, every, bound, held, base.futures.probability)
-
-    def mean_value(self, base: World, mean_plan: Made) -> tuple[float, float] | Message:
-        """Cost and bound of the decisions made for the mean future, or why they are not known."""
-        if isinstance(mean_plan, NoPlan):
-            return message("information.no_mean_plan", why=mean_plan.why)
-        key = key_of(plan_key(world_key(base), _MEAN_VALUE, self.limits), "eev")
-        kept = self.store.value(key)
-        if kept is None:
-            task = (base.case, base.futures, mean_plan, self.limits)
-            kept = next(answer for _, answer in fan_out(self.executor, mean_value_cost, [task], stop=self.stop))
-            self.tell(Stage("mean value", "evaluate", 1, 1))
-            if isinstance(kept, Message):
-                return kept
-            self.store.keep_value(key, list(kept))
-        return float(kept[0]), float(kept[1])
 
     def merge_error(
         self, base: World, outcomes: Sequence[Outcome], group: IntArray | None, *, large: bool

@@ -59,7 +59,8 @@ def with_ratio(
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
     label = case.horizon.period_label
     notes = tuple(
-        f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then; held to {lowered[t]:.4g}."
+        f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then with hardware that serves; "
+        f"held to {lowered[t]:.4g}."
         for t in np.flatnonzero(short)
     )
     return with_floor(case, lowered), notes, values
