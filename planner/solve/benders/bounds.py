@@ -55,9 +55,11 @@ class BoundSearch:
         return found[0] if found else None
 
     def _work(self) -> None:
-        worker = Worker()
         search, control = self._search, self._control
-        kind = "whole" if len(search.whole) <= SMALL_MASTER else "half"
+        small = len(search.whole) <= SMALL_MASTER
+        kind = "whole" if small else "half"
+        # a process of its own starts in a second or two: as long as all that a small master takes
+        worker = search.worker if small else Worker()
         seconds, turn = search.effort.half_seconds, 0
         try:
             while not (self._over.is_set() or control.done):
@@ -91,7 +93,8 @@ class BoundSearch:
         except BaseException as error:
             self._failed.append(error)
         finally:
-            worker.shutdown(wait=False, cancel_futures=True)
+            if worker is not search.worker:
+                worker.shutdown(wait=False, cancel_futures=True)
 
     def _model(self, kind: str) -> MasterModel:
         search = self._search

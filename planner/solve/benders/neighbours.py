@@ -49,7 +49,7 @@ def _polish_found(search: Search, x: FloatArray | None) -> None:
     if x is None:
         return
     search.control.phase = "points of the bound search"
-    search.exact(x)
+    search.value(x)
     choices = x[search.choices]
     if np.abs(choices - np.round(choices)).max(initial=0.0) < 1e-4:
         search.polish(x)
@@ -135,7 +135,6 @@ class _Parts:
     def once(self, plan: FloatArray) -> None:
         search, control = self._search, self._search.control
         kind = tuple(self._share)[self._turn % len(self._share)]
-        self._turn += 1
         free = self._part(kind)
         held = self._columns[~free]
 
@@ -144,10 +143,13 @@ class _Parts:
 
         control.phase = f"parts of the plan: {kind}, {free.mean():.0%}"
         begun, before = control.seconds, control.objective
-        search.settle(edit, rounds=4, hinted=False)
+        search.settle(edit, rounds=4)
         quick = control.seconds - begun < search.effort.branch_seconds
         self._share[kind] = float(np.clip(self._share[kind] * (1.2 if quick else 0.8), 0.02, 1.0))
-        self._misses = 0 if control.objective < before * (1 - 1e-5) else self._misses + 1
+        if control.objective < before * (1 - 1e-5):  # the same kind again
+            self._misses = 0
+            return
+        self._turn, self._misses = self._turn + 1, self._misses + 1
         if self._misses >= _PATIENCE * len(self._share) and not control.done:
             assert control.x is not None
             self._patterns.once(control.x)

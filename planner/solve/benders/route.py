@@ -41,8 +41,9 @@ MERGED_STEPS = 6
 MERGED_BLOCK_COLUMNS = 20_000
 # Gap of the relaxation at which the search for whole numbers starts: the cuts it adds also go on raising the bound.
 RELAXATION_GAP = 0.002
-# A plan must stand in the end: the search starts at the latest after this share of the time.
-RELAXATION_SHARE = 0.4
+# A plan must stand in the end: the search starts at the latest after this share of the time, or this much later than
+# an early plan of large blocks.
+RELAXATION_SHARE, RELAXATION_AFTER = 0.4, 0.15
 # Cuts handed on for a later solve: those tight at the last points.
 KEPT_POINTS = 12
 
@@ -92,7 +93,7 @@ def decompose(
                     rounds=200,
                     is_exact=True,
                     bound=rough.bound,
-                    until=RELAXATION_SHARE * control.limits.seconds if whole else np.inf,
+                    until=_until(control) if whole else np.inf,
                 )
             if relaxed is not None and search is not None:
                 began = time.monotonic()
@@ -150,6 +151,12 @@ def _on_merged_steps(merged: Program, search: Search, control: Control, coarse: 
         beside.run(None if coarse is None else coarse(1, mean_day=True))
     finally:
         beside.abandon()
+
+
+def _until(control: Control) -> float:
+    """When the relaxation must end, in seconds since the solve began."""
+    seconds = control.limits.seconds
+    return max(RELAXATION_SHARE * seconds, control.seconds + RELAXATION_AFTER * seconds)
 
 
 def _large(program: Program) -> bool:

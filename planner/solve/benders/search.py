@@ -40,6 +40,10 @@ BASE_POINTS = 60
 FEW_BLOCKS = 0.25
 # Master and evaluation tell the same where they differ by no more than this part of a plan's cost, or of its gap.
 AGREED, OF_GAP = 5e-4, 0.05
+# SCIP, which can begin from a plan, makes something of masters with up to so many whole numbers; HiGHS of larger ones.
+HINTED = 1000
+# Rounds of slope scaling for the first plans, and of whole masters before the first exact evaluation.
+SLOPE_ROUNDS, EARLY_ROUNDS = 6, 2
 # HiGHS makes something of masters with so many choices in the seconds that `Effort` begins with.
 CHOICES = 500
 
@@ -96,8 +100,8 @@ class Search:
         self.tried: list[BoolArray] = []
         self._billing = Billing(self.program)
         # not a lane of the blocks: HiGHS hears no stop, and with its process the blocks' warm solvers would be lost
-        self._plans = Worker()
-        self._plans.submit(int)  # starts the process while blocks are evaluated
+        self.worker = Worker()
+        self.worker.submit(int)  # starts the process while blocks are evaluated
 
     # ---- values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -221,14 +225,14 @@ class Search:
             cpu_clock=True,
         )
         arrays = model if isinstance(model, Arrays) else model.arrays()
-        outcome = self._plans.native(arrays, settings, self.control)
+        outcome = self.worker.native(arrays, settings, self.control)
         if outcome is None:
             raise HaltedError
         return outcome
 
     # ---- parts of the search
     def close(self) -> None:
-        self._plans.shutdown(wait=False, cancel_futures=True)
+        self.worker.shutdown(wait=False, cancel_futures=True)
 
     def enter(self, relaxed: Relaxed, effort: Effort) -> None:
         """Go on from a better relaxation than the one at the start."""
@@ -284,7 +288,7 @@ class Search:
                 best, inner = cost, point
             if relative_gap(best, outcome.objective) < 1e-3:
                 break
-        self.settle(edit, inner=inner, once=once)
+        self.settle(edit, inner=inner, rounds=EARLY_ROUNDS if once else None, once=once)
 
     def settle(
         self,
@@ -292,13 +296,12 @@ class Search:
         rounds: int | None = None,
         inner: FloatArray | None = None,
         once: bool = False,
-        hinted: bool = True,
     ) -> None:
         """Whole numbers on an edited cut master, evaluated, until master and evaluation agree.
 
         inner: the best point known without whole numbers, where the cuts are good. once: end with the first plan
-        offered. hinted: each solve starts from the best plan so far, in SCIP. The master is far off at the first whole
-        points (10 % on M), so that it is not worth being solved closely: its gap is a fifth of what it was last off by.
+        offered. The master is far off at the first whole points (10 % on M), so that it is not worth being solved
+        closely: its gap is a fifth of what it was last off by.
         """
         gap, misses, best, offered = 5e-3, 0, np.inf, False
         hint: FloatArray | None = None
@@ -308,7 +311,7 @@ class Search:
             with self.lock:
                 model = self.whole_numbers(self.master.model(self._near()))
             edit(model)
-            start = self.hint(hint) if hinted and hint is not None else None
+            start = self.hint(hint) if hint is not None and len(self.whole) <= HINTED else None
             outcome = self.solve(model, self.effort.polish_seconds, gap, start)
             if outcome.x is None or outcome.bound > self.control.objective * (1 - 0.1 * self.control.limits.gap):
                 break
@@ -362,16 +365,56 @@ class Search:
         return np.flatnonzero(pool.tight(points, 1e-3))
 
     def first_plans(self) -> None:
-        """Hold on what the relaxation orders in earnest (at least half a smallest order), and settle the rest."""
-        self.polish(self._earnest())
+        """Hold on what the relaxation orders in earnest (at least half a smallest order), and settle the rest.
+
+        Where an early plan was made so, its parts are worth more than polishing it again.
+        """
+        if self.cheap is None or self.control.x is None:
+            self.polish(self._earnest())
         if self.control.x is None and not self.control.done:
             self.settle(lambda model: None)
 
     def _earnest(self) -> FloatArray:
+        """The relaxation with the switches on that it uses, by the better of two readings of it.
+
+        Either what it orders in earnest, or what is left once every order pays its charge by the module (`_sloped`).
+        """
         x = self.relaxed.x.copy()
-        if len(self.names.on):
-            x[self.names.on] = x[self.names.orders] >= 0.5 * self.names.least
-        return x
+        if not len(self.names.on):
+            return x
+        x[self.names.on] = x[self.names.orders] >= 0.5 * self.names.least
+        best, least = x, np.inf
+        for point in (x, *self._sloped()):
+            with self.lock:
+                outcome = self.master.linear(max(self.control.left(), 1.0), self.holding(point))
+            if outcome.x is not None and outcome.objective < least:
+                best, least = point, outcome.objective
+        return best
+
+    def _sloped(self) -> list[FloatArray]:
+        """Points whose orders pay charge / order more by the module, in place of the charge: dynamic slope scaling (Kim
+        and Pardalos 1999). What is ordered little becomes dear and goes elsewhere; cuts are added where it goes."""
+        names, cost = self.names, self.program.master.cost
+        charge = cost[names.on]
+        slope = charge / np.maximum(self.relaxed.x[names.orders], names.least)
+
+        def edit(model: MasterModel) -> None:
+            model.cost[names.on] = 0.0
+            model.cost[names.orders] += slope
+
+        out: list[FloatArray] = []
+        for _ in range(SLOPE_ROUNDS):
+            with self.lock:
+                outcome = self.master.linear(max(self.control.left(), 1.0), edit)
+            if outcome.x is None or self.control.done:
+                break
+            x = outcome.x[: self.columns].copy()
+            ordered = x[names.orders]
+            x[names.on] = ordered >= 0.5 * names.least
+            self.value(x)
+            out.append(x)
+            slope = np.where(ordered > 1e-6, charge / np.maximum(ordered, names.least), slope)
+        return out
 
     def run(self) -> None:
         """Search until the gap is reached, time is over or a halt. Errors of the bound search are raised here."""
