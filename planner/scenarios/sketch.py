@@ -34,7 +34,7 @@ Amend = Callable[[Program], Program]
 # Closer than this the root takes twice the time and found the same plan. Nodes beyond the root: none that helped.
 _GAP, _NODES = 0.02, 1
 # A second look, on all days, where a plan has this time: it proves the bound, and may find a better plan.
-_WHOLE_S = 60.0
+_WHOLE_S = 90.0
 _MOSTLY = 0.4
 _HELD, _EARNEST_MODULES = ("campaign_place", "campaign_on"), 0.5
 
@@ -58,7 +58,7 @@ def sketched(
 ) -> Sketch:
     """Search for so many seconds at most, on one thread. demand: one future.
 
-    First on two days a period; with a minute or more then on all days, whose bound is proven: steps taken together are
+    First on two days a period; with `_WHOLE_S` or more then on all, whose bound is proven: steps taken together are
     a relaxation. amend: changes the program before it is solved (bounds of decisions, further columns). near: another
     plan's decisions, around which the first search stays (`around`).
     """
