@@ -128,7 +128,7 @@ class _Parts:
         self._columns = np.concatenate(index)
         self._site, self._type, self._period = np.concatenate(labels, axis=1)
         self._chance = np.random.default_rng(search.control.limits.seed)
-        self._share = dict.fromkeys(("periods", "sites", "type"), _SHARE)
+        self._share = dict.fromkeys(("sites", "type", "periods"), _SHARE)
         self._turn, self._misses = 0, 0
         self._patterns = _Patterns(search)  # where parts by themselves say nothing new
 

@@ -267,13 +267,13 @@ class Search:
     def polish(self, x: FloatArray, once: bool = False) -> None:
         """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them.
 
-        once: end with the first plan offered.
+        once: make no more of it than a first plan needs.
         """
         edit = self.holding(x)
         if len(self.names.on):
             self.tried.append(np.round(x[self.names.on]) > 0.5)
         inner, best = None, np.inf
-        for _ in range(self.effort.polish_rounds):
+        for _ in range(1 if once else self.effort.polish_rounds):
             with self.lock:
                 outcome = self.master.linear(max(self.control.left(), 1.0), edit)
             if outcome.x is None or self.control.done:

@@ -1,0 +1,196 @@
+"""What large programs are searched with: merged values first, slope scaling, parts of a plan, prices that rule out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.cases import make_case
+from planner.horizon import given_demand
+from planner.program.blocks import Arrays, Program, flatten
+from planner.program.build import build_program
+from planner.solve import Limits, solve_lp
+from planner.solve.benders import route
+from planner.solve.benders.bounds import priced_out
+from planner.solve.benders.cuts import CutPool
+from planner.solve.benders.evaluation import Evaluator, Lanes
+from planner.solve.benders.master import CutMaster
+from planner.solve.benders.neighbours import _Parts
+from planner.solve.benders.relaxation import relax
+from planner.solve.benders.search import Search
+from planner.solve.control import Control
+from planner.solve.native import Settings, run
+
+
+@pytest.fixture(scope="module")
+def small() -> Callable[[int | None], Program]:
+    case = make_case("S", 1)
+    demand = given_demand(case)
+    return lambda steps: build_program(case, demand, merge_steps=steps)
+
+
+@pytest.fixture(scope="module")
+def search(small: Callable[[int | None], Program]) -> Iterator[Search]:
+    """A search that has the relaxation on six steps and no plan yet; blocks are evaluated in this process."""
+    program = small(None)
+    control = Control(Limits(seconds=60.0))
+    with ThreadPoolExecutor(1) as pool:
+        lanes = Lanes(1, pool)
+        master = CutMaster(program, CutPool(len(program.blocks), program.master.columns))
+        cheap = Evaluator(small(6), lanes, control)
+        begun = solve_lp(flatten(small(1))).x[: program.master.columns]
+        rough = relax(master, cheap, control, begun, phase="test", target=1e-3, rounds=30, is_exact=False)
+        search = Search(program, master, Evaluator(program, lanes, control), control, rough, cheap=cheap)
+        yield search
+        search.close()
+
+
+def whole_plans(search: Search, count: int) -> list[np.ndarray]:
+    """Plans in whole numbers from random prices of orders."""
+    rng = np.random.default_rng(7)
+    out = []
+    for _ in range(count):
+        model = search.whole_numbers(search.master.model())
+        model.cost[search.names.orders] *= rng.uniform(0.3, 1.6, len(search.names.orders))
+        outcome = run(model.arrays(), Settings("highs", seconds=10.0, gap=0.05))
+        assert outcome.x is not None
+        plan = search.rounded(outcome.x[: search.columns])
+        assert plan is not None
+        out.append(plan)
+    return out
+
+
+def test_merged_values_bound_the_cost_of_every_plan_from_below(search: Search) -> None:
+    below = 0
+    for plan in whole_plans(search, 4):
+        low, exact = search.value(plan)[0], search.exact(plan)[0]
+        assert low <= exact * (1 + 1e-7)
+        below += low < exact * (1 - 1e-5)
+        # once its cuts are known, the bound is as high as the truth
+        assert search.value(plan)[0] == pytest.approx(exact, rel=1e-6)
+    assert below > 0
+
+
+def test_a_plan_too_dear_on_merged_steps_is_not_evaluated_exactly(search: Search) -> None:
+    first, *others = sorted(whole_plans(search, 4), key=lambda plan: search.exact(plan)[0])
+    search.offer(first)
+    best = search.control.objective
+    count = search.evaluator.count
+    for plan in others:
+        cost, exact = search.judged(plan, 0.0)
+        assert cost >= best * (1 - 1e-6)
+        assert not exact
+    assert search.evaluator.count == count
+    assert search.control.objective == best
+
+
+def test_the_first_pattern_is_the_better_of_two_readings_of_the_relaxation(search: Search) -> None:
+    names = search.names
+
+    def held(point: np.ndarray) -> float:
+        outcome = search.master.linear(60.0, search.holding(point))
+        return outcome.objective if outcome.x is not None else np.inf
+
+    earnest = search.relaxed.x.copy()
+    earnest[names.on] = earnest[names.orders] >= 0.5 * names.least
+    chosen = search._earnest()
+    # cuts were added on the way: both are read on the same master now
+    assert held(chosen) <= held(earnest) * (1 + 1e-6)
+    assert set(np.unique(chosen[names.on])) <= {0.0, 1.0}
+
+
+def test_slope_scaling_leaves_out_orders_that_do_not_bear_their_charge(search: Search) -> None:
+    names, points = search.names, search._sloped()
+    assert points
+    relaxed = int((search.relaxed.x[names.orders] > 1e-6).sum())
+    assert int(points[-1][names.on].sum()) < relaxed
+
+
+@pytest.mark.parametrize("kind", ["periods", "sites", "type"])
+def test_a_part_is_what_its_name_says(search: Search, kind: str) -> None:
+    parts = _Parts(search)
+    seen = {"periods": parts._period, "sites": parts._site, "type": parts._type}[kind]
+    for _ in range(5):
+        free = parts._part(kind)
+        inside = np.unique(seen[free])
+        assert free.any()
+        assert not free.all()
+        if kind == "type":
+            assert len(inside) == 1
+        else:  # all of these periods or sites and nothing else
+            assert np.array_equal(free, np.isin(seen, inside))
+
+
+def test_plans_of_large_blocks_agree_with_one_piece(
+    small: Callable[[int | None], Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way that large programs take, on a small one: same optimum, and the bound below it."""
+    program = small(None)
+    monkeypatch.setattr(route, "MERGED_BLOCK_COLUMNS", 1)
+    monkeypatch.setattr(route, "FAITHFUL", -1.0)
+    limits = Limits(seconds=60.0, gap=2e-3)
+    control = Control(limits)
+    seen: list[int] = []
+    evaluate = Evaluator.evaluate
+
+    def counted(self: Evaluator, *args: object, **more: object) -> object:
+        seen.append(len(self.blocks[0].cost))
+        return evaluate(self, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Evaluator, "evaluate", counted)
+    with ThreadPoolExecutor(1) as pool:
+        control.limits = replace(limits, executor=pool, threads=1)
+        route.decompose(program, control, coarse=lambda steps, mean_day=False: small(steps))
+    reference = run(flatten(program), Settings("highs", seconds=20.0, gap=5e-3))
+    assert control.gap <= limits.gap
+    assert control.bound <= reference.objective * (1 + 1e-6)
+    assert reference.bound <= control.objective * (1 + 1e-6)
+    exact = len(program.blocks[0].cost)
+    assert 0 < seen.count(exact) < len(seen)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_pricing_out_keeps_everything_up_to_the_best_plan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns = 4, 8
+    matrix = rng.integers(0, 5, (rows, columns)).astype(float)
+    need = matrix @ rng.integers(0, 4, columns).astype(float)
+    arrays = Arrays(
+        sp.csr_matrix(matrix),
+        rng.uniform(0.5, 5.0, columns),
+        np.zeros(columns),
+        np.full(columns, 6.0),
+        need,
+        np.full(rows, np.inf),
+        rng.random(columns) < 0.7,
+    )
+    best = run(arrays, Settings("highs", gap=0.0)).objective
+    for room in (1.0, 1.05, 1.5):
+        priced = priced_out(arrays, best * room)
+        assert np.all(priced.lower >= arrays.lower)
+        assert np.all(priced.upper <= arrays.upper)
+        assert run(priced, Settings("highs", gap=0.0)).objective == pytest.approx(best, rel=1e-6)
+    assert priced_out(arrays, np.inf) is arrays
+
+
+def test_pricing_out_rules_out_what_is_too_dear() -> None:
+    """x + y >= 1 at costs 1 and 10: with a plan of cost 5 known, y is at most (5 - 1) / 9, in whole numbers none."""
+    arrays = Arrays(
+        sp.csr_matrix(np.array([[1.0, 1.0]])),
+        np.array([1.0, 10.0]),
+        np.zeros(2),
+        np.full(2, 3.0),
+        np.array([1.0]),
+        np.array([np.inf]),
+        np.array([False, True]),
+    )
+    assert priced_out(arrays, 5.0).upper[1] == 0.0
+    assert priced_out(replace(arrays, integer=np.zeros(2, bool)), 5.0).upper[1] == pytest.approx(4 / 9, rel=1e-4)
