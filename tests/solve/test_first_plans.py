@@ -156,6 +156,22 @@ def test_plans_of_large_blocks_agree_with_one_piece(
     assert 0 < seen.count(exact) < len(seen)
 
 
+def test_one_future_for_all_is_the_middle_one_at_the_cost_of_all(make_program: Callable[..., Program]) -> None:
+    program = make_program(2, futures=3)
+    one = route._one_future(program)
+    chosen = {block.key.future for block in one.blocks}
+    assert len(chosen) == 1
+    assert len(one.blocks) * 3 == len(program.blocks)
+    need = {
+        f: sum(b.row_lower[np.isfinite(b.row_lower)].sum() for b in program.blocks if b.key.future == f)
+        for f in range(3)
+    }
+    assert sorted(need, key=lambda f: need[f])[1] in chosen
+    assert sum(block.cost.sum() for block in one.blocks) == pytest.approx(
+        3 * sum(block.cost.sum() for block in program.blocks if block.key.future in chosen)
+    )
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000))
 def test_pricing_out_keeps_everything_up_to_the_best_plan(seed: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
+from planner.program.blocks import BlockKey, FloatArray, IntArray, Program, flatten
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
 from planner.solve.benders.master import CutMaster, MasterModel
@@ -19,6 +19,7 @@ from planner.solve.benders.relaxation import Relaxed, merged_start, relax
 from planner.solve.benders.search import Effort, Search
 from planner.solve.benders.subproblem import BlockFailureError
 from planner.solve.control import Control
+from planner.solve.linear import attempts
 from planner.solve.one_piece import Ending
 from planner.solve.progress import relative_gap
 from planner.solve.solution import CutStore, WarmStart
@@ -33,6 +34,8 @@ class Coarse(Protocol):
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
 START_COLUMNS = 25_000
 START_STEPS = (6, 4, 3, 2, 1)
+# On one step, too, up to so many columns; beyond, one future stands for all (ten futures of L: 0.8 million columns).
+START_LIMIT = 150_000
 # Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
 # numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
 FAITHFUL = 0.03
@@ -210,7 +213,12 @@ def _first_point(
     if coarse is not None:
         for steps in START_STEPS:
             merged = coarse(steps)
-            if sum(len(b.cost) for b in merged.blocks) <= START_COLUMNS or steps == 1:
+            columns = sum(len(b.cost) for b in merged.blocks)
+            if columns > START_LIMIT and steps == 1:
+                begun_at = attempts(flatten(_one_future(merged)), max(control.left(), 0.1))
+                if begun_at.x is not None:
+                    return begun_at.x[: program.master.columns], None
+            elif columns <= START_COLUMNS or steps == 1:
                 begun = merged_start(merged, master.pool, control)
                 if begun is not None:
                     return begun[0], Merged(merged, *begun)
@@ -226,6 +234,23 @@ def _first_point(
     if outcome.status == "infeasible":
         raise BlockFailureError("the master's rows have no point")
     return (None if outcome.x is None else outcome.x[: program.master.columns]), None
+
+
+def _one_future(program: Program) -> Program:
+    """The program of the future with the middle demand, its blocks at the cost of all: a start, no bound."""
+    size: dict[int, float] = {}
+    weight: dict[tuple[str, int, int], float] = {}
+    for block in program.blocks:
+        key, sides = block.key, np.concatenate([block.row_lower, block.row_upper])
+        size[key.future] = size.get(key.future, 0.0) + float(np.abs(sides[np.isfinite(sides)]).sum())
+        weight[key.kind, key.period, key.day] = weight.get((key.kind, key.period, key.day), 0.0) + block.scale
+    middle = sorted(size, key=lambda future: (size[future], future))[len(size) // 2]
+    blocks = tuple(
+        replace(block, cost=block.cost * (weight[block.key.kind, block.key.period, block.key.day] / block.scale))
+        for block in program.blocks
+        if block.key.future == middle and block.scale > 0
+    )
+    return replace(program, blocks=blocks, risk=None)
 
 
 # ---- what a later solve may start from
