@@ -74,6 +74,7 @@ def decompose(
             rough, merged = _rough(program, master, cheap, control, start, coarse)
             if rough is not None and whole:
                 search = Search(program, master, exact, control, rough, cheap=cheap)
+                search.effort = Effort.suited(0.0, len(search.choices))
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
                 if merged is not None and _faithful(merged, exact, search):
