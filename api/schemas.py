@@ -206,7 +206,9 @@ class ComparisonRequest(DemandRequest):
         None, description="Futures that all scenarios are judged on; as many as the outlook has if left out."
     )
     budget_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = Field(
-        None, description="Of all plans together, divided over them, in place of the seconds of `limits`."
+        None,
+        description="Of plans, dispatch and values of information together, in place of the seconds of `limits`: plans "
+        "have three quarters at most, the rest takes what it needs.",
     )
     model_config = _example(
         {

@@ -353,7 +353,7 @@ def run(
 
 
 class Incremental:
-    """A linear model that GLOP solves again and again: only row bounds and costs change, the basis stays.
+    """A linear model that GLOP solves again and again: only bounds change, the basis stays.
 
     Not for several threads at once.
     """
@@ -367,14 +367,21 @@ class Incremental:
     def move(self, rows: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
         """Set the bounds of `rows`."""
         update = model_update_pb2.ModelUpdateProto()
-        bounds = update.linear_constraint_updates
-        ids = rows.tolist()
+        self._set(update, update.linear_constraint_updates, rows, lower, upper)
+
+    def bound(self, columns: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
+        """Set the bounds of `columns`."""
+        update = model_update_pb2.ModelUpdateProto()
+        self._set(update, update.variable_updates, columns, lower, upper)
+
+    def _set(self, update: Any, bounds: Any, which: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
+        ids = which.tolist()
         bounds.lower_bounds.ids.extend(ids)
         bounds.lower_bounds.values.extend(lower.tolist())
         bounds.upper_bounds.ids.extend(ids)
         bounds.upper_bounds.values.extend(upper.tolist())
         if not self._solver.update(update):
-            raise RuntimeError("GLOP refused an update of row bounds")
+            raise RuntimeError("GLOP refused an update of bounds")
 
     def solve(self, *, seconds: float | None = None, basis: Any = None, preprocessing: bool = False) -> Outcome:
         settings = Settings("glop", seconds=seconds, basis=basis, preprocessing=preprocessing)

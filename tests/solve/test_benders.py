@@ -66,6 +66,22 @@ def test_cuts_touch_where_they_are_made_and_hold_everywhere(make_program: Callab
                 assert cut.value == pytest.approx(truth[cut.index], abs=1e-6)
 
 
+def test_futures_share_a_solver_though_their_bounds_differ(make_program: Callable[..., Program]) -> None:
+    """What may be left open of a day's work depends on demand, and so on the future."""
+    program = make_program(3, futures=3)
+    rng = np.random.default_rng(2)
+    blocks = tuple(
+        replace(block, upper=np.where(block.cost < 0.9, rng.uniform(1.0, 6.0), block.upper)) for block in program.blocks
+    )
+    program = replace(program, blocks=blocks)
+    assert len({block.upper.tobytes() for block in blocks}) == len(blocks)
+    group = BlockGroup(list(enumerate(blocks)))
+    for x in feasible_points(program, 4):
+        for value in group.evaluate(x, range(len(blocks))):
+            assert value.value == pytest.approx(fixed_block_cost(program, value.index, x), abs=1e-6)
+    assert len(group._warm) * 3 == len(blocks)
+
+
 def test_any_prices_give_a_bound_or_none_at_all(make_program: Callable[..., Program]) -> None:
     program = make_program(4)
     block = program.blocks[2]

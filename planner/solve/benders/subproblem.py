@@ -67,7 +67,7 @@ def cut_from_duals(block: Block, duals: FloatArray) -> tuple[float, IntArray, Fl
 
 @dataclass
 class _Warm:
-    """One GLOP model that stands for all blocks that differ by row bounds and a factor on the cost."""
+    """One GLOP model that stands for all blocks that differ by bounds and a factor on the cost."""
 
     solver: Incremental
     scale: float
@@ -82,12 +82,16 @@ class BlockGroup:
         self._warm: dict[object, _Warm] = {}
         self._model_of: dict[int, object] = {}
         self._basis: dict[int, Any] = {}
+        self._loose: dict[object, IntArray] = {}  # by model, columns whose bounds differ among its blocks
         seen: dict[tuple[int, str, int, int], list[int]] = {}
         for index, block in self._blocks.items():
             key = (id(block.matrix), block.key.kind, block.key.period, block.key.day)
             for other in seen.setdefault(key, []):
-                if self._alike(self._blocks[other], block):
-                    self._model_of[index] = self._model_of[other]
+                first = self._blocks[other]
+                if self._alike(first, block):
+                    self._model_of[index] = other
+                    apart = np.flatnonzero((first.lower != block.lower) | (first.upper != block.upper))
+                    self._loose[other] = np.union1d(self._loose.get(other, np.zeros(0, np.int64)), apart)
                     break
             else:
                 self._model_of[index] = index
@@ -96,13 +100,7 @@ class BlockGroup:
 
     @staticmethod
     def _alike(a: Block, b: Block) -> bool:
-        return (
-            a.scale > 0
-            and b.scale > 0
-            and np.array_equal(a.lower, b.lower)
-            and np.array_equal(a.upper, b.upper)
-            and np.allclose(a.cost / a.scale, b.cost / b.scale, rtol=1e-12, atol=1e-15)
-        )
+        return a.scale > 0 and b.scale > 0 and np.allclose(a.cost / a.scale, b.cost / b.scale, rtol=1e-12, atol=1e-15)
 
     def evaluate(self, x: FloatArray, which: Sequence[int], columns: bool = False) -> list[BlockValue]:
         """Values and cuts of the blocks `which` at master columns x. Raises BlockFailureError."""
@@ -119,6 +117,9 @@ class BlockGroup:
             shared = key in self._shared
             rows = np.arange(len(lower)) if shared else warm.rows
             warm.solver.move(rows, lower[rows], upper[rows])
+            loose = self._loose.get(key)
+            if loose is not None and len(loose):
+                warm.solver.bound(loose, block.lower[loose], block.upper[loose])
             outcome = warm.solver.solve(basis=self._basis.get(index) if shared else None)
         if warm is None or not self._usable(outcome):
             outcome = self._cold(index, block, lower, upper)
