@@ -23,6 +23,9 @@ const complain = (fault) => {
   panel.scrollIntoView({ block: "nearest" });
 };
 
+/** No plan may be asked for while its case is still being read. */
+const ready = (yes) => form.querySelectorAll("button").forEach((button) => { button.disabled = !yes; });
+
 /** Show what fits the place that the plan starts from, and fetch its case. */
 const begin = async () => {
   const { value, dataset } = start();
@@ -38,6 +41,7 @@ const begin = async () => {
   find("problem").replaceChildren();
   text.value = "";
   text.disabled = value !== "upload";
+  ready(value === "upload");
   if (value === "upload") return;
   const address = value === "copy" ? `/drafts/plans/${dataset.id}/case` : `/drafts/examples/${value}/case`;
   tell(say("js_reading_case"));
@@ -49,6 +53,7 @@ const begin = async () => {
     complain(fault);
   }
   text.disabled = false;
+  ready(true);
 };
 
 const demandChanged = () => {
@@ -80,8 +85,7 @@ const oddNumbers = (warnings) => {
 
 const guarded = (work) => async (event) => {
   event?.preventDefault();
-  const buttons = form.querySelectorAll("button");
-  buttons.forEach((button) => { button.disabled = true; });
+  ready(false);
   find("problem").replaceChildren();
   try {
     await work();
@@ -90,7 +94,7 @@ const guarded = (work) => async (event) => {
     tell("");
     find("checked").textContent = "";
   }
-  buttons.forEach((button) => { button.disabled = false; });
+  ready(true);
 };
 
 const submit = async () => {
