@@ -17,6 +17,7 @@ from planner.case import Case, by_period
 from planner.demand import Demand, FloatArray
 from planner.program.blocks import Arrays, Layout, Program, flatten
 from planner.program.build import build_program
+from planner.program.capacity import standing_after
 from planner.program.instance import Instance
 from planner.program.tighten import tightened
 from planner.scenarios.neighbour import Values
@@ -120,10 +121,7 @@ def _usable(program: Program, values: Values) -> FloatArray:
     """
     inst: Instance = program.facts["instance"]
     T = len(inst.discount)
-    stands = np.zeros((len(inst.life), T, T))
-    for k, life in enumerate(inst.life):
-        for tau in range(T):
-            stands[k, tau, tau : min(tau + int(life), T)] = 1.0
+    stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
     stock = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
     usable = np.einsum("skt,k->t", stock, inst.pflops * inst.availability)
     types = {k.id: i for i, k in enumerate(inst.case.module_types)}

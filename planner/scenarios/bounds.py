@@ -27,11 +27,11 @@ from planner.program.build import build_master, build_program
 from planner.program.instance import make_instance
 from planner.program.tighten import tightened
 from planner.scenarios.decisions import DECIDED
+from planner.scenarios.neighbour import Values
 from planner.scenarios.statistics import cvar, mean
 from planner.scenarios.store import Store, demand_key, key_of
 from planner.solve import solve_lp
 
-Values = Mapping[str, FloatArray]
 Shared = Mapping[str, BoolArray]
 
 

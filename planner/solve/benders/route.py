@@ -122,6 +122,10 @@ def decompose(
     finally:
         if search is not None:
             search.close()
+        if not lanes.own:  # the caller's processes go on living: they need not remember these blocks
+            for evaluator in (exact, cheap):
+                if evaluator is not None:
+                    evaluator.close()
         lanes.close()
 
 
