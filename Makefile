@@ -40,8 +40,10 @@ $(STAMPS)/venv: $(STAMPS)/uv-$(UV_VERSION)
 	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@touch $@
 
+# Compiled once here: uv leaves it to the first import, and where Python may not write (PYTHONDONTWRITEBYTECODE) every
+# process would compile numpy and scipy anew, 1.5 s each.
 $(STAMPS)/lock: requirements.lock $(STAMPS)/venv
-	$(UV) pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
 	@touch $@
 
 $(STAMPS)/project: pyproject.toml $(STAMPS)/lock
