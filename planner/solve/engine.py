@@ -9,7 +9,8 @@ import numpy as np
 
 from planner.program.blocks import Program
 
-from .benders.route import Coarse, decompose
+from .benders.route import decompose
+from .benders.start import Coarse
 from .benders.subproblem import BlockFailureError
 from .control import Control
 from .limits import Limits

@@ -28,6 +28,7 @@ from ortools.math_opt import (
     model_update_pb2,
     parameters_pb2,
     result_pb2,
+    solution_pb2,
     sparse_containers_pb2,
 )
 from ortools.math_opt.core.python import solver as raw
@@ -35,7 +36,17 @@ from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter as I
 
 from planner.program.blocks import Arrays, FloatArray
 
-__all__ = ["Incremental", "Interrupter", "Outcome", "Settings", "encode", "money_factor", "run", "scip_bound"]
+__all__ = [
+    "Incremental",
+    "Interrupter",
+    "Outcome",
+    "Settings",
+    "carried_basis",
+    "encode",
+    "money_factor",
+    "run",
+    "scip_bound",
+]
 
 SolverName = Literal["scip", "highs", "glop"]
 Status = Literal[
@@ -72,8 +83,9 @@ SCIP_SOUND: tuple[tuple[str, bool | int | float | str], ...] = (
 class Settings:
     """How one native solve runs. gap: relative; None leaves the solver's own. hint: (columns,) a start for SCIP.
 
-    basis: an opaque basis of an earlier `Outcome`, used by GLOP. cpu_clock: SCIP's seconds are those of its processor
-    time, so that what it reaches does not depend on what else runs. options: the solver's own settings by name.
+    basis: an opaque basis of an earlier `Outcome`, used by GLOP; primal: GLOP's primal simplex, not its dual one.
+    cpu_clock: SCIP's seconds are those of its processor time, so that what it reaches does not depend on what else
+    runs. options: the solver's own settings by name.
     """
 
     solver: SolverName
@@ -84,6 +96,7 @@ class Settings:
     hint: FloatArray | None = None
     basis: Any = None
     preprocessing: bool = True
+    primal: bool = False
     node_limit: int | None = None
     cutoff: float | None = None
     cpu_clock: bool = False
@@ -105,7 +118,7 @@ class Settings:
             p.cutoff_limit = self.cutoff * factor
         if self.solver == "glop":
             p.glop.use_preprocessing = self.preprocessing
-            p.glop.use_dual_simplex = True
+            p.glop.use_dual_simplex = not self.primal
         if self.solver in ("scip", "highs"):
             own = p.gscip if self.solver == "scip" else p.highs
             options = (
@@ -274,6 +287,19 @@ def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float, 
     )
 
 
+def carried_basis(basis: Any, rows: NDArray[np.int64]) -> Any:
+    """A basis for a model of the same columns whose row i was row rows[i] before; -1 for a new row, whose slack is
+    basic."""
+    old = np.zeros(max(len(basis.constraint_status.ids), int(rows.max(initial=-1)) + 1), np.int64)
+    old[np.asarray(basis.constraint_status.ids, np.int64)] = np.asarray(basis.constraint_status.values, np.int64)
+    status = np.where(rows >= 0, old[rows], solution_pb2.BASIS_STATUS_BASIC)
+    out = solution_pb2.BasisProto()
+    out.constraint_status.ids.extend(range(len(rows)))
+    out.constraint_status.values.extend(status.tolist())
+    out.variable_status.CopyFrom(basis.variable_status)
+    return out
+
+
 def money_factor(cost: FloatArray) -> float:
     """A power of two that brings the middle cost near 1.
 
@@ -383,8 +409,9 @@ class Incremental:
         if not self._solver.update(update):
             raise RuntimeError("GLOP refused an update of bounds")
 
-    def solve(self, *, seconds: float | None = None, basis: Any = None, preprocessing: bool = False) -> Outcome:
-        settings = Settings("glop", seconds=seconds, basis=basis, preprocessing=preprocessing)
+    def solve(self, *, seconds: float | None = None, basis: Any = None, afresh: bool = False) -> Outcome:
+        """From `basis`, else from the last one; afresh: from nothing, with the primal simplex."""
+        settings = Settings("glop", seconds=seconds, basis=basis, preprocessing=afresh, primal=afresh)
         started = time.perf_counter()
         try:
             result = self._solver.solve(

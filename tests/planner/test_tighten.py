@@ -174,7 +174,7 @@ def test_a_pooled_plan_is_a_plan_of_the_case(many_regions: Case) -> None:
 
 
 def test_merged_steps_in_whole_numbers_end_at_the_same_plan(small: Document, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.solve.benders.route.START_COLUMNS", 600)
+    monkeypatch.setattr("planner.solve.benders.start.START_COLUMNS", 600)
     monkeypatch.setattr("planner.solve.benders.route.FAITHFUL", 0.5)
     case = case_of(small(campaigns=[campaign(**CAMPAIGNS["lacks modules"])]))
     program = tightened(program_of(case))

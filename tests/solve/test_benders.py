@@ -13,7 +13,7 @@ from planner.program.blocks import Program, RiskTerms, flatten
 from planner.solve import Limits, solve, solve_lp
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, Lanes
-from planner.solve.benders.master import CutMaster
+from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.relaxation import relax
 from planner.solve.benders.subproblem import BlockFailureError, BlockGroup, cut_from_duals
 from planner.solve.control import Control
@@ -79,7 +79,85 @@ def test_futures_share_a_solver_though_their_bounds_differ(make_program: Callabl
     for x in feasible_points(program, 4):
         for value in group.evaluate(x, range(len(blocks))):
             assert value.value == pytest.approx(fixed_block_cost(program, value.index, x), abs=1e-6)
-    assert len(group._warm) * 3 == len(blocks)
+    assert len(group._solver) * 3 <= len(blocks)
+
+
+def test_prices_of_one_future_give_the_others_cuts_that_hold(make_program: Callable[..., Program]) -> None:
+    program = make_program(3, futures=4)
+    group = BlockGroup(list(enumerate(program.blocks)))
+    known = [i for i, b in enumerate(program.blocks) if b.key.future == 1]
+    others = [i for i, b in enumerate(program.blocks) if b.key.future != 1]
+    points = feasible_points(program, 4)
+    given, close = set(), 0
+    for x in points:
+        for cut in group.evaluate(x, known, siblings=others):
+            if cut.index in known:
+                continue
+            assert np.isnan(cut.value)
+            given.add(cut.index)
+            for other in points:
+                truth = fixed_block_cost(program, cut.index, other)
+                assert cut.constant + cut.slope @ other[cut.columns] <= truth + 1e-6
+            here = fixed_block_cost(program, cut.index, x)
+            close += cut.constant + cut.slope @ x[cut.columns] >= 0.8 * here
+    assert given == set(others)
+    assert close > len(others)
+
+
+def test_of_many_futures_a_few_are_evaluated_in_turn(
+    make_program: Callable[..., Program], threads: ThreadPoolExecutor
+) -> None:
+    program = make_program(3, futures=7)
+    evaluator = Evaluator(program, Lanes(1, threads), Control(Limits()))
+    x = feasible_points(program, 1)[0]
+    truth = evaluator.evaluate(x).values
+    seen: set[int] = set()
+    for _ in range(3):
+        some = evaluator.evaluate(x, sample=True)
+        known = np.flatnonzero(~np.isnan(some.values))
+        assert len(known) * 7 == 3 * len(program.blocks)
+        assert some.values[known] == pytest.approx(truth[known], abs=1e-6)
+        assert {cut.index for cut in some.cuts} == set(range(len(program.blocks)))
+        seen |= set(known.tolist())
+    assert seen == set(range(len(program.blocks)))
+
+
+def test_a_relaxation_on_sampled_futures_is_that_of_all(
+    make_program: Callable[..., Program], threads: ThreadPoolExecutor
+) -> None:
+    program = linear(make_program(11, futures=6))
+    control = Control(Limits(seconds=30, gap=0.0))
+    master = CutMaster(program, CutPool(len(program.blocks), program.master.columns))
+    evaluator = Evaluator(program, Lanes(1, threads), control)
+    truth = solve_lp(flatten(program)).objective
+    start = feasible_points(program, 1)[0]
+    relaxed = relax(master, evaluator, control, start, phase="", target=1e-6, rounds=200, is_exact=True)
+    assert relaxed.bound <= truth + 1e-6 * abs(truth)
+    assert relaxed.bound == pytest.approx(truth, rel=1e-3)
+    # an estimate is never told as what the relaxation is worth
+    assert all(value >= truth * (1 - 1e-6) for _, value, _ in control.relaxation)
+
+
+def test_a_master_begun_from_its_last_basis_ends_where_one_from_nothing_does(
+    make_program: Callable[..., Program], threads: ThreadPoolExecutor
+) -> None:
+    program = make_program(12, periods=4)
+    master = CutMaster(program, CutPool(len(program.blocks), program.master.columns))
+    evaluator = Evaluator(program, Lanes(1, threads), Control(Limits()))
+    for x in feasible_points(program, 8):
+        evaluator.add_to(master.pool, evaluator.evaluate(x))
+        warm = master.linear(10.0)
+        cold = master.model().linear(10.0)
+        assert warm.objective == pytest.approx(cold.objective, rel=1e-7)
+        held = np.round(warm.x[: master.columns]) if warm.x is not None else x
+
+        def edit(model: MasterModel, held: np.ndarray = held) -> None:
+            on = program.layout.columns["order_on"].ravel()
+            model.upper[on] = np.maximum(held[on], model.lower[on])
+
+        model = master.model()
+        edit(model)
+        assert master.linear(10.0, edit).objective == pytest.approx(model.linear(10.0).objective, rel=1e-7)
 
 
 def test_any_prices_give_a_bound_or_none_at_all(make_program: Callable[..., Program]) -> None:

@@ -17,14 +17,16 @@ from planner.horizon import given_demand
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
 from planner.solve import Limits, solve_lp
-from planner.solve.benders import route
+from planner.solve.benders import route, start
 from planner.solve.benders.bounds import priced_out
 from planner.solve.benders.cuts import CutPool
-from planner.solve.benders.evaluation import Evaluator, Lanes
+from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
 from planner.solve.benders.master import CutMaster
 from planner.solve.benders.neighbours import _Parts
-from planner.solve.benders.relaxation import relax
+from planner.solve.benders.relaxation import relax, stand_in_start
 from planner.solve.benders.search import Search
+from planner.solve.benders.start import _dearest
+from planner.solve.benders.subproblem import BlockGroup
 from planner.solve.control import Control
 from planner.solve.native import Settings, run
 
@@ -44,10 +46,11 @@ def search(small: Callable[[int | None], Program]) -> Iterator[Search]:
     with ThreadPoolExecutor(1) as pool:
         lanes = Lanes(1, pool)
         master = CutMaster(program, CutPool(len(program.blocks), program.master.columns))
-        cheap = Evaluator(small(6), lanes, control)
+        exact = Evaluator(program, lanes, control)
+        cheap = Mixed(Evaluator(small(6), lanes, control), exact, [])
         begun = solve_lp(flatten(small(1))).x[: program.master.columns]
         rough = relax(master, cheap, control, begun, phase="test", target=1e-3, rounds=30, is_exact=False)
-        search = Search(program, master, Evaluator(program, lanes, control), control, rough, cheap=cheap)
+        search = Search(program, master, exact, control, rough, cheap=cheap)
         yield search
         search.close()
 
@@ -133,18 +136,18 @@ def test_plans_of_large_blocks_agree_with_one_piece(
 ) -> None:
     """The way that large programs take, on a small one: same optimum, and the bound below it."""
     program = small(None)
-    monkeypatch.setattr(route, "MERGED_BLOCK_COLUMNS", 1)
-    monkeypatch.setattr(route, "FAITHFUL", -1.0)
+    monkeypatch.setattr(start, "MERGED_BLOCK_COLUMNS", 1)
+    monkeypatch.setattr(start, "FAITHFUL", -1.0)
     limits = Limits(seconds=60.0, gap=2e-3)
     control = Control(limits)
     seen: list[int] = []
-    evaluate = Evaluator.evaluate
+    begin = Evaluator.begin
 
     def counted(self: Evaluator, *args: object, **more: object) -> object:
         seen.append(len(self.blocks[0].cost))
-        return evaluate(self, *args, **more)  # type: ignore[arg-type]
+        return begin(self, *args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Evaluator, "evaluate", counted)
+    monkeypatch.setattr(Evaluator, "begin", counted)
     with ThreadPoolExecutor(1) as pool:
         control.limits = replace(limits, executor=pool, threads=1)
         route.decompose(program, control, coarse=lambda steps, mean_day=False: small(steps))
@@ -156,20 +159,55 @@ def test_plans_of_large_blocks_agree_with_one_piece(
     assert 0 < seen.count(exact) < len(seen)
 
 
-def test_one_future_for_all_is_the_middle_one_at_the_cost_of_all(make_program: Callable[..., Program]) -> None:
-    program = make_program(2, futures=3)
-    one = route._one_future(program)
-    chosen = {block.key.future for block in one.blocks}
-    assert len(chosen) == 1
-    assert len(one.blocks) * 3 == len(program.blocks)
-    need = {
-        f: sum(b.row_lower[np.isfinite(b.row_lower)].sum() for b in program.blocks if b.key.future == f)
-        for f in range(3)
-    }
-    assert sorted(need, key=lambda f: need[f])[1] in chosen
-    assert sum(block.cost.sum() for block in one.blocks) == pytest.approx(
-        3 * sum(block.cost.sum() for block in program.blocks if block.key.future in chosen)
+def test_one_day_of_one_future_gives_all_their_first_cuts() -> None:
+    case = make_case("S", 1)
+    demand = given_demand(case)
+    factor = np.array([0.8, 0.95, 1.3])
+    three = replace(
+        demand,
+        probability=np.full(3, 1 / 3),
+        values=np.concatenate([demand.values * f for f in factor]),
     )
+    one_day, merged = build_program(case, three.mean_day(), merge_steps=1), build_program(case, three, merge_steps=1)
+    pool = CutPool(len(merged.blocks), merged.master.columns)
+    control = Control(Limits())
+    x = stand_in_start(one_day, merged, pool, control)
+    assert x is not None
+    assert control.bound == -np.inf  # a stand-in bounds nothing
+    assert set(pool.owner.tolist()) == set(range(len(merged.blocks)))
+    master = CutMaster(merged, pool)
+    assert master.holds(x, 1e-6)
+    whole = solve_lp(flatten(merged)).objective
+    outcome = master.linear(30.0)
+    assert 0.5 * whole <= outcome.objective <= whole * (1 + 1e-6)
+    truth = BlockGroup(list(enumerate(merged.blocks))).evaluate(x, range(len(merged.blocks)))
+    assert np.all(pool.lower(x) <= [v.value + 1e-6 for v in truth])
+
+
+def test_a_few_exact_blocks_among_merged_ones(small: Callable[[int | None], Program]) -> None:
+    program = small(None)
+    x = solve_lp(flatten(small(1))).x[: program.master.columns]
+    with ThreadPoolExecutor(1) as pool:
+        lanes, control = Lanes(1, pool), Control(Limits())
+        exact, six = Evaluator(program, lanes, control), Evaluator(small(6), lanes, control)
+        truth, merged = exact.evaluate(x).values, six.evaluate(x).values
+        few = [0, 5]
+        mixed = Mixed(six, exact, few).evaluate(x)
+        rest = np.setdiff1d(np.arange(len(truth)), few)
+        assert mixed.values[few] == pytest.approx(truth[few], rel=1e-7)
+        assert mixed.values[rest] == pytest.approx(merged[rest], rel=1e-7)
+        assert np.any(merged[few] < truth[few] * (1 - 1e-4))
+        assert sorted(cut.index for cut in mixed.cuts) == list(range(len(truth)))
+        part = Mixed(six, exact, few).evaluate(x, [5, 6])
+        assert np.flatnonzero(~np.isnan(part.values)).tolist() == [5, 6]
+
+
+def test_the_dearest_days_are_exact_in_all_their_futures(make_program: Callable[..., Program]) -> None:
+    program = make_program(3, periods=4, days=2, futures=2)
+    lower = np.array([float(b.key.period == 2 and b.key.day == 1) + 0.1 * b.key.future for b in program.blocks])
+    chosen = _dearest(program, lower)
+    assert {(program.blocks[i].key.period, program.blocks[i].key.day) for i in chosen} == {(2, 1)}
+    assert len(chosen) == 2
 
 
 @settings(max_examples=40, deadline=None)

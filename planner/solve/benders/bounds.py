@@ -98,6 +98,7 @@ class BoundSearch:
 
     def _model(self, kind: str) -> MasterModel:
         search = self._search
+        search.refresh_base()  # cuts added since may have moved the optimum to where the pruned model would know little
         model = search.pruned(20)
         search.add_groups(model)
         model.integer[search.names.gangs] = True

@@ -7,16 +7,15 @@ the rounds that the master's optimum itself takes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 
 from planner.program.blocks import FloatArray, Program, flatten
 from planner.solve.benders.cuts import CutPool
-from planner.solve.benders.evaluation import Evaluator
+from planner.solve.benders.evaluation import Evaluator, Mixed, size_of
 from planner.solve.benders.master import CutMaster
-from planner.solve.benders.subproblem import BlockFailureError, cut_from_duals
+from planner.solve.benders.subproblem import BlockFailureError, BlockValue, cut_from_duals, joined
 from planner.solve.control import Control
 from planner.solve.linear import attempts
 from planner.solve.progress import relative_gap
@@ -49,7 +48,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
         return None
     control.raise_bound(outcome.bound)
     row = merged.master.rows
-    owner, constants, slopes = [], [], []
+    cuts = []
     values, column = np.zeros(len(merged.blocks)), merged.master.columns
     for i, block in enumerate(merged.blocks):
         count = len(block.row_lower)
@@ -59,23 +58,55 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
             price = float(outcome.duals[merged.risk.row[future]])
             factor = merged.risk.mean_weight + price / float(merged.risk.probability[future])
         if factor > 1e-9:
-            cut = cut_from_duals(block, outcome.duals[row : row + count] / factor)
-            if cut is not None:
-                constant, columns, slope = cut
-                owner.append(i)
-                constants.append(constant)
-                slopes.append(sp.csr_matrix((slope, columns, [0, len(columns)]), shape=(1, merged.master.columns)))
+            found = cut_from_duals(block, outcome.duals[row : row + count] / factor)
+            if found is not None:
+                cuts.append(BlockValue(i, np.nan, *found, over=np.zeros(0)))
         row += count
         values[i] = block.cost @ outcome.x[column : column + len(block.cost)]
         column += len(block.cost)
-    if owner:
-        pool.add(np.array(owner, np.int64), np.array(constants), sp.csr_matrix(sp.vstack(slopes)))
+    pool.add(*joined(cuts, merged.master.columns))
     return outcome.x[: merged.master.columns], values
+
+
+def stand_in_start(one_day: Program, merged: Program, pool: CutPool, control: Control) -> FloatArray | None:
+    """Solve the program of one mean day a period and of the future with the middle demand, at the cost of all it stands
+    for; the master's columns there, None when the time did not suffice.
+
+    It bounds nothing, but its prices give the blocks of all days and futures in `merged` cuts: they differ in what is
+    asked for, seldom in matrix or costs.
+    """
+    size: dict[int, float] = {}
+    for block in one_day.blocks:
+        size[block.key.future] = size.get(block.key.future, 0.0) + size_of(block)
+    middle = sorted(size, key=lambda future: (size[future], future))[len(size) // 2]
+    weight: dict[tuple[str, int], float] = {}
+    for block in merged.blocks:
+        period = (block.key.kind, block.key.period)
+        weight[period] = weight.get(period, 0.0) + block.scale
+    chosen = [b for b in one_day.blocks if b.key.future == middle and b.scale > 0]
+    dear = (replace(b, cost=b.cost * (weight[b.key.kind, b.key.period] / b.scale)) for b in chosen)
+    outcome = attempts(flatten(replace(one_day, blocks=tuple(dear), risk=None)), max(control.left(), 0.1))
+    if outcome.status != "optimal" or outcome.x is None or outcome.duals is None:
+        return None
+    row, prices = one_day.master.rows, {}
+    for block in chosen:
+        period = (block.key.kind, block.key.period)
+        prices[period] = outcome.duals[row : row + len(block.row_lower)] / weight[period]
+        row += len(block.row_lower)
+    cuts = []
+    for i, block in enumerate(merged.blocks):
+        price = prices.get((block.key.kind, block.key.period))
+        if price is not None and len(price) == len(block.row_lower):
+            found = cut_from_duals(block, price * block.scale)
+            if found is not None:
+                cuts.append(BlockValue(i, np.nan, *found, over=np.zeros(0)))
+    pool.add(*joined(cuts, merged.master.columns))
+    return outcome.x[: merged.master.columns]
 
 
 def relax(
     master: CutMaster,
-    evaluator: Evaluator,
+    evaluator: Evaluator | Mixed,
     control: Control,
     start: FloatArray,
     *,
@@ -89,19 +120,25 @@ def relax(
     """In-out rounds until the relaxation's own gap is at most `target`. Raises HaltedError when the search is ended.
 
     start: a point that satisfies the master's linear rows. until: seconds since the solve began after which it ends
-    anyway.
+    anyway. Of many futures a few are evaluated at a point (`Evaluator.evaluate`): what the point costs is then an
+    estimate from below, looked at again as cuts are added.
     """
     control.phase = phase
     pool = master.pool
-    inner, value = start, np.inf
+    inner, value, known = start, np.inf, True
+    worth = np.zeros(pool.blocks)
     x = start
     points: list[FloatArray] = []
     for _ in range(rounds):
-        evaluation = evaluator.evaluate(x)
+        evaluation = evaluator.evaluate(x, sample=True)
         evaluator.add_to(pool, evaluation)
-        cost, x = master.true_objective(x, evaluation.values)
+        values = evaluation.values_at_least(pool, x)
+        cost, x = master.true_objective(x, values)
+        if not known:
+            value = master.true_objective(inner, np.maximum(worth, pool.lower(inner)))[0]
         if cost < value:
-            inner, value = x, cost
+            inner, value, worth = x, cost, values
+            known = not np.isnan(evaluation.values).any()
         outcome = master.linear(max(control.left(), 1.0))
         if outcome.x is None:
             if outcome.status == "infeasible":
@@ -114,7 +151,7 @@ def relax(
             control.raise_bound(bound)
         outer = outcome.x[: master.columns]
         points.append(outer)
-        control.note_relaxation(value if is_exact else np.inf, bound)
+        control.note_relaxation(value if is_exact and known else np.inf, bound)
         if relative_gap(value, bound) <= target or control.halted or control.seconds > until:
             break
         x = OUT * outer + (1 - OUT) * inner

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import BlockKey, FloatArray, IntArray, Program, flatten
+from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
 from planner.solve.benders.cuts import CutPool
-from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
-from planner.solve.benders.master import CutMaster, MasterModel
+from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes, Mixed
+from planner.solve.benders.master import CutMaster
 from planner.solve.benders.merged import MergedSearch
-from planner.solve.benders.relaxation import Relaxed, merged_start, relax
+from planner.solve.benders.relaxation import Relaxed, relax
 from planner.solve.benders.search import Effort, Search
-from planner.solve.benders.subproblem import BlockFailureError
+from planner.solve.benders.start import FAITHFUL, Beginning, Coarse, Merged, is_large
 from planner.solve.control import Control
-from planner.solve.linear import attempts
 from planner.solve.one_piece import Ending
-from planner.solve.progress import relative_gap
 from planner.solve.solution import CutStore, WarmStart
 
-
-class Coarse(Protocol):
-    """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation."""
-
-    def __call__(self, steps: int, mean_day: bool = False) -> Program: ...
-
-
-# The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
-START_COLUMNS = 25_000
-START_STEPS = (6, 4, 3, 2, 1)
-# On one step, too, up to so many columns; beyond, one future stands for all (ten futures of L: 0.8 million columns).
-START_LIMIT = 150_000
-# Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
-# numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
-FAITHFUL = 0.03
-# Merged rounds pay where one exact round costs much more than one on merged steps.
-MERGED_STEPS = 6
-MERGED_BLOCK_COLUMNS = 20_000
 # Gap of the relaxation at which the search for whole numbers starts: the cuts it adds also go on raising the bound.
 RELAXATION_GAP = 0.002
 # A plan must stand in the end: the search starts at the latest after this share of the time, or this much later than
@@ -63,15 +41,19 @@ def decompose(
     pool = CutPool(len(program.blocks), program.master.columns)
     master = CutMaster(program, pool)
     exact = Evaluator(program, lanes, control)
-    cheap: Evaluator | None = None
-    if coarse is not None and _large(program):
-        cheap = Evaluator(coarse(MERGED_STEPS), lanes, control)
+    cheap: Mixed | None = None
     search: Search | None = None
     settled = False
     try:
         try:
             whole = bool(program.master.integer.any())
-            rough, merged = _rough(program, master, cheap, control, start, coarse)
+            merged, point = None, _known_point(program, master, control, start)
+            begin = Beginning(program, master, exact, lanes, control, coarse)
+            if point is not None:
+                rough: Relaxed | None = Relaxed(point, np.inf, -np.inf, [point])
+                cheap = begin.cheap_blocks(point)
+            else:
+                rough, merged, cheap = begin.run()
             if rough is not None and whole:
                 search = Search(program, master, exact, control, rough, cheap=cheap)
                 search.effort = Effort.suited(0.0, len(search.choices))
@@ -80,7 +62,7 @@ def decompose(
                 if merged is not None and _faithful(merged, exact, search):
                     _on_merged_steps(merged.program, search, control, coarse)
                     settled = True
-                elif _large(program):
+                elif is_large(program):
                     search.early_plan()  # the first exact evaluation takes long, wherever it is made
             relaxed = None
             if rough is not None and not settled:
@@ -129,15 +111,6 @@ def decompose(
         lanes.close()
 
 
-@dataclass(frozen=True)
-class Merged:
-    """The program on merged steps, master columns x at its optimum, and what its blocks are worth there (blocks,)."""
-
-    program: Program
-    x: FloatArray
-    values: FloatArray
-
-
 def _faithful(merged: Merged, exact: Evaluator, search: Search) -> bool:
     """Whether the merged optimum costs little more in truth, judged by the blocks of two periods."""
     control = search.control
@@ -167,95 +140,14 @@ def _until(control: Control) -> float:
     return max(RELAXATION_SHARE * seconds, control.seconds + RELAXATION_AFTER * seconds)
 
 
-def _large(program: Program) -> bool:
-    """Whether blocks are so large that merged ones are worth their while."""
-    return max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS
-
-
-def _rough(
-    program: Program,
-    master: CutMaster,
-    cheap: Evaluator | None,
-    control: Control,
-    start: WarmStart | None,
-    coarse: Coarse | None,
-) -> tuple[Relaxed | None, Merged | None]:
-    """A point near the relaxation's optimum, from old cuts or merged steps, and the merged program that it is the
-    optimum of, if so; None when the time ended before."""
-    point: FloatArray | None = None
-    if start is not None and start.cuts is not None:
-        known = still_valid(program, start.cuts)
-        if known is not None:
-            master.pool.add(*known)
-            outcome = master.linear(max(control.left(), 1.0))
-            point = None if outcome.x is None else outcome.x[: program.master.columns]
-    if point is not None:
-        return Relaxed(point, np.inf, -np.inf, [point]), None
-    control.phase = "merged steps in one piece"
-    point, start_program = _first_point(program, master, control, coarse)
-    if point is None:
-        return None, None
-    if cheap is None:
-        return Relaxed(point, np.inf, -np.inf, [point]), start_program
-    control.phase = "relaxation, merged steps"
-    if start_program is not None:
-        finer = cheap.evaluate(point)
-        if relative_gap(master.true_objective(point, finer.values)[0], control.bound) > FAITHFUL:
-            start_program = None
-    rough = relax(master, cheap, control, point, phase=control.phase, target=0.003, rounds=15, is_exact=False)
-    return rough, start_program
-
-
-def _first_point(
-    program: Program, master: CutMaster, control: Control, coarse: Coarse | None
-) -> tuple[FloatArray | None, Merged | None]:
-    """The optimum of the merged relaxation and the merged program; without one, any point of the master."""
-    total = sum(len(b.cost) for b in program.blocks)
-    if total <= START_COLUMNS:
-        begun = merged_start(program, master.pool, control)
-        if begun is not None:
-            return begun[0], None  # its cuts are exact already: the decomposition goes on from them
-    if coarse is not None:
-        for steps in START_STEPS:
-            merged = coarse(steps)
-            columns = sum(len(b.cost) for b in merged.blocks)
-            if columns > START_LIMIT and steps == 1:
-                begun_at = attempts(flatten(_one_future(merged)), max(control.left(), 0.1))
-                if begun_at.x is not None:
-                    return begun_at.x[: program.master.columns], None
-            elif columns <= START_COLUMNS or steps == 1:
-                begun = merged_start(merged, master.pool, control)
-                if begun is not None:
-                    return begun[0], Merged(merged, *begun)
-                break
+def _known_point(program: Program, master: CutMaster, control: Control, start: WarmStart | None) -> FloatArray | None:
+    """The master's optimum with the cuts of an earlier solve that still hold; None without any."""
+    known = None if start is None or start.cuts is None else still_valid(program, start.cuts)
+    if known is None:
+        return None
+    master.pool.add(*known)
     outcome = master.linear(max(control.left(), 1.0))
-    if outcome.x is None:  # without cuts the master may be unbounded: any of its points will do
-
-        def free(model: MasterModel) -> None:
-            model.cost[:] = 0.0
-            model.lower[master.theta] = np.maximum(model.lower[master.theta], -1.0)
-
-        outcome = master.linear(max(control.left(), 1.0), free)
-    if outcome.status == "infeasible":
-        raise BlockFailureError("the master's rows have no point")
-    return (None if outcome.x is None else outcome.x[: program.master.columns]), None
-
-
-def _one_future(program: Program) -> Program:
-    """The program of the future with the middle demand, its blocks at the cost of all: a start, no bound."""
-    size: dict[int, float] = {}
-    weight: dict[tuple[str, int, int], float] = {}
-    for block in program.blocks:
-        key, sides = block.key, np.concatenate([block.row_lower, block.row_upper])
-        size[key.future] = size.get(key.future, 0.0) + float(np.abs(sides[np.isfinite(sides)]).sum())
-        weight[key.kind, key.period, key.day] = weight.get((key.kind, key.period, key.day), 0.0) + block.scale
-    middle = sorted(size, key=lambda future: (size[future], future))[len(size) // 2]
-    blocks = tuple(
-        replace(block, cost=block.cost * (weight[block.key.kind, block.key.period, block.key.day] / block.scale))
-        for block in program.blocks
-        if block.key.future == middle and block.scale > 0
-    )
-    return replace(program, blocks=blocks, risk=None)
+    return None if outcome.x is None else outcome.x[: program.master.columns]
 
 
 # ---- what a later solve may start from

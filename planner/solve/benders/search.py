@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
 from planner.solve.benders.billing import Billing
 from planner.solve.benders.bounds import BoundSearch
-from planner.solve.benders.evaluation import Evaluator, HaltedError
+from planner.solve.benders.evaluation import Evaluator, HaltedError, Mixed
 from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.names import find_names
 from planner.solve.benders.neighbours import look_around
@@ -38,6 +38,8 @@ from planner.solve.workers import Worker
 BASE_POINTS = 60
 # More cuts are made for a few blocks only: at most this share of all.
 FEW_BLOCKS = 0.25
+# And where on the way from a plan to where the cuts are good.
+BETWEEN = (0.25, 0.5, 0.75)
 # Master and evaluation tell the same where they differ by no more than this part of a plan's cost, or of its gap.
 AGREED, OF_GAP = 5e-4, 0.05
 # SCIP, which can begin from a plan, makes something of masters with up to so many whole numbers; HiGHS of larger ones.
@@ -73,7 +75,7 @@ class Effort:
 class Search:
     """The integer phase. `relaxed`: where the linear relaxation ended.
 
-    cheap: the blocks on merged steps, many times faster. What they say of a plan is a lower bound of its cost, so a
+    cheap: most blocks on merged steps, many times faster. What they say of a plan is a lower bound of its cost, so a
     plan that is too dear by them need not be evaluated exactly, and where cuts are wanted theirs will often do.
     """
 
@@ -83,7 +85,7 @@ class Search:
     control: Control
     relaxed: Relaxed
     effort: Effort = field(default_factory=Effort)
-    cheap: Evaluator | None = None
+    cheap: Mixed | None = None
 
     def __post_init__(self) -> None:
         self.names = find_names(self.program)
@@ -112,17 +114,17 @@ class Search:
         """The same, but a lower bound of it where there is a cheap one."""
         return self._value(x, self.evaluator if self.cheap is None else self.cheap)
 
-    def _value(self, x: FloatArray, evaluator: Evaluator) -> tuple[float, FloatArray]:
+    def _value(self, x: FloatArray, evaluator: Evaluator | Mixed) -> tuple[float, FloatArray]:
         best, point = np.inf, x
         trial: FloatArray | None = x
         for _ in range(2):
             assert trial is not None
-            evaluation = evaluator.evaluate(trial)
+            evaluation = evaluator.evaluate(trial, sample=evaluator is not self.evaluator)
             values = evaluation.values
             with self.lock:
                 evaluator.add_to(self.master.pool, evaluation)
-                if evaluator is self.cheap:
-                    values = np.maximum(values, self.master.pool.lower(trial))
+                if evaluator is not self.evaluator:
+                    values = np.fmax(values, self.master.pool.lower(trial))
             cost, at = self.master.true_objective(trial, values)
             if cost < best:
                 best, point = cost, at
@@ -305,7 +307,8 @@ class Search:
         """
         gap, misses, best, offered = 5e-3, 0, np.inf, False
         hint: FloatArray | None = None
-        for _ in range(rounds or self.effort.settle_rounds):
+        last = (rounds or self.effort.settle_rounds) - 1
+        for turn in range(last + 1):
             if self.control.done or misses >= 4:
                 break
             with self.lock:
@@ -321,14 +324,14 @@ class Search:
             low = self.master.pool.lower(plan)
             cost, exact = self.judged(plan, outcome.objective)
             self.seeds.append(plan)
-            off_by = self.master.pool.lower(plan) - low
-            self._thicken(plan, off_by, [x for x in (hint, inner) if x is not None], exact)
+            others = [x for x in (hint, inner) if x is not None]
             misses = 0 if cost < best * (1 - 2e-4) else misses + 1
             if cost < best:
                 best, hint, offered = cost, plan, exact
             off = (cost - outcome.objective) / abs(cost)
-            if off < self._agreed() or (once and exact):
+            if off < self._agreed() or (once and exact) or turn == last:
                 break
+            self._thicken(plan, self.master.pool.lower(plan) - low, others, exact, BETWEEN if not once else (0.5,))
             gap = float(np.clip(0.2 * off, 0.6 * self._agreed(), 1e-2))
         if hint is not None and not offered and best < self.control.objective:
             self.offer(hint)
@@ -337,7 +340,9 @@ class Search:
         """By how much of its cost master and evaluation may differ about a plan."""
         return max(AGREED, OF_GAP * min(self.control.gap, 0.05))
 
-    def _thicken(self, plan: FloatArray, off: FloatArray, others: list[FloatArray], exact: bool) -> None:
+    def _thicken(
+        self, plan: FloatArray, off: FloatArray, others: list[FloatArray], exact: bool, parts: tuple[float, ...]
+    ) -> None:
         """More cuts of the blocks that the master is most wrong about, on the way from this plan to where it is right.
 
         off: (blocks,) by how much it was wrong; exact: by exact values. It is a few blocks that have nearly all of the
@@ -351,7 +356,7 @@ class Search:
             return
         evaluator = self.evaluator if exact or self.cheap is None else self.cheap
         for other in others:
-            for part in (0.25, 0.5, 0.75):
+            for part in parts:
                 point = (1 - part) * plan + part * other
                 evaluation = evaluator.evaluate(point, which)
                 with self.lock:
@@ -411,7 +416,7 @@ class Search:
             x = outcome.x[: self.columns].copy()
             ordered = x[names.orders]
             x[names.on] = ordered >= 0.5 * names.least
-            self.value(x)
+            self._value(x, self.evaluator if self.cheap is None else self.cheap.merged)
             out.append(x)
             slope = np.where(ordered > 1e-6, charge / np.maximum(ordered, names.least), slope)
         return out

@@ -35,6 +35,8 @@ class BlockFailureError(ArithmeticError):
 class BlockValue:
     """v(x) at one x and a cut there: v(x') >= constant + slope x' for every x'; y only when asked for.
 
+    value: nan where the cut is all that is known.
+
     over: power drawn above the billed one at each charged site (kW of IT load), empty where nothing is billed."""
 
     index: int
@@ -65,115 +67,142 @@ def cut_from_duals(block: Block, duals: FloatArray) -> tuple[float, IntArray, Fl
     return constant, columns, slope[columns]
 
 
-@dataclass
-class _Warm:
-    """One GLOP model that stands for all blocks that differ by bounds and a factor on the cost."""
-
-    solver: Incremental
-    scale: float
-    rows: IntArray
-
-
 class BlockGroup:
-    """Blocks of one worker with their solvers. Evaluations of one block start from its last basis."""
+    """Blocks of one worker with their solvers. Evaluations of one block start from its last basis.
+
+    Blocks that differ only by sides, bounds and a factor on their cost stand in one GLOP model. Futures of one day are
+    such siblings; where there are any, so are days and periods, which would else take up a model each.
+    """
 
     def __init__(self, blocks: Sequence[tuple[int, Block]]) -> None:
         self._blocks = dict(blocks)
-        self._warm: dict[object, _Warm] = {}
-        self._model_of: dict[int, object] = {}
+        self._solver: dict[int, Incremental] = {}
+        self._model_of: dict[int, int] = {}
         self._basis: dict[int, Any] = {}
-        self._loose: dict[object, IntArray] = {}  # by model, columns whose bounds differ among its blocks
-        seen: dict[tuple[int, str, int, int], list[int]] = {}
+        self._near: dict[tuple[int, str, int, int], int] = {}  # the sibling of another future that was solved last
+        self._loose: dict[int, IntArray] = {}  # by model, columns whose bounds differ among its blocks
+        self._rows: dict[int, IntArray] = {}  # by model, rows whose sides move
+        self._prices: dict[int, FloatArray] = {}  # of this evaluation, per unit of scale
+        futures = len({block.key.future for block in self._blocks.values()})
+        seen: dict[tuple[object, ...], list[int]] = {}
         for index, block in self._blocks.items():
-            key = (id(block.matrix), block.key.kind, block.key.period, block.key.day)
-            for other in seen.setdefault(key, []):
+            key = (id(block.matrix), block.key.kind)
+            same = seen.setdefault(key if futures > 1 else (*key, block.key.period, block.key.day), [])
+            for other in same:
                 first = self._blocks[other]
                 if self._alike(first, block):
                     self._model_of[index] = other
                     apart = np.flatnonzero((first.lower != block.lower) | (first.upper != block.upper))
                     self._loose[other] = np.union1d(self._loose.get(other, np.zeros(0, np.int64)), apart)
+                    self._rows[other] = np.arange(len(block.row_lower))
                     break
             else:
                 self._model_of[index] = index
-                seen[key].append(index)
-        self._shared = {m for m in self._model_of.values() if list(self._model_of.values()).count(m) > 1}
+                self._rows[index] = np.flatnonzero(np.diff(block.coupling.indptr))
+                same.append(index)
+        models = list(self._model_of.values())
+        self._shared = {m for m in models if models.count(m) > 1}
 
     @staticmethod
     def _alike(a: Block, b: Block) -> bool:
         return a.scale > 0 and b.scale > 0 and np.allclose(a.cost / a.scale, b.cost / b.scale, rtol=1e-12, atol=1e-15)
 
-    def evaluate(self, x: FloatArray, which: Sequence[int], columns: bool = False) -> list[BlockValue]:
-        """Values and cuts of the blocks `which` at master columns x. Raises BlockFailureError."""
-        return [self._one(index, x, columns) for index in which]
+    def evaluate(
+        self, x: FloatArray, which: Sequence[int], columns: bool = False, siblings: Sequence[int] = ()
+    ) -> list[BlockValue]:
+        """Values and cuts of the blocks `which` at master columns x, and cuts without a value of `siblings`.
+
+        Raises BlockFailureError.
+        """
+        self._prices = {}
+        values = [self._one(index, x, columns) for index in which]
+        return [*values, *(cut for index in siblings if (cut := self._from_siblings(index, x)) is not None)]
+
+    def _from_siblings(self, index: int, x: FloatArray) -> BlockValue | None:
+        """The best cut at x from the prices of this evaluation's siblings: with the same matrix and the same costs,
+        prices that prove something of one block prove something of the other."""
+        block, best = self._blocks[index], None
+        for other, prices in self._prices.items():
+            key = self._blocks[other].key
+            near = (key.kind, key.period, key.day) == (block.key.kind, block.key.period, block.key.day)
+            if near and self._model_of[other] == self._model_of[index]:
+                cut = cut_from_duals(block, prices * block.scale)
+                if cut is not None:
+                    constant, columns, slope = cut
+                    says = constant + float(slope @ x[columns])
+                    if best is None or says > best[0]:
+                        best = (says, BlockValue(index, np.nan, constant, columns, slope, np.zeros(0)))
+        return None if best is None else best[1]
 
     def _one(self, index: int, x: FloatArray, columns: bool) -> BlockValue:
         block = self._blocks[index]
+        scale = block.scale if block.scale > 0 else 1.0
         shift = block.coupling @ x
         lower, upper = block.row_lower - shift, block.row_upper - shift
-        key = self._model_of[index]
-        warm = self._warm.get(key)
-        outcome = None
-        if warm is not None:
-            shared = key in self._shared
-            rows = np.arange(len(lower)) if shared else warm.rows
-            warm.solver.move(rows, lower[rows], upper[rows])
-            loose = self._loose.get(key)
-            if loose is not None and len(loose):
-                warm.solver.bound(loose, block.lower[loose], block.upper[loose])
-            outcome = warm.solver.solve(basis=self._basis.get(index) if shared else None)
-        if warm is None or not self._usable(outcome):
-            outcome = self._cold(index, block, lower, upper)
+        arrays = Arrays(
+            block.matrix, block.cost / scale, block.lower, block.upper, lower, upper, np.zeros(len(block.cost), bool)
+        )
+        outcome = self._again(index, block, arrays)
+        cut = None if outcome is None or outcome.duals is None else cut_from_duals(block, outcome.duals * scale)
+        if cut is None:  # not solved, or the warm basis was not dual feasible enough: prices from a cold solve
+            outcome = self._afresh(index, block, arrays)
+            assert outcome.duals is not None
+            cut = cut_from_duals(block, outcome.duals * scale)
+            if cut is None:
+                raise BlockFailureError(f"block {block.key} has no prices that prove a bound")
         assert outcome is not None
         assert outcome.x is not None
         assert outcome.duals is not None
-        scale = self._warm[key].scale
-        if key in self._shared:
+        if self._model_of[index] in self._shared:
             self._basis[index] = outcome.basis
-        cut = cut_from_duals(block, outcome.duals * scale)
-        found = outcome.x
-        if cut is None:  # the warm basis was not dual feasible enough: take the prices from a cold solve
-            outcome = self._cold(index, block, lower, upper)
-            assert outcome.x is not None
-            assert outcome.duals is not None
-            cut = cut_from_duals(block, outcome.duals * scale)
-            found = outcome.x
-            if cut is None:
-                raise BlockFailureError(f"block {block.key} has no prices that prove a bound")
+            self._near[self._day(index)] = index
+        self._prices[index] = outcome.duals
         constant, master_columns, slope = cut
-        value = float(block.cost @ found)
-        over = found[block.layout.columns.get("over_billed", np.zeros(0, np.int64))]
-        return BlockValue(index, value, constant, master_columns, slope, over, found if columns else None)
+        value = float(block.cost @ outcome.x)
+        over = outcome.x[block.layout.columns.get("over_billed", np.zeros(0, np.int64))]
+        return BlockValue(index, value, constant, master_columns, slope, over, outcome.x if columns else None)
+
+    def _day(self, index: int) -> tuple[int, str, int, int]:
+        key = self._blocks[index].key
+        return self._model_of[index], key.kind, key.period, key.day
+
+    def _again(self, index: int, block: Block, arrays: Arrays) -> Outcome | None:
+        """From the block's last basis, else from that of a sibling of the same day, else from nothing."""
+        model = self._model_of[index]
+        solver = self._solver.get(model)
+        if solver is None:
+            self._solver[model] = solver = Incremental(arrays)
+            return self._from_nothing(solver)
+        rows = self._rows[model]
+        solver.move(rows, arrays.row_lower[rows], arrays.row_upper[rows])
+        if model not in self._shared:
+            return self._usable(solver.solve())
+        loose = self._loose[model]
+        if len(loose):
+            solver.bound(loose, block.lower[loose], block.upper[loose])
+        basis = self._basis.get(index, self._basis.get(self._near.get(self._day(index), -1)))
+        return self._from_nothing(solver) if basis is None else self._usable(solver.solve(basis=basis))
+
+    def _from_nothing(self, solver: Incremental) -> Outcome | None:
+        """GLOP's primal simplex (all that is asked for may go unserved: it begins feasible; half the dual's time on the
+        national example), then once more at the basis found, where later solves start from."""
+        first = self._usable(solver.solve(afresh=True))
+        again = None if first is None or first.basis is None else self._usable(solver.solve(basis=first.basis))
+        return again or first
+
+    def _afresh(self, index: int, block: Block, arrays: Arrays) -> Outcome:
+        """With HiGHS, and a new GLOP model at the basis found."""
+        outcome = attempts(arrays, None)
+        if self._usable(outcome) is None:
+            raise BlockFailureError(f"block {block.key} ended as {outcome.status} {outcome.detail}".strip())
+        self._solver[self._model_of[index]] = solver = Incremental(arrays)
+        again = None if outcome.basis is None else self._usable(solver.solve(basis=outcome.basis))
+        return again or outcome
 
     @staticmethod
-    def _usable(outcome: Outcome | None) -> bool:
-        return (
-            outcome is not None and outcome.status == "optimal" and outcome.x is not None and outcome.duals is not None
-        )
-
-    def _cold(self, index: int, block: Block, lower: FloatArray, upper: FloatArray) -> Outcome:
-        """Solve from nothing and set up the warm solver at the basis found."""
-        scale = block.scale if block.scale > 0 else 1.0
-        arrays = Arrays(
-            block.matrix,
-            block.cost / scale,
-            block.lower,
-            block.upper,
-            lower,
-            upper,
-            np.zeros(len(block.cost), bool),
-        )
-        key = self._model_of[index]
-        rows = np.flatnonzero(np.diff(block.coupling.indptr))
-        self._warm[key] = _Warm(Incremental(arrays), scale, rows)
-        outcome = attempts(arrays, None)
-        if not self._usable(outcome):
-            raise BlockFailureError(f"block {block.key} ended as {outcome.status} {outcome.detail}".strip())
-        if outcome.basis is not None:
-            # HiGHS from nothing beats GLOP from the basis of a neighbour (0.9 against 1.7 s on L)
-            again = self._warm[key].solver.solve(basis=outcome.basis)
-            if self._usable(again):
-                return again
-        return outcome
+    def _usable(outcome: Outcome) -> Outcome | None:
+        fine = outcome.status == "optimal" and outcome.x is not None and outcome.duals is not None
+        return outcome if fine else None
 
 
 _GROUPS: dict[tuple[str, int], BlockGroup] = {}
@@ -186,6 +215,7 @@ def evaluate(
     x: FloatArray,
     which: Sequence[int],
     columns: bool,
+    siblings: Sequence[int] = (),
 ) -> list[BlockValue] | None:
     """Task of a worker process. blocks: sent once; None later, and the answer None asks for them again."""
     state = _GROUPS.get((token, group))
@@ -193,7 +223,7 @@ def evaluate(
         if blocks is None:
             return None
         state = _GROUPS[(token, group)] = BlockGroup(blocks)
-    return state.evaluate(x, which, columns)
+    return state.evaluate(x, which, columns, siblings)
 
 
 def forget(token: str) -> None:

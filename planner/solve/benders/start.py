@@ -1,0 +1,162 @@
+"""Where the decomposition begins: a point near the relaxation's optimum, first cuts, and cheap blocks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from planner.program.blocks import FloatArray, Program
+from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
+from planner.solve.benders.master import CutMaster, MasterModel
+from planner.solve.benders.relaxation import Relaxed, merged_start, relax, stand_in_start
+from planner.solve.benders.subproblem import BlockFailureError
+from planner.solve.control import Control
+
+
+class Coarse(Protocol):
+    """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation."""
+
+    def __call__(self, steps: int, mean_day: bool = False) -> Program: ...
+
+
+# The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
+START_COLUMNS = 25_000
+START_STEPS = (6, 4, 3, 2, 1)
+# On one step, too, up to so many columns; beyond, one future stands for all (ten futures of L: 0.8 million columns).
+START_LIMIT = 150_000
+# Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
+# numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
+FAITHFUL = 0.03
+# Merged rounds pay where one exact round costs much more than one on merged steps.
+MERGED_STEPS = 6
+MERGED_BLOCK_COLUMNS = 20_000
+# There, the relaxation goes on merged steps alone to the first gap, then to the other with this share of the days
+# exact; it ends after this share of the time.
+ROUGH_GAP, EXACT_SHARE, MERGED_GAP, MERGED_SHARE = 0.02, 1 / 8, 0.006, 0.2
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The program on merged steps, master columns x at its optimum, and what its blocks are worth there (blocks,)."""
+
+    program: Program
+    x: FloatArray
+    values: FloatArray
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What is at hand at the start of a decomposition."""
+
+    program: Program
+    master: CutMaster
+    exact: Evaluator
+    lanes: Lanes
+    control: Control
+    coarse: Coarse | None
+
+    def run(self) -> tuple[Relaxed | None, Merged | None, Mixed | None]:
+        """A point near the relaxation's optimum; the merged program that it is the optimum of, where merged steps may
+        be faithful; cheap blocks where blocks are large. None for the first when the time ended before."""
+        control, coarse = self.control, self.coarse
+        control.phase = "merged steps in one piece"
+        if coarse is None or not is_large(self.program):
+            point, merged = _first_point(self.program, self.master, control, coarse)
+            return (None if point is None else Relaxed(point, np.inf, -np.inf, [point])), merged, None
+        small = coarse(1)
+        point, merged = stand_in_start(coarse(1, mean_day=True), small, self.master.pool, control), None
+        six = Evaluator(coarse(MERGED_STEPS), self.lanes, control)
+        if point is None or self._alike(small, six, point):
+            point, merged = _first_point(self.program, self.master, control, coarse)
+        if point is None:
+            return None, None, None
+        control.phase = "relaxation, merged steps"
+        until = control.seconds + MERGED_SHARE * control.limits.seconds
+        rough = self._relax(six, Relaxed(point, np.inf, -np.inf, []), ROUGH_GAP, until)
+        cheap = Mixed(six, self.exact, _dearest(self.program, self.master.pool.lower(rough.x)))
+        return self._relax(cheap, rough, MERGED_GAP, until), merged, cheap
+
+    def cheap_blocks(self, point: FloatArray) -> Mixed | None:
+        """Most blocks on merged steps, if blocks are large; `point`: where cuts are good."""
+        if self.coarse is None or not is_large(self.program):
+            return None
+        six = Evaluator(self.coarse(MERGED_STEPS), self.lanes, self.control)
+        return Mixed(six, self.exact, _dearest(self.program, self.master.pool.lower(point)))
+
+    def _alike(self, small: Program, six: Evaluator, point: FloatArray) -> bool:
+        """Whether one step a day tells nearly the same as six."""
+        one = Evaluator(small, self.lanes, self.control)
+        try:
+            known, finer = one.evaluate(point).values, six.evaluate(point).values
+        finally:
+            one.close()
+        off = self.master.true_objective(point, finer)[0] - self.master.true_objective(point, known)[0]
+        return off <= FAITHFUL * abs(self.master.true_objective(point, finer)[0])
+
+    def _relax(self, blocks: Evaluator | Mixed, rough: Relaxed, target: float, until: float) -> Relaxed:
+        phase = self.control.phase
+        return relax(
+            self.master,
+            blocks,
+            self.control,
+            rough.x,
+            phase=phase,
+            target=target,
+            rounds=60,
+            is_exact=False,
+            bound=rough.bound,
+            until=until,
+        )
+
+
+def is_large(program: Program) -> bool:
+    """Whether blocks are so large that merged ones are worth their while."""
+    return max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS
+
+
+def _dearest(program: Program, lower: FloatArray) -> list[int]:
+    """The eighth of the days, all their futures, whose blocks are worth most where blocks are worth `lower`."""
+    worth: dict[tuple[str, int, int], float] = {}
+    days = [(block.key.kind, block.key.period, block.key.day) for block in program.blocks]
+    for day, value in zip(days, lower.tolist(), strict=True):
+        worth[day] = worth.get(day, 0.0) + value
+    most = set(sorted(worth, key=lambda day: (-worth[day], day))[: math.ceil(len(worth) * EXACT_SHARE)])
+    return [i for i, day in enumerate(days) if day in most]
+
+
+def _first_point(
+    program: Program, master: CutMaster, control: Control, coarse: Coarse | None
+) -> tuple[FloatArray | None, Merged | None]:
+    """The optimum of the merged relaxation and the merged program; without one, any point of the master."""
+    total = sum(len(b.cost) for b in program.blocks)
+    if total <= START_COLUMNS:
+        begun = merged_start(program, master.pool, control)
+        if begun is not None:
+            return begun[0], None  # its cuts are exact already: the decomposition goes on from them
+    if coarse is not None:
+        for steps in START_STEPS:
+            merged = coarse(steps)
+            columns = sum(len(b.cost) for b in merged.blocks)
+            if columns > START_LIMIT and steps == 1:
+                at = stand_in_start(coarse(1, mean_day=True), merged, master.pool, control)
+                if at is not None:
+                    return at, None
+            elif columns <= START_COLUMNS or steps == 1:
+                begun = merged_start(merged, master.pool, control)
+                if begun is not None:
+                    return begun[0], Merged(merged, *begun)
+                break
+    outcome = master.linear(max(control.left(), 1.0))
+    if outcome.x is None:  # without cuts the master may be unbounded: any of its points will do
+
+        def free(model: MasterModel) -> None:
+            model.cost[:] = 0.0
+            model.lower[master.theta] = np.maximum(model.lower[master.theta], -1.0)
+
+        outcome = master.linear(max(control.left(), 1.0), free)
+    if outcome.status == "infeasible":
+        raise BlockFailureError("the master's rows have no point")
+    return (None if outcome.x is None else outcome.x[: program.master.columns]), None
