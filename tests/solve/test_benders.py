@@ -112,7 +112,7 @@ def test_of_many_futures_a_few_are_evaluated_in_turn(
     x = feasible_points(program, 1)[0]
     truth = evaluator.evaluate(x).values
     seen: set[int] = set()
-    for _ in range(3):
+    for _ in range(12):
         some = evaluator.evaluate(x, sample=True)
         known = np.flatnonzero(~np.isnan(some.values))
         assert len(known) * 7 == 3 * len(program.blocks)

@@ -22,6 +22,7 @@ from planner.solve.benders.bounds import priced_out
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
 from planner.solve.benders.master import CutMaster
+from planner.solve.benders.merged import MergedSearch
 from planner.solve.benders.neighbours import _Parts
 from planner.solve.benders.relaxation import relax, stand_in_start
 from planner.solve.benders.search import Search
@@ -200,6 +201,54 @@ def test_a_few_exact_blocks_among_merged_ones(small: Callable[[int | None], Prog
         assert sorted(cut.index for cut in mixed.cuts) == list(range(len(truth)))
         part = Mixed(six, exact, few).evaluate(x, [5, 6])
         assert np.flatnonzero(~np.isnan(part.values)).tolist() == [5, 6]
+
+
+def test_exact_cuts_in_the_merged_program_tell_the_truth_where_they_were_made(
+    search: Search, small: Callable[[int | None], Program]
+) -> None:
+    merged = small(1)
+    start = solve_lp(flatten(merged)).x[: search.columns]
+    plan = whole_plans(search, 1)[0]
+    cost = search.exact(plan)[0]
+    search.exact(start)
+    beside = MergedSearch(merged, search, search.control, start)
+    beside.abandon()
+    beside._points = [start, plan]
+
+    def held(arrays: Arrays) -> float:
+        lower, upper = arrays.lower.copy(), arrays.upper.copy()
+        lower[: search.columns] = upper[: search.columns] = plan
+        return solve_lp(replace(arrays, lower=lower, upper=upper)).objective
+
+    known = beside._with_exact_cuts()
+    assert held(beside.arrays) < cost * (1 - 1e-4)
+    assert held(known) == pytest.approx(cost, rel=1e-6)
+    flat, better = solve_lp(beside.arrays).objective, solve_lp(known).objective
+    truth = solve_lp(flatten(search.program)).objective
+    assert flat < better <= truth * (1 + 1e-7)
+
+
+def test_cuts_of_many_futures_are_added_up_where_whole_numbers_are_looked_for(
+    make_program: Callable[..., Program],
+) -> None:
+    program = make_program(5, futures=5)
+    with ThreadPoolExecutor(1) as pool:
+        evaluator = Evaluator(program, Lanes(1, pool), Control(Limits()))
+        master = CutMaster(program, CutPool(len(program.blocks), program.master.columns))
+        points = [solve_lp(replace(program.master, cost=program.master.cost - k)).x for k in (0.0, 4.0, 15.0)]
+        values = []
+        for x in points:
+            evaluation = evaluator.evaluate(x)
+            evaluator.add_to(master.pool, evaluation)
+            values.append(master.true_objective(x, evaluation.values)[0])
+    summed, apart = master.near(points), master.model()
+    days = {(b.key.period, b.key.day) for b in program.blocks}
+    assert summed.matrix.shape[0] - program.master.rows <= len(points) * len(days)
+    assert summed.linear(10.0).objective <= apart.linear(10.0).objective + 1e-6
+    for x, value in zip(points, values, strict=True):  # exact where the cuts were made
+        model = master.near(points)
+        model.lower[: master.columns] = model.upper[: master.columns] = x
+        assert model.linear(10.0).objective == pytest.approx(value, rel=1e-6)
 
 
 def test_the_dearest_days_are_exact_in_all_their_futures(make_program: Callable[..., Program]) -> None:

@@ -44,11 +44,21 @@ class CutPool:
         np.maximum.at(out, self.owner, self.values(x) if values is None else values)
         return out
 
+    def best(self, x: FloatArray) -> IntArray:
+        """(blocks,) the cut that says most of every block at x, -1 without one."""
+        out = np.full(self.blocks, -1)
+        order = np.argsort(self.values(x), kind="stable")
+        out[self.owner[order]] = order  # the last one written is the highest
+        return out
+
     def tight(self, points: Sequence[FloatArray], tolerance: float = 1e-4) -> BoolArray:
-        """(cuts,) cuts that are within `tolerance` of the best of their block at one of the points."""
+        """(cuts,) cuts that are within `tolerance` of the best of their block at one of the points, relative to the
+        block's value there or to the mean of all, if that is more."""
         keep = np.zeros(len(self), bool)
         for x in points:
             values = self.values(x)
-            best = self.lower(x, values)[self.owner]
-            keep |= values >= best - tolerance * np.maximum(1.0, np.abs(best))
+            lower = self.lower(x, values)
+            known = np.abs(lower[np.isfinite(lower)])
+            best = lower[self.owner]
+            keep |= values >= best - tolerance * np.maximum(known.mean() if len(known) else 1.0, np.abs(best))
         return keep

@@ -38,6 +38,8 @@ FIRST_GAP, GREAT_GAP = 0.03, 0.01
 CAMPAIGNS = ("campaign_place", "campaign_on")
 GREAT = (*CAMPAIGNS, "phases", "openings")
 NEAR = ("orders", "gangs", "lease_start")
+# Best plans whose exact cuts the merged program has.
+EXACT_POINTS = 2
 # A neighbourhood is left when it can hide no more than this below the best plan.
 SETTLED = 5e-4
 
@@ -45,11 +47,12 @@ SETTLED = 5e-4
 class MergedSearch:
     """Plans and bounds from the merged program. The bound's solve starts at once; `run` or `abandon` must follow."""
 
-    def __init__(self, merged: Program, search: Search, control: Control) -> None:
-        self.arrays = flatten(merged)
+    def __init__(self, merged: Program, search: Search, control: Control, start: FloatArray) -> None:
+        self._merged, self.arrays = merged, flatten(merged)
         self._layout = merged.layout
         self._search, self._control = search, control
         self._columns = search.columns
+        self._points = [start]  # master columns where exact cuts are known
         self._found: list[FloatArray] = []  # great choices
         self._tried: list[FloatArray] = []
         self._merged_best = np.inf
@@ -136,6 +139,36 @@ class MergedSearch:
         upper[moved] = np.minimum(upper[moved], np.round(plan[moved]) + width)
         return replace(arrays, lower=lower, upper=upper)
 
+    def _with_exact_cuts(self) -> Arrays:
+        """The merged program with what exact blocks are known to be worth: the best cuts at the points evaluated.
+
+        extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1. Of the 0.7 % that merged steps miss at the
+        national example's best plan, the cuts at the relaxation's optimum alone bring back half in the bound. Plans are
+        looked for without them: in half the time, and as good.
+        """
+        flat, pool = self.arrays, self._search.master.pool
+        with self._search.lock:
+            chosen = np.unique(np.concatenate([pool.best(x) for x in self._points]))
+            chosen = chosen[chosen >= 0]
+            owner, constant, slope = pool.owner[chosen], pool.constant[chosen], pool.slope[chosen]
+        sizes = np.array([len(block.cost) for block in self._merged.blocks])
+        of = np.repeat(np.arange(len(sizes)), sizes)
+        worth = np.concatenate([block.cost for block in self._merged.blocks])
+        costs = sp.csr_matrix((worth, (of, np.arange(len(of)))), shape=(len(sizes), len(of)))
+        weight = self._merged.risk.mean_weight if self._merged.risk else 1.0
+        extra = sp.identity(len(sizes), format="csr")
+        rows = sp.hstack([-slope, costs[owner], extra[owner]])
+        zeros = sp.csr_matrix((flat.rows, len(sizes)))
+        return Arrays(
+            sp.csr_matrix(sp.vstack([sp.hstack([flat.matrix, zeros]), rows])),
+            np.concatenate([flat.cost, np.full(len(sizes), weight)]),
+            np.concatenate([flat.lower, np.zeros(len(sizes))]),
+            np.concatenate([flat.upper, np.full(len(sizes), np.inf)]),
+            np.concatenate([flat.row_lower, constant]),
+            np.concatenate([flat.row_upper, np.full(len(chosen), np.inf)]),
+            np.concatenate([flat.integer, np.zeros(len(sizes), bool)]),
+        )
+
     def _named(self, names: tuple[str, ...]) -> IntArray:
         return _columns(self._layout.columns, names)
 
@@ -153,6 +186,7 @@ class MergedSearch:
             self._search.offer(plan)
         else:
             self._search.try_plan(plan)
+        self._points = [self._points[0], *(e[1] for e in self._search.elite[:EXACT_POINTS])]
 
     def _take_found(self) -> None:
         """Great choices that the bound's solves found."""
@@ -162,9 +196,10 @@ class MergedSearch:
     def _bounds(self) -> None:
         """Relaxations with more and more whole, each below the best merged plan that is known."""
         control, great = self._control, self._named(GREAT)
-        everything = np.flatnonzero(self.arrays.integer)
+        integer = self.arrays.integer
+        everything = np.flatnonzero(integer)
         stages = [self._named(CAMPAIGNS), np.setdiff1d(everything, self._named(("orders",))), everything]
-        stages = [stage for stage in stages if self.arrays.integer[stage].any()]
+        stages = [stage for stage in stages if integer[stage].any()]
         try:
             for whole in stages:
                 settings = Settings(
@@ -188,9 +223,9 @@ class MergedSearch:
 
     def _cut_off(self) -> Arrays:
         """The merged program with a row that leaves only what is cheaper than the best merged plan."""
+        a = self._with_exact_cuts()
         if not np.isfinite(self._merged_best):
-            return self.arrays
-        a = self.arrays
+            return a
         return replace(
             a,
             matrix=sp.csr_matrix(sp.vstack([a.matrix, sp.csr_matrix(a.cost)])),

@@ -60,7 +60,7 @@ def decompose(
                 if start is not None and len(start.x) == program.master.columns:
                     search.try_plan(start.x)
                 if merged is not None and _faithful(merged, exact, search):
-                    _on_merged_steps(merged.program, search, control, coarse)
+                    _on_merged_steps(merged, search, control, coarse)
                     settled = True
                 elif is_large(program):
                     search.early_plan()  # the first exact evaluation takes long, wherever it is made
@@ -112,22 +112,18 @@ def decompose(
 
 
 def _faithful(merged: Merged, exact: Evaluator, search: Search) -> bool:
-    """Whether the merged optimum costs little more in truth, judged by the blocks of two periods."""
+    """Whether the merged optimum costs little more in truth."""
     control = search.control
     control.phase = "worth of merged steps"
-    keys = [block.key for block in search.program.blocks]
-    periods = sorted({key.period for key in keys})
-    judged = {periods[len(periods) // 2], periods[-1]}
-    sample = [i for i, key in enumerate(keys) if key.period in judged]
-    evaluation = exact.evaluate(merged.x, sample)
+    evaluation = exact.evaluate(merged.x)
     exact.add_to(search.master.pool, evaluation)
-    off = float(np.sum(evaluation.values[sample] - merged.values[sample])) * len(keys) / len(sample)
+    off = float(np.sum(evaluation.values - merged.values))
     return off <= FAITHFUL * (abs(control.bound) + off)
 
 
-def _on_merged_steps(merged: Program, search: Search, control: Control, coarse: Coarse | None) -> None:
+def _on_merged_steps(merged: Merged, search: Search, control: Control, coarse: Coarse | None) -> None:
     """Search on merged steps."""
-    beside = MergedSearch(merged, search, control)
+    beside = MergedSearch(merged.program, search, control, merged.x)
     try:
         beside.run(None if coarse is None else coarse(1, mean_day=True))
     finally:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
+from planner.program.blocks import Arrays, BoolArray, FloatArray, Program
 from planner.solve.benders.billing import Billing
 from planner.solve.benders.bounds import BoundSearch
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Mixed
@@ -172,7 +172,7 @@ class Search:
         """The cut master with the cuts that hold the bound and those that are tight where the search has been."""
         with self.lock:
             points = [*self.base, self.relaxed.x, *self.seeds[-recent:], *(e[1] for e in self.elite)]
-            return self.master.model(np.flatnonzero(self.master.pool.tight(points)))
+            return self.master.near(points)
 
     def hold(self, x: FloatArray) -> None:
         """Remember an optimum of a relaxation: the cuts that are tight there hold the bound."""
@@ -312,7 +312,7 @@ class Search:
             if self.control.done or misses >= 4:
                 break
             with self.lock:
-                model = self.whole_numbers(self.master.model(self._near()))
+                model = self.whole_numbers(self._near())
             edit(model)
             start = self.hint(hint) if hint is not None and len(self.whole) <= HINTED else None
             outcome = self.solve(model, self.effort.polish_seconds, gap, start)
@@ -363,11 +363,10 @@ class Search:
                     evaluator.add_to(self.master.pool, evaluation)
                 self._between.append(point)
 
-    def _near(self) -> IntArray:
-        """Cuts that are tight at recent points: all that matter where the switches are held."""
-        pool = self.master.pool
+    def _near(self) -> MasterModel:
+        """The cut master with what is tight at recent points: all that matters where the switches are held."""
         points = [*self.base[-12:], *self.seeds[-12:], *self._between[-48:], *(e[1] for e in self.elite)]
-        return np.flatnonzero(pool.tight(points, 1e-3))
+        return self.master.near(points, 1e-3)
 
     def first_plans(self) -> None:
         """Hold on what the relaxation orders in earnest (at least half a smallest order), and settle the rest.

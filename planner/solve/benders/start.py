@@ -87,14 +87,16 @@ class Beginning:
         return Mixed(six, self.exact, _dearest(self.program, self.master.pool.lower(point)))
 
     def _alike(self, small: Program, six: Evaluator, point: FloatArray) -> bool:
-        """Whether one step a day tells nearly the same as six."""
+        """Whether one step a day tells nearly the same as six, judged by the first future."""
+        first = [i for i, b in enumerate(small.blocks) if b.key.future == small.blocks[0].key.future]
         one = Evaluator(small, self.lanes, self.control)
         try:
-            known, finer = one.evaluate(point).values, six.evaluate(point).values
+            known = one.evaluate(point, first).values[first].sum()
         finally:
             one.close()
-        off = self.master.true_objective(point, finer)[0] - self.master.true_objective(point, known)[0]
-        return off <= FAITHFUL * abs(self.master.true_objective(point, finer)[0])
+        finer = six.evaluate(point, first).values[first].sum()
+        share = sum(small.blocks[i].scale for i in first) / sum(b.scale for b in small.blocks)
+        return bool(finer - known <= FAITHFUL * (finer + share * abs(float(self.program.master.cost @ point))))
 
     def _relax(self, blocks: Evaluator | Mixed, rough: Relaxed, target: float, until: float) -> Relaxed:
         phase = self.control.phase
