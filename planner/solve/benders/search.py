@@ -108,18 +108,25 @@ class Search:
     # ---- values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
         """Cost of x (whole or not), with cuts added; where it bills too little power, that of x with enough."""
-        return self._value(x, self.evaluator)
+        return self._value(x, self.evaluator)[:2]
 
     def value(self, x: FloatArray) -> tuple[float, FloatArray]:
         """The same, but a lower bound of it where there is a cheap one."""
-        return self._value(x, self.evaluator if self.cheap is None else self.cheap)
+        return self._value(x, self.evaluator if self.cheap is None else self.cheap)[:2]
 
-    def _value(self, x: FloatArray, evaluator: Evaluator | Mixed) -> tuple[float, FloatArray]:
+    def _value(
+        self, x: FloatArray, evaluator: Evaluator | Mixed, columns: bool = False
+    ) -> tuple[float, FloatArray, list[FloatArray | None]]:
+        """Cost, the point that has it, and the block columns there if they are asked for (of exact blocks)."""
         best, point = np.inf, x
+        y: list[FloatArray | None] = []
         trial: FloatArray | None = x
         for _ in range(2):
             assert trial is not None
-            evaluation = evaluator.evaluate(trial, sample=evaluator is not self.evaluator)
+            if evaluator is self.evaluator:
+                evaluation = self.evaluator.evaluate(trial, columns=columns)
+            else:
+                evaluation = evaluator.evaluate(trial, sample=True)
             values = evaluation.values
             with self.lock:
                 evaluator.add_to(self.master.pool, evaluation)
@@ -127,17 +134,18 @@ class Search:
                     values = np.fmax(values, self.master.pool.lower(trial))
             cost, at = self.master.true_objective(trial, values)
             if cost < best:
-                best, point = cost, at
+                best, point, y = cost, at, evaluation.y
             trial = self._billing.raised(trial, evaluation.cuts)
             if trial is None:
                 break
-        return best, point
+        return best, point, y
 
     def offer(self, x: FloatArray) -> float:
         """Evaluate a plan in whole numbers exactly and keep it if it is the best."""
-        cost, x = self.exact(x)
+        cost, x, y = self._value(x, self.evaluator, columns=True)
         if np.isfinite(cost):
-            self.control.offer(cost, x)
+            # with its columns: at the end of the time nothing needs to be evaluated again
+            self.control.offer(cost, x, [columns for columns in y if columns is not None])
             self.elite = sorted([*self.elite, (cost, x)], key=lambda e: e[0])[:8]
         return cost
 
@@ -329,9 +337,11 @@ class Search:
             if cost < best:
                 best, hint, offered = cost, plan, exact
             off = (cost - outcome.objective) / abs(cost)
-            if off < self._agreed() or (once and exact) or turn == last:
+            if once and (exact or turn == last):
                 break
             self._thicken(plan, self.master.pool.lower(plan) - low, others, exact, BETWEEN if not once else (0.5,))
+            if off < self._agreed():
+                break
             gap = float(np.clip(0.2 * off, 0.6 * self._agreed(), 1e-2))
         if hint is not None and not offered and best < self.control.objective:
             self.offer(hint)
