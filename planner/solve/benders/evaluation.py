@@ -203,9 +203,6 @@ class Mixed:
     def add_to(self, pool: CutPool, evaluation: Evaluation) -> None:
         self.merged.add_to(pool, evaluation)
 
-    def close(self) -> None:
-        self.merged.close()
-
 
 def size_of(block: Block) -> float:
     """How much a block asks for: futures of one day in the order of their demand."""

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
 from planner.solve.benders.cuts import CutPool
-from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes, Mixed
+from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
 from planner.solve.benders.master import CutMaster
 from planner.solve.benders.merged import MergedSearch
 from planner.solve.benders.relaxation import Relaxed, relax
@@ -41,14 +41,13 @@ def decompose(
     pool = CutPool(len(program.blocks), program.master.columns)
     master = CutMaster(program, pool)
     exact = Evaluator(program, lanes, control)
-    cheap: Mixed | None = None
+    begin = Beginning(program, master, exact, lanes, control, coarse)
     search: Search | None = None
     settled = False
     try:
         try:
             whole = bool(program.master.integer.any())
             merged, point = None, _known_point(program, master, control, start)
-            begin = Beginning(program, master, exact, lanes, control, coarse)
             if point is not None:
                 rough: Relaxed | None = Relaxed(point, np.inf, -np.inf, [point])
                 cheap = begin.cheap_blocks(point)
@@ -105,9 +104,8 @@ def decompose(
         if search is not None:
             search.close()
         if not lanes.own:  # the caller's processes go on living: they need not remember these blocks
-            for evaluator in (exact, cheap):
-                if evaluator is not None:
-                    evaluator.close()
+            for evaluator in (exact, *begin.opened):
+                evaluator.close()
         lanes.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -57,6 +57,7 @@ class Beginning:
     lanes: Lanes
     control: Control
     coarse: Coarse | None
+    opened: list[Evaluator] = field(default_factory=list)  # to be closed by whoever closes the lanes
 
     def run(self) -> tuple[Relaxed | None, Merged | None, Mixed | None]:
         """A point near the relaxation's optimum; the merged program that it is the optimum of, where merged steps may
@@ -68,7 +69,7 @@ class Beginning:
             return (None if point is None else Relaxed(point, np.inf, -np.inf, [point])), merged, None
         small = coarse(1)
         point, merged = stand_in_start(coarse(1, mean_day=True), small, self.master.pool, control), None
-        six = Evaluator(coarse(MERGED_STEPS), self.lanes, control)
+        six = self._merged_blocks(coarse)
         if point is None or self._alike(small, six, point):
             point, merged = _first_point(self.program, self.master, control, coarse)
         if point is None:
@@ -83,8 +84,13 @@ class Beginning:
         """Most blocks on merged steps, if blocks are large; `point`: where cuts are good."""
         if self.coarse is None or not is_large(self.program):
             return None
-        six = Evaluator(self.coarse(MERGED_STEPS), self.lanes, self.control)
-        return Mixed(six, self.exact, _dearest(self.program, self.master.pool.lower(point)))
+        return Mixed(
+            self._merged_blocks(self.coarse), self.exact, _dearest(self.program, self.master.pool.lower(point))
+        )
+
+    def _merged_blocks(self, coarse: Coarse) -> Evaluator:
+        self.opened.append(Evaluator(coarse(MERGED_STEPS), self.lanes, self.control))
+        return self.opened[-1]
 
     def _alike(self, small: Program, six: Evaluator, point: FloatArray) -> bool:
         """Whether one step a day tells nearly the same as six, judged by the first future."""
