@@ -177,6 +177,11 @@ class BlockKey:
     period: int
     day: int
 
+    @property
+    def family(self) -> tuple[str, int, int]:
+        """What the futures of one day, or of one loss, have in common."""
+        return self.kind, self.period, self.day
+
 
 @dataclass(frozen=True)
 class Block:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.cases import make_case
 from planner.horizon import given_demand
-from planner.program.blocks import Arrays, Program, flatten
+from planner.program.blocks import Arrays, BlockKey, Program, flatten
 from planner.program.build import build_program
 from planner.solve import Limits, solve_lp
 from planner.solve.benders import route, start
@@ -160,7 +160,9 @@ def test_plans_of_large_blocks_agree_with_one_piece(
     assert 0 < seen.count(exact) < len(seen)
 
 
-def test_one_day_of_one_future_gives_all_their_first_cuts() -> None:
+@pytest.mark.parametrize("lost", [0, 2])
+def test_one_day_of_one_future_gives_all_their_first_cuts(lost: int) -> None:
+    """lost: sites whose loss has blocks of its own, each with its own cost."""
     case = make_case("S", 1)
     demand = given_demand(case)
     factor = np.array([0.8, 0.95, 1.3])
@@ -170,11 +172,20 @@ def test_one_day_of_one_future_gives_all_their_first_cuts() -> None:
         values=np.concatenate([demand.values * f for f in factor]),
     )
     one_day, merged = build_program(case, three.mean_day(), merge_steps=1), build_program(case, three, merge_steps=1)
+
+    def with_losses(program: Program) -> Program:
+        first = [b for b in program.blocks if b.key.day == 0]
+        more = (replace(b, key=BlockKey("outage", b.key.future, b.key.period, n)) for n in range(lost) for b in first)
+        return replace(program, blocks=(*program.blocks, *more))
+
+    one_day, merged = with_losses(one_day), with_losses(merged)
     pool = CutPool(len(merged.blocks), merged.master.columns)
     control = Control(Limits())
     x = stand_in_start(one_day, merged, pool, control)
     assert x is not None
     assert control.bound == -np.inf  # a stand-in bounds nothing
+    losses = [i for i, b in enumerate(merged.blocks) if b.key.kind == "outage"]
+    assert np.all(pool.lower(x)[losses] > 0)
     assert set(pool.owner.tolist()) == set(range(len(merged.blocks)))
     master = CutMaster(merged, pool)
     assert master.holds(x, 1e-6)

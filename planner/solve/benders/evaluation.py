@@ -80,7 +80,7 @@ class Evaluator:
         self._token = uuid.uuid4().hex
         families: dict[tuple[str, int, int], list[int]] = {}
         for i, block in enumerate(self.blocks):
-            families.setdefault((block.key.kind, block.key.period, block.key.day), []).append(i)
+            families.setdefault(block.key.family, []).append(i)
         self._turn = 0
         self._families = [sorted(f, key=lambda i: (size_of(self.blocks[i]), i)) for f in families.values()]
         self._groups: list[list[int]] = [[] for _ in range(len(lanes))]

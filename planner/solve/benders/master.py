@@ -89,7 +89,7 @@ class CutMaster:
                 (-1.0 / risk.probability[future], (risk.row[future], np.arange(len(blocks)))),
                 shape=(master.rows, len(blocks)),
             )
-        days = [(b.key.kind, b.key.period, b.key.day) for b in blocks]
+        days = [b.key.family for b in blocks]
         number = {day: i for i, day in enumerate(sorted(set(days)))}
         self._day: IntArray = np.array([number[day] for day in days], np.int64)
         self._added_up = program.risk is None and len(blocks) > FEW_FUTURES * len(number)

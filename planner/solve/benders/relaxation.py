@@ -79,23 +79,23 @@ def stand_in_start(one_day: Program, merged: Program, pool: CutPool, control: Co
     for block in one_day.blocks:
         size[block.key.future] = size.get(block.key.future, 0.0) + size_of(block)
     middle = sorted(size, key=lambda future: (size[future], future))[len(size) // 2]
-    weight: dict[tuple[str, int], float] = {}
-    for block in merged.blocks:
-        period = (block.key.kind, block.key.period)
-        weight[period] = weight.get(period, 0.0) + block.scale
-    chosen = [b for b in one_day.blocks if b.key.future == middle and b.scale > 0]
-    dear = (replace(b, cost=b.cost * (weight[b.key.kind, b.key.period] / b.scale)) for b in chosen)
+    # a day of any kind is stood for by the period's one day, the loss of a site by itself
+    stands = [(b.key.kind, b.key.period, 0) if b.key.kind == "day" else b.key.family for b in merged.blocks]
+    weight: dict[tuple[str, int, int], float] = {}
+    for block, one in zip(merged.blocks, stands, strict=True):
+        weight[one] = weight.get(one, 0.0) + block.scale
+    chosen = [b for b in one_day.blocks if b.key.future == middle and b.scale > 0 and b.key.family in weight]
+    dear = (replace(b, cost=b.cost * (weight[b.key.family] / b.scale)) for b in chosen)
     outcome = attempts(flatten(replace(one_day, blocks=tuple(dear), risk=None)), max(control.left(), 0.1))
     if outcome.status != "optimal" or outcome.x is None or outcome.duals is None:
         return None
     row, prices = one_day.master.rows, {}
     for block in chosen:
-        period = (block.key.kind, block.key.period)
-        prices[period] = outcome.duals[row : row + len(block.row_lower)] / weight[period]
+        prices[block.key.family] = outcome.duals[row : row + len(block.row_lower)] / weight[block.key.family]
         row += len(block.row_lower)
     cuts = []
-    for i, block in enumerate(merged.blocks):
-        price = prices.get((block.key.kind, block.key.period))
+    for i, (block, one) in enumerate(zip(merged.blocks, stands, strict=True)):
+        price = prices.get(one)
         if price is not None and len(price) == len(block.row_lower):
             found = cut_from_duals(block, price * block.scale)
             if found is not None:

@@ -25,7 +25,8 @@ class Coarse(Protocol):
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
 START_COLUMNS = 25_000
 START_STEPS = (6, 4, 3, 2, 1)
-# On one step, too, up to so many columns; beyond, one future stands for all (ten futures of L: 0.8 million columns).
+# On one step, too, up to so many columns; beyond, a mean day of one future stands for all (ten futures of L: 0.8
+# million columns).
 START_LIMIT = 150_000
 # Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
 # numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
@@ -128,7 +129,7 @@ def is_large(program: Program) -> bool:
 def _dearest(program: Program, lower: FloatArray) -> list[int]:
     """The eighth of the days, all their futures, whose blocks are worth most where blocks are worth `lower`."""
     worth: dict[tuple[str, int, int], float] = {}
-    days = [(block.key.kind, block.key.period, block.key.day) for block in program.blocks]
+    days = [block.key.family for block in program.blocks]
     for day, value in zip(days, lower.tolist(), strict=True):
         worth[day] = worth.get(day, 0.0) + value
     most = set(sorted(worth, key=lambda day: (-worth[day], day))[: math.ceil(len(worth) * EXACT_SHARE)])

@@ -79,7 +79,9 @@ class BlockGroup:
         self._solver: dict[int, Incremental] = {}
         self._model_of: dict[int, int] = {}
         self._basis: dict[int, Any] = {}
-        self._near: dict[tuple[int, str, int, int], int] = {}  # the sibling of another future that was solved last
+        self._near: dict[
+            tuple[int, tuple[str, int, int]], int
+        ] = {}  # the sibling of another future that was solved last
         self._loose: dict[int, IntArray] = {}  # by model, columns whose bounds differ among its blocks
         self._rows: dict[int, IntArray] = {}  # by model, rows whose sides move
         self._prices: dict[int, FloatArray] = {}  # of this evaluation, per unit of scale
@@ -123,8 +125,7 @@ class BlockGroup:
         prices that prove something of one block prove something of the other."""
         block, best = self._blocks[index], None
         for other, prices in self._prices.items():
-            key = self._blocks[other].key
-            near = (key.kind, key.period, key.day) == (block.key.kind, block.key.period, block.key.day)
+            near = self._blocks[other].key.family == block.key.family
             if near and self._model_of[other] == self._model_of[index]:
                 cut = cut_from_duals(block, prices * block.scale)
                 if cut is not None:
@@ -162,9 +163,8 @@ class BlockGroup:
         over = outcome.x[block.layout.columns.get("over_billed", np.zeros(0, np.int64))]
         return BlockValue(index, value, constant, master_columns, slope, over, outcome.x if columns else None)
 
-    def _day(self, index: int) -> tuple[int, str, int, int]:
-        key = self._blocks[index].key
-        return self._model_of[index], key.kind, key.period, key.day
+    def _day(self, index: int) -> tuple[int, tuple[str, int, int]]:
+        return self._model_of[index], self._blocks[index].key.family
 
     def _again(self, index: int, block: Block, arrays: Arrays) -> Outcome | None:
         """From the block's last basis, else from that of a sibling of the same day, else from nothing."""
