@@ -1,6 +1,6 @@
 """Views of a weekly course, and how much each is believed: by what it got wrong at earlier origins.
 
-A series that goes back a year and a quarter is seen in five ways. Each stands for election by range of horizons, as the
+A series that goes back a year and a quarter is seen in six ways. Each stands for election by range of horizons, as the
 members of the short range do; how the views and the rules of election were chosen is in docs/decisions/0081.
 """
 
@@ -23,10 +23,13 @@ YEAR_ON_YEAR_DAMPING = 0.5
 FEWEST_FOR_PANEL = 4
 # Weeks whose mean counts as a row's present level when its year is compared with the panel's.
 PRESENT_WEEKS = 8
+# Share of the last weeks' gain on the year before that lasts so many weeks; then it fades.
+GAINED_KEPT = 0.5
+GAINED_WEEKS = 26
 
-VIEWS = ("structural", "year on year", "Fourier", "median", "panel")
+VIEWS = ("structural", "year on year", "Fourier", "median", "panel", "last year")
 # What the views' errors are taken to be before any was measured, against the structural model's.
-BELIEVED_ERROR = np.array([1.0, 1.0, 1.15, 0.87, 0.85])
+BELIEVED_ERROR = np.array([1.0, 1.0, 1.15, 0.87, 0.85, 0.85])
 POWER = 3.0
 # Origins after which measured errors count as much as the belief, and a row's own as much as those of all rows.
 OWN_ORIGINS = 2.0
@@ -47,10 +50,11 @@ def views_of(clean: FloatArray, structural: FloatArray) -> Views:
     """Every view of the weeks after a history.
 
     clean: (rows, weeks), logs of the levels of all series and then of their peaks, NaN where not measured; structural:
-    (rows, ahead). Rows without a whole year and a quarter behind them have the structural view five times over.
+    (rows, ahead). Rows without a whole year and a quarter behind them have the structural view six times over.
 
     median: of structural, year on year and Fourier. panel: the median view with the series' own way from its present
-    level (season and growth) replaced by the usual series'; the median view again below four series.
+    level (season and growth) replaced by the usual series'; the median view again below four series. last year: last
+    year's weeks as they were, with half of what the last eight lie above theirs.
     """
     ahead = structural.shape[1]
     recent = clean[:, -MIN_WEEKS_YEARLY:]
@@ -63,6 +67,7 @@ def views_of(clean: FloatArray, structural: FloatArray) -> Views:
         paths[1:3] = np.where(np.isfinite(paths[1:3]), paths[1:3], structural)
         paths[3] = np.median(paths[:3], axis=0)
         paths[4] = _panel_view(clean, paths[3], yearly)
+        paths[5, yearly] = last_year(clean[yearly], ahead)
     return Views(paths, yearly)
 
 
@@ -140,7 +145,7 @@ def _effective(weight: FloatArray) -> float:
 
 
 def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
-    """(rows, ahead): last year's weeks, smoothed over three, plus damped growth of the last quarter over its own.
+    """(rows, ahead): last year's weeks, smoothed over three, plus half the growth of the last quarter over its own.
 
     logs: (rows, weeks) with at least 65 weeks and no hole in the last 65.
     """
@@ -148,9 +153,18 @@ def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
     growth = (logs[:, -quarter:] - logs[:, -quarter - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
     frame = pd.DataFrame(logs[:, -YEAR - 1 :].T)
     smooth = frame.rolling(3, center=True, min_periods=1).mean().to_numpy().T[:, 1:]
-    turn = np.arange(ahead) // YEAR
-    damping = YEAR_ON_YEAR_DAMPING * (1 - YEAR_ON_YEAR_DAMPING ** (turn + 1)) / (1 - YEAR_ON_YEAR_DAMPING)
-    return np.asarray(smooth[:, np.arange(ahead) % YEAR] + growth[:, None] * damping)
+    return np.asarray(smooth[:, np.arange(ahead) % YEAR] + YEAR_ON_YEAR_DAMPING * growth[:, None])
+
+
+def last_year(logs: FloatArray, ahead: int) -> FloatArray:
+    """(rows, ahead): last year's weeks, a quarter's highest as high as it was, and half of what has been gained since.
+
+    logs: (rows, weeks) with at least 65 weeks and no hole in the last 65.
+    """
+    gained = (logs[:, -PRESENT_WEEKS:] - logs[:, -PRESENT_WEEKS - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
+    week = np.arange(ahead)
+    kept = GAINED_KEPT * np.clip(1 - (week - GAINED_WEEKS) / (2 * YEAR), 0.3, 1.0)
+    return np.asarray(logs[:, -YEAR:][:, week % YEAR] + np.outer(gained, kept))
 
 
 def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float = 3.0) -> FloatArray:
