@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-
 from numpy.typing import NDArray
 
 from forecasts.outlook import FloatArray, IntArray
