@@ -8,8 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api import pages
 from api.http.metrics import Measured, Metrics
-from api.http.routes import cases, comparisons, forecasts, health, histories, pages, plans, questions, replays
+from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays
 from api.http.security import Guard
 from api.jobs import problems
 from api.jobs.port import JobEngine
