@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from forecasts.outlook import FloatArray, Futures, IntArray
-from forecasts.quarterlaw import imposed
+from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.growth import WEEKS_PER_YEAR
 from forecasts.weekly.level import BUCKETS, LevelForecast, limited
 from forecasts.weekly.structural import StructuralFit

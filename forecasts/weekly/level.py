@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
-from forecasts.quarterlaw import QUARTER_WEEKS, QuarterLaw, quarter_law
-from forecasts.shifts import Step, find_steps, moved, untaught
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw, quarter_law
+from forecasts.weekly.shifts import Step, find_steps, moved, untaught
 from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
 from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
