@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from forecasts.outlook import FloatArray, Futures, IntArray
-from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.growth import WEEKS_PER_YEAR
 from forecasts.weekly.level import BUCKETS, LevelForecast, limited
+from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.structural import StructuralFit
 
 # Weeks drawn in one run, so that what moves together for a while keeps doing so.
@@ -168,9 +168,9 @@ def draw_paths(
     errors = errors[:draws]
     errors = ahead.calibrated(errors)
     errors *= ahead.spread
-    errors = limited(errors)
+    errors = ahead.held(limited(errors))
     errors += ahead.mean
-    return imposed(errors, ahead.mean, ahead.spread, ahead.quarter)
+    return imposed(errors, ahead.mean, ahead.spread, ahead.quarter, ahead.upper_quarter)
 
 
 def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:

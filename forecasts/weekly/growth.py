@@ -72,12 +72,27 @@ class Beliefs:
     def of(priors: Sequence[GrowthPrior]) -> Beliefs:
         """One belief a series; `common` is their mean."""
         table = np.array([[p.log_rate, p.sigma, p.half_life_years, p.doubt, p.common] for p in priors]).reshape(-1, 5)
-        return Beliefs(*table[:, :4].T, common=float(table[:, 4].mean()) if len(table) else 0.5)
+        common = float(table[:, 4].mean()) if len(table) else 0.5
+        return Beliefs(table[:, 0], table[:, 1], table[:, 2], table[:, 3], common)
+
+    @staticmethod
+    def alike(prior: GrowthPrior, count: int) -> Beliefs:
+        """The same belief for so many series."""
+        return Beliefs.of([prior] * count)
+
+    def usual(self) -> GrowthPrior:
+        """One belief in the place of all, for their totals."""
+        rate, sigma, half, doubt = (
+            float(part.mean()) for part in (self.log_rate, self.sigma, self.half_life_years, self.doubt)
+        )
+        return GrowthPrior(math.expm1(rate), sigma, self.common, half, doubt)
 
     def twice(self) -> Beliefs:
         """For rows that are the levels of all series and then their peaks."""
-        columns = (self.log_rate, self.sigma, self.half_life_years, self.doubt)
-        return Beliefs(*(np.tile(column, 2) for column in columns), common=self.common)
+        rate, sigma, half, doubt = (
+            np.tile(part, 2) for part in (self.log_rate, self.sigma, self.half_life_years, self.doubt)
+        )
+        return Beliefs(rate, sigma, half, doubt, self.common)
 
 
 def posterior_rate(
@@ -127,7 +142,7 @@ def seasonal_slope_variance(weeks: int) -> float:
     t = (np.arange(weeks) - (weeks - 1) / 2) / WEEKS_PER_YEAR
     wave = math.sqrt(2) * SEASONAL_SWING * np.stack([np.sin(2 * np.pi * t), np.cos(2 * np.pi * t)])
     slope = wave @ t / (t @ t)
-    return float((slope**2).mean() * 1.0)
+    return float((slope**2).mean())
 
 
 # A curve must beat the straight line by this much in the Bayesian criterion, and have bent inside the history.

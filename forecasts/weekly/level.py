@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
+from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
 from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw, quarter_law
 from forecasts.weekly.shifts import Step, find_steps, moved, untaught
-from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
 from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
 
@@ -119,7 +119,8 @@ class LevelForecast:
     pooled: (buckets,), how many errors stand behind them.
     structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
     steps: the level shifts that the past was cleared of. highest: (rows,), the highest week of the last year at the
-    present level. quarter: the law of a quarter's highest week (None: none was measured, the weeks' own stands).
+    present level. quarter: the law of a quarter's highest week. upper: (rows,), share of a week's errors above the
+    course that counts, and upper_quarter: (series,), of a quarter's; below 1 where the guard holds them (guard.py).
     """
 
     mean: FloatArray
@@ -131,6 +132,8 @@ class LevelForecast:
     steps: tuple[Step, ...]
     highest: FloatArray
     quarter: QuarterLaw
+    upper: FloatArray
+    upper_quarter: FloatArray
 
     def calibrated(self, z: FloatArray) -> FloatArray:
         """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
@@ -148,12 +151,18 @@ class LevelForecast:
     def quantile(self, probability: float) -> FloatArray:
         """(rows, ahead) logarithm that demand stays below with this probability."""
         z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
-        return self.mean + limited(self.spread * self.calibrated(np.full(self.mean.shape, z)))
+        return self.mean + self.held(limited(self.spread * self.calibrated(np.full(self.mean.shape, z))))
+
+    def held(self, errors: FloatArray) -> FloatArray:
+        """Logarithmic errors (..., rows, ahead) with those above the course as far as the guard lets them."""
+        return np.asarray(np.where(errors > 0, errors * self.upper[:, None], errors))
 
 
 def common_size(spread: FloatArray) -> FloatArray:
     """(rows, ahead) spreads drawn geometrically to the usual row's: a model only guesses its own error."""
-    usual = np.nanmedian(spread, axis=0)
+    known = np.isfinite(spread).any(axis=0)
+    usual = np.full(spread.shape[1], np.nan)
+    usual[known] = np.nanmedian(spread[:, known], axis=0)
     return np.asarray(spread**OWN_SPREAD_POWER * usual ** (1 - OWN_SPREAD_POWER))
 
 
@@ -234,7 +243,10 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
         np.where(like[:, peaks, None], came[:, peaks], np.nan), course[:, peaks], (size * own[:, None])[:, peaks], age
     )
     highest = np.nanmax(np.where(np.isfinite(clean[:, -YEAR:]), clean[:, -YEAR:], -np.inf), axis=1)
-    return LevelForecast(mean, spread, quantiles, pooled, fit, method, steps, highest, quarter)
+    free = np.ones(rows)
+    return LevelForecast(
+        mean, spread, quantiles, pooled, fit, method, steps, highest, quarter, upper=free, upper_quarter=free[peaks]
+    )
 
 
 def _size(spread: FloatArray, yearly: NDArray[np.bool_], doubt: FloatArray) -> FloatArray:

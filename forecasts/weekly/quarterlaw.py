@@ -104,11 +104,12 @@ def quarter_law(came: FloatArray, course: FloatArray, size: FloatArray, age_week
     return QuarterLaw(np.maximum.accumulate(table, axis=1), counts)
 
 
-def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: QuarterLaw) -> FloatArray:
+def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: QuarterLaw, upper: FloatArray) -> FloatArray:
     """Paths (draws, rows, weeks) of which every row's highest peak of a quarter follows the law.
 
-    Rows are the levels of all series and then their peaks; mean, spread: (rows, weeks). Every draw keeps its rank among
-    the others; its weeks of the quarter are moved together, level and peak alike.
+    Rows are the levels of all series and then their peaks; mean, spread: (rows, weeks); upper: (series,), share of the
+    errors above the course that counts. Every draw keeps its rank among the others; its weeks of the quarter are moved
+    together, level and peak alike.
     """
     draws, rows, weeks = paths.shape
     series = rows // 2
@@ -116,9 +117,8 @@ def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: Quarte
     for k, part in enumerate(quarters_of(weeks)):
         highest = paths[:, series:, part].max(axis=2)
         rank = np.argsort(np.argsort(highest, axis=0, kind="stable"), axis=0, kind="stable")
-        wanted = mean[series:, part].max(axis=1) + np.arcsinh(
-            spread[series:, middle_of(part)] * law.at(k, (rank + 0.5) / draws)
-        )
+        off = np.arcsinh(spread[series:, middle_of(part)] * law.at(k, (rank + 0.5) / draws))
+        wanted = mean[series:, part].max(axis=1) + np.where(off > 0, off * upper, off)
         move = (wanted - highest)[:, :, None]
         out[:, :series, part] += move
         out[:, series:, part] += move

@@ -11,11 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from forecasts.outlook import FloatArray, IntArray
-
-BoolArray = NDArray[np.bool_]
+from forecasts.outlook import BoolArray, FloatArray, IntArray
 
 # Lowest size in logs, and in usual steps from week to week, of a change that counts as a shift: the quality report's.
 SHIFT_LOG = 0.4
@@ -178,7 +175,7 @@ def _seasonal(jump: FloatArray, at: int) -> bool:
 
 
 def moved(logs: FloatArray, steps: tuple[Step, ...]) -> FloatArray:
-    """(2 series, weeks) the same logs with the weeks before every step at the level after it, those between on a line."""
+    """(2 series, weeks) the logs with the weeks before every step at the level after it, those between on a line."""
     out = logs.copy()
     series = len(logs) // 2
     for step in steps:
@@ -199,7 +196,7 @@ def moved(logs: FloatArray, steps: tuple[Step, ...]) -> FloatArray:
 
 
 def untaught(steps: tuple[Step, ...], origins: IntArray, rows: int, reach: int) -> BoolArray:
-    """(origins, rows, reach) errors that say nothing of the usual: of forecasts across a step, or made before it was seen.
+    """(origins, rows, reach) errors that say nothing of the usual: across a step, or made before it was noticed.
 
     origins: weeks known at each; rows: levels of all series and then their peaks.
     """

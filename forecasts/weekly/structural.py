@@ -17,6 +17,7 @@ from scipy.linalg import solve_triangular
 
 from forecasts.outlook import FloatArray, IntArray
 from forecasts.weekly.growth import (
+    FASTEST_LASTING,
     WEEKS_PER_YEAR,
     YEAR_WEEKS,
     Beliefs,
@@ -36,6 +37,8 @@ _WALK = (0.0, 0.02, 0.12, 0.6)
 _PERSISTENCE = (0.0, 0.4, 0.7)
 _NO_YEARLY = (0.0,)
 _YEARLY = (0.7, 6.0, 30.0)
+# Weeks through which the present level of a row that grows very fast is read.
+LAUNCH_WEEKS = 4
 _HARMONICS = 20
 _HARMONIC_DECAY = 1.0
 # From a year of history on a yearly pattern is always in the model: without it the way from winter to summer is growth.
@@ -55,7 +58,8 @@ class StructuralFit:
     pattern: (rows,), which map holds. scale: (rows,), standard deviation of an innovation in logs.
     innovation: (rows, weeks), one-week-ahead errors of the past over their standard deviation; NaN where not measured.
     rate, rate_variance: (rows,), yearly log growth and its variance.
-    growth: (rows, ahead), the part of the mean that is growth after the last week.
+    growth: (rows, ahead), the part of the mean that is growth after the last week; half_life_years: (rows,), how fast
+    growth that the history shows fades.
     origins: (origins,), weeks known at each; origin_mean, origin_spread, origin_growth: (origins, rows, weeks ahead),
     NaN where a row had no history at that time.
     """
@@ -69,6 +73,7 @@ class StructuralFit:
     rate: FloatArray
     rate_variance: FloatArray
     growth: FloatArray
+    half_life_years: FloatArray
     origins: IntArray
     origin_mean: FloatArray
     origin_spread: FloatArray
@@ -154,8 +159,9 @@ def fit_structural(
         unknown = np.maximum(rate_variance[e], beliefs.doubt**2)
         noise = np.einsum("pr,pr,ph->rh", weight[:, e], np.sqrt(grid.sigma2[:, e]), model_sd[:, : len(horizon)])
         spread = np.sqrt(noise**2 + unknown[:, None] * steady**2)
+        mean = mean + growth + _behind(logs[:, : ends[e]], mean[:, 0], rate[e], prior_rate)[:, None]
         there = known[e][:, None]
-        return np.where(there, mean + growth, np.nan), np.where(there, spread, np.nan), growth
+        return np.where(there, mean, np.nan), np.where(there, spread, np.nan), growth
 
     mean, spread, growth = course(len(past))
     earlier = [course(e) for e in range(len(past))]
@@ -180,6 +186,7 @@ def fit_structural(
         rate_variance=rate_variance[-1],
         origins=past,
         growth=growth,
+        half_life_years=fading(rate[-1] - prior_rate, beliefs.half_life_years),
         origin_mean=side_by_side([mean for mean, _, _ in earlier]),
         origin_spread=side_by_side([spread for _, spread, _ in earlier]),
         origin_growth=side_by_side([growth for _, _, growth in earlier]),
@@ -225,11 +232,29 @@ def held_fit(
         rate=np.asarray(prior_rate, dtype=np.float64),
         rate_variance=beliefs.sigma**2,
         growth=growth,
+        half_life_years=beliefs.half_life_years,
         origins=origins,
         origin_mean=np.stack([part[0] for part in earlier]) if earlier else nothing,
         origin_spread=np.stack([part[1] for part in earlier]) if earlier else nothing,
         origin_growth=np.stack([part[2] for part in earlier]) if earlier else nothing,
     )
+
+
+def _behind(logs: FloatArray, start: FloatArray, rate: FloatArray, prior_rate: FloatArray) -> FloatArray:
+    """(rows,) how far the course of a row that grows faster than x3 a year begins below its present level (or above).
+
+    A belief holds such a slope back, and the fitted level lags behind the weeks: it is put on them. logs: (rows, weeks)
+    known; start: (rows,), the course before growth.
+    """
+    fast = np.abs(rate - prior_rate) > FASTEST_LASTING
+    present = np.zeros(len(logs))
+    for row in np.flatnonzero(fast).tolist():
+        seen = logs[row][np.isfinite(logs[row])][-LAUNCH_WEEKS:]
+        if len(seen) == LAUNCH_WEEKS:
+            # A line through the last weeks, at the last of them.
+            t = np.arange(LAUNCH_WEEKS) - (LAUNCH_WEEKS - 1) / 2
+            present[row] = seen.mean() + (t @ seen / (t @ t)) * t[-1] - start[row]
+    return present
 
 
 def _error_map(cov: FloatArray, weeks: int) -> FloatArray:
