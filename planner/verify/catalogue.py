@@ -48,7 +48,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "serving.busy": ("serving", "No module is busy beyond what the placed work needs."),
     "serving.type": ("serving", "Modules run only work that they can run."),
     "capacity": ("capacity", "Busy modules stay within what stands and is available."),
-    "capacity.load_table": ("capacity", "Gangs that may not yield, and campaigns, are listed with what is at work, in every hour the same."),
+    "capacity.load_table": (
+        "capacity",
+        "Gangs that may not yield, and campaigns, are listed with what is at work, in every hour the same.",
+    ),
     "yield": ("yield", "A preemptible gang does its day's work, and no more."),
     "yield.most": ("yield", "A preemptible gang at work is busy on no more than its modules."),
     "yield.held": ("yield", "No more gangs are at work than are held."),

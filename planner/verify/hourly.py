@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import WorkloadKind, by_period
-from planner.network import BoolArray
+from planner.case.network import BoolArray
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts, FloatArray, IntArray
 from planner.verify.reading import PlanArrays, Rows
@@ -240,9 +240,7 @@ def _check_gang_hours(facts: Facts, plan: PlanArrays, hours: Hours, book: Book) 
             book.limit("capacity.load_table", own, "equal", at_work, _TYPE_HOUR, at=at, where=used)
 
 
-def _check_training(
-    facts: Facts, plan: PlanArrays, module_hours: FloatArray, w: int, future: int, book: Book
-) -> None:
+def _check_training(facts: Facts, plan: PlanArrays, module_hours: FloatArray, w: int, future: int, book: Book) -> None:
     """training: module-hours at work (S, K, T) deliver the work asked, less what falls short."""
     workload = facts.case.workloads[w]
     rate = np.array([workload.throughput.get(k, 0.0) for k in facts.labels["module type"]])
