@@ -54,8 +54,8 @@ def add_gangs(master: Master) -> None:
     """Whole gangs that hold modules, the part of them that is at work, and its energy when they cannot yield.
 
     The rows `training` stand divided by H_t, so that their coefficients are those of rates.
-    training: sum_sk running_wjskt gang_cards_j theta_jk eta_j (1 - max_yield_j) H_t + training_shortfall_wjt = volume_wjt
-    gang_running: running_wjskt <= gangs_jskt
+    training: sum_sk running_fjskt gang_cards_j theta_jk eta_j (1 - max_yield_j) H_t + training_shortfall_fjt = volume
+    gang_running: running_fjskt <= gangs_jskt
     training_service: training_shortfall_jt <= (1 - minimum_service_j) volume_jt
     """
     inst = master.instance
@@ -83,10 +83,10 @@ def add_gangs(master: Master) -> None:
     row = master.row("training", short.shape, lower=volume, upper=volume)
     master.add(row, short, 1.0)
     master.add(row[:, :, None, None], running, delivered[:, None] * places[:, :, :, None])
-    where = np.nonzero(most.max(axis=3) > 0)
-    row = master.row("gang_running", (len(inst.probability), len(where[0]), T), upper=0.0)
-    master.add(row, running[:, *where], 1.0)
-    master.add(row, gangs[inst.branch_of][:, *where], -1.0)
+    j, s, k = np.nonzero(most.max(axis=3) > 0)
+    row = master.row("gang_running", (len(inst.probability), len(j), T), upper=0.0)
+    master.add(row, running[:, j, s, k], 1.0)
+    master.add(row, gangs[inst.branch_of][:, j, s, k], -1.0)
     floor = np.array([inst.workload(j).minimum_service for j in jobs]).reshape(J, 1)
     row = master.row("training_service", short.shape, upper=np.where(floor > 0, (1 - floor) * volume, np.inf))
     master.add(row, short, np.broadcast_to(floor > 0, volume.shape).astype(float))
