@@ -85,7 +85,7 @@ def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
     x = np.zeros(program.master.columns)
     values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+    for name in (*DECIDED, "stock", "campaign_share", "campaign_unfinished"):
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]

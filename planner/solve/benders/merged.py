@@ -38,7 +38,7 @@ FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
 CAMPAIGNS = ("campaign_place", "campaign_on")
 GREAT = (*CAMPAIGNS, "phases", "openings")
-NEAR = ("orders", "gangs", "lease_start")
+NEAR = ("orders", "gangs", "lease_start", "lease_active")
 # Best plans whose exact cuts the merged program has.
 EXACT_POINTS = 2
 # Points at which the bound ended whose exact cuts it has from then on.
