@@ -132,13 +132,14 @@ def align_history(history: History, start: date) -> History:
     """
     begin = pd.Timestamp(start)
     notes = list(history.notes)
-    index, values = history.index, history.values
+    index = history.index
     gap = begin - (index[-1] + pd.Timedelta(hours=1))
     years = 0
     if gap < pd.Timedelta(0) and (index < begin).sum() >= min(len(index), 24 * 28):
-        kept = index < begin
-        cut = int((~kept).sum())
-        index, values = index[kept], values[:, kept]
+        kept = int((index < begin).sum())
+        cut = len(index) - kept
+        history = history.part(hours=slice(kept))
+        index = history.index
         if cut:
             notes.append(f"{cut} hours on and after {start} were left out: they lie in the time that is planned.")
     else:
@@ -149,7 +150,7 @@ def align_history(history: History, start: date) -> History:
             f"The history's dates were moved by {years * 52} weeks, so that it ends on {index[-1]:%Y-%m-%d}, "
             f"before the horizon starts on {start}: its shape is used, its dates are not."
         )
-    return replace(history, index=index, values=values, notes=tuple(notes))
+    return replace(history, index=index, notes=tuple(notes))
 
 
 def outlook_weeks(history: History, end: date) -> int:
