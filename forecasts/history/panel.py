@@ -31,8 +31,8 @@ class History:
     values: (series, hours) in the series' units; NaN where nothing trustworthy was measured (masked, not zero).
     burst: (series,), mean over busy hours of the peak inside the hour over its mean; 1 when the source was hourly.
     censored: (series, hours), true where demand was cut off, as the owner says: what was served stood at a named
-        ceiling, or work was rejected or queued. `values` are then a lower bound of demand. None is true unless a ceiling
-        was named: hours that only look like a ceiling are reported, not marked.
+        ceiling, or work was rejected or queued. `values` are then a lower bound of demand. None is true unless a
+        ceiling was named: hours that only look like one are reported, not marked.
     ceiling: (series, hours) the named ceiling in the series' units, NaN where none is known (also in marked hours that
         were named by rejected or queued work).
     """
