@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from forecasts.history.faults import HistoryError, HistoryFault
 from forecasts.history.longtable import (
-    HistoryError,
-    HistoryFault,
     find_columns,
     read_numbers,
     read_table,

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter
 
-from forecasts.history.rows import Rows
 from forecasts.history.panel import BoolArray
+from forecasts.history.rows import Rows
 from forecasts.outlook import FloatArray, IntArray
 
 SECOND = 1_000_000_000
@@ -60,9 +60,9 @@ class Met:
 
 @dataclass(frozen=True)
 class Hours:
-    """index: hours, local. values: (sources, hours) means, NaN where not measured. burst: (sources,). met: a source each.
+    """index: hours, local. values: (sources, hours) means, NaN where not measured. burst: (sources,).
 
-    present: (sources, hours), whether any row fell into the hour.
+    present: (sources, hours), whether any row fell into the hour. met: one a source.
     """
 
     index: pd.DatetimeIndex
@@ -305,7 +305,7 @@ def _held(points: _Points, gaps: IntArray, step: IntArray, irregular: bool, amou
 
 @dataclass(frozen=True)
 class _Over:
-    """(hours,) each: time-weighted mean, highest value, share covered, whether a row begins there, and finer rows do."""
+    """(hours,) each: time-weighted mean, highest value, share covered, whether a row begins there, finer ones do."""
 
     mean: FloatArray
     top: FloatArray
@@ -326,7 +326,7 @@ def _spread(spans: _Spans, first: int, hours: int) -> _Over:
     share = (np.minimum(end[row], (hour + 1) * HOUR) - np.maximum(begin[row], hour * HOUR)) / HOUR
     good = np.isfinite(spans.value[row])
     row, hour, share = row[good], hour[good], share[good]
-    covered = np.bincount(hour, share, hours)
+    covered: FloatArray = np.bincount(hour, share, hours).astype(np.float64)
     total = np.bincount(hour, share * spans.value[row], hours)
     mean = total / np.where(covered > 0, covered, 1.0)
     # Weighing equal values must not change them.

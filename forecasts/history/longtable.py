@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
-from forecasts.history.faults import HistoryError as HistoryError
 from forecasts.history.faults import HistoryFault
 from forecasts.outlook import FloatArray, IntArray
 

@@ -106,10 +106,15 @@ def map_history(
     burst = np.array([max(history.burst[i] for i, _ in members) for members in parts.values()])
     # A sum's ceiling is known where every part's is; otherwise what is marked is a lower bound and no more.
     named = np.stack(
-        [sum((history.ceiling[i] * scale for i, scale in members), np.zeros(values.shape[1])) for members in parts.values()]
+        [
+            sum((history.ceiling[i] * scale for i, scale in members), np.zeros(values.shape[1]))
+            for members in parts.values()
+        ]
     )
     labels = [label(k) for k in history.series]
-    lives = lives_said([one for one, members in zip(sums, parts.values(), strict=True) if len(members) > 1], labels, history.index)
+    lives = lives_said(
+        [one for one, members in zip(sums, parts.values(), strict=True) if len(members) > 1], labels, history.index
+    )
     notes = [*history.notes, *_said(history, rules), *([lives] if lives else [])]
     left = [labels[i] for i in range(len(labels)) if i not in reached]
     if left:

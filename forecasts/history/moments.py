@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -13,7 +14,9 @@ from forecasts.history.panel import BoolArray
 from forecasts.outlook import FloatArray, IntArray
 
 ALLOWED = "ISO 8601 (2026-01-31 13:00, with or without an offset) or seconds, ms, us or ns since 1970"
-OFFSET = re.compile(r"(?<=[\d.])\s*(?:(?P<zulu>[Zz]|UTC|GMT|utc|gmt)|(?P<sign>[+-])(?P<hour>\d{2}):?(?P<minute>\d{2})?)$")
+OFFSET = re.compile(
+    r"(?<=[\d.])\s*(?:(?P<zulu>[Zz]|UTC|GMT|utc|gmt)|(?P<sign>[+-])(?P<hour>\d{2}):?(?P<minute>\d{2})?)$"
+)
 ZONE_NAME = re.compile(r"\d\s+(?P<name>[A-Z]{3,5})$")
 ODD_DATE = re.compile(r"^(?P<a>\d{1,2})[/.](?P<b>\d{1,2})[/.](?P<year>\d{4})(?P<rest>\D.*)?$")
 EPOCHS = ((1e8, 4e9, 1e9), (1e11, 4e12, 1e6), (1e14, 4e15, 1e3), (1e17, 4e18, 1.0))
@@ -21,7 +24,7 @@ EPOCHS = ((1e8, 4e9, 1e9), (1e11, 4e12, 1e6), (1e14, 4e15, 1e3), (1e17, 4e18, 1.
 CALENDAR = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
-def read_times(column: pd.Series, faults: list[HistoryFault]) -> tuple[IntArray, bool]:  # type: ignore[type-arg]
+def read_times(column: pd.Series, faults: list[HistoryFault]) -> tuple[IntArray, bool]:
     """Nanoseconds since 1970 (UTC when the moments carry an offset or are epochs, else local), and whether they do.
 
     Every unreadable moment is a fault with its row; rows that could not be read hold 0.
@@ -39,7 +42,7 @@ def read_times(column: pd.Series, faults: list[HistoryFault]) -> tuple[IntArray,
     return (cast(IntArray, whole.astype(np.int64)) if told else _no_missing(whole, column, faults)), aware
 
 
-def _read_distinct(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool, bool]:  # type: ignore[type-arg]
+def _read_distinct(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool, bool]:
     """(distinct,) moments, whether they are instants (UTC), and whether a fault was already told of all of them."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).any() and np.isfinite(numbers).mean() > 0.5:
@@ -73,11 +76,11 @@ def _read_distinct(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndar
     return shifted, bool(aware.any()), ambiguous
 
 
-def _epochs(text: pd.Series, numbers: FloatArray) -> tuple[np.ndarray, bool, bool]:  # type: ignore[type-arg]
+def _epochs(text: pd.Series, numbers: FloatArray) -> tuple[np.ndarray, bool, bool]:
     known = numbers[np.isfinite(numbers)]
     # 2026060113 is an hour of 2026 written without signs, not a second of 2034.
     lengths = text[np.isfinite(numbers)].str.len()
-    form = CALENDAR.get(int(lengths.iloc[0])) if lengths.nunique() == 1 else None
+    form = CALENDAR.get(int(lengths.iloc[0])) if (lengths == lengths.iloc[0]).all() else None
     if form is not None and (known == np.floor(known)).all():
         stamps = pd.to_datetime(text, format=form, errors="coerce").to_numpy("datetime64[ns]")
         years = pd.DatetimeIndex(stamps).year
@@ -99,7 +102,7 @@ def _epochs(text: pd.Series, numbers: FloatArray) -> tuple[np.ndarray, bool, boo
     return out, True, False
 
 
-def _plain(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool]:  # type: ignore[type-arg]
+def _plain(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool]:
     """(moments,) local moments of texts without an offset, NaT where unreadable; and whether a fault was told."""
     text = text.str.replace(r"[年月](?=\d)|[年月]$", "-", regex=True).str.replace("日", " ", regex=False)
     text = text.str.replace(r"[时点](?=\d)", ":", regex=True).str.replace(r"[时点分]$", "", regex=True)
@@ -142,7 +145,7 @@ def _plain(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, boo
     return stamps, False
 
 
-def _clock(text: pd.Series) -> np.ndarray:  # type: ignore[type-arg]
+def _clock(text: pd.Series) -> np.ndarray:
     """Moments with a month's name or a twelve-hour clock."""
     spaced = text.str.replace(r"\s+", " ", regex=True)
     out = np.full(len(text), np.datetime64("NaT", "ns"))
@@ -159,7 +162,7 @@ def _clock(text: pd.Series) -> np.ndarray:  # type: ignore[type-arg]
     return out
 
 
-def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[HistoryFault]) -> IntArray:  # type: ignore[type-arg]
+def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[HistoryFault]) -> IntArray:
     bad = np.flatnonzero(np.isnat(stamps))
     if bad.size:
         shown = shown_rows(list(bad[:5]), [column.iloc[row] for row in bad[:5]])
@@ -177,7 +180,7 @@ def far_from_the_rest(times: IntArray, code: IntArray) -> BoolArray:
     day = 86_400_000_000_000
     order = np.lexsort((times, code))
     edges = np.flatnonzero(np.diff(code[order], prepend=-1, append=-1))
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         rows = order[begin:end]
         few = min(3, (end - begin) // 100)
         if few == 0:

@@ -15,7 +15,10 @@ NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "--", "undefined", "#n/a
 
 
 def read_numbers(
-    column: pd.Series, faults: list[HistoryFault], decimal: Decimal = "auto", where: str = "value"  # type: ignore[type-arg]
+    column: pd.Series,
+    faults: list[HistoryFault],
+    decimal: Decimal = "auto",
+    where: str = "value",
 ) -> FloatArray:
     """(rows,) values, NaN where empty; text that is no number is a fault with its row.
 
@@ -48,7 +51,7 @@ def read_numbers(
     return cast(FloatArray, out)
 
 
-def _sign(text: pd.Series) -> Literal[".", ","] | None:  # type: ignore[type-arg]
+def _sign(text: pd.Series) -> Literal[".", ","] | None:
     """The decimal sign of numbers that hold a comma; None where both readings are possible."""
     both = text[text.str.contains(".", regex=False)]
     if len(both):

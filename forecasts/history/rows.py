@@ -34,8 +34,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Rows:
-    """times: (rows,) ns since 1970, UTC if `aware`, else local. values: (rows,) NaN where empty. code: (rows,), which of
-    `keys` and `names` a row belongs to. labels: a frame of the same rows.
+    """times: (rows,) ns since 1970, UTC if `aware`, else local. values: (rows,) NaN where empty.
+
+    code: (rows,), which of `keys` and `names` a row belongs to. labels: a frame of the same rows.
     """
 
     times: IntArray
@@ -56,9 +57,7 @@ def rows_of(source: Source, asked: Reading, faults: list[HistoryFault]) -> Rows:
     return Rows(times, aware, values, code, names, keys, source.labels)
 
 
-def _series(
-    table: pd.DataFrame, faults: list[HistoryFault]
-) -> tuple[tuple[str, ...], tuple[SeriesKey, ...], IntArray]:
+def _series(table: pd.DataFrame, faults: list[HistoryFault]) -> tuple[tuple[str, ...], tuple[SeriesKey, ...], IntArray]:
     paired = {"region", "workload"} <= set(table.columns)
     blank = np.zeros(len(table), dtype=bool)
     packed = np.zeros(len(table), dtype=np.int64)

@@ -40,7 +40,9 @@ def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[HistoryFault
         if body[:2] == b"\x1f\x8b":
             body = _gunzip(body)
     except (OSError, EOFError, zlib.error) as fault:
-        faults.append(HistoryFault(where, str(fault), f"a readable file, plain or gzipped, of at most {MOST_BYTES:,} B"))
+        faults.append(
+            HistoryFault(where, str(fault), f"a readable file, plain or gzipped, of at most {MOST_BYTES:,} B")
+        )
         return None
     if not body.strip(b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"):
         faults.append(HistoryFault(where, "an empty file", "a table with timestamp, value and series columns"))

@@ -64,7 +64,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         {
             "timestamp": pd.concat([sheet.frame[time]] * len(columns), ignore_index=True),
             "series": pd.Categorical.from_codes(
-                np.repeat(np.arange(len(columns)), rows).tolist(), categories=[name for name, _ in columns]
+                np.repeat(np.arange(len(columns)), rows).tolist(), categories=pd.Index([name for name, _ in columns])
             ),
             "value": np.concatenate([own for _, own in columns]),
         }
