@@ -1,6 +1,6 @@
-"""Work is work and money is real, through the command line: cases small enough for the answer to be worked out by hand.
+"""Work is work and money is real, through the command line: cases whose answers can be worked out by hand.
 
-One site, one type of one card that serves one unit of `chat` (10 kW busy, 2 kW idle), prices paid when due, no interest.
+One site, one type of one card that serves one unit of `chat` (10 kW busy, 2 kW idle), paid when due, no interest.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def document(
         "regions": [{"id": "r", "names": "R"}],
         "sites": [{"id": "s", "names": "S", "power_mw": 5.0, "tariff": "t"}],
         "module_types": [
-            {"id": "m", "names": "M", "cards": 1, "peak_pflops": 1.0, "power_idle_kw": 2.0, "power_peak_kw": 10.0, "capex": 300}
+            {"id": "m", "names": "M", "cards": 1, "peak_pflops": 1.0, "power_idle_kw": 2.0, "power_peak_kw": 10.0,
+             "capex": 300}
         ],
         "workloads": [{"id": "chat", "names": "Chat", "throughput": {"m": 1.0}, "shortfall_cost": 1000}],
         "tariffs": [{"id": "t", "prices_per_kwh": {"flat": 0.5}}],
@@ -86,10 +87,11 @@ def test_a_floor_on_use_is_not_met_by_keeping_modules_busy(price: float, tmp_pat
 
 
 def test_a_floor_on_use_is_not_met_by_training_beyond_what_is_asked(tmp_path: Path) -> None:
-    """A gang of four held for one unit an hour: a quarter of it is work, so four of eight modules are held, 3 are busy."""
+    """A gang of four held for one unit an hour: a quarter of it is work, so that three of eight modules are busy."""
     case = document(2.0, fleet=fleet(8))
     case["workloads"].append(
-        {"id": "train", "names": "T", "kind": "training", "gang_cards": 4, "throughput": {"m": 1.0}, "shortfall_cost": 50}
+        {"id": "train", "names": "T", "kind": "training", "gang_cards": 4, "throughput": {"m": 1.0},
+         "shortfall_cost": 50}
     )  # fmt: skip
     case["demand"]["futures"][0]["series"].append({"region": "r", "workload": "train", "values": 1.0})
     for yields in ({}, {"preemptible": True, "max_yield_share": 0.5}):
@@ -124,7 +126,7 @@ def test_a_floor_on_use_is_not_met_by_a_campaign_done_twice(tmp_path: Path) -> N
 
 
 def test_a_negative_price_buys_and_burns_nothing(tmp_path: Path) -> None:
-    """Three units at -.05 earn 3 x 10 x 2160 x .05 and pay for three modules; a fourth would earn 216 idle, and not pay."""
+    """Three units at -.05 earn 3 x 10 x 2160 x .05 and pay for three modules; a fourth, idle, would earn nothing."""
     plan = planned(document(3.0, tariffs__0__prices_per_kwh={"flat": -0.05}, module_types__0__capex=150), tmp_path)
     assert plan.tables["orders"]["modules"].tolist() == [3]
     assert plan.certificate["objective"] == pytest.approx(3 * 150 - 3 * 10 * 2160 * 0.05)
@@ -136,7 +138,7 @@ def test_a_negative_price_buys_and_burns_nothing(tmp_path: Path) -> None:
 
 
 def test_negative_prices_move_work_that_can_wait(tmp_path: Path) -> None:
-    """Batch of one unit in every hour moves into the six hours that earn, as far as four modules go, and is done once."""
+    """Batch of one unit an hour moves into the six hours that earn, as far as four modules go, and is done once."""
     case = document(0.0, fleet=fleet(4))
     case["workloads"][0] |= {"kind": "deferrable"}
     case["demand"]["futures"][0]["series"][0]["values"] = 1.0
