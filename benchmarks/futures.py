@@ -28,8 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from forecasts.forecast import ForecastConfig, make_outlook, weekly_logs
 from forecasts.history import History, read_history
 from forecasts.outlook import FloatArray, Futures, SeriesKey
-from forecasts.weekly.growth import Beliefs
 from forecasts.weekly.futures import Paths, draw_paths, reduce_paths, weighted_quantile
+from forecasts.weekly.growth import Beliefs
 from forecasts.weekly.level import forecast_level, weekly_panel
 from forecasts.weekly.reconcile import coincident_peak
 

@@ -27,8 +27,9 @@ from forecasts.weekly.growthused import GrowthUsed, growth_used
 from forecasts.weekly.guard import guarded
 from forecasts.weekly.launches import with_analogues
 from forecasts.weekly.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
-from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift_notes, wild_notes
+from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift_notes, unserved_notes, wild_notes
 from forecasts.weekly.reconcile import hierarchy, reconcile
+from forecasts.weekly.unserved import with_unserved
 
 METHOD_VERSION = 5
 
@@ -85,7 +86,8 @@ class OutlookReport:
     """How the outlook came about.
 
     history: the weeks that the forecast started from. method: (series,), what made the level. growth_per_year:
-    (series,), growth seen and believed, 0.25 for +25 %; growth: what was made of it, series by series. level_quantiles,
+    (series,), growth seen and believed, 0.25 for +25 %; growth: what was made of it, series by series. cut_off:
+    (series,), share of the measured hours in which demand was cut off, as the owner says. level_quantiles,
     peak_quantiles: level and peak that demand stays below with these probabilities, (series, weeks) each. errors:
     standardised rolling-origin errors behind each range of horizons. notes: as in the outlook.
     """
@@ -94,6 +96,7 @@ class OutlookReport:
     method: tuple[str, ...]
     growth_per_year: FloatArray
     growth: tuple[GrowthUsed, ...]
+    cut_off: FloatArray
     level_quantiles: dict[float, FloatArray]
     peak_quantiles: dict[float, FloatArray]
     errors: IntArray
@@ -112,6 +115,7 @@ def make_outlook(
     _check(history, weeks, config)
     wild, instead = wild_hours(history.values)
     history = replace(history, values=np.where(wild, instead, history.values))
+    history, unserved = with_unserved(history, np.random.default_rng([config.seed, 3]))
     panel = weekly_panel(history.values, history.index, config.peak_quantile)
     logs, empty = weekly_logs(panel)
     series = len(empty)
@@ -127,9 +131,17 @@ def make_outlook(
     ahead, analogue_notes = with_analogues(ahead, plain, history.series, priors)
     used = growth_used(ahead, plain)
     ahead = replace(ahead, mean=ahead.mean + special.ahead(panel.weeks))
-    notes = [*history.notes, *wild_notes(wild, history.series), *calendar_notes, *special.notes]
+    notes = [
+        *history.notes,
+        *unserved_notes(unserved, history.series),
+        *wild_notes(wild, history.series),
+        *calendar_notes,
+        *special.notes,
+    ]
     daily = daily_movement(history.values)
     ahead = unproven(ahead, daily)
+    doubt = np.array([one.doubt if np.isfinite(one.doubt) else 0.0 for one in unserved])
+    ahead = replace(ahead, spread=np.hypot(ahead.spread, np.tile(doubt, 2)[:, None]))
     notes += [*growth_notes(logs, priors), *shift_notes(ahead.steps, panel.start, panel.weeks, history.series)]
     notes += [*error_notes(ahead), *analogue_notes]
     if config.short_range:
@@ -174,7 +186,12 @@ def make_outlook(
         residual=scatter(history, tide, config.seasons),
         burst=np.maximum(np.nan_to_num(history.burst, nan=1.0), 1.0),
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(history, weeks, config) | {"country": country or ""},
+        provenance=_provenance(history, weeks, config)
+        | {
+            "country": country or "",
+            "cut_off": [one.share for one in unserved],
+            "growth": [asdict(one) for one in used],
+        },
     )
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     bands = {p: np.exp(ahead.quantile(p)) for p in levels}
@@ -183,6 +200,7 @@ def make_outlook(
         method=ahead.method[:series],
         growth_per_year=np.expm1(ahead.structural.rate[:series]),
         growth=used,
+        cut_off=np.array([one.share for one in unserved]),
         level_quantiles={p: np.where(empty[:, None], 0.0, band[:series]) for p, band in bands.items()},
         peak_quantiles={p: np.where(empty[:, None], 0.0, band[series:]) for p, band in bands.items()},
         errors=ahead.pooled,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from api.cli.exits import UsageError
 
 if TYPE_CHECKING:
+    from forecasts.forecast import ForecastConfig
     from forecasts.history.quality import QualityReport
     from forecasts.outlook import Outlook
     from planner.case import Case, SeriesRule
@@ -59,19 +60,17 @@ def _place(part: str) -> tuple[str, float]:
 
 
 def outlook_of_file(
-    case: Case, path: Path, maps: list[str] | None, seed: int, evaluation: int | None = None
+    case: Case, path: Path, maps: list[str] | None, config: ForecastConfig
 ) -> tuple[Outlook, QualityReport]:
     """An outlook that covers the case's horizon, and what the history's data are worth.
 
-    maps: rules of the command line; without them the case's `history_mapping` holds. evaluation: futures to judge on,
-    if not the forecast's own number. Raises HistoryError, ForecastError or UsageError with every fault.
+    maps: rules of the command line; without them the case's `history_mapping` holds. config: how the
+    outlook is made. Raises HistoryError, ForecastError or UsageError with every fault.
     """
     from api.work.intake import outlook_for
-    from forecasts.forecast import ForecastConfig
     from forecasts.history import read_history
 
     rules = parse_rules(maps or [])
     history, quality = read_history(path, timezone=case.meta.timezone)
-    config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
     outlook, _report = outlook_for(case, history, rules=rules, config=config)
     return outlook, quality

@@ -28,6 +28,16 @@ Maps = Annotated[
         "series (1 if left out). Replaces the case's history_mapping; may be given several times.",
     ),
 ]
+Growth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--growth",
+        metavar="RULE",
+        help="What is believed about growth: '0.3' is +30 % a year (median), with ',sigma=0.3' for its spread, "
+        "',half-life=1' (years) for how fast growth that only the history shows fades and ',doubt=0.05' for the spread "
+        "that no history takes away. 'WORKLOAD=0.3,...' holds for one workload; may be given several times.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Gap = Annotated[float, typer.Option(help="Stop when the plan is proven this close to the best (0.01 is 1 %).")]
 TimeLimit = Annotated[float, typer.Option(help="Stop after so many seconds of solving with the best plan so far.")]

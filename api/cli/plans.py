@@ -16,6 +16,7 @@ from api.cli.options import (
     ByHub,
     EveryHour,
     Gap,
+    Growth,
     History,
     Json,
     Language,
@@ -111,6 +112,7 @@ def plan(
     history: History = None,
     outlook: OutlookFile = None,
     map: Maps = None,
+    growth: Growth = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -131,7 +133,7 @@ def plan(
 
         text = console.words(language)
         read = _for_quantile(read_case(case), quantile)
-        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json)
+        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json, growth=growth)
         folder = out or Path("out") / case.stem
         check = HOURLY_CHECK_S if every_hour else None
         _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
@@ -157,17 +159,21 @@ def outlook_given(
     *,
     quiet: bool,
     evaluation: int | None = None,
+    growth: list[str] | None = None,
 ) -> Outlook | None:
     """The outlook of --history or --outlook; None when the case's own demand is meant.
 
-    evaluation: how many futures to judge on are drawn from a history. Raises UsageError for options that do not fit.
+    evaluation: how many futures to judge on are drawn from a history; growth: rules of --growth. Raises UsageError for
+    options that do not fit.
     """
     if history is not None and outlook is not None:
         raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
     if maps and history is None:
         raise UsageError([{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}])
+    if growth and history is None:
+        raise UsageError([{"where": "--growth", "found": "rules without a history", "allowed": "with --history"}])
     if history is not None:
-        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation)
+        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation, growth=growth)
     if outlook is None:
         return None
     from forecasts.outlook import Outlook
@@ -184,13 +190,19 @@ def _forecast(
     *,
     quiet: bool,
     evaluation: int | None = None,
+    growth: list[str] | None = None,
 ) -> Outlook:
     from api.cli import console
     from api.cli.demand import outlook_of_file
+    from api.cli.growth import with_growth
+    from forecasts.forecast import ForecastConfig
+
+    config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
+    config = with_growth(config, growth)
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_of_file(case, path, maps, seed, evaluation)
+    outlook, quality = outlook_of_file(case, path, maps, config)
     if not quiet:
         sentences = quality.sentences()
         for sentence in sentences[:MOST_REMARKS]:

@@ -31,6 +31,8 @@ FEWEST_DAYS = 6
 UNPROVEN_SPREAD = 1.25
 UNPROVEN_DAILY = 0.5
 FEWEST_ERRORS = 8
+HALF_YEAR = 3
+"""The range of BUCKETS that ends after half a year."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,14 @@ def daily_movement(values: FloatArray) -> DailyMovement | None:
 def unproven(ahead: LevelForecast, daily: DailyMovement | None) -> LevelForecast:
     """The forecast with wider spreads at the ranges of weeks ahead at which no error could be measured.
 
-    The model's own spread is too small there, most where demand jumps from day to day.
+    The model's own spread is too small there, most where demand jumps from day to day. Past half a year the law of the
+    last measured range holds (level.py), so that those ranges are as proven as the one before them.
     """
     size = np.zeros(len(ahead.spread)) if daily is None else np.tile(daily.size, 2)
     wide = np.hypot(UNPROVEN_SPREAD * ahead.spread, UNPROVEN_DAILY * size[:, None])
     spread = ahead.spread.copy()
     for b, (begin, end) in enumerate(BUCKETS):
-        if ahead.pooled[b] < FEWEST_ERRORS:
+        if ahead.pooled[min(b, HALF_YEAR)] < FEWEST_ERRORS:
             part = slice(begin, end if b < len(BUCKETS) - 1 else None)
             spread[:, part] = wide[:, part]
     return replace(ahead, spread=spread)

@@ -13,6 +13,7 @@ from forecasts.weekly.growth import WEEKS_PER_YEAR, GrowthPrior
 from forecasts.weekly.guard import MOST_TIMES, Held
 from forecasts.weekly.level import HELD, LevelForecast
 from forecasts.weekly.shifts import Step
+from forecasts.weekly.unserved import Unserved
 
 # More remarks of a kind than this are summed up.
 MOST_NAMED = 5
@@ -113,6 +114,26 @@ def error_notes(ahead: LevelForecast) -> list[str]:
         notes.append(
             "Too few weeks to see how series move together: their correlations rest on their days and on assumptions."
         )
+    return notes
+
+
+def unserved_notes(found: Sequence[Unserved], keys: Sequence[SeriesKey]) -> list[str]:
+    """What is said of demand that could not be served."""
+    notes = []
+    for one, key in zip(found, keys, strict=True):
+        if one.share <= 0:
+            continue
+        who = f"{key.region}/{key.workload}: demand was cut off in {one.share:.0%} of the measured hours"
+        if np.isfinite(one.doubt):
+            notes.append(
+                f"{who}. What was asked for above the ceiling is estimated from the hours below it and the tide (its "
+                f"level to {one.doubt:.0%}, one standard deviation); levels and peaks here are of demand, not of "
+                "what was served."
+            )
+        else:
+            notes.append(
+                f"{who}, and no hour lies below the ceiling: demand is at least this, how much more is not known."
+            )
     return notes
 
 

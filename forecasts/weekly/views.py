@@ -129,6 +129,9 @@ def elect(errors: FloatArray, age_weeks: FloatArray, ranges: tuple[tuple[int, in
         own = mass.sum(axis=0) ** 2 / np.maximum((mass**2).sum(axis=0), 1e-300)
         own = own / (own + OWN_ORIGINS)
         mixed = np.maximum(own * ratio + (1 - own) * everyone[:, None], 1e-3)
+        # A range that nothing was measured at is judged as the one before it.
+        for b in np.flatnonzero(weigh.sum(axis=0) == 0).tolist():
+            mixed[:, :, b] = mixed[:, :, max(b - 1, 0)]
         share = mixed**-POWER
         share /= share.sum(axis=0)
         week = np.arange(weeks, dtype=np.float64)
