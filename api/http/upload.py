@@ -17,14 +17,20 @@ from api.store.artifacts import Artifacts, Stored
 
 CSV_TYPES = ("text/csv", "application/csv", "application/gzip", "application/x-gzip")
 PARQUET_TYPES = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
-RAW_TYPES = (*CSV_TYPES, *PARQUET_TYPES, "application/octet-stream")
+OTHER_TYPES = (
+    "application/json",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/plain",
+    "text/tab-separated-values",
+)
+RAW_TYPES = (*CSV_TYPES, *PARQUET_TYPES, *OTHER_TYPES, "application/octet-stream")
 _CHUNK = 1 << 20
 _PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A stored upload: what it is called, where it lies, and whether it is "csv" or "parquet" (told by content)."""
+    """A stored upload: what it is called, where it lies, and whether it is "csv", "parquet", "json" or "xlsx" (told by content)."""
 
     name: str
     stored: Stored
@@ -44,7 +50,7 @@ async def receive(request: Request, artifacts: Artifacts) -> Upload:
         stored, head = await _store(_of_file(file), artifacts)
         return Upload(file.filename or "history", stored, _format(head), fields)
     if kind not in RAW_TYPES:
-        allowed = "multipart/form-data, text/csv, application/gzip, application/vnd.apache.parquet"
+        allowed = "multipart/form-data, text/csv, application/gzip, application/vnd.apache.parquet, application/json"
         raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
     stored, head = await _store(request.stream(), artifacts)
     return Upload("history", stored, _format(head), {})
@@ -75,4 +81,8 @@ async def _store(chunks: Any, artifacts: Artifacts) -> tuple[Stored, bytes]:
 
 
 def _format(head: bytes) -> str:
-    return "parquet" if head.startswith(_PARQUET_MAGIC) else "csv"
+    if head.startswith(_PARQUET_MAGIC):
+        return "parquet"
+    if head.startswith(b"PK"):
+        return "xlsx"
+    return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"

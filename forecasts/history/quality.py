@@ -16,10 +16,10 @@ from forecasts.history.ceilings import LooksLike
 from forecasts.history.hours import Hours, Met
 from forecasts.history.panel import BoolArray
 from forecasts.history.patterns import matches
-from forecasts.history.remarks import DONE, READ, Language, Remark, summed_up
+from forecasts.history.remarks import DONE, READ, Remark, summed_up
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh-CN")
+LANGUAGES = ("en", "zh-CN")
 
 STUCK_HOURS = 24
 OUTAGE_HOURS = 3
@@ -107,7 +107,7 @@ class QualityReport:
         """The format it was read as, and what was done on the way."""
         return tuple(remark.words() for remark in self.remarks if remark.code in READ)
 
-    def sentences(self, language: Language = "en") -> tuple[str, ...]:
+    def sentences(self, language: str = "en") -> tuple[str, ...]:
         """Plain sentences: the whole first, then the series; what is alike in many is said once and summed up."""
         each = [(one.source, remark) for one in self.series for remark in one.remarks]
         return (*(remark.words(language) for remark in self.remarks), *summed_up(each, language))
@@ -293,7 +293,7 @@ def judge(
         )
         absent = int((~panel.present[i][inside] & measured[inside]).sum()) if asked.no_row == "zero" else 0
         same = missing_at_the_same_hours(measured[inside], index[inside]) if seen.size else 0.0
-        remarks = _done(one, met, absent, asked) + _noticed(one, top, same, index)
+        remarks = _done(one, met, absent, asked) + _noticed(one, top, same, index, asked)
         rows.append(replace(one, remarks=tuple(remarks)))
     return QualityReport(timezone, str(index[0]), str(index[-1]), len(index), tuple(rows), tuple(whole))
 
@@ -332,10 +332,12 @@ def _done(one: SeriesQuality, met: Met, absent: int, asked: Reading) -> list[Rem
     return out
 
 
-def _noticed(one: SeriesQuality, top: LooksLike | None, same: float, index: pd.DatetimeIndex) -> list[Remark]:
+def _noticed(
+    one: SeriesQuality, top: LooksLike | None, same: float, index: pd.DatetimeIndex, asked: Reading
+) -> list[Remark]:
     """What a planner should know of a series."""
     out = [Remark("shift", {"ratio": shift.ratio, "day": shift.day}) for shift in one.level_shifts]
-    if top is not None:
+    if top is not None and not any(matches(p, name) for p in asked.named for name in (one.source, one.workload)):
         values = {
             "n": one.at_ceiling,
             "level": top.level,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-Language = Literal["en", "zh-CN"]
 MOST_ALIKE = 3
 """From how many series on a remark is said once of all of them."""
 
@@ -18,7 +17,7 @@ class Remark:
     code: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def words(self, language: Language = "en") -> str:
+    def words(self, language: str = "en") -> str:
         """The remark in words."""
         return ONE[self.code][language == "zh-CN"].format(**self.values)
 
@@ -128,7 +127,7 @@ MANY: dict[str, tuple[str, str]] = {
 AND_MORE = ("{series} series ({names})", "{series} 条序列（{names}）")
 
 
-def summed_up(remarks: Sequence[tuple[str, Remark]], language: Language = "en") -> list[str]:
+def summed_up(remarks: Sequence[tuple[str, Remark]], language: str = "en") -> list[str]:
     """Sentences of (series, remark) pairs: what is said of more than three series is said once, with its sum."""
     zh = language == "zh-CN"
     by_code: dict[str, list[tuple[str, Remark]]] = {}
