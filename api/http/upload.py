@@ -23,14 +23,15 @@ OTHER_TYPES = (
     "text/plain",
     "text/tab-separated-values",
 )
-RAW_TYPES = (*CSV_TYPES, *PARQUET_TYPES, *OTHER_TYPES, "application/octet-stream")
+TABLE_TYPES = (*CSV_TYPES, *PARQUET_TYPES, "application/octet-stream")
+HISTORY_TYPES = (*TABLE_TYPES, *OTHER_TYPES)
 _CHUNK = 1 << 20
 _PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A stored upload: what it is called, where it lies, and whether it is "csv", "parquet", "json" or "xlsx" (told by content)."""
+    """A stored upload: what it is called, where it lies, and what it is: csv, parquet, json or xlsx, by its content."""
 
     name: str
     stored: Stored
@@ -38,8 +39,11 @@ class Upload:
     fields: dict[str, str]
 
 
-async def receive(request: Request, artifacts: Artifacts) -> Upload:
-    """Store the request's file. Raises ProblemError for other media types, an empty or a missing file."""
+async def receive(request: Request, artifacts: Artifacts, types: tuple[str, ...] = TABLE_TYPES) -> Upload:
+    """Store the request's file. types: media types that a raw body may have.
+
+    Raises ProblemError for other media types, an empty or a missing file.
+    """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         form = await request.form(max_files=1, max_fields=20)
@@ -49,8 +53,8 @@ async def receive(request: Request, artifacts: Artifacts) -> Upload:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
         stored, head = await _store(_of_file(file), artifacts)
         return Upload(file.filename or "history", stored, _format(head), fields)
-    if kind not in RAW_TYPES:
-        allowed = "multipart/form-data, text/csv, application/gzip, application/vnd.apache.parquet, application/json"
+    if kind not in types:
+        allowed = f"multipart/form-data, {', '.join(types)}"
         raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
     stored, head = await _store(request.stream(), artifacts)
     return Upload("history", stored, _format(head), {})

@@ -13,7 +13,7 @@ from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import HistoryPage, HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
-from api.http.upload import Upload, receive
+from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call
 from api.jobs.task import Task
@@ -42,7 +42,7 @@ _BODY: dict[str, Any] = {
 
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
-    return await receive(request, services.artifacts)
+    return await receive(request, services.artifacts, HISTORY_TYPES)
 
 
 @router.post(
