@@ -178,7 +178,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
     """Tables, measures, checks and summary of a solution."""
     inst: Instance = program.facts["instance"]
     values = master_values(program, solution.x)
-    days = day_tables(inst, program, solution.blocks, values["gangs"])
+    days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)
     tables = decision_tables(inst, program, values)
@@ -189,7 +189,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         "shortfall": days.shortfall,
         "capacity": capacity_table(inst, demand, values),
         "utilisation": utilisation_table(inst, values, meter),
-        "energy": energy_table(inst, meter, inst.probability),
+        "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
     }

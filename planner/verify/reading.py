@@ -211,7 +211,13 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         "training": reader.read(
             "training",
             {"future": "future", "period": "period", "workload": "workload"},
-            ["demand_unit_hours", "delivered_unit_hours", "shortfall_unit_hours"],
+            [
+                "demand_unit_hours",
+                "delivered_unit_hours",
+                "shortfall_unit_hours",
+                "held_module_hours",
+                "busy_module_hours",
+            ],
         ),
         "placement": reader.read(
             "placement", hourly | {"workload": "workload", "region": "region", "site": "site"}, ["served"]
