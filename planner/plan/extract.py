@@ -129,7 +129,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
     b, i, t = np.nonzero((values["lease_active"] > 1e-9) | (values["lease_start"] > 0.5))
     ids = np.array([x.id for x in leases] or [""], object)
     price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in leases]).reshape(len(leases), T)
-    active = values["lease_active"][b, i, t]
+    active = np.round(values["lease_active"][b, i, t])
     return TABLES["leases"].frame(
         {
             "branch": _branch_label(inst, b),
@@ -138,7 +138,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
             "site": np.array([x.site for x in leases] or [""], object)[i],
             "module_type": np.array([x.module_type for x in leases] or [""], object)[i],
             "started": values["lease_start"][b, i, t].astype(int),
-            "active": active,
+            "active": active.astype(int),
             "cost": active * price[i, t],
         }
     )

@@ -107,7 +107,7 @@ TABLES: dict[str, Table] = {
             site string - site
             module_type string - module type
             started integer modules leases that start in the period
-            active number modules leased in the period
+            active integer modules leased in the period
             cost number currency price of the period
             """,
         ),

@@ -105,7 +105,9 @@ def add_orders(master: Master) -> None:
 
 
 def add_leases(master: Master) -> None:
-    """Leased modules: they pay their price and idle energy.
+    """Whole leased modules: they pay their price and idle energy.
+
+    How many stay is decided in each period, and before `commit_periods` it is the same in every future.
 
     lease_growth: lease_active_lt <= lease_active_l,t-1 + lease_start_lt
     lease_term: lease_active_lt >= sum_{t-term < tau <= t} lease_start_l,tau
@@ -124,7 +126,9 @@ def add_leases(master: Master) -> None:
     at = np.array([sites.index(x.site) for x in leases], int)
     kind = np.array([types.index(x.module_type) for x in leases], int)
     idle = inst.period_idle_cost()[at, kind]
-    active = master.state("lease_active", (L, T), upper=most, cost=price / inst.money_unit * inst.discount + idle)
+    active = master.decide(
+        "lease_active", (L, T), t, upper=np.floor(most + 1e-9), cost=price / inst.money_unit * inst.discount + idle
+    )
     if not L:
         return
     row = master.row("lease_growth", active.shape, upper=0.0)

@@ -126,8 +126,7 @@ DECISIONS: dict[str, Decision] = {
         Decision(
             "lease_active",
             ("lease", "period"),
-            "state",
-            whole=False,
+            "leased",
             source=Source("leases", "active", ("lease", "period")),
         ),
         Decision(

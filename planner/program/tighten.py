@@ -127,7 +127,6 @@ def _gang_steps(program: Program) -> _Cuts:
     if not held:
         return cuts
     possible = np.stack([upper[index] > 0 for index, _ in held])  # (holders, B, S, K, T)
-    leased = _most_leased(inst)
     leases = _lease_columns(program)
     for b, s, k, t in np.argwhere(possible.any(axis=0)):
         here = [
@@ -138,7 +137,7 @@ def _gang_steps(program: Program) -> _Cuts:
         room, standing = inst.availability[k], inst.standing[s, k, t]
         for size in sorted({size for _, size in here}):
             step = size / room
-            already, width = gang_step(standing, step, whole=leased[s, k, t] <= 0)
+            already, width = gang_step(standing, step)
             if standing / step - already < 1e-6 and width >= step * (1 - 1e-6):
                 continue  # gangs_fit says the same
             terms: list[tuple[IntArray, FloatArray | float]] = [
@@ -150,16 +149,15 @@ def _gang_steps(program: Program) -> _Cuts:
     return cuts
 
 
-def gang_step(standing: float, step: float, *, whole: bool) -> tuple[float, float]:
-    """(g, d) with floor((standing + x) / step) <= g + x / d for every x >= 0, whole or not, and equal at x = 0.
+def gang_step(standing: float, step: float) -> tuple[float, float]:
+    """(g, d) with floor((standing + x) / step) <= g + x / d for every whole x >= 0, and equal at x = 0.
 
     step: modules that one gang takes, those that are not available counted in.
     """
     already = float(np.floor(standing / step + 1e-9))
     lacking = step * (already + 1) - standing + step * np.arange(_STEPS + 1)
     later = float(lacking[-1]) / (_STEPS + 1)  # without rounding, x/k only grows with k
-    if whole:
-        lacking = np.ceil(lacking - 1e-6)
+    lacking = np.ceil(lacking - 1e-6)
     return already, min(float((lacking[:-1] / np.arange(1, _STEPS + 1)).min()), later)
 
 

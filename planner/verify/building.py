@@ -152,7 +152,9 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
     same("orders", plan.orders, ("site", "module type", "period"), placed_early(lead))
     same("phases", plan.phases, ("phase", "period"), placed_early(lead_p))
     same("openings", plan.openings, ("site", "period"), shared)
-    same("lease starts", plan.lease_start, ("lease", "period"), shared)
+    notice = np.array([x.notice_periods for x in facts.case.leases], int)[:, None]
+    same("lease starts", plan.lease_start, ("lease", "period"), placed_early(notice))
+    same("leases", plan.lease_active, ("lease", "period"), shared)
     same("gangs", plan.gangs, ("workload", "site", "module type", "period"), shared)
     same("campaigns", plan.campaign_on, ("campaign", "site", "module type", "period"), shared)
     same("billed demand", plan.billed_kw, ("site", "period"), shared)

@@ -7,7 +7,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "known": ("", "Every row names things, periods and futures that the case knows."),
     "finite": ("", "Every quantity is a finite number."),
     "nonnegative": ("", "No quantity is negative."),
-    "whole": ("", "Modules, gangs, phases and lease starts are whole numbers."),
+    "whole": ("", "Modules, leased modules, gangs and phases are whole numbers."),
     "unique": ("", "Nothing is listed twice."),
     "stock": ("stock", "What stands is what stood, plus arrivals, less what has reached its end of life."),
     "stock.leased": ("lease_term", "Leased modules in the stock are those of the leases."),

@@ -197,7 +197,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
             "leases",
             {"branch": "branch", "period": "period", "lease": "lease"},
             ["started", "active", "cost"],
-            ["started"],
+            ["started", "active"],
         ),
         "stock": reader.read("stock", same, ["owned", "leased", "pflops", "power_mw"], ["owned"]),
         "gangs": reader.read("gangs", same | {"workload": "workload"}, ["gangs", "modules"], ["gangs", "modules"]),

@@ -166,8 +166,8 @@ def test_the_model_page_names_every_family() -> None:
               "training_service": "minimum_service", "campaign_place": "campaign", "campaign_run": "campaign",
               "campaign_work": "campaign", "rate": "deferral", "yield_most": "yield", "yield_work": "yield",
               "carbon_part": "carbon_cap", "green_part": "green_share", "utilisation_part": "utilisation",
-              "resilience_demand": "resilience", "risk_excess": "cvar", "type_present": "type_count", "tariff_split": "tariff_slots",
-              "tariff_room": "tariff_slots"}  # fmt: skip
+              "resilience_demand": "resilience", "risk_excess": "cvar", "tariff_split": "tariff_slots",
+              "tariff_room": "tariff_slots", "type_present": "type_count"}  # fmt: skip
     for family in FAMILIES:
         name = merged.get(family, family)
         assert f"**{name}**" in page or f"*{name}" in page, family

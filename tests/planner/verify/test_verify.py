@@ -441,6 +441,8 @@ BROKEN_TABLES: list[tuple[str, Callable[[Tables], None], set[str]]] = [
     ("lease without notice", put("leases", "period", 0, period=1), {"lead_time", "lease_term.growth", "lease_term", "stock.leased"}),
     ("lease ends early", together(put("leases", "active", 1, period=2), all_rows("stock", "leased", 1 / 3, period=2)), {"lease_term"}),
     ("lease grows by itself", together(put("leases", "active", 4, period=2), all_rows("stock", "leased", 4 / 3, period=2)), {"lease_term.growth"}),
+    ("part of a leased module", together(put("leases", "active", 3.5, period=2), all_rows("stock", "leased", 3.5 / 3, period=2)), {"whole", "lease_term.growth"}),
+    ("lease kept by one future", together(put("leases", "branch", 1, period=1), put("stock", "leased", 0, branch=0, period=1, site="A", module_type="npu")), {"nonanticipativity", "lease_term.growth"}),
     ("lease too large", together(all_rows("leases", "started", 3, lease="rent"), all_rows("leases", "active", 3, lease="rent"), all_rows("stock", "leased", 3, leased=3)), {"lease_term.maximum", "utilisation"}),
     ("early order by future", put("orders", "branch", 1, branch=-1, site="B"), {"nonanticipativity", "stock", "capacity", "gangs_fit", "capacity_target", "domestic_share", "vendor_share"}),
     ("too many gangs", put("gangs", "gangs", 9, workload="train", branch=1, period=1), {"gangs_fit"}),
