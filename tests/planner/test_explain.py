@@ -201,9 +201,9 @@ def test_an_impossible_request_names_the_smallest_change(small: Document) -> Non
     with pytest.raises(InfeasibleError) as caught:
         planned(document)
     where = {p.where for p in caught.value.problems}
-    assert "/sites/power_mw" in where
+    assert "/sites/0/power_mw" in where
     assert "/policy/capacity_targets_eflops" in where
-    power = next(p for p in caught.value.problems if p.where == "/sites/power_mw")
+    power = next(p for p in caught.value.problems if p.where == "/sites/0/power_mw")
     assert "MW" in power.allowed
     assert "alone" in power.remedy
 
