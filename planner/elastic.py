@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.case import Case
+from planner.limit_rows import master_rows
 from planner.movable import LimitField
 from planner.network import latency_ms
 from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program, flatten
@@ -128,7 +129,7 @@ def least_excess(
     late = np.linspace(1.0, 0.99, T) if T > 1 else np.ones(1)
     for number, field in enumerate(fields):
         factor = RIGHT_HAND[field.kind] / (program.money_unit if field.kind == "budget" else 1.0)
-        rows = _rows(program, inst, field)  # (copies, T)
+        rows = master_rows(program, inst, field)
         limited = np.flatnonzero(field.limited)
         for t in limited:
             side = row_upper if field.loosens > 0 else row_lower
@@ -165,13 +166,3 @@ def least_excess(
     found = np.maximum(x[arrays.columns :].reshape(len(fields), T), 0.0)
     found /= np.array(factors)[:, None]
     return [np.cumsum(one) if f.spread == "onward" else one for f, one in zip(fields, found, strict=True)]
-
-
-def _rows(program: Program, inst: Instance, field: LimitField) -> IntArray:
-    """(branches or futures, periods) rows of the master that hold the field's numbers."""
-    index = program.layout.rows[field.kind].index
-    if "site" in field.place:
-        return index[:, [s.id for s in inst.case.sites].index(field.place["site"])]
-    if "module_type" in field.place:
-        return index[:, [k.id for k in inst.case.module_types].index(field.place["module_type"])]
-    return index
