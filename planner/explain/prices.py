@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,23 @@ class Prices:
         if self.way == "fractions" and self.steps is not None and len(self.rows):
             told = words("price.merged", told=told, steps=self.steps)
         return words("price.untried", told=told, count=self.untried) if self.untried else told
+
+    def to_json(self) -> dict[str, Any]:
+        """Rows and how they were found; numbers that are not finite are null."""
+        rows = [
+            {
+                name: None if isinstance(value, float) and not math.isfinite(value) else value
+                for name, value in row.items()
+            }
+            for row in self.rows.to_dict("records")
+        ]
+        return {
+            "rows": rows,
+            "way": self.way,
+            "untried": self.untried,
+            "heading": self.heading(wording("en")),
+            "heading_zh": self.heading(wording("zh-CN")),
+        }
 
     def sentences(self, words: Wording) -> list[str]:
         return [str(one) for one in self.rows["sentence_zh" if words.chinese else "sentence"]]
