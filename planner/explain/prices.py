@@ -13,7 +13,6 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +25,14 @@ from planner.limit_rows import flat_rows
 from planner.limit_words import amount, named
 from planner.movable import LimitField, limit_fields, with_fields
 from planner.plan import Plan
-from planner.program.blocks import FloatArray, IntArray, flatten
+from planner.program.blocks import FloatArray, IntArray
 from planner.solve import Linear
 from planner.wording import Wording, wording
 
 # Up to so many columns the whole case is planned again for every price; it must be proven in this part of the time.
 WHOLE_COLUMNS = 20_000
 _PROOF_SHARE = 0.5
-_MOST_MOVES = 60
+_NO_PRICE = 1e-9
 _MOST_PAIRS = 6
 # Prices are compared with what a change costs: more figures than elsewhere.
 _FIGURES = 5
@@ -158,6 +157,7 @@ class _Trial:
 
     def __init__(self, plan: Plan, pricing: Pricing, deadline: float, stop: threading.Event | None) -> None:
         self._plan, self._pricing, self._deadline, self._stop = plan, pricing, deadline, stop
+        self._unsettled = 0
         self._nothing = 5 * PROVEN_GAP * max(abs(pricing.base.cost), 1e-9)
 
     @property
@@ -166,35 +166,53 @@ class _Trial:
 
     def run(self) -> tuple[list[_Found], int]:
         moves = candidate_moves(self._plan, self._pricing)
-        untried = max(len(moves) - _MOST_MOVES, 0)
         found: list[_Found] = []
         worthless: list[_Move] = []
-        for n, move in enumerate(moves[:_MOST_MOVES]):
-            if self._over:
-                untried += len(moves[:_MOST_MOVES]) - n
-                break
-            one = self._worth(move)
-            if one is None:
-                untried += 1
-            elif one.least > self._nothing:
+        waiting = [[move] for move in moves if move.promise > 0]
+        # The rest rarely matters: one solve with all of it loosened tells whether any of it does.
+        rest = [move for move in moves if move.promise <= 0]
+        waiting += [rest] if rest else []
+        while waiting and not self._over:
+            group = [m for m in waiting.pop(0) if not self._useless(m, worthless)]
+            if not group:
+                continue
+            one = self._worth(*group)
+            if one is not None and one.most <= self._nothing:
+                worthless += group
+            elif len(group) > 1:
+                half = len(group) // 2
+                waiting[:0] = [group[:half], group[half:]]
+            elif one is not None and one.least > self._nothing:
                 found.append(one)
-            elif one.most <= self._nothing:
-                worthless.append(move)
             else:
-                untried += 1
+                self._unsettled += 1
+        self._unsettled += sum(len(group) for group in waiting)
         found = self._latest_only(found)
         found += self._pairs(worthless)
-        return [self._with_less(one) for one in found], untried
+        return [self._with_less(one) for one in found], self._unsettled
+
+    @staticmethod
+    def _useless(move: _Move, worthless: list[_Move]) -> bool:
+        """Whether a change that holds for longer has been worth nothing."""
+        field = move.field
+        return field.spread == "onward" and any(w.field is field and w.period <= move.period for w in worthless)
 
     def _value(self, changes: list[tuple[LimitField, FloatArray]]) -> Value:
         return self._pricing.value(with_fields(self._plan.case, changes))
 
-    def _worth(self, move: _Move, other: _Move | None = None) -> _Found | None:
-        changes = [(one.field, one.new) for one in (move, other) if one is not None]
-        base, new = self._pricing.base, self._value(changes)
-        if not new.known or new.impossible:
+    def _worth(self, *moves: _Move) -> _Found | None:
+        """What moves are worth together; None where that is not known."""
+        changes: dict[int, tuple[LimitField, FloatArray]] = {}
+        for move in moves:
+            field, new = move.field, move.new
+            _, before = changes.get(id(field), (field, new))
+            changes[id(field)] = (field, np.maximum(before, new) if field.loosens > 0 else np.minimum(before, new))
+        base, new_value = self._pricing.base, self._value(list(changes.values()))
+        if not new_value.known or new_value.impossible:
             return None
-        return _Found(move, base.cost - new.cost, base.bound - new.cost, base.cost - new.bound, other=other)
+        saved = base.cost - new_value.cost
+        other = moves[1] if len(moves) > 1 else None
+        return _Found(moves[0], saved, base.bound - new_value.cost, base.cost - new_value.bound, other=other)
 
     def _latest_only(self, found: list[_Found]) -> list[_Found]:
         """Of changes that hold from a period on, those that a later beginning does not make good as well."""
@@ -210,18 +228,27 @@ class _Trial:
         return [one for one in found if one.move.field.spread != "onward" or not matched(one)]
 
     def _pairs(self, worthless: list[_Move]) -> list[_Found]:
-        """Limits that are worth nothing by themselves and something together."""
-        promising = [m for m in worthless if m.promise > 0]
-        pairs = [(a, b) for i, a in enumerate(promising) for b in promising[i + 1 :] if a.field is not b.field]
-        pairs.sort(key=lambda pair: -min(pair[0].promise, pair[1].promise))
+        """Limits that are worth nothing by themselves and something together, two by two."""
+        left = sorted(worthless, key=lambda m: -m.promise)
         out: list[_Found] = []
-        for a, b in pairs[:_MOST_PAIRS]:
-            if self._over:
-                break
-            one = self._worth(a, b)
-            if one is not None and one.least > self._nothing:
-                out.append(one)
+        while len(left) > 1 and len(out) < _MOST_PAIRS and not self._over:
+            first, others = left[0], left[1:]
+            if self._useful(left) is None:
+                break  # nor is anything of what is left
+            left = others
+            # who the first one binds with is found by halving the rest; where it takes several, no pair is told
+            while len(others) > 1 and not self._over:
+                half = len(others) // 2
+                others = next((h for h in (others[:half], others[half:]) if self._useful([first, *h]) is not None), [])
+            if len(others) == 1 and others[0].field is not first.field:
+                pair = self._useful([first, others[0]])
+                out += [pair] if pair is not None else []
         return out
+
+    def _useful(self, moves: list[_Move]) -> _Found | None:
+        """What moves are worth together where that is something for certain."""
+        one = self._worth(*moves)
+        return one if one is not None and one.least > self._nothing else None
 
     def _with_less(self, one: _Found) -> _Found:
         tighter = one.move.tighter
@@ -237,11 +264,11 @@ class _Trial:
 def candidate_moves(plan: Plan, pricing: Pricing) -> list[_Move]:
     """Moves of fields that may bind, the most promising first.
 
-    A field may bind where a row that holds it has a price in a linear program or no room for one more module. Fields of
-    sites that the plan does not open take no part, nor what no row holds a number of and no lease is at.
+    promise: what one unit would be worth at the prices of a linear program, 0 where it has none there. With whole
+    numbers a limit may be in the way all the same, so that everything takes part where all is planned again; but
+    nothing of a site that the plan does not open.
     """
     case = plan.case
-    tight = _tight(pricing)
     duals = pricing.duals()
     opened = set(plan.tables["openings"]["site"])
     closed = {s.id for s in case.sites if s.status is SiteStatus.candidate and s.opening_cost > 0} - opened
@@ -255,34 +282,14 @@ def candidate_moves(plan: Plan, pricing: Pricing) -> list[_Move]:
             if step <= 0 or np.array_equal(field.moved(step, t), field.values, equal_nan=True):
                 continue
             periods = range(t, len(field.values)) if field.spread == "onward" else (t,)
-            here = max((_price(linear, rows.get(t)) for _, linear, rows in at), default=0.0)
             onward = max((sum(_price(linear, rows.get(u)) for u in periods) for _, linear, rows in at), default=0.0)
-            unseen = pricing.way == "whole" and not any(rows for _, _, rows in at)
-            if here > 1e-9 or unseen or (tight is not None and tight(field, t)):
-                out.append(_Move(field, t, onward * step))
-    return sorted(out, key=lambda m: -m.promise)
+            if onward > _NO_PRICE or pricing.way == "whole":
+                out.append(_Move(field, t, onward * step if onward > _NO_PRICE else 0.0))
+    return sorted(out, key=lambda m: (-m.promise, m.period))
 
 
 def _price(linear: Linear, rows: IntArray | None) -> float:
     return 0.0 if rows is None or not len(rows) else float(np.abs(linear.duals[rows]).sum())
-
-
-def _tight(pricing: Pricing) -> Callable[[LimitField, int], bool] | None:
-    """Tells whether a row that holds a field in a period has less room than one more of some whole number takes."""
-    point = pricing.point()
-    if point is None:
-        return None
-    program, x = point
-    flat = flatten(program)
-    activity = flat.matrix @ x
-    room = np.minimum(flat.row_upper - activity, activity - flat.row_lower)
-    largest = np.asarray(abs(flat.matrix).max(axis=1).todense()).ravel()
-
-    def tight(field: LimitField, t: int) -> bool:
-        rows = flat_rows(program, field).get(t)
-        return rows is not None and bool((room[rows] < largest[rows] - 1e-9).any())
-
-    return tight
 
 
 # --- rows and sentences ----------------------------------------------------------------------------------------------

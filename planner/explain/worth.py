@@ -19,7 +19,7 @@ from planner.case import Case
 from planner.elastic import closed
 from planner.plan import Plan
 from planner.planning import warm_start
-from planner.program.blocks import FloatArray, Program, flatten
+from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
 from planner.program.tighten import tightened
 from planner.relax import service_slack
@@ -60,8 +60,6 @@ class Pricing(Protocol):
     def value(self, case: Case) -> Value: ...
 
     def duals(self) -> list[tuple[Program, Linear]]: ...
-
-    def point(self) -> tuple[Program, FloatArray] | None: ...
 
 
 class Replanned:
@@ -129,9 +127,6 @@ class Replanned:
         x = np.concatenate([self._solution.x, *self._solution.blocks])
         return [(plain, solve_lp(whole_fixed(flat, x))), (plain, solve_lp(flatten(priced_program(plain, self._plan))))]
 
-    def point(self) -> tuple[Program, FloatArray] | None:
-        return self._program, np.concatenate([self._solution.x, *self._solution.blocks])
-
 
 class Fractional:
     """One linear program, whole decisions as in the plan, sizes of orders free; large cases with merged hours."""
@@ -163,9 +158,6 @@ class Fractional:
 
     def duals(self) -> list[tuple[Program, Linear]]:
         return [(self._program, self.linear)]
-
-    def point(self) -> tuple[Program, FloatArray] | None:
-        return None
 
 
 def priced_program(program: Program, plan: Plan) -> Program:
