@@ -14,9 +14,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.case import Case
+from planner.case.network import latency_ms
 from planner.limit_rows import master_rows
 from planner.movable import LimitField
-from planner.network import latency_ms
 from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program, flatten
 from planner.program.capacity import useful_modules
 from planner.program.instance import Instance

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from planner.case import Case
-from planner.errors import Problem
+from planner.case.errors import Problem
 from planner.movable import LimitField
 from planner.program.blocks import FloatArray
-from planner.wording import LANGUAGES, Wording, wording
+from planner.words.wording import LANGUAGES, Wording, wording
 
 
 def named(case: Case, field: LimitField, words: Wording) -> str:

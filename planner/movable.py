@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from planner.case import Case, WorkloadKind
-from planner.casefile import case_from, dump_case
+from planner.case.file import case_from, dump_case
 from planner.program.blocks import FloatArray
 
 Spread = Literal["each", "onward", "whole"]

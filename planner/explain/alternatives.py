@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case, by_period
-from planner.errors import PlanError
+from planner.case.errors import PlanError
 from planner.explain.what_if import orders_apart
 from planner.plan import Plan
 from planner.planning import plan_demand

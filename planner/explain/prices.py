@@ -27,7 +27,7 @@ from planner.movable import LimitField, limit_fields, with_fields
 from planner.plan import Plan
 from planner.program.blocks import FloatArray, IntArray
 from planner.solve import Linear
-from planner.wording import Wording, wording
+from planner.words.wording import Wording, wording
 
 # Up to so many columns the whole case is planned again for every price; it must be proven in this part of the time.
 WHOLE_COLUMNS = 20_000

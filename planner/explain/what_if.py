@@ -14,21 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
 from planner.case import Case, Names, Resilience, WorkloadKind
+from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
 from planner.elastic import closed
-from planner.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.plan import Plan
+from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
 from planner.planning import Amend, ProgressCall, finish, plan_demand
 from planner.program.blocks import Builder, FloatArray, IntArray, Program
 from planner.program.build import build_program
 from planner.program.registry import TERMS
-from planner.scenarios.decisions import DECIDED, decisions_of, fixed, settled
 from planner.scenarios.levers import Lever
 from planner.scenarios.scenario import DemandChange, Scenario, pose
 from planner.scenarios.worlds import changed_demand
 from planner.solve import Limits, Solution, WarmStart, solve_lp
 from planner.solve.one_piece import split
-from planner.wording import Message, Wording, listed, message, wording
+from planner.words.wording import Message, Wording, listed, message, wording
 
 # Up to so many columns the plan's own decisions are dispatched where a question is asked: a few seconds.
 _HELD_COLUMNS = 120_000
@@ -163,7 +163,7 @@ def asked_again(
     """Another solve, set beside the plan: of `case`, on the plan's demand or `demand`.
 
     The plan's own decisions are offered as a start, and kept where nothing better is found. monotone: see
-    `difference`. start: decisions to offer in their place (by name, as `planner.scenarios.decisions`).
+    `difference`. start: decisions to offer in their place (by name, as `planner.plan.decisions`).
     """
     hours = demand or plan.demand
     values = start if start is not None else decisions_of(plan).values

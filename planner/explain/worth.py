@@ -18,12 +18,12 @@ import numpy as np
 from planner.case import Case
 from planner.elastic import closed
 from planner.plan import Plan
+from planner.plan.decisions import decisions_of, fixed
 from planner.planning import warm_start
+from planner.planning.relax import service_slack
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
 from planner.program.tighten import tightened
-from planner.relax import service_slack
-from planner.scenarios.decisions import decisions_of, fixed
 from planner.solve import Limits, Linear, Solution, WarmStart, solve, solve_lp
 from planner.solve.one_piece import fixed as whole_fixed
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from planner.case import Case
-from planner.errors import InfeasibleError
+from planner.case.errors import InfeasibleError
 from planner.explain.prices import Prices, shadow_prices
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.solve import Limits
-from planner.wording import wording
+from planner.words.wording import wording
 from tests.planner.random_cases import at, random_case, written
 
 EXACT = Limits(seconds=60, gap=1e-6)
