@@ -13,11 +13,12 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case
 from planner.case.network import latency_ms
 from planner.limit_rows import master_rows
 from planner.movable import LimitField
-from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program, flatten
+from planner.program.blocks import Arrays, Program, flatten
 from planner.program.capacity import useful_modules
 from planner.program.instance import Instance
 from planner.solve.native import Outcome, Settings, run

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.arrays import IntArray
 from planner.case import WorkloadKind
 from planner.movable import LimitField
-from planner.program.blocks import IntArray, Program
+from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.origins import find_origins
 from planner.program.power import phase_places

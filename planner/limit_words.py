@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import Problem
 from planner.movable import LimitField
-from planner.program.blocks import FloatArray
 from planner.words.wording import LANGUAGES, Wording, wording
 
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case, WorkloadKind
 from planner.case.file import case_from, dump_case
-from planner.program.blocks import FloatArray
 
 Spread = Literal["each", "onward", "whole"]
 

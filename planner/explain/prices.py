@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
 from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
 from planner.limit_rows import flat_rows
 from planner.limit_words import amount, named
 from planner.movable import LimitField, limit_fields, with_fields
 from planner.plan import Plan
-from planner.program.blocks import FloatArray, IntArray
 from planner.solve import Linear
 from planner.words.wording import Wording, wording
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Names, Resilience, WorkloadKind
 from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
@@ -20,7 +21,7 @@ from planner.elastic import closed
 from planner.plan import Plan
 from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
 from planner.planning import Amend, ProgressCall, finish, plan_demand
-from planner.program.blocks import Builder, FloatArray, IntArray, Program
+from planner.program.blocks import Builder, Program
 from planner.program.build import build_program
 from planner.program.registry import TERMS
 from planner.scenarios.levers import Lever

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import Problem
 from planner.case.network import latency_ms
@@ -22,7 +23,7 @@ from planner.demand import Demand
 from planner.elastic import any_plan, closed, elastic, least_excess, loosest, without_slack
 from planner.limit_words import broken_problem, change_problem, resilience_problem
 from planner.movable import LimitField, limit_fields, with_fields
-from planner.program.blocks import FloatArray, Program
+from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
 from planner.program.serving import service_workloads
