@@ -21,12 +21,12 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
+from planner.case.movable import LimitField, limit_fields, with_fields
 from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
-from planner.limit_rows import flat_rows
-from planner.limit_words import amount, named
-from planner.movable import LimitField, limit_fields, with_fields
 from planner.plan import Plan
+from planner.program.limit_rows import flat_rows
 from planner.solve import Linear
+from planner.words.limits import amount, named
 from planner.words.wording import Wording, wording
 
 # Up to so many columns the whole case is planned again for every price; it must be proven in this part of the time.

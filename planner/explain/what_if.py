@@ -17,10 +17,10 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Names, Resilience, WorkloadKind
 from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
-from planner.elastic import closed
 from planner.plan import Plan
 from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
 from planner.planning import Amend, ProgressCall, finish, plan_demand
+from planner.planning.elastic import closed
 from planner.program.blocks import Builder, Program
 from planner.program.build import build_program
 from planner.program.registry import TERMS

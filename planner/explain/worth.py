@@ -16,10 +16,10 @@ from typing import Protocol
 import numpy as np
 
 from planner.case import Case
-from planner.elastic import closed
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
 from planner.planning import warm_start
+from planner.planning.elastic import closed
 from planner.planning.relax import service_slack
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program

@@ -1,6 +1,6 @@
 """Requests that cannot be met: which fields of the case stand in the way, and the smallest change of them that helps.
 
-Every field that limits a plan takes part (`planner.movable`), whole numbers included. First one kind of limit at a
+Every field that limits a plan takes part (`planner.case.movable`), whole numbers included. First one kind of limit at a
 time: its fields are loosened far, and where a plan exists then, as little as will do is looked for; that is an answer
 by itself. Only when no single kind helps are all loosened together and set back one by one. What is told is written
 into the case and solved again: "this alone is enough" stands only where a plan was found with it.
@@ -18,16 +18,16 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import Problem
+from planner.case.movable import LimitField, limit_fields, with_fields
 from planner.case.network import latency_ms
 from planner.demand import Demand
-from planner.elastic import any_plan, closed, elastic, least_excess, loosest, without_slack
-from planner.limit_words import broken_problem, change_problem, resilience_problem
-from planner.movable import LimitField, limit_fields, with_fields
+from planner.planning.elastic import any_plan, closed, elastic, least_excess, loosest, without_slack
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
 from planner.program.serving import service_workloads
 from planner.solve import Limits, solve
+from planner.words.limits import broken_problem, change_problem, resilience_problem
 
 __all__ = ["service_slack", "smallest_relaxation", "without_slack"]
 

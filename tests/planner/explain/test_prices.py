@@ -17,7 +17,7 @@ from planner.plan import Plan
 from planner.planning import make_plan
 from planner.solve import Limits
 from planner.words.wording import wording
-from tests.planner.random_cases import at, random_case, written
+from tests.planner.explain.random_cases import at, random_case, written
 
 EXACT = Limits(seconds=60, gap=1e-6)
 

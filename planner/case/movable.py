@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case import Case, WorkloadKind
+from planner.case.case import Case, WorkloadKind
 from planner.case.file import case_from, dump_case
 
 Spread = Literal["each", "onward", "whole"]

@@ -15,12 +15,12 @@ import scipy.sparse as sp
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case
+from planner.case.movable import LimitField
 from planner.case.network import latency_ms
-from planner.limit_rows import master_rows
-from planner.movable import LimitField
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.capacity import useful_modules
 from planner.program.instance import Instance
+from planner.program.limit_rows import master_rows
 from planner.solve.native import Outcome, Settings, run
 
 # Limits whose number stands alone on one side of a row of the master of the same name: the row's unit per the field's.

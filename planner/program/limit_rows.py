@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.arrays import IntArray
 from planner.case import WorkloadKind
-from planner.movable import LimitField
+from planner.case.movable import LimitField
 from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.origins import find_origins

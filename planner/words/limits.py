@@ -11,7 +11,7 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import Problem
-from planner.movable import LimitField
+from planner.case.movable import LimitField
 from planner.words.wording import LANGUAGES, Wording, wording
 
 
