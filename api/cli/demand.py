@@ -29,7 +29,9 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
             if found is None:
                 raise ValueError(FORM)
             if found["scale"] is None:
-                raise ValueError(f"{FORM}: how many units of the workload a unit of the series is, *1 when they are one")
+                raise ValueError(
+                    f"{FORM}: how many units of the workload a unit of the series is, *1 when they are one"
+                )
             out.append(_rule(found))
         except ValidationError as error:
             allowed = "; ".join(f"{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -56,7 +58,9 @@ def _rule(found: re.Match[str]) -> SeriesRule:
     total = sum(places.values())
     alone = len(places) == 1 and ":" not in found["where"]
     if not (alone or weights or abs(total - 1) <= SHARES_OFF):
-        raise ValueError(f"shares that add up to 1 (these: {total:g}), or weights, which are scaled to it: @~{found['where']}")
+        raise ValueError(
+            f"shares that add up to 1 (these: {total:g}), or weights, which are scaled to it: @~{found['where']}"
+        )
     region = next(iter(places)) if len(places) == 1 else None
     return SeriesRule(
         series=found["series"],
