@@ -23,10 +23,9 @@ Maps = Annotated[
     typer.Option(
         "--map",
         metavar="RULE",
-        help="How a series becomes demand: 'SERIES=WORKLOAD@REGION*SCALE'. SERIES may hold * and ?; SCALE is the "
-        "workload's units per unit of the series (*1 when they are one). Several regions with shares that add up to 1: "
-        "'@east:0.6,west:0.4'; with weights, which are scaled to add up to 1: '@~east:3,west:2'. Replaces the case's "
-        "history_mapping; may be given several times.",
+        help="How a series becomes demand: 'SERIES=WORKLOAD@REGION*SCALE'. SERIES may hold * and ?; several "
+        "regions with their shares: '@east:0.6,west:0.4'; SCALE is the workload's units per unit of the "
+        "series (1 if left out). Replaces the case's history_mapping; may be given several times.",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]

@@ -179,7 +179,7 @@ def far_from_the_rest(times: IntArray, code: IntArray) -> BoolArray:
     out = np.zeros(len(times), dtype=bool)
     day = 86_400_000_000_000
     order = np.lexsort((times, code))
-    edges = np.flatnonzero(np.diff(code[order], prepend=-1, append=-1))
+    edges: list[int] = np.flatnonzero(np.diff(code[order], prepend=-1, append=-1)).tolist()
     for begin, end in pairwise(edges):
         rows = order[begin:end]
         few = min(3, (end - begin) // 100)

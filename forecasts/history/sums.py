@@ -19,7 +19,8 @@ ALIKE_HOURS = 24
 class Sum:
     """values: (hours,) the sum, NaN where a living part has a hole or no part lives.
 
-    marked: (hours,) where any part is. begun, ended: parts (by their place) that came later or went earlier than the whole, with the hour's place.
+    marked: (hours,) where any part is. begun, ended: parts (by their place) that came later or went earlier than the
+    whole, with the hour's place.
     """
 
     values: FloatArray

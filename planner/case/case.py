@@ -542,7 +542,6 @@ class SeriesRule(Block):
     workload: Id
     region: Id | None = None
     share: dict[Id, NonNegative] = {}
-    weights: Flag = False
     scale: Positive
     scale_note: str = ""
     ceiling: Positive | None = None
