@@ -41,6 +41,7 @@ class LimitField:
     spread: Spread = "each"
     step: float | None = None
     relative: bool = False
+    instead: float = 0.0
     whole: bool = False
     least: float = 0.0
     most: float = math.inf
@@ -54,7 +55,7 @@ class LimitField:
         """One real unit of the field's number in a period; 0 where the field is not priced."""
         if self.step is None or not self.limited[period]:
             return 0.0
-        return self.step * float(self.values[period]) if self.relative else self.step
+        return (self.step * float(self.values[period]) or self.instead) if self.relative else self.step
 
     def clipped(self, values: FloatArray) -> FloatArray:
         """The numbers brought into the range that the field allows, whole where they must be (rounded loosely)."""
@@ -193,7 +194,9 @@ def _of_policy(case: Case) -> Iterator[LimitField]:
             yield LimitField(kind, f"/policy/{name}", {}, unit, loosens, _periods(value, case), **more)
 
     hundredth: dict[str, Any] = {"step": 0.01, "relative": True}
-    yield from field("budget", "budget", policy.budget, case.meta.currency, 1, **hundredth)
+    # a hundredth of nothing buys nothing: then it is what one module of the cheapest type costs
+    module = min(float(_periods(k.capex, case).min()) for k in case.module_types)
+    yield from field("budget", "budget", policy.budget, case.meta.currency, 1, instead=module, **hundredth)
     for vendor, cap in policy.vendor_share_cap.items():
         at = f"/policy/vendor_share_cap/{_part(vendor)}"
         yield LimitField("vendor_share", at, {"vendor": vendor}, "share", 1, _one(cap), "whole", 0.01, most=1)

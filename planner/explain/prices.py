@@ -333,7 +333,8 @@ def _unit(move: _Move, words: Wording, case: Case) -> str:
     if move.field.unit == "share":
         return words("price.point", points=f"{100 * move.step:.3g}")
     by = amount(move.field, move.step, words)
-    return words("price.percent", amount=by) if move.field.relative else by
+    share = move.field.relative and move.field.values[move.period] > 0
+    return words("price.percent", amount=by) if share else by
 
 
 def _sentence(case: Case, found: _Found, words: Wording) -> str:

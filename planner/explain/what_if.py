@@ -410,6 +410,9 @@ class Filling:
         if self.change.plan is None:
             return words("ask.impossible", question=self.change.question.said(words))
         cost, least, most = (words.money(one, currency) for one in (self.cost_avoided, self.least, self.most))
+        nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
+        if nothing:
+            return words("ask.filling_none")
         key = "ask.filling" if self.least > 0 else "ask.filling_unclear"
         compute = words.pflops(self.pflops_avoided)
         return words(key, modules=self.modules_avoided, compute=compute, cost=cost, least=least, most=most)
