@@ -201,6 +201,9 @@ def _of_policy(case: Case) -> Iterator[LimitField]:
         at = f"/policy/vendor_share_cap/{_part(vendor)}"
         yield LimitField("vendor_share", at, {"vendor": vendor}, "share", 1, _one(cap), "whole", 0.01, most=1)
     share: dict[str, Any] = {"step": 0.01, "most": 1.0}
+    for site, most in policy.max_module_types.items():
+        at = f"/policy/max_module_types/{_part(site)}"
+        yield LimitField("type_count", at, {"site": site}, "types", 1, _one(most), "whole", 1.0, whole=True)
     domestic = policy.domestic_share_floor
     yield from field("domestic_share", "domestic_share_floor", domestic, "share", -1, spread="onward", **share)
     target = policy.capacity_targets_eflops

@@ -18,11 +18,12 @@ from planner.case import Case, Names, Resilience, WorkloadKind
 from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
 from planner.plan import Plan
-from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
+from planner.plan.decisions import decisions_of, fixed, settled
 from planner.planning import Amend, ProgressCall, finish, plan_demand
 from planner.planning.elastic import closed
 from planner.program.blocks import Builder, Program
 from planner.program.build import build_program
+from planner.program.decisions import completed, whole_decisions
 from planner.program.registry import TERMS
 from planner.scenarios.levers import Lever
 from planner.scenarios.scenario import DemandChange, Scenario, pose
@@ -206,10 +207,11 @@ def held_solution(
         return None
     if amend is not None:
         program = amend(program)
-    for name in DECIDED:
-        if name not in program.layout.columns or not _fits(values[name], program.layout.columns[name]):
+    names = [name for name in whole_decisions() if name in program.layout.columns]
+    for name in names:
+        if not _fits(values[name], program.layout.columns[name]):
             return None
-    held = fixed(program, values, DECIDED)
+    held = fixed(program, values, names)
     lower, upper = program.master.lower, program.master.upper
     if ((held.master.lower < lower - 1e-9) | (held.master.upper > upper + 1e-9)).any():
         return None  # such an order may not be placed there any more
@@ -303,7 +305,7 @@ def _brought(
             at = slice(None) if shared[s, k, t] else b
             orders[at, s, k, t] += step if question.sense == "at_least" else -step
             lacking -= step
-    return {**values, "orders": orders, "order_on": (orders > 0).astype(float)}
+    return completed(plan.case, {**values, "orders": orders})
 
 
 def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:

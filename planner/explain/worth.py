@@ -1,8 +1,8 @@
 """What a change of a case is worth: the case planned again with it, and the two costs set beside each other.
 
 Two ways, each with the same freedom on both sides: everything planned again in whole numbers, with proven bounds; or,
-where that takes too long, one linear program with openings, places and charges of orders, power phases, gangs and
-campaigns as in the plan, and the sizes of orders free, in fractions of modules.
+where that takes too long, one linear program with openings, places and charges of orders, gangs and campaigns as in
+the plan, and the sizes of orders, phases and leases free, in fractions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from planner.planning.elastic import closed
 from planner.planning.relax import service_slack
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
+from planner.program.decisions import held_for_prices
 from planner.program.tighten import tightened
 from planner.solve import Limits, Linear, Solution, WarmStart, solve, solve_lp
 from planner.solve.one_piece import fixed as whole_fixed
 
 # As near as solvers prove it: what moves less than this is not told apart from nothing.
 PROVEN_GAP = 2e-6
-# Decisions that stay as planned where only a linear program is solved.
-HELD = ("order_on", "phases", "gangs", "campaign_place", "campaign_on", "openings", "lease_start")
 # Hours are merged where the linear program would be larger.
 _MOST_COLUMNS = 250_000
 
@@ -121,7 +120,7 @@ class Replanned:
         return WarmStart(x)
 
     def duals(self) -> list[tuple[Program, Linear]]:
-        """Prices of two linear programs: all whole numbers as found, and only those of `HELD`."""
+        """Prices of two linear programs: all whole numbers as found, and only those of `held_for_prices`."""
         plain = build_program(self._plan.case, self._plan.demand)
         flat = flatten(plain)
         x = np.concatenate([self._solution.x, *self._solution.blocks])
@@ -163,7 +162,7 @@ class Fractional:
 def priced_program(program: Program, plan: Plan) -> Program:
     """The program with yes-or-no decisions as planned and the sizes of orders free of tightening bounds."""
     values = decisions_of(plan).values
-    held = fixed(program, values, [n for n in HELD if n in program.layout.columns])
+    held = fixed(program, values, [n for n in held_for_prices() if n in program.layout.columns])
     master = held.master
     upper, row_upper = master.upper.copy(), master.row_upper.copy()
     orders, on = program.layout.columns["orders"], program.layout.columns["order_on"]

@@ -51,6 +51,7 @@ def loosest(case: Case, inst: Instance, field: LimitField) -> FloatArray:
         "phase_count": float(math.ceil(mw / max(_phase_mw(case, field), 1e-9))) if field.kind == "phase_count" else 0.0,
         "max_rate": 24.0,
         "build_ahead_maximum": 100.0,
+        "type_count": float(len(case.module_types)),
     }
     if field.kind in added:
         return field.clipped(field.values + added[field.kind])

@@ -58,6 +58,7 @@ _LAST_GIVEN_UP = (
     "capacity_target",
     "build_ahead_minimum",
     "build_ahead_maximum",
+    "type_count",
     "min_order",
     "phase_count",
     "lease_maximum",

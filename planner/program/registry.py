@@ -89,6 +89,23 @@ FAMILIES: dict[str, Family] = {
             "module_types.supply",
         ),
         Family(
+            "type_present",
+            "A type of which anything stands at a site is one of the site's types.",
+            "站点上有任何在役模块的型号都计入该站点的型号数。",
+            "cap_skt <= M_skt type_present_skt",
+            "modules",
+            ("branch", "site", "module_type", "period"),
+        ),
+        Family(
+            "type_count",
+            "No more types stand at a site at one time than it may have.",
+            "站点同一时期的型号数不超过上限。",
+            "sum_k type_present_skt <= max_module_types_s",
+            "types",
+            ("branch", "site", "period"),
+            "policy.max_module_types",
+        ),
+        Family(
             "order_minimum",
             "An order is at least the minimum order.",
             "订单不小于最小起订量。",

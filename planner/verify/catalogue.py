@@ -27,6 +27,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "budget": ("budget", "What is paid in a period stays within its budget."),
     "vendor_share": ("vendor_share", "No vendor has more than its share of the PFLOPS ordered so far."),
     "domestic_share": ("domestic_share", "Domestic modules have at least their share of the PFLOPS ordered so far."),
+    "type_count": ("type_count", "No more types stand at a site at one time than it may have."),
     "capacity_target": ("capacity_target", "Installed compute reaches the target."),
     "build_ahead": ("build_ahead", "Usable capacity stays within the stated multiples of the P50 peak."),
     "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time."),
