@@ -55,7 +55,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "yield": ("yield", "A preemptible gang does its day's work, and no more."),
     "yield.most": ("yield", "A preemptible gang at work is busy on no more than its modules."),
-    "yield.held": ("yield", "No more gangs are at work than are held."),
+    "yield.held": ("gang_running", "No more gangs are at work than are held."),
     "bandwidth": ("bandwidth", "Traffic between a region and a site stays within the bandwidth."),
     "minimum_service": ("minimum_service", "Shortfall stays within the service level."),
     "demand_charge": ("demand_charge", "Facility power stays within the billed demand."),
