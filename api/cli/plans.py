@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import (
     ByHub,
+    Ceilings,
     EveryHour,
     Gap,
     Growth,
@@ -24,6 +26,7 @@ from api.cli.options import (
     Out,
     OutlookFile,
     Quantile,
+    Reads,
     Seed,
     Threads,
     TimeLimit,
@@ -53,6 +56,8 @@ def demo(
     example: Annotated[str, typer.Option(help=f"Which bundled example: {' or '.join(EXAMPLES)}.")] = "national",
     history: History = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -81,7 +86,7 @@ def demo(
             history = example_history(example, folder)
             if not json:
                 console.say(text("cli.generated_history", path=history))
-        outlook = _forecast(case, history, map, seed, text, quiet=json)
+        outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
         check = HOURLY_CHECK_S if every_hour else None
         _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
@@ -112,6 +117,8 @@ def plan(
     history: History = None,
     outlook: OutlookFile = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     growth: Growth = None,
     out: Out = None,
     gap: Gap = 0.01,
@@ -133,7 +140,7 @@ def plan(
 
         text = console.words(language)
         read = _for_quantile(read_case(case), quantile)
-        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json, growth=growth)
+        ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling, growth), seed, text, quiet=json)
         folder = out or Path("out") / case.stem
         check = HOURLY_CHECK_S if every_hour else None
         _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
@@ -153,27 +160,24 @@ def outlook_given(
     case: Case,
     history: Path | None,
     outlook: Path | None,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
     quiet: bool,
     evaluation: int | None = None,
-    growth: list[str] | None = None,
 ) -> Outlook | None:
     """The outlook of --history or --outlook; None when the case's own demand is meant.
 
-    evaluation: how many futures to judge on are drawn from a history; growth: rules of --growth. Raises UsageError for
-    options that do not fit.
+    evaluation: how many futures to judge on are drawn from a history. Raises UsageError for options that do not fit.
     """
     if history is not None and outlook is not None:
         raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
-    if maps and history is None:
-        raise UsageError([{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}])
-    if growth and history is None:
-        raise UsageError([{"where": "--growth", "found": "rules without a history", "allowed": "with --history"}])
+    if given and history is None:
+        found, allowed = "rules without a history", "--map, --read, --ceiling and --growth with --history"
+        raise UsageError([{"where": "--map", "found": found, "allowed": allowed}])
     if history is not None:
-        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation, growth=growth)
+        return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)
     if outlook is None:
         return None
     from forecasts.outlook import Outlook
@@ -184,27 +188,21 @@ def outlook_given(
 def _forecast(
     case: Case,
     path: Path,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
     quiet: bool,
     evaluation: int | None = None,
-    growth: list[str] | None = None,
 ) -> Outlook:
     from api.cli import console
     from api.cli.demand import outlook_of_file
-    from api.cli.growth import with_growth
-    from forecasts.forecast import ForecastConfig
-
-    config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
-    config = with_growth(config, growth)
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_of_file(case, path, maps, config)
+    outlook, quality = outlook_of_file(case, path, given, seed, evaluation)
     if not quiet:
-        sentences = quality.sentences()
+        sentences = quality.sentences(text.language)
         for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
         if len(sentences) > MOST_REMARKS:
