@@ -130,6 +130,11 @@ def unserved_notes(found: Sequence[Unserved], keys: Sequence[SeriesKey]) -> list
                 f"level to {one.doubt:.0%}, one standard deviation); levels and peaks here are of demand, not of "
                 "what was served."
             )
+            if one.unseen > 0:
+                notes.append(
+                    f"{key.region}/{key.workload}: {one.unseen:.0%} of the hours of the week were never seen below the "
+                    "ceiling. How high demand stands there is guessed, and may well be higher."
+                )
         else:
             notes.append(
                 f"{who}, and no hour lies below the ceiling: demand is at least this, how much more is not known."

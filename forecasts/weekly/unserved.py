@@ -16,10 +16,12 @@ from forecasts.calendar.hours import hour_of_week
 from forecasts.history import History
 from forecasts.outlook import HOURS_PER_WEEK, BoolArray, FloatArray
 
-ROUNDS = 60
-ENOUGH = 1e-4
+ROUNDS = 400
+ENOUGH = 1e-6
 # Belief about an hour's scatter around level and tide (standard deviation in logs), worth so many hours.
 SCATTER, SCATTER_HOURS = 0.08, 24.0
+# What lies above a ceiling that hours of the week never fall below is unknown by this much (logs), if all of them do.
+UNSEEN_DOUBT = 0.6
 # A week's level is believed to follow the weeks beside it this closely (standard deviation of a step in logs).
 STEP = 0.05
 # How close an hour of the week is believed to be to the same hour of the day on other days.
@@ -39,6 +41,7 @@ class Unserved:
     drawn: FloatArray
     doubt: float
     share: float
+    unseen: float = 0.0
 
 
 def estimate_demand(values: FloatArray, censored: BoolArray, phase: int, rng: np.random.Generator) -> Unserved:
@@ -82,11 +85,14 @@ def estimate_demand(values: FloatArray, censored: BoolArray, phase: int, rng: np
     told = np.where(cut, np.clip(1 - second / scatter**2, 0.0, 1.0), 1.0) * seen
     recent = week >= weeks - 4
     information = float(told[recent].sum()) / scatter**2
-    doubt = float(np.sqrt(1 / max(information, 1e-9) + _tide_doubt(told, slot, scatter) ** 2))
+    known = np.bincount(slot, told, HOURS_PER_WEEK)
+    unseen = float((known < 1).mean())
+    # The top of the tide is known from the tenth of its hours that were least often seen below the ceiling.
+    top = scatter / np.sqrt(max(float(np.sort(known)[: HOURS_PER_WEEK // 10].mean()), 1.0))
+    doubt = float(np.sqrt(1 / max(information, 1e-9) + top**2 + (UNSEEN_DOUBT * unseen) ** 2))
     with np.errstate(over="ignore"):
-        return Unserved(
-            np.where(cut, np.exp(asked + 0.5 * second), values), np.where(cut, np.exp(drawn), values), doubt, share
-        )
+        expected, course = np.exp(asked + 0.5 * second), np.exp(drawn)
+    return Unserved(np.where(cut, expected, values), np.where(cut, course, values), doubt, share, unseen)
 
 
 def with_unserved(history: History, rng: np.random.Generator) -> tuple[History, tuple[Unserved, ...]]:
@@ -139,9 +145,3 @@ def _draw_above(mean: FloatArray, bound: FloatArray, scatter: float, rng: np.ran
     """One draw each of a normal known to lie above a bound."""
     z = (bound - mean) / scatter
     return np.asarray(mean - scatter * ndtri_exp(log_ndtr(-z) + np.log(rng.uniform(1e-12, 1.0, len(z)))))
-
-
-def _tide_doubt(told: FloatArray, slot: np.ndarray, scatter: float) -> float:
-    """Standard deviation in logs of the tide's top: of the tenth of hours least seen below the ceiling."""
-    known = np.sort(np.bincount(slot, told, HOURS_PER_WEEK))
-    return float(scatter / np.sqrt(max(float(known[: HOURS_PER_WEEK // 10].mean()), 0.25)))

@@ -24,7 +24,7 @@ def demand(seed: int = 3) -> FloatArray:
     return np.asarray(8 * 1.5 ** (t / len(t)) * tide * np.exp(0.05 * rng.standard_normal(len(t))))
 
 
-@pytest.mark.parametrize("ceiling", [9.5, 12.0])
+@pytest.mark.parametrize("ceiling", [11.5, 13.0])
 def test_level_and_peak_come_near_what_was_asked_for(ceiling: float) -> None:
     true = demand()
     cut = true > ceiling
@@ -47,6 +47,7 @@ def test_the_more_is_cut_off_the_less_is_known() -> None:
         for cap in (13.0, 9.0, 5.5)
     ]
     assert doubts[0] < doubts[1] < doubts[2]
+    assert doubts[2] > 0.3
 
 
 def test_nothing_marked_changes_nothing_and_all_marked_says_so() -> None:
@@ -63,17 +64,17 @@ def test_nothing_marked_changes_nothing_and_all_marked_says_so() -> None:
 
 def test_a_named_ceiling_lifts_the_outlook_and_is_said() -> None:
     true = demand()
-    served = np.minimum(true, 10.0)
+    served = np.minimum(true, 11.5)
     index = pd.date_range("2026-01-05", periods=len(true), freq="h")
     capped = History((SeriesKey("north", "chat"),), index, served[None], np.ones(1))
-    marked = replace(capped, censored=(true > 10.0)[None], ceiling=np.full((1, len(true)), 10.0))
+    marked = replace(capped, censored=(true > 11.5)[None], ceiling=np.full((1, len(true)), 11.5))
     config = ForecastConfig(evaluation=50, short_range=False, country=None)
     below, plain = make_outlook(capped, weeks=4, config=config)
     above, report = make_outlook(marked, weeks=4, config=config)
     present = np.quantile(true[-168:], 0.99)
-    assert below.central.peak[0, 0, 0] < 0.75 * present
+    assert below.central.peak[0, 0, 0] < 0.85 * present
     assert above.central.peak[0, 0, 0] == pytest.approx(present, rel=0.12)
-    assert report.cut_off[0] == pytest.approx((true > 10.0).mean())
+    assert report.cut_off[0] == pytest.approx((true > 11.5).mean())
     assert plain.cut_off[0] == 0
     assert any("cut off in" in note and "north/chat" in note for note in above.notes)
     assert not any("cut off" in note for note in below.notes)
