@@ -326,12 +326,14 @@ def _levers(lines: list[str] | None) -> list[Lever]:
 
 
 def _patch(path: Path) -> dict[str, Any]:
-    import yaml
+    from planner.document import DocumentError, read_document
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except yaml.YAMLError as error:
-        found = " ".join(str(error).split())
+        found = read_document(path)
+    except DocumentError as error:
+        raise UsageError(
+            [{"where": "--patch", "found": f.found, "allowed": f.allowed} for f in error.faults]
+        ) from error
     if not isinstance(found, dict):
         raise UsageError([{"where": "--patch", "found": str(found)[:200], "allowed": "a YAML or JSON mapping"}])
     return found

@@ -305,7 +305,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         "/workloads/0/shortfall_cost",
         "500",
         [
-            "/workloads/0/shortfall_cost: found '500'; allowed: a number",
+            "/workloads/0/shortfall_cost: found '500'; allowed: a number "
+            "(in decimal, such as 200, 0.5 or 2e7, and without quotes; this is text)",
         ],
     ),
     (
