@@ -21,7 +21,7 @@ from planner.case import (
     WorkloadKind,
     by_period,
 )
-from planner.check_power import gang_fits, power_somewhere, standing_power
+from planner.check_power import gangs_fit, power_somewhere, standing_power
 from planner.draft import Draft, draft_of
 from planner.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
 from planner.network import latency_between, pairs_within
@@ -58,6 +58,9 @@ def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
         faults += standing_power(draft)
     if draft.are_whole("sites", "module_types", "leases", "workloads"):
         faults += power_somewhere(draft)
+    powered = not any(fault.kind == "no_power" for fault in faults)
+    if powered and draft.are_whole("sites", "module_types", "leases"):
+        faults += gangs_fit(draft)
     reachable = draft.are_whole("regions", "sites", "network", "workloads", "demand")
     if reachable and not any(fault.kind == "no_coordinates" for fault in faults):
         faults += _reach(draft)
@@ -191,8 +194,6 @@ def _campaigns(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
                     "campaign_too_long",
                     campaign.card_days,
                 )
-        if campaign.value is None and draft.are_whole("sites", "module_types"):
-            yield from gang_fits(i, campaign, draft)
 
 
 def _mapping(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:

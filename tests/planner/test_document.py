@@ -159,7 +159,8 @@ meta: {{name: one site, as_of: 2026-11-01}}
 horizon: {{start: 2027-01-01, periods: 2}}
 regions: [{{id: east, names: East}}]
 sites: [{{id: hub, names: Hub, power_mw: {power}, tariff: flat}}]
-module_types: [{{id: m, names: M, cards: {cards}, peak_pflops: 0.5, power_peak_kw: 100, capex: {capex}, domestic: {flag}}}]
+module_types:
+- {{id: m, names: M, cards: {cards}, peak_pflops: 0.5, power_peak_kw: 100, capex: {capex}, domestic: {flag}}}
 workloads: [{{id: chat, names: Chat, throughput: {{m: 0.4}}, shortfall_cost: 3000}}]
 tariffs: [{{id: flat, prices_per_kwh: {{flat: 0.5}}, valid_to: {day}}}]
 """
