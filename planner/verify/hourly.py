@@ -20,7 +20,7 @@ class Hours:
 
     served, shortfall: (W, R, T, D, H) rate; site_served: (W, S, T, D, H) rate; load: (W + C, S, K, T, D, H) modules;
     busy_on, busy: (S, K, T, D, H) modules, running campaigns counted by "on" and by share; kw_on, kw: (S, T, D, H)
-    facility power of the two; transfer: (T,) undiscounted money.
+    facility power of the two; transfer: (S, T) undiscounted money.
     """
 
     future: int
@@ -78,7 +78,7 @@ def sum_hours(
     _check_bandwidth(facts, index, rate, future, book)
     hours = facts.hours[index["period"], index["day"], index["step"]]
     price = hours * rate * facts.transfer[r, s] * facts.traffic[w]
-    transfer = np.asarray(np.bincount(index["period"], weights=price, minlength=when[0]), float)
+    transfer = np.asarray(np.bincount(s * when[0] + index["period"], weights=price, minlength=S * when[0]), float)
     served = _total(index, ("workload", "region", *_WHEN), (W, R, *when), rate)
     site_served = _total(index, ("workload", "site", *_WHEN), (W, S, *when), rate)
     index, value = tables["shortfall"].of(future)
@@ -91,7 +91,7 @@ def sum_hours(
     pue = facts.pue[:, :, :, None]
     kw_on = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy_on))
     kw = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy)) if C else kw_on
-    return Hours(future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, transfer)
+    return Hours(future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, transfer.reshape(S, -1))
 
 
 def _busy(facts: Facts, plan: PlanArrays, load: FloatArray, future: int) -> tuple[FloatArray, FloatArray]:
