@@ -64,7 +64,7 @@ def coast() -> Case:
         "workloads": [
             {
                 "id": "chat", "names": "chat", "throughput": {"gpu": 10, "npu": 5}, "max_utilisation": 0.8,
-                "burst_factor": 1.25, "shortfall_cost": 5, "minimum_service": 0.5, "traffic_gb_per_unit_hour": 2,
+                "burst_factor": 1.25, "shortfall_cost": 0.25, "minimum_service": 0.5, "traffic_gb_per_unit_hour": 2,
                 "residency": {"north": ["A"]},
             },
             {
