@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from planner.fault import Fault, Location, pointer_of
+from planner.case.fault import Fault, Location, pointer_of
 
 LARGEST_MB = 64
 """A case with all its hourly demand written out has some 10 MB; tables beside it take more, and are read faster."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from planner.case import Case, CVaR, Quantile, SiteStatus, WorkloadKind
-from planner.fault import Location
+from planner.case.fault import Location
 
 Idle = tuple[Location, str, str]
 """Where the field stands, what it says, and what it would need to count."""

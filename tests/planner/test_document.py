@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.case import Case
-from planner.casefile import CaseError, read_case
+from planner.case.file import CaseError, read_case
 from planner.document import DEEPEST, DocumentError, read_document, read_json, read_yaml
 
 

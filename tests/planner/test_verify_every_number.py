@@ -12,9 +12,9 @@ import pytest
 from planner.case import Case
 from planner.demand import Demand, TypicalDays
 from planner.plan import Plan
+from planner.plan.tables import TABLES
 from planner.planning import make_plan
 from planner.solve.limits import Limits
-from planner.tables import TABLES
 from planner.verify import verify
 
 HOURS = np.arange(24)
