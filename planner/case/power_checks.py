@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.case.case import FloatArray, Horizon, ModuleType, Site, SiteStatus, Standing, WorkloadKind, by_period
+from planner.arrays import FloatArray
+from planner.case.case import Horizon, ModuleType, Site, SiteStatus, Standing, WorkloadKind, by_period
 from planner.case.draft import Draft
 from planner.case.fault import CrossFault, Location, periods_text
 

@@ -1,5 +1,5 @@
 """Demand on typical days, and how an outlook becomes it."""
 
-from planner.demand.demand import Demand, FloatArray, TypicalDays
+from planner.demand.demand import Demand, TypicalDays
 
-__all__ = ["Demand", "FloatArray", "TypicalDays"]
+__all__ = ["Demand", "TypicalDays"]

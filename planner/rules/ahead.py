@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray
 from planner.case import Case, by_period
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.program.blocks import Arrays, Layout, Program, flatten
 from planner.program.build import build_program
 from planner.program.capacity import standing_after

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import BANDS, WorkloadKind, by_period
 from planner.verify.building import Capacity
-from planner.verify.facts import Facts, FloatArray, IntArray
+from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
 from planner.verify.reading import PlanArrays, Reader, Rows
 from planner.verify.report import Book
