@@ -325,7 +325,7 @@ def _levers(lines: list[str] | None) -> list[Lever]:
 
 
 def _patch(path: Path) -> dict[str, Any]:
-    from planner.document import DocumentError, read_document
+    from planner.case.document import DocumentError, read_document
 
     try:
         found = read_document(path)

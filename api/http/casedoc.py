@@ -98,7 +98,7 @@ def _error(fault: Fault) -> dict[str, Any]:
 
 
 def _refuse_large(body: bytes) -> None:
-    """Reading YAML is slow; what its aliases may stand for is limited where it is read (`planner.document`)."""
+    """Reading YAML is slow; what its aliases may stand for is limited where it is read (`planner.case.document`)."""
     allowed = int(YAML_MAX_MB * 2**20)
     if len(body) > allowed:
         raise ProblemError("too-large", f"found {len(body)} bytes; allowed: {allowed} of YAML; send JSON")

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from planner.document import number_of
+from planner.case.document import number_of
 
 
 class _Dumper(yaml.SafeDumper):

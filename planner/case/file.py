@@ -20,8 +20,8 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from planner.case.case import Case
+from planner.case.document import DocumentError, number_of, read_document, read_json
 from planner.case.fault import Fault, Location, blocks_in, faults_of, pointer_of
-from planner.document import DocumentError, number_of, read_document, read_json
 
 SERIES_COLUMNS = ("region", "workload", "period", "day", "step", "value")
 

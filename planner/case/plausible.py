@@ -1,7 +1,7 @@
 """Numbers that are allowed but look wrong: a PUE of 3, a tariff in fen, a sparse PFLOPS figure, stale sources.
 
-Ranges of money stand in `planner.money`, fields that change nothing in `planner.effects`. A zero is a choice (textbook
-cases have free power) and never looks wrong here unless said so.
+Ranges of money stand in `planner.case.money`, fields that change nothing in `planner.case.effects`. A zero is a choice
+(textbook cases have free power) and never looks wrong here unless said so.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case.case import BANDS, Case, GivenDemand, SiteStatus, WorkloadKind, by_period
+from planner.case.effects import idle_fields
 from planner.case.fault import Location, pointer_of
+from planner.case.money import WIDEST_SPAN, decision_costs, energy_share
+from planner.case.money import usual as usual_price
 from planner.case.sources import leads_somewhere
-from planner.effects import idle_fields
-from planner.money import WIDEST_SPAN, decision_costs, energy_share
-from planner.money import usual as usual_price
 
 DENSE_PFLOPS = {
     "A100": 0.312,

@@ -65,7 +65,7 @@ def make_plan(
 
     Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
     every_hour: with an outlook, dispatch every hour under the plan's orders and add the days that typical days missed
-    (see `planner.planning.refine`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
+    (see `refine.py`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
     exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
     VerificationError when a result breaks its own limits.
     """

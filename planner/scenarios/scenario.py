@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from planner.case import Block, Case, Id, Names, NonNegative, Share
+from planner.case.document import DocumentError, read_document
 from planner.case.fault import Fault, faults_of
 from planner.case.file import CaseError, dump_case, merge_patch
-from planner.document import DocumentError, read_document
 from planner.scenarios.levers import Lever
 
 

@@ -78,10 +78,12 @@ class _Columns:
         where = f"table {self.name}, row {at}, {column}: found {found[at]}" if wrong.any() else ""
         self.book.rule(self.id, len(found), int(wrong.sum()), float(wrong.sum()), where)
 
-    def everywhere(self, axes: Sequence[str], shape: tuple[int, ...], wanted: FloatArray | bool) -> None:
+    def everywhere(self, axes: Sequence[str], shape: tuple[int, ...], wanted: FloatArray | float) -> None:
         """Exactly one row at every position of `axes` that is wanted, and none anywhere else."""
-        flat = np.ravel_multi_index(tuple(self.rows.index[a] for a in axes), shape) if len(self.rows) else []
-        count = np.bincount(np.asarray(flat, int), minlength=int(np.prod(shape)))
+        flat = np.zeros(len(self.rows), int)
+        for axis, size in zip(axes, shape, strict=True):
+            flat = flat * size + self.rows.index[axis]
+        count = np.bincount(flat, minlength=int(np.prod(shape)))
         want = np.broadcast_to(np.asarray(wanted, float), shape).ravel()
         odd = int((count != want).sum())
         where = f"table {self.name}: {odd} rows are missing or too many" if odd else ""
@@ -201,7 +203,7 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
         shape = (facts.futures, facts.shape[0])
         inside = rows.index["branch"] >= 0
         split = Rows({a: v[inside] for a, v in rows.index.items()}, {}, rows.frame[inside])
-        _Columns(book, "capacity", split).everywhere(("branch", "period"), shape, True)
+        _Columns(book, "capacity", split).everywhere(("branch", "period"), shape, 1.0)
 
 
 def _check_utilisation(facts: Facts, capacity: Capacity, metered: Metered, reader: Reader, book: Book) -> None:
@@ -221,7 +223,7 @@ def _check_utilisation(facts: Facts, capacity: Capacity, metered: Metered, reade
     shown.number("rack_occupancy", occupancy[s, t])
     shown.number("mean_busy", (metered.busy / (here * facts.period_hours))[s, k, t])
     shown.number("peak_busy", metered.peak[s, k, t])
-    shown.everywhere(("site", "module_type", "period"), stands.shape, stands > _EMPTY)
+    shown.everywhere(("site", "module_type", "period"), stands.shape, (stands > _EMPTY).astype(float))
 
 
 def _check_energy(facts: Facts, metered: Metered, reader: Reader, book: Book) -> None:
@@ -237,11 +239,11 @@ def _check_energy(facts: Facts, metered: Metered, reader: Reader, book: Book) ->
             part[i, ..., -1], priced[i, ..., -1], there[i, :, -1] = 1.0, facts.tariff[i], 1.0
             continue
         band = tariffs[site.tariff].bands()
-        for b in range(len(BANDS)):
-            mask = (band == b).astype(float)
-            part[i, ..., b] = np.einsum("tdmk,mkh->tdh", days.calendar, mask)
-            priced[i, ..., b] = np.einsum("tdmk,mkh->tdh", days.calendar, mask * tariffs[site.tariff].prices())
-            there[i, :, b] = mask.any()
+        for number in range(len(BANDS)):
+            mask = (band == number).astype(float)
+            part[i, ..., number] = np.einsum("tdmk,mkh->tdh", days.calendar, mask)
+            priced[i, ..., number] = np.einsum("tdmk,mkh->tdh", days.calendar, mask * tariffs[site.tariff].prices())
+            there[i, :, number] = mask.any()
     s, t, b = (rows.index[axis] for axis in ("site", "period", "band"))
     hours = facts.hours
     shown = _Columns(book, "energy", rows)
@@ -265,4 +267,4 @@ def _check_carbon(facts: Facts, metered: Metered, reader: Reader, book: Book) ->
     shown.number("location_tonnes", mwh[s, t] * location[s])
     shown.number("market_tonnes", mwh[s, t] * market[s])
     shown.number("cost", mwh[s, t] * facts.carbon[s] * price[t])
-    shown.everywhere(("site", "period"), mwh.shape, True)
+    shown.everywhere(("site", "period"), mwh.shape, 1.0)

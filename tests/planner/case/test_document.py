@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from planner.case import Case
+from planner.case.document import DEEPEST, DocumentError, read_document, read_json, read_yaml
 from planner.case.file import CaseError, read_case
-from planner.document import DEEPEST, DocumentError, read_document, read_json, read_yaml
 
 
 @pytest.mark.parametrize(
