@@ -8,6 +8,7 @@ import typer
 
 from api.cli import compare, data, energy, plans, questions, service, walk
 from api.cli.exits import EXIT_HELP
+from api.cli.ranges import check_every_command
 
 app = typer.Typer(
     name="tideplan",
@@ -26,6 +27,7 @@ questions.register(app)
 energy.register(app)
 data.register(app)
 service.register(app)
+check_every_command(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -51,7 +51,9 @@ def compare(
     standard: Annotated[
         bool, typer.Option("--standard", help="The standard seven, also where the folder holds a scenarios.yaml.")
     ] = False,
-    futures: Annotated[int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1)] = 100,
+    futures: Annotated[
+        int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1, max=5000)
+    ] = 100,
     by_hub: ByHub = False,
     out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
     gap: Gap = 0.01,
@@ -63,6 +65,7 @@ def compare(
             help="Time of plans, dispatch and values of information together, in place of --time-limit: the plans end "
             "after three quarters of it at the latest; the forecast adds to it.",
             min=0.05,
+            max=1440.0,
         ),
     ] = None,
     seed: Seed = 1,

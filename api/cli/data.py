@@ -64,7 +64,7 @@ def forecast(
         Path | None, typer.Option(help="Cover this case's horizon, with its mapping and time zone.")
     ] = None,
     map: Maps = None,
-    weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.")] = 52,
+    weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.", min=1, max=1040)] = 52,
     timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
     out: Annotated[Path, typer.Option(help="Where the outlook is written.")] = Path("out/outlook.zip"),
     seed: Seed = 1,
@@ -153,9 +153,9 @@ def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
 
 def backtest(
     history: Annotated[Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet.")],
-    hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24)] = 168,
-    windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1)] = 8,
-    quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0)] = 4,
+    hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24, max=8736)] = 168,
+    windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1, max=1000)] = 8,
+    quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0, max=80)] = 4,
     timezone: Annotated[str, typer.Option(help="Time zone of the history.")] = "Asia/Shanghai",
     language: Language = None,
     json: Json = False,

@@ -37,7 +37,8 @@ def replay(
         Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
     ],
     future: Annotated[
-        int | None, typer.Option(help="Whose late orders to take, where the plan has some; the likeliest if left out.")
+        int | None,
+        typer.Option(help="Whose late orders to take, where the plan has some; the likeliest if left out.", min=0),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, hour by hour.", metavar="DIR")] = None,
     language: Language = None,
@@ -69,7 +70,7 @@ def why_not(
     plan_folder: PlanFolder,
     site: Annotated[str | None, typer.Option(help="Site of the orders; any if left out.")] = None,
     type: Annotated[str | None, typer.Option(help="Module type of the orders; any if left out.")] = None,
-    modules: Annotated[int, typer.Option(help="How many modules.", min=0)] = 1,
+    modules: Annotated[int, typer.Option(help="How many modules.", min=0, max=10**7)] = 1,
     period: Annotated[
         str | None, typer.Option(help="Period of arrival, such as 2027Q3 or 2 (the first is 0); any if left out.")
     ] = None,

@@ -42,7 +42,7 @@ def walk(
         ),
     ] = None,
     periods: Annotated[
-        int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1)
+        int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1, max=80)
     ] = None,
     start: Annotated[
         datetime | None,

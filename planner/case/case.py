@@ -553,13 +553,15 @@ class GivenDemand(Block):
 class SeriesRule(Block):
     """How a history's series becomes demand: match (exact name or shell pattern), target, and an explicit unit scale.
 
-    share: spread over regions by these weights (they are scaled to add up to 1); or one `region`.
+    share: spread over regions by these shares, which add up to 1; with `weights`, they are scaled to do so. Or one
+    `region`.
     """
 
     series: str
     workload: Id
     region: Id | None = None
     share: dict[Id, NonNegative] = {}
+    weights: Flag = False
     scale: Positive
     scale_note: str = ""
 

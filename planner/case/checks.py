@@ -24,6 +24,8 @@ from planner.case.references import known_ids, plain, reference_faults
 __all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]
 
 _PROBABILITY_TOLERANCE = 1e-6
+SHARES_OFF = 1e-3
+"""Shares that were rounded may miss 1 by so much."""
 
 
 def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
@@ -198,6 +200,10 @@ def _mapping(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
             yield CrossFault(
                 ("history_mapping", i, "share"), "shares that add up to 0", "at least one share above 0", "no_share"
             )
+        elif rule.share and not rule.weights and abs(sum(rule.share.values()) - 1) > SHARES_OFF:
+            found = f"shares that add up to {sum(rule.share.values()):g}"
+            allowed = "shares that add up to 1, or weights: true, which scales them to it"
+            yield CrossFault(("history_mapping", i, "share"), found, allowed, "shares")
 
 
 def _given_demand(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
