@@ -1,7 +1,8 @@
 """Folders that results go into: opened before the work, filled aside, and moved in whole when the work is done.
 
 What an earlier run left there is set aside as soon as a run begins, so that one that fails leaves nothing that looks
-like its own; it is removed when the new results stand. Results that do not fit on the disk are kept where there is room.
+like its own; it is removed when the new results stand. Results that do not fit on the disk are kept where there is
+room.
 """
 
 from __future__ import annotations
