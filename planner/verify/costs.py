@@ -95,7 +95,7 @@ def hourly_costs(facts: Facts, hours: Hours) -> dict[str, FloatArray]:
     kwh = np.einsum("tdh,stdh->st", facts.hours, hours.kw)
     short = np.einsum("tdh,w,wrtdh->t", facts.hours, penalty, hours.shortfall)
     return {
-        "energy": _placed(np.einsum("tdh,stdh,stdh->st", facts.hours, facts.tariff, hours.kw)),
+        "energy": _placed(np.einsum("tdh,stdh,stdh->st", facts.hours, facts.tariff, hours.paid_kw(facts))),
         "carbon": _placed(price * facts.carbon[:, None] * kwh),
         "transfer": _placed(hours.transfer),
         "shortfall": _nowhere(short, len(facts.case.sites)),

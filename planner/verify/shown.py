@@ -26,25 +26,39 @@ _EMPTY = 1e-9
 class Metered:
     """Sums over futures, weighted by probability, of what the hours draw and use.
 
-    it_kw, facility_kw: (S, T, D, H); busy: (S, K, T) module-hours; peak: (S, K, T) largest busy share.
+    it_kw, facility_kw, paid_kw: (S, T, D, H); busy, taken: (S, K, T) module-hours at work, and at work or held; peak:
+    (S, K, T) largest busy share. By future: gang_hours (F, W, T) module-hours of gangs at work, gang_work (F, W, T)
+    unit-hours that they deliver.
     """
 
     def __init__(self, facts: Facts) -> None:
         S, K, (T, D, H) = len(facts.case.sites), len(facts.case.module_types), facts.shape
         self.facts = facts
-        self.it_kw, self.facility_kw = np.zeros((S, T, D, H)), np.zeros((S, T, D, H))
-        self.busy, self.peak = np.zeros((S, K, T)), np.zeros((S, K, T))
+        self.it_kw, self.facility_kw, self.paid_kw = (np.zeros((S, T, D, H)) for _ in range(3))
+        self.busy, self.taken, self.peak = (np.zeros((S, K, T)) for _ in range(3))
+        W = len(facts.kind)
+        self.gang_hours, self.gang_work = np.zeros((facts.futures, W, T)), np.zeros((facts.futures, W, T))
 
     def add(self, hours: Hours, capacity: Capacity) -> None:
         facts = self.facts
         share = float(facts.demand.probability[hours.future])
         self.it_kw += share * hours.kw / facts.pue[..., None]
         self.facility_kw += share * hours.kw
+        self.paid_kw += share * hours.paid_kw(facts)
         self.busy += share * np.einsum("tdh,sktdh->skt", facts.hours, hours.busy)
+        self.taken += share * np.einsum("tdh,sktdh->skt", facts.hours, hours.busy_on)
         stands = capacity.modules[hours.future]
         used = hours.busy * facts.used[:, :, None]
         part = used.max(axis=(-2, -1)) / np.where(stands > 0, stands, np.inf)
         self.peak = np.maximum(self.peak, part)
+        for w, workload in enumerate(facts.case.workloads):
+            if facts.kind[w] is not WorkloadKind.training:
+                continue
+            at_work = np.einsum("tdh,sktdh->kt", facts.hours, hours.load[w])
+            rate = np.array([workload.throughput.get(k, 0.0) for k in facts.labels["module type"]])
+            cards = (workload.gang_cards or 0) / np.where(facts.gang[w] > 0, facts.gang[w], np.inf)
+            self.gang_hours[hours.future, w] = at_work.sum(axis=0)
+            self.gang_work[hours.future, w] = (rate * cards * workload.max_utilisation) @ at_work
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,7 @@ def check_shown(
     """shown.orders to shown.carbon"""
     _check_bought(facts, plan, book)
     _check_stock(facts, plan, capacity, book)
-    _check_training(facts, plan, book)
+    _check_training(facts, plan, metered, book)
     reader = Reader(facts, tables, book)
     _check_capacity(facts, capacity, reader, book)
     _check_utilisation(facts, capacity, metered, reader, book)
@@ -146,7 +160,7 @@ def _check_bought(facts: Facts, plan: PlanArrays, book: Book) -> None:
         price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in case.leases])
         shown.number("cost", rows.value["active"] * price[rows.index["lease"], rows.index["period"]])
         before = np.concatenate([np.zeros_like(plan.lease_active[..., :1]), plan.lease_active[..., :-1]], axis=-1)
-        begun = np.ceil(np.maximum(plan.lease_active - before, 0.0) - 1e-6)
+        begun = np.maximum(plan.lease_active - before, 0.0)
         shown.number("started", begun[_future(rows), rows.index["lease"], rows.index["period"]])
 
 
@@ -163,7 +177,7 @@ def _check_stock(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book)
     shown.number("cost", rows.value["billed_kw"] * charge * facts.case.horizon.months_per_period)
 
 
-def _check_training(facts: Facts, plan: PlanArrays, book: Book) -> None:
+def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book) -> None:
     """shown.gangs, shown.campaigns, shown.training"""
     rows = plan.tables["gangs"]
     size = facts.gang[rows.index["workload"], rows.index["module_type"]]
@@ -178,6 +192,10 @@ def _check_training(facts: Facts, plan: PlanArrays, book: Book) -> None:
     f, w, t = (rows.index[axis] for axis in ("future", "workload", "period"))
     volume = np.einsum("tdh,fwrtdh->fwt", facts.hours, facts.demand.values)
     shown.number("demand_unit_hours", volume[f, w, t])
+    shown.number("delivered_unit_hours", metered.gang_work[f, w, t])
+    shown.number("busy_module_hours", metered.gang_hours[f, w, t])
+    held = np.einsum("wk,fwskt->fwt", facts.gang, plan.gangs) * facts.period_hours
+    shown.number("held_module_hours", held[f, w, t])
     is_training = np.array([kind is WorkloadKind.training for kind in facts.kind], float)
     shape = (facts.futures, len(facts.kind), facts.shape[0])
     shown.everywhere(("future", "workload", "period"), shape, is_training[:, None])
@@ -209,7 +227,7 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
 def _check_utilisation(facts: Facts, capacity: Capacity, metered: Metered, reader: Reader, book: Book) -> None:
     case, T, share = facts.case, facts.shape[0], facts.demand.probability
     axes = {"period": "period", "site": "site", "module_type": "module_type"}
-    columns = ["owned", "rack_occupancy", "mean_busy", "peak_busy"]
+    columns = ["owned", "rack_occupancy", "mean_busy", "mean_held", "peak_busy"]
     rows = reader.read("utilisation", axes, columns, empty=["rack_occupancy"])
     s, k, t = (rows.index[axis] for axis in ("site", "module_type", "period"))
     stands = np.einsum("f,fskt->skt", share, capacity.modules)
@@ -222,6 +240,7 @@ def _check_utilisation(facts: Facts, capacity: Capacity, metered: Metered, reade
     shown.number("owned", stands[s, k, t])
     shown.number("rack_occupancy", occupancy[s, t])
     shown.number("mean_busy", (metered.busy / (here * facts.period_hours))[s, k, t])
+    shown.number("mean_held", (metered.taken / (here * facts.period_hours))[s, k, t])
     shown.number("peak_busy", metered.peak[s, k, t])
     shown.everywhere(("site", "module_type", "period"), stands.shape, (stands > _EMPTY).astype(float))
 
@@ -249,7 +268,7 @@ def _check_energy(facts: Facts, metered: Metered, reader: Reader, book: Book) ->
     shown = _Columns(book, "energy", rows)
     shown.number("it_mwh", np.einsum("tdh,stdh,stdhb->stb", hours, metered.it_kw, part)[s, t, b] / 1000)
     shown.number("facility_mwh", np.einsum("tdh,stdh,stdhb->stb", hours, metered.facility_kw, part)[s, t, b] / 1000)
-    shown.number("cost", np.einsum("tdh,stdh,stdhb->stb", hours, metered.facility_kw, priced)[s, t, b])
+    shown.number("cost", np.einsum("tdh,stdh,stdhb->stb", hours, metered.paid_kw, priced)[s, t, b])
     shown.everywhere(("site", "period", "band"), there.shape, there)
 
 

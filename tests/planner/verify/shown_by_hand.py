@@ -48,6 +48,15 @@ def show(
     top = [PUE[s][t] for s, t in zip(stock["site"], stock["period"], strict=True)]
     stock["power_mw"] = stands * stock["module_type"].map(PEAK_KW) * top / 1000
     plan["billed"]["cost"] = 3 * 40 * plan["billed"]["billed_kw"]
+    training, hours = plan["training"], 24 * demand.days.weight.sum(axis=1)
+    work = training["workload"].map({"train": 8.0, "tune": 1.5})
+    per_gang = training["workload"].map({"train": 9.0, "tune": 2.0})  # a gang's work an hour, less what it may yield
+    modules = training["workload"].map({"train": 2, "tune": 1})
+    keeps = training["workload"].map({"train": 0.75, "tune": 1.0})
+    span = hours[training["period"].to_numpy()]
+    training["delivered_unit_hours"] = work * span
+    training["held_module_hours"] = modules * span
+    training["busy_module_hours"] = modules * keeps * work / per_gang * span
     _capacity(plan, demand)
     _use(plan, demand, facility_kw, busy)
 
@@ -130,14 +139,20 @@ def _use(
                 racks += mean * {"gpu": 2, "npu": 1}[k]
                 if mean == 0:
                     continue
-                at_work, peak = 0.0, 0.0
+                at_work, held, peak = 0.0, 0.0, 0.0
                 for f, p in enumerate(SHARE):
                     for d in range(2):
                         modules = busy(f, t, d, s, k)
                         at_work += p * weight[t, d] * modules.sum()
+                        idles = (0.25 if (s, k) == ("B" if t < 2 else "A", "npu") else 0.0) + (
+                            1.0 if (s, k, t) == ("A", "gpu", 1) else 0.0
+                        )  # of tune's gang, and of the campaign that runs half the period
+                        held += p * weight[t, d] * 24 * idles
                         peak = max(peak, float(modules.max()) / stands[f] if stands[f] else 0.0)
-                share = at_work / (mean * hours)
-                rows.append({"module_type": k, "owned": mean, "mean_busy": share, "peak_busy": peak})
+                share, taken = at_work / (mean * hours), (at_work + held) / (mean * hours)
+                rows.append(
+                    {"module_type": k, "owned": mean, "mean_busy": share, "mean_held": taken, "peak_busy": peak}
+                )
             occupancy = racks / 60 if s == "A" else np.nan
             used += [{"period": t, "site": s, "rack_occupancy": occupancy, **row} for row in rows]
     plan["energy"], plan["carbon"] = _table("energy", energy), _table("carbon", carbon)
