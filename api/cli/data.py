@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Json, Language, Maps, Seed
+from api.cli.output import of_history, output_file
 
 
 def register(app: typer.Typer) -> None:
@@ -80,19 +82,20 @@ def forecast(
         text = console.words(language)
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
-        if case is not None:
-            from api.cli.demand import outlook_of_file
-            from planner.case.file import read_case
+        with output_file(out) as fill:
+            if case is not None:
+                from api.cli.demand import outlook_of_file
+                from planner.case.file import read_case
 
-            outlook, quality = outlook_of_file(read_case(case), history, map, seed)
-        else:
-            from forecasts.forecast import ForecastConfig, make_outlook
-            from forecasts.history import read_history
+                outlook, quality = outlook_of_file(read_case(case), history, map, seed)
+            else:
+                from forecasts.forecast import ForecastConfig, make_outlook
+                from forecasts.history import read_history
 
-            read, quality = read_history(history, timezone=timezone)
-            outlook, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        outlook.save(out)
+                read, quality = read_history(history, timezone=timezone)
+                made, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
+                outlook = replace(made, provenance={**made.provenance, **of_history(history)})
+            fill(outlook.save)
         rows = _outlook_rows(outlook)
         if json:
             console.show_json(

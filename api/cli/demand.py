@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.cli.exits import UsageError
+from api.cli.output import of_history
 
 if TYPE_CHECKING:
     from forecasts.history.quality import QualityReport
@@ -98,4 +100,4 @@ def outlook_of_file(
     history, quality = read_history(path, timezone=case.meta.timezone)
     config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
     outlook, _report = outlook_for(case, history, rules=rules, config=config)
-    return outlook, quality
+    return replace(outlook, provenance={**outlook.provenance, **of_history(path, maps)}), quality

@@ -11,6 +11,7 @@ import typer
 
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import TELL_EVERY_S, Gap, Json, Language, PlanFolder, Seed, Threads, TimeLimit, solve_limits
+from api.cli.output import output_folder, output_or_none
 
 if TYPE_CHECKING:
     from planner.case import Case
@@ -51,13 +52,17 @@ def replay(
         from api.work.replay import read_table, replay_summary, replayed_future, save_tables
         from planner.replay import from_table
         from planner.replay import replay as run
+        from planner.replay.accounts import REPLAY_TABLES
 
-        plan, text = _opened(plan_folder, language)
-        course = from_table(plan.case, read_table(demand))
-        chosen = replayed_future(plan, future)
-        found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
-        if out is not None:
-            save_tables(found.tables, out)
+        text = console.words(language)
+        names = [f"{table}.{kind}" for table in REPLAY_TABLES for kind in ("parquet", "csv")]
+        with output_or_none(out, names, text) as output:
+            plan = _opened(plan_folder, language)[0]
+            course = from_table(plan.case, read_table(demand))
+            chosen = replayed_future(plan, future)
+            found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
+            if output is not None:
+                output.fill(lambda draft: save_tables(found.tables, draft))
         if json:
             console.show_json({**replay_summary(plan, found, chosen), "tables": out})
             return
@@ -255,7 +260,9 @@ def explain(
         limits = solve_limits(time_limit, gap, seed, threads)
         with stopping(text) as stop:
             found = explained(plan, filling=filling, resilience=resilience, limits=limits, stop=stop)
-        report = write_report(plan, plan_folder / "report.html", text.language, explanation=found)
+        with output_folder(plan_folder, (), text) as output:
+            output.fill(lambda draft: write_report(plan, draft / "report.html", text.language, explanation=found))
+        report = plan_folder / "report.html"
         if json:
             console.show_json(found.to_json() | {"report": report})
             return

@@ -41,6 +41,7 @@ from planner.evaluate.evaluation import (
     plan_world,
 )
 from planner.plan import Plan
+from planner.plan.folders import results_in
 from planner.plan.provenance import made_by
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
 from planner.rules.rules import HELD_NOTE
@@ -50,6 +51,7 @@ from planner.solve import Limits
 from planner.solve.fanout import executor_or_pool
 
 FORMAT = 1
+COMPARISON_FILES = ("comparison.json", "tables", "report.html")
 # Large cases are planned on so many steps a day here. Plans are judged on more: what a plan is for is its orders, and
 # with the busiest hour by itself few steps tell those as well as many (docs/decisions/0072).
 PLANNING_STEPS = 4
@@ -90,8 +92,12 @@ class Comparison:
         return replace(self, summary={**self.summary, "provenance": known | said})
 
     def save(self, folder: Path) -> None:
-        """Write comparison.json and every table as Parquet and CSV into `folder`."""
-        folder = Path(folder)
+        """Write comparison.json and every table as Parquet and CSV into `folder`, aside first and moved in whole."""
+        with results_in(Path(folder), COMPARISON_FILES) as output:
+            output.fill(self.write)
+
+    def write(self, folder: Path) -> None:
+        """What `save` writes, straight into a folder of one's own."""
         write_tables(folder, self.tables)
         write_json(folder / "comparison.json", {"format": FORMAT, "summary": self.summary})
 

@@ -7,7 +7,6 @@ room.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -19,7 +18,6 @@ from uuid import uuid4
 
 FORMER = "former"
 _PROBE_BYTES = 1 << 16
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
 
 class OutputError(OSError):
@@ -27,7 +25,8 @@ class OutputError(OSError):
 
     def __init__(self, folder: Path, reason: str, kept: Path | None = None) -> None:
         self.folder, self.reason, self.kept = folder, reason, kept
-        self.faults = ({"where": str(folder), "found": reason, "allowed": "a folder with room that can be written"},)
+        fault = {"where": str(folder), "found": reason, "allowed": "a folder with room that can be written"}
+        self.faults = (fault | ({"remedy": f"the results are kept in {kept}"} if kept else {}),)
         super().__init__(f"{folder}: {reason}" + (f"; the results are kept in {kept}" if kept else ""))
 
 

@@ -20,7 +20,7 @@ from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.plan.plan import Plan, demand_hash
 
-PACKAGES = ("tideplan", "ortools", "numpy", "scipy", "pandas", "statsmodels", "scikit-learn")
+PACKAGES = ("tideplan", "ortools", "numpy", "scipy", "pandas", "statsmodels")
 
 
 def made_by() -> dict[str, Any]:

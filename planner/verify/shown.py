@@ -14,6 +14,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import BANDS, WorkloadKind, by_period
+from planner.plan.tables import TABLES
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
@@ -202,8 +203,10 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
 
 
 def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book) -> None:
-    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", "build_ahead_ratio"]
-    rows = reader.read("capacity", {"branch": "branch", "period": "period"}, columns, empty=["build_ahead_ratio"])
+    known = {column.name for column in TABLES["capacity"].columns}
+    ratio = "capacity_to_peak" if "capacity_to_peak" in known else "build_ahead_ratio"
+    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", ratio]
+    rows = reader.read("capacity", {"branch": "branch", "period": "period"}, columns, empty=[ratio])
     f, t = _future(rows), rows.index["period"]
     shown = _Columns(book, "capacity", rows)
     installed = np.einsum("k,fskt->ft", facts.pflops, capacity.modules)
@@ -213,7 +216,7 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
     shown.number("usable_pflops", usable[f, t])
     shown.number("p50_peak_pflops", p50[t])
     shown.number("p90_peak_pflops", p90[t])
-    shown.number("build_ahead_ratio", np.where(p50[t] > 0, usable[f, t] / np.where(p50[t] > 0, p50[t], 1.0), np.nan))
+    shown.number(ratio, np.where(p50[t] > 0, usable[f, t] / np.where(p50[t] > 0, p50[t], 1.0), np.nan))
     shown.date("start", t, facts)
     alike = bool((rows.index["branch"] < 0).all())
     shown.everywhere(("period",), (facts.shape[0],), 1.0 if alike else float(facts.futures))
