@@ -39,7 +39,9 @@ def replay(
     ],
     future: Annotated[
         int | None,
-        typer.Option(help="Whose late orders to take, where the plan has some; the likeliest if left out.", min=0),
+        typer.Option(
+            help="Whose late orders to take, where the plan has some; the likeliest if left out.", min=0, max=9999
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, hour by hour.", metavar="DIR")] = None,
     language: Language = None,

@@ -142,6 +142,8 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "a file stands there"
     return error.strerror or str(error)
 
 
