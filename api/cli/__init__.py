@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import compare, data, energy, plans, questions, service, walk
+from api.cli import compare, data, energy, history, plans, questions, service, walk
 from api.cli.exits import EXIT_HELP
 from api.cli.ranges import check_every_command
 
@@ -26,6 +26,7 @@ walk.register(app)
 questions.register(app)
 energy.register(app)
 data.register(app)
+history.register(app)
 service.register(app)
 check_every_command(app)
 

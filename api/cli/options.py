@@ -34,6 +34,25 @@ Maps = Annotated[
         "history_mapping; may be given several times.",
     ),
 ]
+Reads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="KEY=VALUE",
+        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate=SERIES, amount=SERIES, "
+        "decimal=,|., began=DATE, sheet=NAME, timestamp|value|series|region|workload|unit=COLUMN, suspect=keep; may be "
+        "given several times.",
+    ),
+]
+Ceilings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ceiling",
+        metavar="RULE",
+        help="Where a series shows what was served and demand was cut off: 'SERIES=NUMBER', 'SERIES=capacity:OTHER' or "
+        "'SERIES=unserved:OTHER' (rejected or queued work); may be given several times.",
+    ),
+]
 Seed = Annotated[int, Within(0, 2**31 - 1), typer.Option(help="Seed of every random draw.")]
 Gap = Annotated[
     float,

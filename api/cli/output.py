@@ -53,8 +53,8 @@ def command() -> str:
     return shlex.join(["tideplan", *sys.argv[1:]])
 
 
-def of_history(path: Path, maps: list[str] | None = None) -> dict[str, Any]:
-    """A history's name and the hash of its file, and the rules that laid it onto the case."""
+def of_history(path: Path) -> dict[str, Any]:
+    """A history's name and the hash of its file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"history": {"name": path.name, "sha256": digest}} | ({"map": list(maps)} if maps else {})
+    return {"history": {"name": path.name, "sha256": digest}}

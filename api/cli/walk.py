@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
-from api.cli.options import ByHub, Gap, Json, Language, Maps, Seed, Threads, TimeLimit, solve_limits
+from api.cli.options import ByHub, Ceilings, Gap, Json, Language, Maps, Reads, Seed, Threads, TimeLimit, solve_limits
 from api.cli.output import output_or_none
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def walk(
         Path, typer.Option(help="Hourly demand that covers the horizon, and time before it to learn from.")
     ],
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     rule: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +83,9 @@ def walk(
         if by_hub:
             read = grouped(read, text, quiet=json)
         with output_or_none(out, WALK_FILES, text) as output:
-            course = Course.of(read, history, map, start.date() if start else None, periods, seed)
+            course = Course.of(
+                read, history, Given.of(map, reads, ceiling), start.date() if start else None, periods, seed
+            )
             own = course.case
             if not json:
                 last = own.horizon.period_label(own.horizon.periods - 1)

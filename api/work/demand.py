@@ -47,6 +47,7 @@ def told_from(task: Task, outlook: Outlook) -> Outlook:
 def history_of(task: Task) -> tuple[Any, Any]:
     """The uploaded history and the judgement on it. Raises HistoryError."""
     from forecasts.history import SeriesMapping, read_history
+    from forecasts.history.asked import reading_of_texts
 
     given = task.request.get("mapping") or {}
     mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None
@@ -54,6 +55,7 @@ def history_of(task: Task) -> tuple[Any, Any]:
         task.inputs["history"],
         timezone=task.request["timezone"],
         mapping=mapping,
+        asked=reading_of_texts(task.request.get("read") or ()),
         max_rows=task.request.get("max_rows"),
     )
 
