@@ -302,7 +302,7 @@ def _with_totals(ahead: LevelForecast, panel: WeeklyPanel, history: History, bel
     sums = np.asarray(tree.sums[:upper] @ np.nan_to_num(panel.level))
     logs, empty = weekly_logs(WeeklyPanel(panel.start, sums, sums))
     weeks = ahead.mean.shape[1]
-    above = forecast_level(logs, weeks, Beliefs.alike(beliefs.usual(), len(tree.nodes)))
+    above = forecast_level(logs, weeks, Beliefs.alike(beliefs.usual(), upper))
     base = np.concatenate([np.where(empty[:, None], 0.0, np.exp(above.mean[:upper])), np.exp(ahead.mean[:series])])
     relative = np.concatenate([above.spread[:upper], ahead.spread[:series]]).mean(axis=1)
     coherent = reconcile(base, (relative * base.mean(axis=1)) ** 2, tree)
