@@ -11,7 +11,7 @@ from api.cli.exits import UsageError, guarded
 from api.cli.options import Json, Language
 
 if TYPE_CHECKING:
-    from planner.case.errors import Problem
+    from planner.sizing.errors import Problem
     from planner.sizing.need import Need, Question, Refused
     from planner.sizing.serving import Served
     from planner.words.wording import Wording

@@ -13,9 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from planner.case.errors import Problem
-from planner.case.fault import among, faults_of
-from planner.sizing.errors import SizingError
+from planner.sizing.errors import Problem, SizingError, near, problems_of
 from planner.sizing.types import Attention, Card, Model, PrecisionName
 
 Positive = Annotated[float, Field(gt=0)]
@@ -246,7 +244,7 @@ class Library:
     def _id(self, wanted: str, known: Mapping[str, Any], what: str) -> str:
         found = self.names.get(wanted.split("/")[-1].lower(), "")
         if found not in known:
-            raise SizingError([Problem(what[:-1], wanted, among(known, wanted, what))])
+            raise SizingError([Problem(what[:-1], wanted, near(known, wanted))])
         return found
 
 
@@ -265,8 +263,7 @@ def open_library(own: Sequence[Path] = ()) -> Library:
         try:
             parsed.append(LibraryFile.model_validate(document))
         except ValidationError as error:
-            shaped = document if isinstance(document, dict) else {}
-            problems += [Problem(f"{path}{f.pointer}", f.found, f.allowed) for f in faults_of(error, shaped)]
+            problems += problems_of(error, str(path))
     if problems:
         raise SizingError(problems)
     return _joined(parsed)
