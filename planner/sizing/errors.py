@@ -6,8 +6,6 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -37,11 +35,3 @@ def near(known: Iterable[str], wanted: str) -> str:
     """Which names are allowed: those near the wanted one, else all."""
     names = sorted(set(known))
     return f"one of {', '.join(difflib.get_close_matches(wanted, names, 3, 0.5) or names)}"
-
-
-def problems_of(error: ValidationError, where: str) -> list[Problem]:
-    """The faults of a file, by the place in it."""
-    return [
-        Problem(f"{where}/{'/'.join(map(str, line['loc']))}", repr(line["input"])[:160], line["msg"])
-        for line in error.errors(include_url=False)
-    ]

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from planner.sizing.errors import Problem, SizingError, near, problems_of
+from planner.sizing.errors import Problem, SizingError, near
 from planner.sizing.types import Attention, Card, Model, PrecisionName
 
 Positive = Annotated[float, Field(gt=0)]
@@ -248,25 +247,12 @@ class Library:
         return found
 
 
-def open_library(own: Sequence[Path] = ()) -> Library:
-    """The libraries that ship and files of the owner's; a later file's model or card stands for an earlier one's.
+def open_library(own: Sequence[LibraryFile] = ()) -> Library:
+    """The libraries that ship and the owner's; a later one's model or card stands for an earlier one's.
 
-    Raises SizingError with every fault of every file.
+    Files of the owner's are read by planner/case/own_library.py.
     """
-    parsed, problems = list(_shipped()), []
-    for path in own:
-        try:
-            document = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            problems.append(Problem(str(path), str(error).split("\n")[0], "a YAML file of models and cards"))
-            continue
-        try:
-            parsed.append(LibraryFile.model_validate(document))
-        except ValidationError as error:
-            problems += problems_of(error, str(path))
-    if problems:
-        raise SizingError(problems)
-    return _joined(parsed)
+    return _joined([*_shipped(), *own])
 
 
 @cache
