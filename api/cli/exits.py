@@ -53,6 +53,7 @@ _ERRORS: dict[str, tuple[Exit, str]] = {
     "OutlookError": (Exit.bad_input, "error.outlook"),
     "InfeasibleError": (Exit.infeasible, "error.infeasible"),
     "StoppedError": (Exit.no_plan, "error.stopped"),
+    "SizingError": (Exit.bad_input, "error.usage"),
     "PlanError": (Exit.bad_input, "error.plan"),
     "UsageError": (Exit.bad_input, "error.usage"),
     "RefusedError": (Exit.refused, "error.refused"),

@@ -18,7 +18,7 @@ from tests.forecasts.history.exports import write_all
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "histories", "questions"))]
+RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "histories", "questions", "sizing"))]
 QUICK = ("check", "doctor", "--help", "--version", "tideplan history ")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
