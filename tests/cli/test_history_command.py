@@ -1,4 +1,4 @@
-"""Histories through the command line: read, reported, written, refused in words; forecast and planned by the same reader."""
+"""Histories through the command line: read, reported, written, refused in words; forecast by the same reader."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def test_what_is_read_is_said_written_and_drawn(tmp_path: Path) -> None:
     np.testing.assert_allclose(again["value"][again["series"] == "rps{model=small}"], exports.VALUES, rtol=1e-3)
     drawn = picture.read_text("utf-8")
     assert drawn.startswith("<svg")
-    assert drawn.count("<path") == 8
+    assert ">rps{model=small}<" in drawn
+    assert drawn.count("<path") == 2 * 5  # gaps, days, cut-off days, means and a foot for each
     assert answer("history", clean, "--timezone", "UTC")["series"][0]["hours"] == len(exports.VALUES)
 
 
