@@ -60,7 +60,7 @@ def test_no_plan_is_lost_and_no_bound_falls(which: str, small: Document) -> None
     assert relaxed(tight) >= relaxed(plain) * (1 - 1e-9)
 
 
-@pytest.mark.parametrize("family", ["campaign_gang", "gang_steps", "training_rounding"])
+@pytest.mark.parametrize("family", ["campaign_gang", "campaign_periods", "gang_steps", "training_rounding"])
 def test_each_family_raises_the_bound(family: str, small: Document) -> None:
     wants = campaign(**CAMPAIGNS["lacks modules"])
     case = case_of(small(campaigns=[wants], workloads__2__shortfall_cost=9000))
