@@ -6,13 +6,12 @@ future f a plan of the rows and blocks of f alone, at sum_f c_f'x = c'x, so that
 
     min over all futures  >=  sum_f min over future f alone                                        (wait and see)
 
-whatever the split is. In proportion to the probabilities it is the bound of perfect information (Madansky 1960); any
-other split adds multipliers of sum zero to it, those of the condition that what is shared is the same in all futures
-(dual decomposition, Caroe and Schultz 1999).
+whatever the split is. In proportion to the probabilities, as here, future f alone costs pi_f times what it would if it
+were known: the bound of perfect information (Madansky 1960).
 
 **Risk.** (1 - v) E[cost] + v CVaR_a[cost] is the largest of sum_f p_f cost_f over p = (1 - v) pi + v q, where q is a
-probability with q_f <= pi_f / (1 - a) (Rockafellar and Uryasev 2000). So any such p gives a program without risk that
-bounds the one with it from below.
+probability with q_f <= pi_f / (1 - a) (Rockafellar and Uryasev 2000). It never falls when a future's cost rises, so
+that the measure of what the futures cost when known bounds that of any plan for all of them.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.program.blocks import Arrays, Layout, Program
@@ -29,11 +29,13 @@ from planner.program.blocks import Arrays, Layout, Program
 class Alone:
     """One future: `program` has its columns, rows and blocks, at its part of all costs, so that futures add up.
 
-    columns: where the columns of its master stand in the whole one; blocks: likewise, of the whole program's.
+    columns: where the columns of its master stand in the whole one; shared: where the shared ones
+    stand in this one; blocks: which of the whole program's it has.
     """
 
     future: int
     columns: IntArray
+    shared: IntArray
     blocks: IntArray
     program: Program
 
@@ -73,52 +75,33 @@ class Apart:
         index = self._picked[future].get(name, np.zeros(0, np.int64)).ravel()
         return np.asarray(index[index >= 0], np.int64)
 
-    def weights(self, worst: FloatArray | None = None) -> FloatArray:
-        """(F,) p = (1 - v) pi + v q; worst: q, by default pi (the mean, which CVaR is never below)."""
-        risk = self.program.risk
+    def measure(self, costs: FloatArray) -> float:
+        """What the objective makes of costs by future (F,): their mean, or (1 - v) E + v CVaR; bounds give a bound."""
+        risk, p = self.program.risk, self.probability
         if risk is None:
-            return self.probability
-        q = self.probability if worst is None else worst
-        return np.asarray(risk.mean_weight * self.probability + (1 - risk.mean_weight) * q, float)
-
-    def worst(self, costs: FloatArray) -> FloatArray | None:
-        """(F,) the q that makes most of what the futures cost; None without risk."""
-        risk = self.program.risk
-        if risk is None:
-            return None
+            return float(p @ costs)
         excess = self.program.layout.columns["excess"].ravel()
-        most = self.program.master.cost[excess] / (1 - risk.mean_weight)  # pi / (1 - alpha)
+        v = 1.0 - risk.mean_weight
+        most = self.program.master.cost[excess] / v  # pi / (1 - alpha)
         q, left = np.zeros(self.count), 1.0
         for f in np.argsort(-costs, kind="stable"):
             q[f] = min(float(most[f]), left)
             left -= q[f]
-        return q
+        return float(((1.0 - v) * p + v * q) @ costs)
 
-    def alone(
-        self, program: Program, future: int, worst: FloatArray | None = None, multipliers: FloatArray | None = None
-    ) -> Alone:
-        """The future by itself in `program`: this one, or one with the same master and other blocks (merged steps).
-
-        multipliers: (shared columns,) added to what they cost in this future; over all futures they add up to zero.
-        """
-        weight = self.weights(worst)
+    def alone(self, program: Program, future: int) -> Alone:
+        """The future by itself in `program`: this one, or one with the same master and other blocks (merged steps)."""
         columns, rows = np.flatnonzero(self.seen[future]), np.flatnonzero(self.rows[future])
         master = program.master
-        cost, factor = master.cost, np.ones(self.count)
-        if program.risk is not None:
-            price = weight - program.risk.mean_weight * self.probability  # of the rows z + zeta >= cost
-            factor = weight / self.probability
-            cost = cost - master.matrix[program.risk.row].T @ price
-            for name in ("value_at_risk", "excess"):
-                cost[program.layout.columns[name]] = 0.0
-        parts = weight[:, None] * self.seen
-        own = cost * parts[future] / np.maximum(parts.sum(axis=0), 1e-300)
-        if multipliers is not None:
-            own[self.shared] += multipliers
-        lower, upper = master.lower.copy(), master.upper.copy()
-        if program.risk is not None:
+        cost, lower, upper = master.cost.copy(), master.lower.copy(), master.upper.copy()
+        if program.risk is not None:  # the mean, in place of the measure of risk
+            v = 1.0 - program.risk.mean_weight
+            cost -= master.matrix[program.risk.row].T @ (v * self.probability)
             for name in ("value_at_risk", "excess"):  # in no row that is left
-                lower[program.layout.columns[name]] = upper[program.layout.columns[name]] = 0.0
+                index = program.layout.columns[name]
+                cost[index] = lower[index] = upper[index] = 0.0
+        parts = self.probability[:, None] * self.seen
+        own = cost * parts[future] / np.maximum(parts.sum(axis=0), 1e-300)
         arrays = Arrays(
             master.matrix[rows][:, columns],
             own[columns],
@@ -132,16 +115,15 @@ class Apart:
         new[columns] = np.arange(len(columns))
         layout = {name: np.where(index >= 0, new[index], -1) for name, index in self._picked[future].items()}
         which = np.array([i for i, b in enumerate(program.blocks) if b.key.future == future], np.int64)
-        coupled: dict[int, object] = {}
+        links: dict[int, sp.csr_matrix] = {}
         blocks = []
         for i in which.tolist():
             block = program.blocks[i]
-            link = coupled.setdefault(id(block.coupling), block.coupling[:, columns])
-            blocks.append(
-                replace(block, coupling=link, cost=block.cost * factor[future], scale=block.scale * factor[future])
-            )
+            link = links.setdefault(id(block.coupling), block.coupling[:, columns])
+            blocks.append(replace(block, coupling=link))
+        shared = new[self.shared]
         alone = Program(arrays, Layout(layout, {}), tuple(blocks), program.money_unit, None, program.facts)
-        return Alone(future, columns, which, alone)
+        return Alone(future, columns, shared, which, alone)
 
 
 def _probability(program: Program, count: int) -> FloatArray:

@@ -87,64 +87,81 @@ class _Node:
     basis: object = field(compare=False)
 
 
-def grow(arrays: Arrays, campaigns: Campaigns, seconds: float, cutoff: float = np.inf, beyond: float = 0.01) -> Grown:
-    """Branch until everything open costs at least `cutoff`, or `beyond` (relative) more than the best leaf.
+class Tree:
+    """The tree of one future. arrays: its program, without regard to whole numbers."""
 
-    arrays: one future, without regard to whole numbers. Task of a worker process.
-    """
-    began = time.monotonic()
-    great = campaigns.columns
-    first = attempts(arrays, seconds)
-    if first.status == "infeasible":
-        return Grown(np.inf, np.inf, [], None, 1)
-    if first.status != "optimal" or first.x is None:
-        return Grown(-np.inf, -np.inf, [], None, 1)
-    root = _Node(first.objective, 0, (), first.x, first.basis)
-    if not len(great):
-        return Grown(root.bound, np.inf, [Leaf(root.bound, np.zeros(0), first.x)], first.x, 1)
-    solver = Incremental(arrays)
-    heap, leaves, count = [root], [], 1
-    while heap:
-        node = heap[0]
-        best = leaves[0].bound if leaves else np.inf
-        if node.bound >= min(cutoff, best + beyond * abs(best)):
-            break
-        heapq.heappop(heap)
-        children = list(_children(node, campaigns))
+    def __init__(self, arrays: Arrays, campaigns: Campaigns) -> None:
+        self._arrays, self._campaigns, self._great = arrays, campaigns, campaigns.columns
+        self._solver: Incremental | None = None
+        self._heap: list[_Node] = []
+        self._leaves: list[Leaf] = []
+        self._relaxed: FloatArray | None = None
+        self._count = 0
+
+    def grow(self, seconds: float, beyond: float) -> Grown:
+        """Branch until everything open costs at least `beyond` (relative) more than the best leaf, or time is over."""
+        until = time.monotonic() + seconds
+        if self._relaxed is None:
+            first = attempts(self._arrays, seconds)
+            if first.status == "infeasible":
+                return Grown(np.inf, np.inf, [], None, 1)
+            if first.status != "optimal" or first.x is None:
+                return Grown(-np.inf, -np.inf, [], None, 1)
+            self._relaxed, self._count = first.x, 1
+            self._heap = [_Node(first.objective, 0, (), first.x, first.basis)]
+        while self._heap:
+            best = self._leaves[0].bound if self._leaves else np.inf
+            if self._heap[0].bound >= best + beyond * abs(best) or not self._branch(until):
+                break
+        open_bound = self._heap[0].bound if self._heap else np.inf
+        bound = min(open_bound, self._leaves[0].bound if self._leaves else np.inf)
+        return Grown(bound, open_bound, self._leaves, self._relaxed, self._count)
+
+    def _branch(self, until: float) -> bool:
+        """Replace the best node by its children, or make it a leaf; False where there was no time for all of them."""
+        node = self._heap[0]
+        children = list(_children(node, self._campaigns))
         if not children:
-            leaves = sorted([*leaves, Leaf(node.bound, np.round(node.x[great]), node.x)], key=lambda leaf: leaf.bound)
-            continue
+            leaf = Leaf(node.bound, np.round(node.x[self._great]), node.x)
+            self._leaves = sorted([*self._leaves, leaf], key=lambda leaf: leaf.bound)
+            heapq.heappop(self._heap)
+            return True
+        below = []
         for fixed in children:
-            left = seconds - (time.monotonic() - began)
-            answer = None if left <= 0 else _solved(solver, arrays, great, fixed, node.basis, left)
-            if answer is None:  # no time: the node stays open
-                heapq.heappush(heap, node)
-                return _grown(heap, leaves, first.x, count, cutoff)
-            count += 1
+            left = until - time.monotonic()
+            answer = self._solved(fixed, node.basis, left) if left > 0 else None
+            if answer is None:
+                return False
+            self._count += 1
             if answer.x is not None:
                 bound = max(node.bound, answer.objective)
-                heapq.heappush(heap, _Node(bound, count, fixed, answer.x, answer.basis))
-    return _grown(heap, leaves, first.x, count, cutoff)
+                below.append(_Node(bound, self._count, fixed, answer.x, answer.basis))
+        heapq.heappop(self._heap)
+        for child in below:
+            heapq.heappush(self._heap, child)
+        return True
+
+    def _solved(self, fixed: Fixed, basis: object, seconds: float) -> Outcome | None:
+        """The relaxation under these bounds, x None where there is no point; None without an answer in time."""
+        if self._solver is None:
+            self._solver = Incremental(self._arrays)
+        lower, upper, great = self._arrays.lower.copy(), self._arrays.upper.copy(), self._great
+        for column, value in fixed:
+            lower[column] = upper[column] = value
+        self._solver.bound(great, lower[great], upper[great])
+        answer = self._solver.solve(basis=basis, seconds=seconds)
+        return answer if answer.status in ("optimal", "infeasible") else None
 
 
-def _grown(heap: list[_Node], leaves: list[Leaf], relaxed: FloatArray, count: int, cutoff: float) -> Grown:
-    open_bound = min(heap[0].bound if heap else np.inf, np.inf)
-    bound = min(open_bound, leaves[0].bound if leaves else np.inf)
-    return Grown(bound, open_bound, leaves, relaxed, count)
+_TREES: dict[str, Tree] = {}
 
 
-def _solved(
-    solver: Incremental, arrays: Arrays, great: IntArray, fixed: Fixed, basis: object, seconds: float
-) -> Outcome | None:
-    """The relaxation under these bounds; x is None where there is no point; None without an answer in time."""
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for column, value in fixed:
-        lower[column] = upper[column] = value
-    solver.bound(great, lower[great], upper[great])
-    answer = solver.solve(basis=basis, seconds=seconds)
-    if answer.status in ("optimal", "infeasible"):
-        return answer
-    return None
+def grow(token: str, planted: tuple[Arrays, Campaigns] | None, seconds: float, beyond: float) -> Grown | None:
+    """Task of a worker process, which keeps its trees: `planted` is sent once; None where it is missing."""
+    if planted is not None:
+        _TREES[token] = Tree(*planted)
+    tree = _TREES.get(token)
+    return None if tree is None else tree.grow(seconds, beyond)
 
 
 def _children(node: _Node, campaigns: Campaigns) -> Iterator[Fixed]:
@@ -158,9 +175,6 @@ def _children(node: _Node, campaigns: Campaigns) -> Iterator[Fixed]:
     if max(off, default=0.0) > _WHOLE:
         c = int(np.argmax(off))
         places = [p for p in campaigns.place[c].tolist() if p not in known]
-        settled = {p: v for p, v in known.items() if p in set(campaigns.place[c].tolist())}
-        if any(v > 0.5 for v in settled.values()):
-            raise AssertionError("a campaign in two places")
         for chosen in [*places, -1]:
             yield (*node.fixed, *((p, float(p == chosen)) for p in places))
         return
