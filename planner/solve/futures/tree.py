@@ -145,7 +145,7 @@ class Tree:
         """The relaxation under these bounds, x None where there is no point; None without an answer in time."""
         if self._solver is None:
             self._solver = Incremental(self._arrays)
-        lower, upper, great = self._arrays.lower.copy(), self._arrays.upper.copy(), self._great
+        lower, upper, great = self._arrays.lower.copy(), self._arrays.upper.copy(), np.sort(self._great)
         for column, value in fixed:
             lower[column] = upper[column] = value
         self._solver.bound(great, lower[great], upper[great])
