@@ -452,6 +452,7 @@ class Policy(Block):
     budget: capex paid in a period (prepaid share at the order, the rest on arrival; phases and openings on arrival).
     domestic_share_floor: of the peak PFLOPS ordered up to each period. vendor_share_cap: the same measure, by vendor.
     capacity_targets_eflops: least installed peak EFLOPS. utilisation_floor: busy / installed module-hours, by period.
+    max_module_types: by site, the most types that may stand there at one time, owned or leased.
     """
 
     budget: PerPeriodOrNone = None
@@ -464,6 +465,7 @@ class Policy(Block):
     build_ahead: BuildAhead = BuildAhead()
     capacity_targets_eflops: PerPeriodOrNone = None
     utilisation_floor: PerPeriodOrNone = None
+    max_module_types: dict[str, Annotated[int, Field(strict=True, ge=0)]] = {}
     resilience: Resilience | None = None
 
 
@@ -532,6 +534,10 @@ class SeriesRule(Block):
     """How a history's series becomes demand: match (exact name or shell pattern), target, and an explicit unit scale.
 
     share: spread over regions by these weights (they are scaled to add up to 1); or one `region`.
+    scale: the workload's units for one unit of the series; a scale of 1 between different units needs a `scale_note`.
+    ceiling, ceiling_series, unserved_series: at most one of them, where the series shows what was served and demand may
+    have been cut off: at a number in the series' unit, at a series of capacity, or in the hours in which a series of
+    rejected or queued work is above 0.
     """
 
     series: str
@@ -540,6 +546,9 @@ class SeriesRule(Block):
     share: dict[Id, NonNegative] = {}
     scale: Positive
     scale_note: str = ""
+    ceiling: Positive | None = None
+    ceiling_series: str | None = None
+    unserved_series: str | None = None
 
 
 class Case(Block):

@@ -18,7 +18,7 @@ from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.plan import Plan, demand_hash, summarise
-from planner.plan.decisions import DECIDED, decisions_of
+from planner.plan.decisions import decisions_of
 from planner.plan.extract import decision_tables, master_values
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
@@ -35,6 +35,7 @@ from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation
 from planner.program.blocks import Program
 from planner.program.build import build_program
+from planner.program.decisions import DECISIONS
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import tightened
@@ -86,7 +87,7 @@ def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
     x = np.zeros(program.master.columns)
     values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+    for name in DECISIONS:
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
@@ -183,7 +184,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
     """Tables, measures, checks and summary of a solution."""
     inst: Instance = program.facts["instance"]
     values = master_values(program, solution.x)
-    days = day_tables(inst, program, solution.blocks, values["gangs"])
+    days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)
     tables = decision_tables(inst, program, values)
@@ -194,7 +195,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         "shortfall": days.shortfall,
         "capacity": capacity_table(inst, demand, values),
         "utilisation": utilisation_table(inst, values, meter),
-        "energy": energy_table(inst, meter, inst.probability),
+        "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
     }

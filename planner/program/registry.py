@@ -13,7 +13,9 @@ from dataclasses import dataclass
 class Family:
     """id; one sentence in English and Chinese; formula as in docs/model.md; unit of a row; its index sets.
 
-    relax: what a planner would move to loosen it (a field of the case), empty when it is a definition.
+    relax: what a planner would move to loosen it (a field of the case), empty when it is a definition. page: the bold
+    name in docs/model.md, which the verifier's checks go by; empty: the id. solver_only: a row of the program that is
+    solved, not a limit of plans.
     """
 
     id: str
@@ -23,6 +25,13 @@ class Family:
     unit: str
     index: tuple[str, ...]
     relax: str = ""
+    page: str = ""
+    solver_only: bool = False
+
+    @property
+    def name(self) -> str:
+        """The bold name in docs/model.md."""
+        return self.page or self.id
 
 
 FAMILIES: dict[str, Family] = {
@@ -78,6 +87,7 @@ FAMILIES: dict[str, Family] = {
             "sum_t openings_st <= 1",
             "openings",
             ("branch", "site"),
+            page="site_open",
         ),
         Family(
             "supply",
@@ -89,6 +99,24 @@ FAMILIES: dict[str, Family] = {
             "module_types.supply",
         ),
         Family(
+            "type_present",
+            "A type of which anything stands at a site is one of the site's types.",
+            "站点上有任何在役模块的型号都计入该站点的型号数。",
+            "cap_skt <= M_skt type_present_skt",
+            "modules",
+            ("branch", "site", "module_type", "period"),
+            page="type_count",
+        ),
+        Family(
+            "type_count",
+            "No more types stand at a site at one time than it may have.",
+            "站点同一时期的型号数不超过上限。",
+            "sum_k type_present_skt <= max_module_types_s",
+            "types",
+            ("branch", "site", "period"),
+            "policy.max_module_types",
+        ),
+        Family(
             "order_minimum",
             "An order is at least the minimum order.",
             "订单不小于最小起订量。",
@@ -96,6 +124,7 @@ FAMILIES: dict[str, Family] = {
             "modules",
             ("branch", "site", "module_type", "period"),
             "module_types.min_order",
+            page="order_size",
         ),
         Family(
             "order_charge",
@@ -104,6 +133,7 @@ FAMILIES: dict[str, Family] = {
             "orders_skt <= M_skt order_on_skt",
             "modules",
             ("branch", "site", "module_type", "period"),
+            page="order_size",
         ),
         Family(
             "lease_growth",
@@ -112,6 +142,7 @@ FAMILIES: dict[str, Family] = {
             "lease_active_lt <= lease_active_l,t-1 + lease_start_lt",
             "modules",
             ("branch", "lease", "period"),
+            page="lease_term",
         ),
         Family(
             "lease_term",
@@ -166,6 +197,7 @@ FAMILIES: dict[str, Family] = {
             "PFLOPS",
             ("branch", "period"),
             "policy.build_ahead.minimum",
+            page="build_ahead",
         ),
         Family(
             "build_ahead_maximum",
@@ -175,6 +207,7 @@ FAMILIES: dict[str, Family] = {
             "PFLOPS",
             ("branch", "period"),
             "policy.build_ahead.maximum",
+            page="build_ahead",
         ),
         Family(
             "gangs_fit",
@@ -186,12 +219,20 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             "training",
-            "Training work is delivered by whole gangs or falls short.",
-            "训练任务由整组完成，否则计入缺口。",
-            "sum_sk gangs_jskt gang_cards theta eta (1-yield) + training_shortfall_jt / H_t >= volume_jt / H_t",
+            "Training work is delivered by gangs at work or falls short.",
+            "训练任务由运行中的成组任务完成，否则计入缺口。",
+            "sum_sk running_jskt gang_cards theta eta (1-yield) + training_shortfall_jt / H_t = volume_jt / H_t",
             "unit",
             ("future", "workload", "period"),
             "workloads.shortfall_cost",
+        ),
+        Family(
+            "gang_running",
+            "No more gangs are at work than are held.",
+            "运行中的成组任务不超过已占用模块的成组任务。",
+            "running_wjskt <= gangs_jskt",
+            "gangs",
+            ("future", "place of a gang", "period"),
         ),
         Family(
             "training_service",
@@ -201,6 +242,7 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "workload", "period"),
             "workloads.minimum_service",
+            page="minimum_service",
         ),
         Family(
             "campaign_place",
@@ -209,6 +251,7 @@ FAMILIES: dict[str, Family] = {
             "sum_sk place_csk <= 1",
             "places",
             ("branch", "campaign"),
+            page="campaign",
         ),
         Family(
             "campaign_run",
@@ -217,15 +260,17 @@ FAMILIES: dict[str, Family] = {
             "share_cskt <= on_cskt <= place_csk",
             "share",
             ("branch", "campaign", "site", "module_type", "period"),
+            page="campaign",
         ),
         Family(
             "campaign_work",
             "A campaign's card-days are done or count as unfinished.",
             "训练专项的卡日完成，否则计为未完成。",
-            "sum_skt share_cskt days_t gang_cards speed + unfinished_c card_days >= card_days_c",
+            "sum_skt share_cskt days_t gang_cards speed + unfinished_c card_days = card_days_c",
             "card-days",
             ("branch", "campaign"),
             "campaigns.card_days",
+            page="campaign",
         ),
         Family(
             "campaign_gang",
@@ -234,6 +279,7 @@ FAMILIES: dict[str, Family] = {
             "sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} orders_sk,tau / need_cskt",
             "share",
             ("branch", "campaign", "site", "module_type", "period"),
+            solver_only=True,
         ),
         Family(
             "campaign_periods",
@@ -250,6 +296,7 @@ FAMILIES: dict[str, Family] = {
             "sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d",
             "gangs",
             ("branch", "site", "module_type", "period"),
+            solver_only=True,
         ),
         Family(
             "training_rounding",
@@ -258,6 +305,7 @@ FAMILIES: dict[str, Family] = {
             "sum_sk round_jk gangs_jskt + training_shortfall_jt / (a f) >= ceil(v_jt / a)",
             "gangs",
             ("future", "workload", "period"),
+            solver_only=True,
         ),
         Family(
             "demand",
@@ -283,12 +331,13 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "period", "day", "workload", "step"),
             "workloads.max_rate_factor",
+            page="deferral",
         ),
         Family(
             "serving",
-            "Work at a site keeps modules busy.",
-            "站点上的任务占用模块。",
-            "g_w sum_r flow_wrsh <= sum_k theta_wk n_k eta_w load_wskh",
+            "Work at a site keeps as many modules busy as it needs, and no more.",
+            "站点上的任务恰好占用其所需的模块。",
+            "g_w sum_r flow_wrsh = sum_k theta_wk n_k eta_w load_wskh",
             "unit",
             ("future", "period", "day", "workload", "site", "step"),
         ),
@@ -302,20 +351,22 @@ FAMILIES: dict[str, Family] = {
         ),
         Family(
             "yield_most",
-            "A preemptible gang is busy on no more than its modules.",
-            "可抢占成组任务的占用不超过其模块数。",
-            "active_jskh <= G_jk gangs_jsk",
+            "A preemptible gang at work is busy on no more than its modules.",
+            "运行中的可抢占成组任务，其占用不超过其模块数。",
+            "active_jskh <= G_jk running_jsk",
             "modules",
             ("future", "period", "day", "workload", "site", "module_type", "step"),
+            page="yield",
         ),
         Family(
-            "yield_least",
-            "A preemptible gang still does its day's work.",
-            "可抢占成组任务仍须完成当日工作量。",
-            "sum_h delta_h active_jskh >= (1 - max_yield) sum_h delta_h G_jk gangs_jsk",
+            "yield_work",
+            "A preemptible gang does its day's work, and no more.",
+            "可抢占成组任务恰好完成当日工作量。",
+            "sum_h delta_h active_jskh = (1 - max_yield) sum_h delta_h G_jk running_jsk",
             "module-hours",
             ("future", "period", "day", "workload", "site", "module_type"),
             "workloads.max_yield_share",
+            page="yield",
         ),
         Family(
             "bandwidth",
@@ -350,6 +401,8 @@ FAMILIES: dict[str, Family] = {
             "sum_w load_wskg + sum_j active_jskg = sum_b in_slot_skgb",
             "modules",
             ("future", "period", "day", "site", "module_type", "step"),
+            page="tariff_slots",
+            solver_only=True,
         ),
         Family(
             "tariff_room",
@@ -358,6 +411,8 @@ FAMILIES: dict[str, Family] = {
             "in_slot_skgb <= share_gb (a_k cap_skt - gangs)",
             "modules",
             ("future", "period", "day", "site", "module_type", "step", "slot"),
+            page="tariff_slots",
+            solver_only=True,
         ),
         Family(
             "carbon_cap",
@@ -376,6 +431,7 @@ FAMILIES: dict[str, Family] = {
             "t",
             ("future", "period", "day"),
             "policy.carbon_cap_tonnes",
+            page="carbon_cap",
         ),
         Family(
             "green_share",
@@ -394,6 +450,7 @@ FAMILIES: dict[str, Family] = {
             "MWh",
             ("future", "period", "day"),
             "policy.green_share_floor",
+            page="green_share",
         ),
         Family(
             "utilisation",
@@ -412,6 +469,7 @@ FAMILIES: dict[str, Family] = {
             "module-hours",
             ("future", "period", "day"),
             "policy.utilisation_floor",
+            page="utilisation",
         ),
         Family(
             "resilience_demand",
@@ -421,6 +479,7 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "period", "lost site", "workload", "origin"),
             "policy.resilience",
+            page="resilience",
         ),
         Family(
             "risk_excess",
@@ -429,6 +488,7 @@ FAMILIES: dict[str, Family] = {
             "z_w >= cost_w - zeta",
             "currency",
             ("future",),
+            page="cvar",
         ),
     )
 }

@@ -25,6 +25,7 @@ import scipy.sparse as sp
 
 from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Arrays, Program, flatten
+from planner.program.decisions import DECISIONS, of_size
 from planner.solve.benders.bounds import BEFORE_END_S
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import HaltedError
@@ -37,11 +38,12 @@ from planner.solve.workers import Worker
 # A plan under great choices need not be closer than this: its neighbourhood is searched next.
 FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
-CAMPAIGNS = ("campaign_place", "campaign_on")
-GREAT = (*CAMPAIGNS, "phases", "openings")
-NEAR = ("orders", "gangs", "lease_start")
+GREAT, NEAR = of_size("great"), of_size("near")
+CAMPAIGNS = tuple(name for name in GREAT if DECISIONS[name].role == "scheduled")
 # Best plans whose exact cuts the merged program has.
 EXACT_POINTS = 2
+# Points at which the bound ended whose exact cuts it has from then on.
+END_POINTS = 6
 # A neighbourhood is left when it can hide no more than this below the best plan.
 SETTLED = 5e-4
 
@@ -56,8 +58,10 @@ class MergedSearch:
         self._columns = search.columns
         self._points = [start]  # master columns where exact cuts are known
         self._found: list[FloatArray] = []  # great choices
+        self._ends: list[FloatArray] = []  # master columns at which the bound's last stage ended
+        self._ended_at: list[FloatArray] = []  # those of them where exact cuts are known
         self._tried: list[FloatArray] = []
-        self._merged_best = np.inf
+        self._merged_best = self._limit = np.inf
         self._failed: list[BaseException] = []
         self._over = threading.Event()
         self._worker = Worker()
@@ -78,6 +82,7 @@ class MergedSearch:
             width, gap = 1, FIRST_GAP
             while not control.done:
                 self._take_found()
+                self._take_ends()
                 if control.x is None:
                     if control.wait(0.2):
                         break
@@ -106,7 +111,7 @@ class MergedSearch:
         control.phase = "great choices, on a mean day"
         arrays, names = flatten(mean_day), mean_day.layout.columns
         great = columns_of(names, GREAT)
-        outcome = search.solve(only(arrays, great), 0.25 * control.left(), GREAT_GAP)
+        outcome = search.solve(_only(arrays, great), 0.25 * control.left(), GREAT_GAP)
         if outcome.x is None:
             return
         self._under(outcome.x[great])
@@ -144,12 +149,13 @@ class MergedSearch:
     def _with_exact_cuts(self) -> Arrays:
         """The merged program with what exact blocks are known to be worth: the best cuts at the points evaluated.
 
-        Of the 0.7 % that merged steps miss at the
+        extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1. Of the 0.7 % that merged steps miss at the
         national example's best plan, the cuts at the relaxation's optimum alone bring back half in the bound. Plans are
         looked for without them: in half the time, and as good.
         """
         with self._search.lock:
-            return with_exact_cuts(self.arrays, self._merged, self._search.master.pool, self._points)
+            points = (*self._points, *self._ended_at)
+            return with_exact_cuts(self.arrays, self._merged, self._search.master.pool, points)
 
     def _named(self, names: tuple[str, ...]) -> IntArray:
         return columns_of(self._layout.columns, names)
@@ -175,8 +181,17 @@ class MergedSearch:
         while self._found:
             self._under(self._found.pop())
 
+    def _take_ends(self) -> None:
+        """Where the bound ended below the plans, exact blocks are looked at: what they say there raises it."""
+        while self._ends:
+            x = self._ends[0]
+            self._search.exact(x)
+            self._ended_at = [*self._ended_at[1 - END_POINTS :], x]
+            self._ends.pop(0)
+
     def _bounds(self) -> None:
-        """Relaxations with more and more whole, each below the best merged plan that is known."""
+        """Relaxations with more and more whole, each below the best merged plan that is known; the last one again with
+        the exact cuts at where it ended, as long as there is time."""
         control, great = self._control, self._named(GREAT)
         integer = self.arrays.integer
         everything = np.flatnonzero(integer)
@@ -184,35 +199,53 @@ class MergedSearch:
         stages = [stage for stage in stages if integer[stage].any()]
         try:
             for whole in stages:
-                settings = Settings(
-                    "highs",
-                    seconds=max((control.left() - BEFORE_END_S) * (0.5 if whole is not everything else 1.0), 1.0),
-                    gap=0.3 * control.limits.gap,
-                    seed=control.limits.seed + 1,
-                )
-                outcome = self._worker.native(only(self._cut_off(), whole), settings, control)
-                if outcome is None or self._over.is_set():
+                outcome = self._bound(whole, 0.5 if whole is not everything else 1.0, self._merged_best)
+                if outcome is None:
                     return
-                if outcome.status == "infeasible":
-                    # nothing in whole numbers below the cut-off
-                    control.raise_bound(self._merged_best)
-                    return
-                control.raise_bound(min(outcome.bound, self._merged_best))
                 if outcome.x is not None:
                     self._found.append(outcome.x[great])
+                if outcome.status == "infeasible":
+                    break
+            # Below the best plan, exact blocks may cost more than merged ones: then that is the limit to prove.
+            while outcome is not None and not control.done and control.left() > BEFORE_END_S:
+                if outcome.x is not None:
+                    self._ends.append(outcome.x[: self._columns])
+                    while self._ends:
+                        if self._over.wait(0.1):
+                            return
+                if outcome.status == "infeasible" and self._limit >= control.objective:
+                    return
+                outcome = self._bound(everything, 1.0, control.objective)
         except BaseException as error:
             self._failed.append(error)
 
-    def _cut_off(self) -> Arrays:
-        """The merged program with a row that leaves only what is cheaper than the best merged plan."""
+    def _bound(self, whole: IntArray, share: float, limit: float) -> Outcome | None:
+        """Raise the bound with these columns whole, in this share of the time, by looking for what costs less than
+        `limit`; None when it was ended."""
+        control, self._limit = self._control, limit
+        settings = Settings(
+            "highs",
+            seconds=max((control.left() - BEFORE_END_S) * share, 1.0),
+            gap=0.3 * control.limits.gap,
+            seed=control.limits.seed + 1,
+        )
+        outcome = self._worker.native(_only(self._cut_off(limit), whole), settings, control)
+        if outcome is None or self._over.is_set():
+            return None
+        # nothing in whole numbers below the limit
+        control.raise_bound(limit if outcome.status == "infeasible" else min(outcome.bound, limit))
+        return outcome
+
+    def _cut_off(self, limit: float) -> Arrays:
+        """The merged program with a row that leaves only what is cheaper than `limit`."""
         a = self._with_exact_cuts()
-        if not np.isfinite(self._merged_best):
+        if not np.isfinite(limit):
             return a
         return replace(
             a,
             matrix=sp.csr_matrix(sp.vstack([a.matrix, sp.csr_matrix(a.cost)])),
             row_lower=np.append(a.row_lower, -np.inf),
-            row_upper=np.append(a.row_upper, self._merged_best),
+            row_upper=np.append(a.row_upper, limit),
         )
 
 
@@ -257,7 +290,7 @@ def held_at(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:
     return replace(arrays, lower=lower, upper=upper)
 
 
-def only(arrays: Arrays, whole: IntArray) -> Arrays:
+def _only(arrays: Arrays, whole: IntArray) -> Arrays:
     """The same with only these columns whole, of those that are."""
     keep = np.zeros(arrays.columns, bool)
     keep[whole] = arrays.integer[whole]

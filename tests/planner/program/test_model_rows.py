@@ -89,6 +89,8 @@ BINDING: dict[str, dict[str, Any]] = {
     "order_charge": {"module_types__0__order_cost": 5e7, "module_types__1__order_cost": 5e7},
     "lease_growth": {"leases": [LEASE]},
     "lease_term": {"leases": [LEASE]},
+    "type_present": {"policy": {"max_module_types": {"sh": 0}}, "fleet": []},
+    "type_count": {"policy": {"max_module_types": {"sh": 0}}, "fleet": []},
     "budget": {"policy": {"budget": 6e7}},
     "vendor_share": {"policy": {"vendor_share_cap": {"Y": 0.3}}},
     "domestic_share": {"policy": {"domestic_share_floor": 0.7}},
@@ -97,6 +99,7 @@ BINDING: dict[str, dict[str, Any]] = {
     "build_ahead_maximum": {"policy": {"build_ahead": {"maximum": 0.5}}},
     "gangs_fit": {"workloads__2__max_yield_share": 0.9, "workloads__2__shortfall_cost": 9000},
     "training": {},
+    "gang_running": {},
     "training_service": {"workloads__2__minimum_service": 1.0, "workloads__2__shortfall_cost": 1},
     "campaign_place": {"campaigns": [CAMPAIGN | {"card_days": 200000}]},
     "campaign_run": {"campaigns": [CAMPAIGN]},
@@ -107,7 +110,7 @@ BINDING: dict[str, dict[str, Any]] = {
     "serving": {},
     "capacity": {},
     "yield_most": {},
-    "yield_least": {"workloads__2__shortfall_cost": 9000},
+    "yield_work": {"workloads__2__shortfall_cost": 9000},
     "bandwidth": {"network__bandwidth_gbps": {"east": {"sh": 2.0, "zw": 0.5}}},
     "minimum_service": {"workloads__0__minimum_service": 0.99, "workloads__0__shortfall_cost": 1},
     "demand_charge": {"sites__0__demand_charge_per_kw_month": 900, "sites__1__demand_charge_per_kw_month": 900},
@@ -165,13 +168,5 @@ def test_every_row_and_limit_of_a_rich_case_has_a_record(small: Document) -> Non
 
 def test_the_model_page_names_every_family() -> None:
     page = (Path(__file__).parents[3] / "docs" / "model.md").read_text(encoding="utf-8")
-    merged = {"order_minimum": "order_size", "order_charge": "order_size", "lease_growth": "lease_term",
-              "open_once": "site_open", "build_ahead_minimum": "build_ahead", "build_ahead_maximum": "build_ahead",
-              "training_service": "minimum_service", "campaign_place": "campaign", "campaign_run": "campaign",
-              "campaign_work": "campaign", "rate": "deferral", "yield_most": "yield", "yield_least": "yield",
-              "carbon_part": "carbon_cap", "green_part": "green_share", "utilisation_part": "utilisation",
-              "resilience_demand": "resilience", "risk_excess": "cvar", "tariff_split": "tariff_slots",
-              "tariff_room": "tariff_slots"}  # fmt: skip
-    for family in FAMILIES:
-        name = merged.get(family, family)
-        assert f"**{name}**" in page or f"*{name}" in page, family
+    for family in FAMILIES.values():
+        assert f"**{family.name}**" in page or f"*{family.name}" in page, family.id
