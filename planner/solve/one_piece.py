@@ -15,6 +15,7 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
 
 from .control import Control
+from .first_plan import first_plans
 from .linear import attempts
 from .native import Outcome, Settings, run
 from .solution import SolutionStatus
@@ -23,6 +24,8 @@ from .workers import Worker
 Ending = SolutionStatus | None
 
 SMALL_COLUMNS = 3_000
+# Seconds for the plan of one future, which is then carried over to all; the root of its tree mostly takes less.
+FIRST_S = 5.0
 
 
 def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
@@ -84,6 +87,9 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         first = dispatch(program, arrays, start, control)
         if first is not None:
             hint = first
+    else:
+        hint = try_first_plans(program, arrays, control)
+        control.phase = "one piece"
 
     outcome = scip(arrays, control, hint)
     if outcome is None:
@@ -92,6 +98,17 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         dispatch(program, arrays, outcome.x, control)
     control.raise_bound(outcome.bound)
     return None if outcome.x is not None else why_no_plan(arrays, outcome, control)
+
+
+def try_first_plans(program: Program, arrays: Arrays, control: Control) -> FloatArray | None:
+    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any."""
+    best = None
+    for phase, x in first_plans(program, min(FIRST_S, 0.1 * control.limits.seconds), control.limits.seed):
+        control.phase = phase
+        found = None if control.halted else dispatch(program, arrays, x, control)
+        if found is not None and (best is None or arrays.cost @ found < arrays.cost @ best):
+            best = found
+    return best
 
 
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:

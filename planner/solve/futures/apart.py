@@ -24,6 +24,9 @@ import scipy.sparse as sp
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.program.blocks import Arrays, Layout, Program
 
+# A plan for one future in place of all is made for the one at this quantile of what they ask for.
+TYPICAL = 0.8
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -74,6 +77,25 @@ class Apart:
         """Columns of a group that the future sees."""
         index = self._picked[future].get(name, np.zeros(0, np.int64)).ravel()
         return np.asarray(index[index >= 0], np.int64)
+
+    def at_quantile(self, q: float = TYPICAL) -> int:
+        """The future at this quantile of what futures ask for."""
+        size = np.zeros(self.count)
+        for block in self.program.blocks:
+            sides = np.concatenate([block.row_lower, block.row_upper])
+            size[block.key.future] += float(np.abs(sides[np.isfinite(sides)]).sum())
+        order = np.argsort(size, kind="stable")
+        reach = np.cumsum(self.probability[order]) >= q - 1e-12
+        return int(order[int(reach.argmax())])
+
+    def carried(self, program: Program, alone: Alone, x: FloatArray) -> FloatArray:
+        """(master columns,) what one future decides, in all of them. x: (columns of it alone, more after them)."""
+        out = np.zeros(program.master.columns)
+        for name, index in program.layout.columns.items():
+            mine = np.broadcast_to(alone.program.layout.columns[name], index.shape)
+            real = index >= 0
+            out[index[real]] = x[mine[real]]
+        return out
 
     def measure(self, costs: FloatArray) -> float:
         """What the objective makes of costs by future (F,): their mean, or (1 - v) E + v CVaR; bounds give a bound."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
-from planner.solve.benders.evaluation import HaltedError, size_of
+from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.merged import NEAR, columns_of, held_at, with_exact_cuts
 from planner.solve.benders.search import Search
 from planner.solve.benders.start import START_COLUMNS, Coarse
@@ -37,8 +37,6 @@ from planner.solve.linear import attempts
 from planner.solve.native import Settings
 from planner.solve.workers import Worker
 
-# The future that the first plan is made for: at this quantile of the work that futures ask for.
-FIRST = 0.8
 # Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
 FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
 # Trees grow until what is open costs so much more than the best leaf; more each time, as leaves are refined.
@@ -118,7 +116,7 @@ class ByFuture:
         """Search until the gap is reached, time is over or a halt. Raises HaltedError."""
         control = self._control
         control.phase = "one future by itself"
-        star = self._typical()
+        star = self._apart.at_quantile()
         first = self._begin(star, self._grow, BEYOND[0])
         self._wait(first)
         side = self._sides[star]
@@ -169,11 +167,7 @@ class ByFuture:
         """The whole numbers of one future's plan in all of them."""
         assert side.plan is not None
         search = self._search
-        x = np.zeros(search.columns)
-        for name, index in search.program.layout.columns.items():
-            mine = side.alone.program.layout.columns[name]
-            real = index >= 0
-            x[index[real]] = side.plan[np.broadcast_to(mine, index.shape)[real]]
+        x = self._apart.carried(search.program, side.alone, side.plan)
         self._early = side.plan[side.alone.shared].copy()
         whole = search.rounded(x)
         if whole is not None:
@@ -363,15 +357,6 @@ class ByFuture:
             self._control.raise_bound(self._apart.measure(known / self._apart.probability))
 
     # ---- work beside
-    def _typical(self) -> int:
-        """The future at the `FIRST` quantile of what futures ask for."""
-        size = np.zeros(len(self._sides))
-        for block in self._merged.blocks:
-            size[block.key.future] += size_of(block)
-        order = np.argsort(size, kind="stable")
-        reach = np.cumsum(self._apart.probability[order]) >= FIRST - 1e-12
-        return int(order[int(reach.argmax())])
-
     def _begin(self, future: int, work: Callable[..., None], *arguments: object) -> Future[None]:
         """In the process of the future, which keeps its tree: one task after the other there."""
 
