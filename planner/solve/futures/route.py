@@ -44,6 +44,8 @@ BEYOND = (0.0, 0.005, 0.01, 0.02)
 # A refined leaf has this part of the time that is left, and at least so many seconds.
 REFINED_PART, REFINED_S = 0.4, 10.0
 _POLL_S = 0.1
+# So many nodes of a tree at a time: a few seconds on the national example.
+NODES = 6
 
 
 @dataclass
@@ -56,7 +58,6 @@ class _Side:
     campaigns: Campaigns
     token: str
     grown: Grown | None = None
-    planted: bool = False
     plan: FloatArray | None = None
     late: FloatArray | None = None
     refined: dict[bytes, float] = field(default_factory=dict)
@@ -118,6 +119,9 @@ class ByFuture:
         control.phase = "one future by itself"
         star = self._apart.at_quantile()
         first = self._begin(star, self._grow, BEYOND[0])
+        others = sorted((f for f in range(len(self._sides)) if f != star), key=lambda f: abs(f - star))
+        for f in others:
+            self._begin(f, self._grow, BEYOND[0], 1)  # the relaxation: a first bound
         self._wait(first)
         side = self._sides[star]
         if side.grown is None or not side.grown.leaves:
@@ -127,7 +131,6 @@ class ByFuture:
             control.phase = "orders of one future in all"
             self._carry(side)
         control.phase = "each future by itself"
-        others = sorted((f for f in range(len(self._sides)) if f != star), key=lambda f: abs(f - star))
         grown = {f: self._begin(f, self._grow, BEYOND[0]) for f in others}
         bounds = threading.Thread(target=self._refine_all, args=(list(grown.values()),), daemon=True)
         bounds.start()
@@ -291,16 +294,22 @@ class ByFuture:
         return side.late if worse else outcome.x
 
     # ---- bounds
-    def _grow(self, worker: Worker, side: _Side, beyond: float) -> None:
-        arrays = replace(side.arrays, integer=np.zeros_like(side.arrays.integer))
-        planted = None if side.planted else (arrays, side.campaigns)
-        found = self._task(worker, tree.grow, side.token, planted, self._control.left(), beyond)
-        if found is None:  # it grew in another process
-            found = self._task(worker, tree.grow, side.token, (arrays, side.campaigns), self._control.left(), beyond)
-        side.planted = True
-        if found is not None and (side.grown is None or found.bound >= side.grown.bound):
+    def _grow(self, worker: Worker, side: _Side, beyond: float, nodes: float = np.inf) -> None:
+        """Grow a future's tree, a few nodes at a time, so that what it proves on the way is told."""
+        while not self._control.done:
+            part = min(nodes, NODES)
+            found = self._task(worker, tree.grow, side.token, None, self._control.left(), beyond, part)
+            if found is None:  # not planted in this process yet
+                arrays = replace(side.arrays, integer=np.zeros_like(side.arrays.integer))
+                planted = (arrays, side.campaigns)
+                found = self._task(worker, tree.grow, side.token, planted, self._control.left(), beyond, part)
+            if found is None:
+                return
             side.grown = found
             self._tell_bound()
+            nodes -= part
+            if found.done or nodes <= 0:
+                return
 
     def _refine(self, worker: Worker, side: _Side, leaf: Leaf) -> None:
         """All but the orders whole under a leaf, with what exact blocks are known to be worth near plans."""

@@ -39,6 +39,7 @@ class Grown:
     """What a tree came to. bound: of all plans; open_bound: of those outside the leaves, which are the cheapest first.
 
     relaxed: (columns,) the optimum at the root, None where the time did not suffice. nodes: how many were solved.
+    done: it need not be grown on.
     """
 
     bound: float
@@ -46,6 +47,7 @@ class Grown:
     leaves: list[Leaf]
     relaxed: FloatArray | None
     nodes: int
+    done: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,10 @@ class Tree:
         self._relaxed: FloatArray | None = None
         self._count = 0
 
-    def grow(self, seconds: float, beyond: float) -> Grown:
-        """Branch until everything open costs at least `beyond` (relative) more than the best leaf, or time is over."""
-        until = time.monotonic() + seconds
+    def grow(self, seconds: float, beyond: float, nodes: float = np.inf) -> Grown:
+        """Branch until everything open costs at least `beyond` (relative) more than the best leaf, or for so many
+        seconds or nodes."""
+        until, most = time.monotonic() + seconds, self._count + nodes
         if self._relaxed is None:
             first = attempts(self._arrays, seconds)
             if first.status == "infeasible":
@@ -109,13 +112,14 @@ class Tree:
                 return Grown(-np.inf, -np.inf, [], None, 1)
             self._relaxed, self._count = first.x, 1
             self._heap = [_Node(first.objective, 0, (), first.x, first.basis)]
-        while self._heap:
+        done = False
+        while self._heap and not done and self._count < most:
             best = self._leaves[0].bound if self._leaves else np.inf
-            if self._heap[0].bound >= best + beyond * abs(best) or not self._branch(until):
-                break
+            done = self._heap[0].bound >= best + beyond * abs(best) or not self._branch(until)
         open_bound = self._heap[0].bound if self._heap else np.inf
         bound = min(open_bound, self._leaves[0].bound if self._leaves else np.inf)
-        return Grown(bound, open_bound, self._leaves, self._relaxed, self._count)
+        done = done or not self._heap
+        return Grown(bound, open_bound, self._leaves, self._relaxed, self._count, done)
 
     def _branch(self, until: float) -> bool:
         """Replace the best node by its children, or make it a leaf; False where there was no time for all of them."""
@@ -156,12 +160,14 @@ class Tree:
 _TREES: dict[str, Tree] = {}
 
 
-def grow(token: str, planted: tuple[Arrays, Campaigns] | None, seconds: float, beyond: float) -> Grown | None:
+def grow(
+    token: str, planted: tuple[Arrays, Campaigns] | None, seconds: float, beyond: float, nodes: float
+) -> Grown | None:
     """Task of a worker process, which keeps its trees: `planted` is sent once; None where it is missing."""
     if planted is not None:
         _TREES[token] = Tree(*planted)
     tree = _TREES.get(token)
-    return None if tree is None else tree.grow(seconds, beyond)
+    return None if tree is None else tree.grow(seconds, beyond, nodes)
 
 
 def _children(node: _Node, campaigns: Campaigns) -> Iterator[Fixed]:
