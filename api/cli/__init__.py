@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import compare, data, energy, plans, questions, service, walk
+from api.cli import compare, data, energy, history, plans, questions, service, walk
 from api.cli.exits import EXIT_HELP
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ walk.register(app)
 questions.register(app)
 energy.register(app)
 data.register(app)
+history.register(app)
 service.register(app)
 
 

@@ -108,6 +108,8 @@ def _faults(error: Any) -> list[dict[str, str]]:
             fault["allowed"] = item.allowed
             if getattr(item, "remedy", ""):
                 fault["remedy"] = item.remedy
+            if getattr(item, "zh", None) is not None:
+                fault |= {"found_zh": item.zh.found, "allowed_zh": item.zh.allowed, "remedy_zh": item.zh.remedy}
             out.append(fault)
     return out
 
