@@ -20,7 +20,8 @@ from planner.solve.control import Control
 class Coarse(Protocol):
     """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation.
 
-    loose: regions with the same sites as one, whatever that costs: for bounds."""
+    loose: regions with the same sites as one, whatever that costs: for bounds. Asked for where there are several
+    futures."""
 
     def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program: ...
 
