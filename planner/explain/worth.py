@@ -81,9 +81,7 @@ class Replanned:
     def proven(self) -> bool:
         return self._solution.gap <= 5 * PROVEN_GAP and self.base.known
 
-    def _build(
-        self, case: Case, steps: int | None = None, *, mean_day: bool = False, loose: bool = False
-    ) -> Program:
+    def _build(self, case: Case, steps: int | None = None, *, mean_day: bool = False, loose: bool = False) -> Program:
         demand = self._plan.demand.mean_day() if mean_day else self._plan.demand
         return tightened(build_program(case, demand, merge_steps=steps, pooled=loose))
 

@@ -105,7 +105,7 @@ def try_first_plans(program: Program, arrays: Arrays, control: Control) -> Float
     best = None
     for phase, x in first_plans(program, min(FIRST_S, 0.1 * control.limits.seconds), control.limits.seed):
         control.phase = phase
-        found = None if control.halted else dispatch(program, arrays, x, control)
+        found = None if control.halted else _held(program, arrays, x, control)
         if found is not None and (best is None or arrays.cost @ found < arrays.cost @ best):
             best = found
     return best
@@ -132,14 +132,22 @@ def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
 
 
 def dispatch(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
-    """Fix the whole numbers of x (flat, or the master's part) and solve the rest; the plan goes to `control`."""
+    """Fix the whole numbers of a solver's x (flat, or the master's part) and solve the rest; the plan goes to
+    `control`."""
+    answer = _held(program, arrays, x, control)
+    whole = np.flatnonzero(arrays.integer)
+    if answer is None and x.shape[0] == arrays.columns and not set(whole) - set(_near_whole(arrays, x)):
+        master, blocks = split(program, x)
+        control.offer(float(arrays.cost @ x), master, blocks)
+    return answer
+
+
+def _held(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
+    """The same for any x; None, and nothing offered, where its whole numbers are in no plan."""
     full = np.zeros(arrays.columns)
     full[: x.shape[0]] = x
     rest = run(fixed(arrays, full), Settings("highs", seconds=max(control.left(), 10.0)))
     if rest.x is None:
-        if x.shape[0] == arrays.columns and not (set(np.flatnonzero(arrays.integer)) - set(_near_whole(arrays, x))):
-            master, blocks = split(program, x)
-            control.offer(float(arrays.cost @ x), master, blocks)
         return None
     answer = rest.x.copy()
     answer[arrays.integer] = np.round(answer[arrays.integer])

@@ -43,6 +43,8 @@ FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
 BEYOND = (0.0, 0.005, 0.01, 0.02)
 # A refined leaf has this part of the time that is left, and at least so many seconds.
 REFINED_PART, REFINED_S = 0.4, 10.0
+# A first plan bills so many times what merged steps draw: hours draw more than their mean.
+GENEROUS = 2.0
 _POLL_S = 0.1
 # So many nodes of a tree at a time: a few seconds on the national example.
 NODES = 6
@@ -174,10 +176,11 @@ class ByFuture:
         self._early = side.plan[side.alone.shared].copy()
         whole = search.rounded(x)
         if whole is not None:
-            # bills nothing where no cut says so, and every day would be evaluated twice
+            # It bills nothing where no cut says so, and every day would be evaluated twice; what is billed beyond what
+            # the days draw is taken back.
             billed = search.program.layout.columns.get("billed_kw", np.zeros(0, np.int64))
             billed = billed[billed >= 0]
-            whole[billed] = np.maximum(whole[billed], x[billed])
+            whole[billed] = np.maximum(whole[billed], GENEROUS * x[billed])
             search.offer(whole)
 
     def _make_late(self, side: _Side, gap: float) -> None:
