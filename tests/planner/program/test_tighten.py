@@ -27,7 +27,7 @@ Document = Callable[..., dict[str, Any]]
 
 CAMPAIGNS: dict[str, dict[str, Any]] = {
     "lacks modules": {"gang_cards": 5000, "card_days": 300000, "value": 4e9},
-    "lacks power": {"gang_cards": 11000, "card_days": 500000, "value": 9e9},
+    "lacks power": {"gang_cards": 10500, "card_days": 500000, "value": 9e9},
     "too dear": {"gang_cards": 5000, "card_days": 300000, "value": 1e7},
 }
 
