@@ -57,12 +57,13 @@ class Billing:
 
         y: (blocks,) columns of all blocks at x; where one is missing, x comes back as it is.
         """
-        if any(columns is None for columns in y):
+        known_y = [columns for columns in y if columns is not None]
+        if len(known_y) < len(self._program.blocks):
             return x
         spare = np.full(len(x), np.inf)
         for index, column in self._column.items():
             block, rows = self._program.blocks[index], self._program.blocks[index].layout.rows["demand_charge"].index
-            drawn = block.matrix[rows.ravel()] @ y[index] + block.coupling[rows.ravel()] @ x
+            drawn = block.matrix[rows.ravel()] @ known_y[index] + block.coupling[rows.ravel()] @ x
             room = (block.row_upper[rows.ravel()] - drawn).reshape(rows.shape).min(axis=1)
             np.minimum.at(spare, column, np.maximum(room, 0.0) * self._pue[index])
         out = x.copy()
