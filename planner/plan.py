@@ -15,12 +15,12 @@ import pandas as pd
 
 from planner.case import Case
 from planner.casefile import dump_case
-from planner.demand import Demand, TypicalDays
+from planner.demand import Course, Demand, TypicalDays
 from planner.program.registry import TERMS
 from planner.saved import read_head, read_tables, write_json, write_tables
 from planner.tables import TABLES, schema
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 _FIRST = ("order_date", "arrival_date", "site", "module_type", "modules", "cards", "capex")
 
 
@@ -88,31 +88,65 @@ def demand_bytes(demand: Demand) -> bytes:
         values=demand.values,
         p50_peak=demand.p50_peak,
         p90_peak=demand.p90_peak,
-        weight=days.weight,
-        step_hours=days.step_hours,
-        calendar=days.calendar,
-        hourly=np.array(days.hourly),
-        words=np.array(json.dumps({"labels": days.labels, "notes": demand.notes})),
+        **_day_arrays("", days),
+        course=demand.central.values,
+        **_day_arrays("course_", demand.central.days),
+        words=np.array(
+            json.dumps(
+                {"labels": days.labels, "course_labels": demand.central.days.labels, "notes": demand.notes}
+            )
+        ),
     )
     return out.getvalue()
+
+
+def _day_arrays(prefix: str, days: TypicalDays) -> dict[str, Any]:
+    return {
+        f"{prefix}weight": days.weight,
+        f"{prefix}step_hours": days.step_hours,
+        f"{prefix}calendar": days.calendar,
+        f"{prefix}hourly": np.array(days.hourly),
+    }
 
 
 def demand_from_bytes(data: bytes) -> Demand:
     """What `demand_bytes` wrote."""
     with np.load(BytesIO(data), allow_pickle=False) as held:
         words = json.loads(str(held["words"]))
-        days = TypicalDays(
-            tuple(words["labels"]), held["weight"], held["step_hours"], held["calendar"], bool(held["hourly"])
-        )
+
+        def days(prefix: str) -> TypicalDays:
+            return TypicalDays(
+                tuple(words[f"{prefix}labels"]),
+                held[f"{prefix}weight"],
+                held[f"{prefix}step_hours"],
+                held[f"{prefix}calendar"],
+                bool(held[f"{prefix}hourly"]),
+            )
+
         return Demand(
-            held["probability"], held["values"], days, held["p50_peak"], held["p90_peak"], tuple(words["notes"])
+            held["probability"],
+            held["values"],
+            days(""),
+            held["p50_peak"],
+            held["p90_peak"],
+            tuple(words["notes"]),
+            Course(held["course"], days("course_")),
         )
 
 
 def demand_hash(demand: Demand) -> str:
     """Hash of the demand's numbers."""
     found = hashlib.sha256()
-    for part in (demand.probability, demand.values, demand.days.weight, demand.days.step_hours):
+    course = demand.central
+    for part in (
+        demand.probability,
+        demand.values,
+        demand.days.weight,
+        demand.days.step_hours,
+        course.values,
+        course.days.weight,
+        course.days.step_hours,
+    ):
         found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()
 

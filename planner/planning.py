@@ -21,7 +21,7 @@ from planner.extract_days import day_tables
 from planner.horizon import DayRules, given_demand, outlook_demand
 from planner.measures import (
     billed_power,
-    capacity_table,
+    capacity_tables,
     carbon_table,
     cost_table,
     energy_table,
@@ -73,11 +73,13 @@ def make_plan(
     def once(rules: DayRules | None, before: Plan | None) -> Plan:
         settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
         first = start if before is None else warm_start(before, hours)
-        return plan_demand(settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first)[0]
+        return plan_demand(
+            settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first, measured=False
+        )[0]
 
     if outlook is None or demand is not None or every_hour is None:
-        return once(days, None)
-    return refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
+        return measured_plan(once(days, None))
+    return measured_plan(refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop))
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
@@ -129,10 +131,12 @@ def plan_demand(
     stop: threading.Event | None = None,
     start: WarmStart | None = None,
     amend: Amend | None = None,
+    measured: bool = True,
 ) -> tuple[Plan, Solution]:
     """One solve on fixed typical days: the plan, and the solution behind it for warm starts.
 
-    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to).
+    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to). measured:
+    False leaves out the build-ahead ratio, for plans on the way to another (see `measured_plan`).
     """
     limits = limits or Limits()
 
@@ -165,7 +169,7 @@ def plan_demand(
         raise InfeasibleError(smallest_relaxation(case, demand) or broken)
     if solution.gap <= asked:
         solution = replace(solution, status="optimal")
-    return finish(case, demand, program, solution), solution
+    return finish(case, demand, program, solution, measured=measured), solution
 
 
 def _unexplained() -> Problem:
@@ -174,8 +178,11 @@ def _unexplained() -> Problem:
     )
 
 
-def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> Plan:
-    """Tables, measures, checks and summary of a solution."""
+def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, measured: bool = True) -> Plan:
+    """Tables, measures, checks and summary of a solution.
+
+    measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
+    """
     inst: Instance = program.facts["instance"]
     values = master_values(program, solution.x)
     days = day_tables(inst, program, solution.blocks, values["gangs"])
@@ -187,14 +194,14 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         "placement": days.placement,
         "load": days.load,
         "shortfall": days.shortfall,
-        "capacity": capacity_table(inst, demand, values),
+        **capacity_tables(inst, demand, tables, measured=measured),
         "utilisation": utilisation_table(inst, values, meter),
         "energy": energy_table(inst, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
     }
     tables = {name: tables[name] for name in TABLES}
-    verification = verify(case, demand, tables)
+    verification = verify(case, demand, tables, ratio=measured)
     verification.require()
     objective, bound = verification.objective, solution.bound * program.money_unit
     pooling = pooling_error(inst) * program.money_unit if inst.pooled else 0.0
@@ -224,6 +231,15 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         tuple(notes),
         provenance(case, demand),
     )
+
+
+def measured_plan(plan: Plan) -> Plan:
+    """A plan that was made without its build-ahead ratio, with it; verified again as a whole."""
+    inst = make_instance(plan.case, plan.demand)
+    tables = {**plan.tables, **capacity_tables(inst, plan.demand, plan.tables)}
+    checks = verify(plan.case, plan.demand, tables).require()
+    summary = {**plan.summary, **summarise(plan.case, plan.demand, tables)}
+    return replace(plan, tables=tables, summary=summary, checks=_checks(checks))
 
 
 def _agree(objective: float, bound: float, claimed: float, pooling: float) -> None:

@@ -23,6 +23,7 @@ from planner.program.blocks import Arrays, FloatArray, IntArray, Program, flatte
 from planner.program.build import build_program
 from planner.program.instance import Instance
 from planner.program.registry import FAMILIES
+from planner.program.reserve import KIND as RESERVE
 from planner.program.serving import service_workloads
 from planner.solve import solve_lp
 
@@ -104,6 +105,8 @@ def _slack_columns(program: Program) -> tuple[list[Slack], sp.csc_matrix, FloatA
     starts = master.columns + np.concatenate([[0], np.cumsum([len(b.cost) for b in program.blocks])]).astype(int)
     own: dict[str, list[int]] = {}
     for start, block in zip(starts, program.blocks, strict=False):
+        if block.key.kind == RESERVE:
+            own.setdefault("build_ahead", []).extend((start + block.layout.columns["shortfall"].ravel()).tolist())
         for family in _BLOCK_SLACK:
             if family in block.layout.rows:
                 row_numbers = block.layout.rows[family].index.ravel()
@@ -204,6 +207,10 @@ def service_slack(program: Program, blocks: list[FloatArray]) -> list[Problem]:
     named = service_workloads(inst)
     for block, y in zip(program.blocks, blocks, strict=True):
         t = inst.case.horizon.period_label(block.key.period)
+        if block.key.kind == RESERVE:
+            left = float(y[block.layout.columns["shortfall"]].sum())
+            _keep(worst, ("policy.build_ahead.minimum", t), left, "of the multiple's work on a typical day, scaled units")
+            continue
         service = y[block.layout.columns["slack_service"]]
         if block.key.kind == "outage":
             total = float(service.sum())

@@ -236,8 +236,25 @@ TABLES: dict[str, Table] = {
             usable_pflops number PFLOPS after availability
             p50_peak_pflops number PFLOPS installed-PFLOPS equivalent of the P50 peak
             p90_peak_pflops number PFLOPS the same for P90
-            build_ahead_ratio number - usable / P50 peak
-            months_ahead number months how long until the P50 peak reaches today's usable capacity
+            capacity_to_peak number - usable / P50 peak
+            build_ahead_ratio number - largest multiple of the P50 demand that what stands can serve in full
+            months_ahead number months until the P50 peak is so many times what it is (before now below 1; to the horizon's end at most; empty where it lies before the start)
+            binding_day integer - typical day on which the ratio binds, -1 where nothing is asked for
+            binding_step integer - step of that day in which most of it binds, -1 where none does by itself
+            binding_workloads string - work that competes there, the most first
+            binding_sites string - sites that are full there, the most first
+            """,
+        ),
+        described_table(
+            "ratio_gangs",
+            "Training gangs with which the build-ahead ratio is reached",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            workload string - training workload
+            site string - site
+            module_type string - module type
+            gangs integer gangs whole gangs
             """,
         ),
         described_table(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
-from planner.demand import Demand, TypicalDays
+from planner.demand import Course, Demand, TypicalDays
 from planner.network import allowed_pairs, transfer_cost_per_gb
 from planner.program.blocks import BoolArray, FloatArray, IntArray
 
@@ -73,6 +73,7 @@ class Instance:
     pflops_per_unit: FloatArray  # (W,) per scaled unit
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
+    course: Course  # the P50 course, in the workloads' units
     windows: bool  # whether windows and allowed hours are kept (not after merging)
     pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
     slots: PriceSlots | None = None  # what merged steps still know of the tariff
@@ -244,5 +245,6 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         pflops_per_unit=pflops_per_unit(case) * unit_scale,
         needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
         p50_peak=demand.p50_peak,
+        course=demand.central,
         windows=days.hourly,
     )

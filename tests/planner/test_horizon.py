@@ -15,7 +15,8 @@ from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
 from planner.errors import PlanError
 from planner.extract_days import fifo
-from planner.horizon import DayRules, given_demand, outlook_demand, peak_pflops, period_path, quantile
+from planner.demand import quantile
+from planner.horizon import DayRules, given_demand, outlook_demand, peak_pflops, period_path
 
 Document = Callable[..., dict[str, Any]]
 

@@ -94,6 +94,8 @@ BINDING: dict[str, dict[str, Any]] = {
     "domestic_share": {"policy": {"domestic_share_floor": 0.7}},
     "capacity_target": {"policy": {"capacity_targets_eflops": [None, None, 8]}},
     "build_ahead_minimum": {"policy": {"build_ahead": {"minimum": [None, 2.5, 2.5]}}},
+    "ahead_training": {"policy": {"build_ahead": {"minimum": [None, None, 3]}}},
+    "ahead_gangs_fit": {"policy": {"build_ahead": {"minimum": [None, None, 3]}}, "workloads__2__max_yield_share": 0.9},
     "build_ahead_maximum": {"policy": {"build_ahead": {"maximum": 0.5}}},
     "gangs_fit": {"workloads__2__max_yield_share": 0.9, "workloads__2__shortfall_cost": 9000},
     "training": {},
@@ -160,6 +162,7 @@ def test_the_model_page_names_every_family() -> None:
     page = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
     merged = {"order_minimum": "order_size", "order_charge": "order_size", "lease_growth": "lease_term",
               "open_once": "site_open", "build_ahead_minimum": "build_ahead", "build_ahead_maximum": "build_ahead",
+              "ahead_training": "build_ahead", "ahead_gangs_fit": "build_ahead",
               "training_service": "minimum_service", "campaign_place": "campaign", "campaign_run": "campaign",
               "campaign_work": "campaign", "rate": "deferral", "yield_most": "yield", "yield_least": "yield",
               "carbon_part": "carbon_cap", "green_part": "green_share", "utilisation_part": "utilisation",
