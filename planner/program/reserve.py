@@ -51,7 +51,7 @@ def add_build_ahead(master: Master) -> None:
     master.add(row, ahead, (floor > 0).astype(float))
     jobs = inst.of_kind(WorkloadKind.training)
     volume = p50_volume(inst)
-    if not (volume * floor > 0).any():
+    if not jobs:
         return
     S, K, _ = inst.standing.shape
     size, places = gang_sizes(inst), gang_places(inst)
