@@ -23,12 +23,12 @@ import pandas as pd
 from forecasts.forecast import ForecastConfig, make_outlook
 from forecasts.history import read_history
 from forecasts.outlook import Outlook, SeriesKey
-from planner.adaptive import compare_walks
 from planner.case import Case
-from planner.hindsight import measured
-from planner.horizon import outlook_demand
+from planner.demand.horizon import outlook_demand
 from planner.scenarios import Averse, JustInTime, QuantileOf, Ratio, Rule, Stochastic, WaitAndSee
 from planner.solve import Limits
+from planner.walk.adaptive import compare_walks
+from planner.walk.hindsight import measured
 
 RULES: dict[str, Rule] = {
     "just_in_time": JustInTime(),

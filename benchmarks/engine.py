@@ -28,8 +28,8 @@ GAPS = (0.05, 0.02, 0.01, 0.005)
 def measure(size: str, seed: int, limit: float, gap: float) -> dict[str, Any]:
     """Build, solve and verify one case in this process."""
     from benchmarks.cases import make_case
-    from planner.errors import StoppedError
-    from planner.horizon import given_demand
+    from planner.case.errors import StoppedError
+    from planner.demand.horizon import given_demand
     from planner.planning import plan_demand
     from planner.program.build import build_program
     from planner.solve import Limits

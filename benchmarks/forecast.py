@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasts.backtest import BacktestReport, Forecaster, PointForecast, backtest, seasonal_naive
-from forecasts.combine import HourlyConfig, fill, forecast_hourly
 from forecasts.history import History, read_history
-from forecasts.models.members import default_members
+from forecasts.hourly.combine import HourlyConfig, fill, forecast_hourly
+from forecasts.hourly.members.members import default_members
+from forecasts.lookback.backtest import BacktestReport, Forecaster, PointForecast, backtest, seasonal_naive
 from forecasts.outlook import FloatArray
 
 DAY, WEEK, FIT = 24, 168, 8 * 168

@@ -26,11 +26,11 @@ from scipy.cluster.vq import kmeans2
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from forecasts.forecast import ForecastConfig, make_outlook, weekly_logs
-from forecasts.futures import Paths, draw_paths, reduce_paths, weighted_quantile
 from forecasts.history import History, read_history
-from forecasts.level import forecast_level, weekly_panel
 from forecasts.outlook import FloatArray, Futures, SeriesKey
-from forecasts.reconcile import coincident_peak
+from forecasts.weekly.futures import Paths, draw_paths, reduce_paths, weighted_quantile
+from forecasts.weekly.level import forecast_level, weekly_panel
+from forecasts.weekly.reconcile import coincident_peak
 
 
 def generated(regions: int = 31, workloads: int = 5, hours: int = 8760, seed: int = 1) -> History:

@@ -27,11 +27,11 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from forecasts.forecast import weekly_logs
-from forecasts.futures import daily_movement, unproven
-from forecasts.growth import PRESENT_WEEKS, GrowthPrior, analogue
 from forecasts.history import read_history
-from forecasts.level import forecast_level, weekly_panel
 from forecasts.outlook import FloatArray
+from forecasts.weekly.futures import daily_movement, unproven
+from forecasts.weekly.growth import PRESENT_WEEKS, GrowthPrior, analogue
+from forecasts.weekly.level import forecast_level, weekly_panel
 
 REOPENINGS = ("2020-04-16", "2020-08-13", "2021-08-26")
 """Weeks in which the counters of akl_ped_a stood deepest before they came back."""

@@ -29,9 +29,9 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from api import examples  # noqa: E402
-from api.settings import Settings  # noqa: E402
+from api.http import examples
 from api.store import migrations  # noqa: E402
+from api.store.settings import Settings  # noqa: E402
 
 Row = dict[str, Any]
 
@@ -69,7 +69,7 @@ def measure(folder: Path, database: str | None, clients: int, seconds: float, pl
     if database:
         given["TIDEPLAN_DATABASE_URL"] = database
     migrations.upgrade(Settings(data_folder=folder, database_url=database))
-    code = "from api.server import serve; from api.settings import Settings; serve(Settings())"
+    code = "from api.app.server import serve; from api.store.settings import Settings; serve(Settings())"
     begun = time.perf_counter()
     server = subprocess.Popen([sys.executable, "-c", code], env=os.environ | given, stderr=(folder / "log").open("wb"))
     try:

@@ -11,8 +11,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from plotly.offline import get_plotlyjs
 
-from planner.figures import View, busiest_day, tide
 from planner.plan import Plan
+from planner.report.figures import View, busiest_day, tide
 
 
 def main(arguments: list[str]) -> None:

@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecasts.calendar import CalendarError, country_of_zone, own_calendar, special_days
-from forecasts.combine import HourlyConfig, forecast_hourly
-from forecasts.events import Event, apply_events, check_events
-from forecasts.futures import (
+from forecasts.calendar.calendar import CalendarError, country_of_zone, own_calendar, special_days
+from forecasts.calendar.events import Event, apply_events, check_events
+from forecasts.calendar.holidayweeks import WeekFactors, no_holidays, week_factors
+from forecasts.history import History
+from forecasts.hourly.combine import HourlyConfig, forecast_hourly
+from forecasts.hourly.tide import hour_of_week, hour_of_week_tide, season_of_month
+from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
+from forecasts.weekly.futures import (
     FEWEST_ERRORS,
     MIN_RESIDUAL_WEEKS,
     Paths,
@@ -23,13 +27,9 @@ from forecasts.futures import (
     reduce_paths,
     unproven,
 )
-from forecasts.growth import PRESENT_WEEKS, WEEKS_PER_YEAR, GrowthPrior, analogue
-from forecasts.history import History
-from forecasts.holidayweeks import WeekFactors, no_holidays, week_factors
-from forecasts.level import HELD, LevelForecast, WeeklyPanel, forecast_level, weekly_panel
-from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
-from forecasts.reconcile import hierarchy, reconcile
-from forecasts.tide import hour_of_week, hour_of_week_tide, season_of_month
+from forecasts.weekly.growth import PRESENT_WEEKS, WEEKS_PER_YEAR, GrowthPrior, analogue
+from forecasts.weekly.level import HELD, LevelForecast, WeeklyPanel, forecast_level, weekly_panel
+from forecasts.weekly.reconcile import hierarchy, reconcile
 
 METHOD_VERSION = 4
 

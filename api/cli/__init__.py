@@ -31,7 +31,7 @@ service.register(app)
 @app.callback(invoke_without_command=True)
 def _root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
     if version:
-        from api.version import VERSION
+        from api.store.version import VERSION
 
         typer.echo(f"tideplan {VERSION}")
         raise typer.Exit

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from planner.explain.what_if import Change, Filling, Surviving
     from planner.plan import Plan
     from planner.replay import ReplayResult
-    from planner.wording import Wording
+    from planner.words.wording import Wording
 
 
 def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
-    from api import console
-    from planner.report import grid
+    from api.cli import console
+    from planner.report.report import grid
 
     shown = grid(table, text)
     columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
@@ -25,8 +25,8 @@ def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
 
 
 def show_replay(plan: Plan, found: ReplayResult, text: Wording) -> None:
-    from api import console
-    from api.replaying import service_by_workload
+    from api.cli import console
+    from api.work.replay import service_by_workload
 
     currency = plan.case.meta.currency
     said = text(
@@ -43,7 +43,7 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
     import pandas as pd
     from rich.markup import escape
 
-    from api import console
+    from api.cli import console
 
     screen, currency = console.out(), plan.case.meta.currency
     if found.plan is None:
@@ -74,7 +74,7 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
 
 
 def show_prices(prices: pd.DataFrame, text: Wording) -> None:
-    from api import console
+    from api.cli import console
 
     screen = console.out()
     screen.print(text("ask.prices" if len(prices) else "ask.no_prices"), markup=False, style="bold")
@@ -84,7 +84,7 @@ def show_prices(prices: pd.DataFrame, text: Wording) -> None:
 
 
 def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
-    from api import console
+    from api.cli import console
     from planner.explain.drivers import peak_hour, workloads_named
 
     if drivers.empty:
@@ -103,7 +103,7 @@ def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
 
 
 def show_filling(plan: Plan, found: Filling, text: Wording) -> None:
-    from api import console
+    from api.cli import console
 
     said = text(
         "ask.filling",
@@ -119,7 +119,7 @@ def with_headings(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
 
 
 def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
-    from api import console
+    from api.cli import console
 
     if found is None:
         said = text("ask.resilience_none")

@@ -25,9 +25,9 @@ from api.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from planner.comparison import Comparison, Stage
+    from planner.compare.comparison import Comparison, Stage
     from planner.scenarios import Scenario
-    from planner.wording import Wording
+    from planner.words.wording import Wording
 
 
 def register(app: typer.Typer) -> None:
@@ -77,13 +77,13 @@ def compare(
     scenarios.yaml beside it where they are.
     """
     with guarded(as_json=json, language=language):
-        from api import console
-        from api.cli.bundled import beside
+        from api.cli import console
         from api.cli.plans import grouped, outlook_given, stopping
-        from api.comparison_report import overview, write_comparison_report
-        from planner.casefile import read_case
-        from planner.comparison import compare as run
+        from api.work.bundled import beside
+        from planner.case.file import read_case
+        from planner.compare.comparison import compare as run
         from planner.planning import settle_demand
+        from planner.report.comparison import overview, write_comparison_report
         from planner.scenarios import pose, read_scenarios, standard_scenarios, with_sweep
 
         text = console.words(language)
@@ -126,9 +126,9 @@ def compare(
 
 def _show(found: Comparison, wanted: list[Scenario], text: Wording) -> None:
     """The verdict, the scenarios side by side, what the future is worth knowing, and what rules could not do."""
-    from api import console
+    from api.cli import console
     from api.cli.answers import show_table
-    from api.comparison_report import information_sentences, overview, overview_title
+    from planner.report.comparison import information_sentences, overview, overview_title
 
     screen = console.out()
     screen.print()
@@ -158,7 +158,7 @@ def _sweep(text: str | None) -> Any:
 
 
 def _stage_teller(text: Wording) -> Any:
-    from api import console
+    from api.cli import console
 
     told: dict[str, tuple[float, int]] = {}
 

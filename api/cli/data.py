@@ -27,9 +27,9 @@ def check(
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
-        from planner.casefile import case_hash, read_case
-        from planner.check import warnings
+        from api.cli import console
+        from planner.case.checks import warnings
+        from planner.case.file import case_hash, read_case
 
         text = console.words(language)
         read = read_case(case)
@@ -75,14 +75,14 @@ def forecast(
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
+        from api.cli import console
 
         text = console.words(language)
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
         if case is not None:
             from api.cli.demand import outlook_of_file
-            from planner.casefile import read_case
+            from planner.case.file import read_case
 
             outlook, quality = outlook_of_file(read_case(case), history, map, seed)
         else:
@@ -164,12 +164,12 @@ def backtest(
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
-        from api.web.lookback_content import sentences
-        from forecasts.backtest import backtest as run
+        from api.cli import console
+        from api.work.lookback_content import sentences
         from forecasts.history import read_history
-        from forecasts.longrange import backtest_quarters
-        from forecasts.tables import by_workload
+        from forecasts.lookback.backtest import backtest as run
+        from forecasts.lookback.quarters import backtest_quarters
+        from forecasts.lookback.tables import by_workload
 
         text = console.words(language)
         read, quality = read_history(history, timezone=timezone)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from api.cli.exits import UsageError
 
 if TYPE_CHECKING:
+    from forecasts.history.quality import QualityReport
     from forecasts.outlook import Outlook
-    from forecasts.quality import QualityReport
     from planner.case import Case, SeriesRule
 
 RULE = re.compile(r"(?P<series>.+)=(?P<workload>[^=@*\s]+)@(?P<where>[^*\s]+)(?:\*(?P<scale>\S+))?")
@@ -66,7 +66,7 @@ def outlook_of_file(
     maps: rules of the command line; without them the case's `history_mapping` holds. evaluation: futures to judge on,
     if not the forecast's own number. Raises HistoryError, ForecastError or UsageError with every fault.
     """
-    from api.intake import outlook_for
+    from api.work.intake import outlook_for
     from forecasts.forecast import ForecastConfig
     from forecasts.history import read_history
 

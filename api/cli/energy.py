@@ -13,7 +13,7 @@ from api.cli.options import Json, Language, PlanFolder
 
 if TYPE_CHECKING:
     from planner.energy import Ledger, Reconciliation
-    from planner.wording import Wording
+    from planner.words.wording import Wording
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def energy(
     and hashes itself; it is checked after it is written.
     """
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
         from planner.energy import check_package, plan_ledger, read_metered, reconcile, write_package
         from planner.plan import Plan
 
@@ -91,7 +91,7 @@ def _show(ledger: Ledger, compared: Reconciliation | None, text: Wording) -> Non
     """Totals, sites over the horizon, and the parts of the difference where there are readings."""
     import pandas as pd
 
-    from api import console
+    from api.cli import console
     from api.cli.answers import show_table
 
     case, total = ledger.case, ledger.total()
@@ -146,7 +146,7 @@ def _assumed(found: str, text: Wording) -> str:
 
 
 def _show_package(package: dict[str, Any], folder: Path | None, faults: list[str], text: Wording) -> None:
-    from api import console
+    from api.cli import console
 
     rules = package["quality"]["rules"]
     good = sum(rule["ok"] for rule in rules)

@@ -142,7 +142,7 @@ def guarded(*, as_json: bool, language: str | None = None) -> Iterator[None]:
     except BaseException as error:
         if os.environ.get("TIDEPLAN_DEBUG"):
             raise
-        from api import console
+        from api.cli import console
 
         failure = told(error)
         console.show_failure(failure, as_json=as_json, language=language)

@@ -32,7 +32,7 @@ from api.cli.options import (
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
     from planner.case import Case
-    from planner.wording import Wording
+    from planner.words.wording import Wording
 
 MOST_REMARKS = 6
 """Remarks on a history that are shown; `tideplan forecast` shows all."""
@@ -68,9 +68,9 @@ def demo(
     It plans for one future, the 80 % quantile of every demand, so that it ends in minutes on two cores.
     """
     with guarded(as_json=json, language=language):
-        from api import console
-        from api.cli.bundled import example_folder, example_history
-        from planner.casefile import read_case
+        from api.cli import console
+        from api.work.bundled import example_folder, example_history
+        from planner.case.file import read_case
 
         text = console.words(language)
         if example not in EXAMPLES:
@@ -90,8 +90,8 @@ def demo(
 
 def grouped(case: Case, text: Wording, *, quiet: bool) -> Case:
     """The national case with its regions taken together by hub, and a line that says so."""
-    from api import console
-    from planner.grouping import grouped_by_hub
+    from api.cli import console
+    from planner.case.grouping import grouped_by_hub
 
     smaller, group = grouped_by_hub(case)
     if not quiet:
@@ -119,8 +119,8 @@ def plan(
     Ctrl-C stops the search and keeps the best plan found so far; pressed twice, it gives up.
     """
     with guarded(as_json=json, language=language):
-        from api import console
-        from planner.casefile import read_case
+        from api.cli import console
+        from planner.case.file import read_case
 
         text = console.words(language)
         read = _for_quantile(read_case(case), quantile)
@@ -178,7 +178,7 @@ def _forecast(
     quiet: bool,
     evaluation: int | None = None,
 ) -> Outlook:
-    from api import console
+    from api.cli import console
     from api.cli.demand import outlook_of_file
 
     if not quiet:
@@ -206,10 +206,10 @@ def _plan(
     as_json: bool,
     check_seconds: float | None,
 ) -> None:
-    from api import console
+    from api.cli import console
     from planner.planning import make_plan
-    from planner.refine import HourlyCheck
-    from planner.report import write_report
+    from planner.planning.refine import HourlyCheck
+    from planner.report.report import write_report
 
     limits = solve_limits(seconds, gap, seed, threads)
     folder.mkdir(parents=True, exist_ok=True)
@@ -242,7 +242,7 @@ def _plan(
 @contextmanager
 def stopping(text: Wording) -> Iterator[threading.Event]:
     """An event that the first Ctrl-C sets; the second one interrupts for good."""
-    from api import console
+    from api.cli import console
 
     stop = threading.Event()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from planner.explain.what_if import Change
     from planner.plan import Plan
     from planner.scenarios.levers import Lever
-    from planner.wording import Wording
+    from planner.words.wording import Wording
 
 QUALITIES = ("fewest_sites", "most_domestic", "least_carbon")
 
@@ -45,9 +45,9 @@ def replay(
 ) -> None:
     """Dispatch a demand hour by hour under a plan's orders: what is served, what not, what it costs."""
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
         from api.cli.answers import show_replay
-        from api.replaying import read_table, replay_summary, replayed_future, save_tables
+        from api.work.replay import read_table, replay_summary, replayed_future, save_tables
         from planner.replay import from_table
         from planner.replay import replay as run
 
@@ -162,7 +162,7 @@ def alternatives(
     The time limit holds for each plan that is tried.
     """
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
         from api.cli.answers import show_alternatives
         from api.cli.plans import stopping
         from planner.explain.alternatives import near_optimal
@@ -202,7 +202,7 @@ def sensitivity(
     The time limit holds for each solve.
     """
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
         from api.cli.answers import show_sensitivity
         from api.cli.plans import stopping
         from planner.explain.sensitivity import sensitivity as vary
@@ -245,11 +245,10 @@ def explain(
 ) -> None:
     """Say what a plan's limits are worth and what drives every order."""
     with guarded(as_json=json, language=language):
-        from api import console
-        from api.cli import answers
+        from api.cli import answers, console
         from api.cli.plans import stopping
         from planner.explain.explanation import explained
-        from planner.report import write_report
+        from planner.report.report import write_report
 
         plan, text = _opened(plan_folder, language)
         limits = solve_limits(time_limit, gap, seed, threads)
@@ -274,7 +273,7 @@ def explain(
 
 def _opened(folder: Path, language: str | None) -> tuple[Plan, Wording]:
     """The plan of a folder, and the words to speak of it."""
-    from api import console
+    from api.cli import console
     from planner.plan import Plan
 
     return Plan.load(folder), console.words(language)
@@ -292,7 +291,7 @@ def _answer(
     as_json: bool,
 ) -> None:
     """Solve again and say what changes; exit code 3 where no such plan exists."""
-    from api import console
+    from api.cli import console
     from api.cli.answers import show_change
     from api.cli.plans import stopping
 
@@ -350,7 +349,7 @@ def _period(case: Case, asked: str | None) -> int | None:
 
 
 def _day_teller(text: Wording) -> Any:
-    from api import console
+    from api.cli import console
 
     last = [time.monotonic()]
 

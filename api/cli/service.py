@@ -14,8 +14,8 @@ from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import Json, Language
 
 if TYPE_CHECKING:
-    from api.settings import Settings
     from api.store.keys import Keys
+    from api.store.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="Data folder (TIDEPLAN_DATA_FOLDER).", metavar="DIR")]
 DatabaseUrl = Annotated[
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def _settings(data: Path | None, database: str | None, **more: Any) -> Settings:
     """Settings from the environment, with what the command line says on top. Raises ValidationError."""
-    from api.settings import Settings
+    from api.store.settings import Settings
 
     given = {"data_folder": data, "database_url": database, **more}
     return Settings(**{name: value for name, value in given.items() if value is not None})
@@ -52,8 +52,8 @@ def serve(
 ) -> None:
     """Serve the API and the page until interrupted."""
     with guarded(as_json=False, language=language):
-        from api import console
-        from api.server import serve as run
+        from api.app.server import serve as run
+        from api.cli import console
 
         settings = _settings(data, database, host=host, port=port)
         console.say(console.words(language)("cli.serving", url=f"http://{settings.host}:{settings.port}/"))
@@ -63,7 +63,7 @@ def serve(
 def worker(data: Data = None, database: DatabaseUrl = None, language: Language = None) -> None:
     """Work on jobs without serving (PostgreSQL only)."""
     with guarded(as_json=False, language=language):
-        from api.server import work
+        from api.app.server import work
 
         work(_settings(data, database))
 
@@ -71,8 +71,8 @@ def worker(data: Data = None, database: DatabaseUrl = None, language: Language =
 def doctor(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
     """Look for what would keep tideplan from working here: packages, solver, folders, database, port."""
     with guarded(as_json=json, language=language):
-        from api import console
-        from api.doctor import diagnose
+        from api.app.doctor import diagnose
+        from api.cli import console
 
         findings = diagnose(_settings(data, database))
         bad = [finding for finding in findings if not finding.ok]
@@ -93,7 +93,7 @@ def db_upgrade(data: Data = None, database: DatabaseUrl = None, language: Langua
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
+        from api.cli import console
         from api.store import migrations
 
         settings = _settings(data, database)
@@ -122,7 +122,7 @@ def keys_create(
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
+        from api.cli import console
         from api.store.keys import ROLES
 
         if role not in ROLES:
@@ -141,7 +141,7 @@ def keys_create(
 def keys_list(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
     """List the API keys, revoked ones too. Secrets are not kept and cannot be shown."""
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
 
         with _keys(data, database) as held:
             found = held.all()
@@ -172,7 +172,7 @@ def keys_revoke(
     with guarded(as_json=json, language=language):
         from rich.markup import escape
 
-        from api import console
+        from api.cli import console
 
         with _keys(data, database) as held:
             done = held.revoke(id)

@@ -14,10 +14,10 @@ from api.cli.options import ByHub, Gap, Json, Language, Maps, Seed, Threads, Tim
 if TYPE_CHECKING:
     import pandas as pd
 
-    from planner.adaptive import Walk
     from planner.case import Case
     from planner.scenarios import Rule
-    from planner.wording import Wording
+    from planner.walk.adaptive import Walk
+    from planner.words.wording import Wording
 
 USUAL = ("just_in_time", "ratio:1.2", "stochastic", "wait_and_see")
 
@@ -66,11 +66,11 @@ def walk(
     happened by then. The time limit holds for each plan; there is one a period and rule.
     """
     with guarded(as_json=json, language=language):
-        from api import console
+        from api.cli import console
         from api.cli.plans import grouped, stopping
-        from api.walking import Course
-        from planner.adaptive import compare_walks
-        from planner.casefile import read_case
+        from api.work.walk import Course
+        from planner.case.file import read_case
+        from planner.walk.adaptive import compare_walks
 
         text = console.words(language)
         rules = _rules(rule or list(USUAL))
@@ -127,7 +127,7 @@ def _rules(lines: list[str]) -> dict[str, Rule]:
 def _save(table: pd.DataFrame, walks: dict[str, Walk], folder: Path) -> None:
     import pandas as pd
 
-    from api.replaying import save_tables
+    from api.work.replay import save_tables
 
     steps = pd.concat([one.steps.assign(rule=name) for name, one in walks.items()], ignore_index=True)
     save_tables({"walks": table, "steps": steps}, folder)
@@ -137,7 +137,7 @@ def _show(case: Case, table: pd.DataFrame, walks: dict[str, Walk], text: Wording
     """Rules side by side, cheapest first, and the cheapest rule's steps."""
     import pandas as pd
 
-    from api import console
+    from api.cli import console
     from api.cli.answers import show_table
 
     currency = case.meta.currency

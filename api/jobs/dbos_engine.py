@@ -13,10 +13,10 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import Connection
 
 from api.jobs.port import JobStatus, Perform
-from api.settings import Settings
 from api.store.database import Database
 from api.store.migrations import ENGINE_SCHEMA
 from api.store.runs import Run
+from api.store.settings import Settings
 
 PROTOCOL = "tideplan-1"
 QUEUE = "runs"

@@ -18,7 +18,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.jobs.task import CRASHED, OUT_OF_MEMORY, Json, Task
-from api.version import ROOT
+from api.store.version import ROOT
 
 _LOG_TAIL_BYTES = 4000
 

@@ -10,10 +10,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.jobs.port import JobEngine
-from api.settings import Settings
 from api.store.database import Database
 from api.store.heartbeats import Heartbeats
 from api.store.runs import Runs
+from api.store.settings import Settings
 
 log = structlog.get_logger()
 

@@ -11,12 +11,12 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.jobs.problems import PROBLEMS, problem_json
 from api.jobs.process import Child, Ended, child, end_leftovers, files_below
 from api.jobs.task import CRASHED, Json, Task
-from api.problems import PROBLEMS, problem_json
-from api.settings import Settings
 from api.store.artifacts import Artifacts
 from api.store.runs import Outcome, Run, Runs
+from api.store.settings import Settings
 
 log = structlog.get_logger()
 

@@ -36,7 +36,7 @@ class Task:
 
 
 class WorkError(Exception):
-    """Work that cannot be done, with a problem for the user (`kind` is a slug of `api.problems`)."""
+    """Work that cannot be done, with a problem for the user (`kind` is a slug of `api.jobs.problems`)."""
 
     def __init__(self, kind: str, detail: str, errors: list[Json] | None = None) -> None:
         super().__init__(detail)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
-from api.settings import Settings
+from api.store.settings import Settings
 
 BUSY_TIMEOUT_MS = 30_000
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from planner.case import Case
 from planner.demand import Demand
-from planner.tables import Column, Table
+from planner.plan.tables import Column, Table
 
 BANDS_TABLE = Table(
     "energy_by_band",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case
-from planner.errors import PlanError, Problem
+from planner.case.errors import PlanError, Problem
 
 NEEDED = ("site", "start", "end", "facility_kwh")
 OPTIONAL = ("it_kwh", "cost", "pflops_hours")

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case
-from planner.casefile import case_hash
+from planner.case.file import case_hash
 from planner.energy.ledger import Ledger
 from planner.energy.metered import Metered
 from planner.energy.reconcile import Reconciliation
-from planner.tables import Table
+from planner.plan.tables import Table
 
 CLASSIFICATIONS = {
     "public": "公开: may be read by anyone",

@@ -21,7 +21,7 @@ import pandas as pd
 from planner.demand import FloatArray
 from planner.energy.ledger import Ledger
 from planner.energy.metered import Metered
-from planner.tables import Column, Table
+from planner.plan.tables import Column, Table
 
 RECONCILIATION_TABLE = Table(
     "energy_reconciliation",

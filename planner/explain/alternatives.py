@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from planner.case import Case, by_period
-from planner.errors import PlanError
+from planner.case.errors import PlanError
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import FloatArray, Program

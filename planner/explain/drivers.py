@@ -9,7 +9,7 @@ import pandas as pd
 
 from planner.case import by_period
 from planner.plan import Plan
-from planner.wording import Message, Wording, message, wording
+from planner.words.wording import Message, Wording, message, wording
 
 _FULL = 0.985
 

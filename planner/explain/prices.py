@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case
-from planner.explain.words import row_place
 from planner.plan import Plan
+from planner.plan.decisions import decisions_of, fixed
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
 from planner.program.instance import Instance
+from planner.program.places import row_place
 from planner.program.registry import FAMILIES
-from planner.scenarios.decisions import decisions_of, fixed
 from planner.solve import Linear, solve_lp
-from planner.wording import Wording, wording
+from planner.words.wording import Wording, wording
 
 _FIXED = ("order_on", "gangs", "campaign_place", "campaign_on", "openings")
 _MOST_COLUMNS = 250_000

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from planner.errors import PlanError
+from planner.case.errors import PlanError
 from planner.explain.what_if import what_if
 from planner.plan import Plan
+from planner.plan.tables import described_table
 from planner.scenarios.levers import HardwarePrice, LeadTime, Lever, PowerLate, ShortfallCost, TariffFactor
 from planner.scenarios.scenario import DemandChange
 from planner.solve import Limits
-from planner.tables import described_table
-from planner.wording import Message, message, wording
+from planner.words.wording import Message, message, wording
 
 SENSITIVITY_TABLE = described_table(
     "sensitivity",

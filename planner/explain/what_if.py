@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
 from planner.case import Case, Names, Resilience, WorkloadKind
+from planner.case.errors import InfeasibleError, PlanError, Problem
 from planner.demand import Demand
-from planner.errors import InfeasibleError, PlanError, Problem
 from planner.plan import Plan
 from planner.planning import Amend, ProgressCall, plan_demand, warm_start
 from planner.program.blocks import Builder, Program
@@ -23,7 +23,7 @@ from planner.scenarios.levers import Lever
 from planner.scenarios.scenario import DemandChange, Scenario, pose
 from planner.scenarios.worlds import changed_demand
 from planner.solve import Limits
-from planner.wording import Message, listed, message, wording
+from planner.words.wording import Message, listed, message, wording
 
 
 class Question(BaseModel):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
+from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
-from planner.network import allowed_pairs, transfer_cost_per_gb
 from planner.program.blocks import BoolArray, FloatArray, IntArray
 
 

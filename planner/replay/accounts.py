@@ -9,10 +9,10 @@ import pandas as pd
 
 from planner.case import BANDS, Case, WorkloadKind, by_period
 from planner.demand import FloatArray
+from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.dispatch import Day, Fixed
 from planner.replay.paths import HourlyDemand
-from planner.tables import TABLES
 from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 

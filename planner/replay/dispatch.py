@@ -22,8 +22,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.case import BuildAhead, Case, Policy, WorkloadKind
+from planner.case.network import BoolArray
 from planner.demand import Demand
-from planner.network import BoolArray
 from planner.program.blocks import FloatArray, IntArray, Layout
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import find_origins

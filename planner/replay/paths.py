@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from forecasts.outlook import Futures, Outlook
 from planner.case import DAY_KINDS, Case
+from planner.case.errors import PlanError, Problem
 from planner.demand import Demand, FloatArray, TypicalDays
-from planner.errors import PlanError, Problem
-from planner.horizon import check_outlook, day_kind, peak_pflops, period_path
+from planner.demand.horizon import check_outlook, day_kind, peak_pflops, period_path
 
 COLUMNS = ("timestamp", "region", "workload", "value")
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from planner.case import Case, WorkloadKind
 from planner.demand import Demand, FloatArray
+from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.accounts import Account, account_tables
 from planner.replay.dispatch import Day, Dispatcher, Fixed, dispatch_instance, gang_modules
 from planner.replay.paths import HourlyDemand, real_days
-from planner.tables import TABLES
 from planner.verify.building import standing_capacity
 from planner.verify.catalogue import CATALOGUE
 from planner.verify.facts import Facts, make_facts

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from planner.case import Block, Case, Id, NonNegative, Positive, Share
-from planner.fault import Fault, among
-from planner.wording import Message, message
+from planner.case.fault import Fault, among
+from planner.words.wording import Message, message
 
 Document = dict[str, Any]
 

@@ -16,8 +16,8 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from planner.case import Block, Case, Id, Names, NonNegative, Share
-from planner.casefile import CaseError, dump_case, merge_patch
-from planner.fault import Fault, faults_of
+from planner.case.fault import Fault, faults_of
+from planner.case.file import CaseError, dump_case, merge_patch
 from planner.scenarios.levers import Lever
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from forecasts.outlook import Futures, Outlook
 from planner.case import Case, Expected
+from planner.case.errors import PlanError, Problem
 from planner.demand import Demand, FloatArray, TypicalDays, quantile
-from planner.errors import PlanError, Problem
-from planner.fanout import fan_out
-from planner.horizon import DayRules, given_demand, outlook_demand, peak_pflops
+from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops
 from planner.planning import with_measured_burst
 from planner.program.blocks import IntArray
 from planner.scenarios.scenario import DemandChange
+from planner.solve.fanout import fan_out
 
 # Futures in one task: drawing their typical days takes a second or so of CPU on a national outlook.
 _FUTURES_PER_TASK = 25
@@ -136,7 +136,7 @@ class Worlds:
 
 
 def _seen(case: Case) -> list[object]:
-    """What of a case its demand rests on (`planner.horizon.outlook_demand`)."""
+    """What of a case its demand rests on (`planner.demand.horizon.outlook_demand`)."""
     workloads = [
         (w.id, w.kind.value, w.throughput, w.max_utilisation, w.burst_factor, w.pflops_per_unit) for w in case.workloads
     ]

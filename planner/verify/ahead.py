@@ -226,7 +226,9 @@ class _Day:
                     cap = by_period(limit, facts.shape[0], np.inf)[self.period]
                     through = [p for p in mine if pairs[p][1] == at[facts.labels["site"].index(site)]]
                     if np.isfinite(cap) and through:
-                        self._band(upper, (r, site), cap, [(flow + p * H + h, facts.traffic[w] * scale[w]) for p in through])
+                        self._band(
+                            upper, (r, site), cap, [(flow + p * H + h, facts.traffic[w] * scale[w]) for p in through]
+                        )
         for w in work:
             spec = facts.case.workloads[w]
             if facts.kind[w] is WorkloadKind.deferrable and spec.max_rate_factor is not None:
@@ -299,7 +301,9 @@ class _Day:
     def _band(self, rows: _Rows, link: tuple[int, str], limit: float, through: list[tuple[IntArray, float]]) -> None:
         """bandwidth of one link: workloads share its rows."""
         H = self.facts.demand.central.days.steps
-        row = rows.links.setdefault(link, rows.open(H, np.full(H, limit)) if link not in rows.links else rows.links[link])
+        row = rows.links.setdefault(
+            link, rows.open(H, np.full(H, limit)) if link not in rows.links else rows.links[link]
+        )
         for columns, traffic in through:
             rows.put(row, columns, np.full(H, traffic * 8 / 3600))
 

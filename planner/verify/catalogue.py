@@ -30,8 +30,14 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "capacity_target": ("capacity_target", "Installed compute reaches the target."),
     "build_ahead": ("build_ahead", "What stands can serve at least the stated multiple of the P50 demand in full."),
     "build_ahead.most": ("build_ahead", "Usable capacity is at most the stated multiple of the P50 peak."),
-    "build_ahead.ratio": ("build_ahead", "The build-ahead ratio is the largest multiple of P50 demand that can be served."),
-    "build_ahead.gangs": ("build_ahead", "The gangs behind the ratio may stand where they do, together with the campaigns."),
+    "build_ahead.ratio": (
+        "build_ahead",
+        "The build-ahead ratio is the largest multiple of P50 demand that can be served.",
+    ),
+    "build_ahead.gangs": (
+        "build_ahead",
+        "The gangs behind the ratio may stand where they do, together with the campaigns.",
+    ),
     "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time."),
     "gang_place": ("gangs_fit", "Gangs stand only where their workload may run."),
     "training": ("training", "Training work is delivered by whole gangs or falls short."),

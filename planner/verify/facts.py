@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import Case, Costing, SiteStatus, WorkloadKind, by_period
+from planner.case.network import BoolArray, allowed_pairs, transfer_cost_per_gb
 from planner.demand import Demand
-from planner.network import BoolArray, allowed_pairs, transfer_cost_per_gb
 
 FloatArray = np.typing.NDArray[np.float64]
 IntArray = np.typing.NDArray[np.int64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import WorkloadKind, by_period
-from planner.network import BoolArray
+from planner.case.network import BoolArray
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts, FloatArray, IntArray
 from planner.verify.reading import PlanArrays, Rows

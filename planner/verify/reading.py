@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planner.network import BoolArray
-from planner.tables import TABLES
+from planner.case.network import BoolArray
+from planner.plan.tables import TABLES
 from planner.verify.facts import Facts, FloatArray, IntArray
 from planner.verify.report import Book
 

@@ -17,12 +17,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
 
-from api import examples
-from api.app import create_app
+from api.app.app import create_app
+from api.http import examples
 from api.jobs.port import JobStatus, Perform
-from api.settings import Settings
 from api.store import migrations
 from api.store.runs import Run
+from api.store.settings import Settings
 
 Json = dict[str, Any]
 BASE = "http://127.0.0.1:8000"

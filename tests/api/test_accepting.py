@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
 
-from api import examples
+from api.http import examples
 from api.store.runs import Run
 
 Make = Callable[..., TestClient]

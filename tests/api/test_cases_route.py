@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from fastapi.testclient import TestClient
 
-from api import examples
+from api.http import examples
 
 
 def test_a_case_comes_back_with_its_defaults(idle: TestClient) -> None:

@@ -16,7 +16,7 @@ import pytest
 from api.jobs.childwork import json_ready
 from api.jobs.process import call, child, end_leftovers
 from api.jobs.task import Task
-from api.version import ROOT
+from api.store.version import ROOT
 
 
 def _task(tmp_path: Path, **wish: object) -> Task:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from api import doctor
-from api.doctor import Finding, diagnose
-from api.lock import exclusive
-from api.settings import Settings
+from api.app.app import doctor
+from api.app.doctor import Finding, diagnose
+from api.app.lock import exclusive
 from api.store import migrations
+from api.store.settings import Settings
 
 
 def _found(settings: Settings) -> dict[str, Finding]:

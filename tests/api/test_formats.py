@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import tables
-from api.language import preferred
-from api.problems import ProblemError
-from api.routes.common import wait_seconds
+from api.http import tables
+from api.http.language import preferred
+from api.http.routes.common import wait_seconds
+from api.jobs.problems import ProblemError
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import examples
-from api.lock import LockedError, exclusive, holder
-from api.server import RefusedError, serve
-from api.settings import Settings
+from api.app.lock import LockedError, exclusive, holder
+from api.app.server import RefusedError, serve
+from api.http import examples
 from api.store.keys import Keys
-from api.version import ROOT
+from api.store.settings import Settings
+from api.store.version import ROOT
 
 Make = Callable[..., TestClient]
 
@@ -151,8 +151,8 @@ def test_the_page_speaks_chinese_and_escapes(idle: TestClient) -> None:
 
 
 def test_both_catalogues_have_every_text() -> None:
-    from api.problems import PROBLEMS
-    from api.routes.pages import catalogue
+    from api.jobs.problems import PROBLEMS
+    from api.pages import catalogue
 
     assert set(catalogue("en")) == set(catalogue("zh"))
     assert {f"problem_{kind}" for kind in PROBLEMS} <= set(catalogue("en"))
@@ -160,7 +160,7 @@ def test_both_catalogues_have_every_text() -> None:
 
 def test_the_server_starts_without_the_heavy_libraries() -> None:
     code = (
-        "import sys, api.app, api.server, api.store.migrations\n"
+        "import sys, api.app, api.app.server, api.store.migrations\n"
         "heavy = ('ortools', 'pandas', 'statsmodels', 'scipy', 'numpy', 'plotly', 'pyarrow', 'dbos', 'alembic')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

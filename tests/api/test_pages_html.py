@@ -13,15 +13,15 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
-from api import examples
-from api.language import chosen
-from api.routes.pages import catalogue
+from api.http import examples
+from api.http.language import chosen
+from api.pages import catalogue
 from api.store.keys import Keys
-from api.web.casetext import case_text, compose, line_of
+from api.work.casetext import case_text, compose, line_of
 
 Json = dict[str, Any]
 Make = Callable[..., TestClient]
-WEB = Path(str(files("api") / "web"))
+WEB = Path(str(files("api") / "pages"))
 HTML = {"Accept": "text/html"}
 YAML = {"Content-Type": "application/yaml"}
 
@@ -155,7 +155,7 @@ def test_the_line_of_what_is_missing_is_that_of_what_should_hold_it() -> None:
 
 
 def test_a_case_as_text_is_the_same_case() -> None:
-    from planner.casefile import case_from, case_hash
+    from planner.case.file import case_from, case_hash
 
     again = case_from(yaml.safe_load(case_text(examples.CASE)))
     assert case_hash(again) == case_hash(case_from(examples.CASE))

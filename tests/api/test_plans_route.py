@@ -17,7 +17,7 @@ Ask = Callable[..., Json]
 
 
 def test_accepted_with_location_and_then_finished(live: TestClient, until: Ask) -> None:
-    from api import examples
+    from api.http import examples
 
     case = live.post("/v1/cases", json=examples.CASE).json()
     accepted = live.post("/v1/plans", json={"case_id": case["id"], "name": "first"})
@@ -41,7 +41,7 @@ def test_prefer_wait_answers_with_the_end(live: TestClient, plan_of: Ask) -> Non
 
 
 def test_the_limits_reach_the_planner(live: TestClient, plan_of: Ask) -> None:
-    from api import examples
+    from api.http import examples
 
     case = live.post("/v1/cases", json=examples.CASE).json()
     body = {"case_id": case["id"], "limits": {"seed": 77}}
@@ -158,7 +158,7 @@ def test_the_report_is_sandboxed_and_kept(live: TestClient, plan_of: Ask) -> Non
 
 
 def test_a_forecast_feeds_a_plan(live: TestClient) -> None:
-    from api import examples
+    from api.http import examples
 
     history = live.post("/v1/histories", content=examples.HISTORY_CSV, headers={"Content-Type": "text/csv"})
     assert history.status_code == 201, history.text

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.settings import Settings
 from api.store import migrations, pages
 from api.store.artifacts import Artifacts
 from api.store.database import Database
 from api.store.heartbeats import Heartbeats
 from api.store.runs import Outcome, Run, Runs
+from api.store.settings import Settings
 from api.store.tables import metadata
 
 

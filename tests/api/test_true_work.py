@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import examples
+from api.http import examples
 from api.jobs.process import call, child
 from api.jobs.task import Task, WorkError
-from api.jobs.work import run
-from planner.casefile import dump_case, read_case
+from api.work.work import run
+from planner.case.file import dump_case, read_case
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "examples" / "tiny"
@@ -31,7 +31,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str
     case.write_text(json.dumps(examples.CASE))
     task = Task("plan", {"limits": LIMITS, "forecast": {}}, {"case": case})
     last = None
-    with child(task, folder / "w", module="api.jobs.work", memory_mb=4096) as running:
+    with child(task, folder / "w", module="api.work.work", memory_mb=4096) as running:
         for message in running.messages(1):
             last = message or last
         ended = running.ended(last)
@@ -51,7 +51,7 @@ def test_the_example_case_is_planned_and_proven(planned: tuple[dict[str, Any], P
 @pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 def test_the_report_is_made(planned: tuple[dict[str, Any], Path], tmp_path: Path, language: str) -> None:
     task = Task("report", {"language": language}, {"plan": planned[1]})
-    ended, files = call(task, tmp_path / "w", module="api.jobs.work", memory_mb=4096, seconds=120)
+    ended, files = call(task, tmp_path / "w", module="api.work.work", memory_mb=4096, seconds=120)
     assert ended.result is not None, ended
     assert f'<html lang="{language}' in files["report.html"].decode()[:2000]
 

@@ -173,7 +173,7 @@ def test_an_unknown_error_is_internal_and_leaves_its_trace_in_a_file(tmp_path: P
 
 
 def test_no_plan_in_time_is_exit_4() -> None:
-    from planner.errors import Problem, StoppedError
+    from planner.case.errors import Problem, StoppedError
 
     assert told(StoppedError([Problem("limits", "no plan within 1 s", "a longer time limit")])).exit is Exit.no_plan
 

@@ -15,18 +15,18 @@ import schemathesis.specs.openapi.checks as checks
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 
-from api import examples
-from api.app import create_app, openapi
+from api.app.app import create_app, openapi
+from api.http import examples
 from api.jobs.port import JobStatus
-from api.settings import Settings
 from api.store import migrations
+from api.store.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_committed_description_matches() -> None:
     committed = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
-    assert committed == openapi(), "run: python -m api.describe"
+    assert committed == openapi(), "run: python -m api.app.describe"
 
 
 def test_every_model_has_an_example_that_fits_it() -> None:
@@ -48,7 +48,7 @@ def test_every_route_names_its_problems() -> None:
 
 
 def test_the_example_case_is_valid() -> None:
-    from planner.casefile import case_from
+    from planner.case.file import case_from
 
     assert case_from(examples.CASE).meta.name == "Two sites, one workload"
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasts.events import Event
+from forecasts.calendar.events import Event
 from forecasts.forecast import ForecastConfig, ForecastError, make_outlook
-from forecasts.growth import GrowthPrior
 from forecasts.history import History
 from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.weekly.growth import GrowthPrior
 
 TIDE = 1 + 0.5 * np.sin(2 * np.pi * (np.arange(24) - 8) / 24)
 

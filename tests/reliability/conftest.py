@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from api import examples
-from api.settings import Settings
+from api.http import examples
 from api.store import migrations
+from api.store.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 Json = dict[str, Any]
-_START = "from api.server import serve; from api.settings import Settings; serve(Settings())"
+_START = "from api.app.server import serve; from api.store.settings import Settings; serve(Settings())"
 
 
 def free_port() -> int:

@@ -177,7 +177,7 @@ def test_a_second_server_on_the_same_folder_is_refused(make_server: Make) -> Non
 
     server = make_server().start()
     other = make_server()
-    code = "from api.server import serve; from api.settings import Settings; serve(Settings())"
+    code = "from api.app.server import serve; from api.store.settings import Settings; serve(Settings())"
     done = subprocess.run([sys.executable, "-c", code], env=other.environment, capture_output=True, timeout=60)
     assert done.returncode != 0
     assert f"another tideplan (process {server.process.pid})" in done.stderr.decode()

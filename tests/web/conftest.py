@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from api import examples
-from api.version import ROOT
+from api.http import examples
+from api.store.version import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

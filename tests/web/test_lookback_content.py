@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from api.jobs import work
 from api.jobs.task import Task
-from api.web import work as page
-from api.web.lookback_content import sentences
-from planner.figures import peaks_against
-from planner.wording import wording
+from api.work import pages as page
+from api.work import work
+from api.work.lookback_content import sentences
+from planner.report.figures import peaks_against
+from planner.words.wording import wording
 
 Json = dict[str, Any]
 REQUEST = {"weeks": 20, "timezone": "Asia/Shanghai", "seed": 1, "evaluation": 60}

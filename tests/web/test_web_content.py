@@ -12,20 +12,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from api import examples
+from api.http import examples
 from api.jobs.task import Task, WorkError
-from api.replaying import save_tables
-from api.web import plan_content, replay_content, work
-from api.web.forecast_content import weekly_peaks
+from api.work import pages as work
+from api.work import plan_content, replay_content
+from api.work.forecast_content import weekly_peaks
+from api.work.replay import save_tables
 from forecasts.history import History
 from forecasts.outlook import SeriesKey
-from planner.casefile import case_from, dump_case
-from planner.figures import backtest_scores
+from planner.case.file import case_from, dump_case
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.replay import from_table, replay
+from planner.report.figures import backtest_scores
 from planner.solve.limits import Limits
-from planner.wording import wording
+from planner.words.wording import wording
 
 Json = dict[str, Any]
 

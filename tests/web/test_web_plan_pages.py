@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from api import examples
-from api.cli.bundled import example_folder
-from planner.casefile import dump_case, read_case
-from planner.grouping import grouped_by_hub
+from api.http import examples
+from api.work.bundled import example_folder
+from planner.case.file import dump_case, read_case
+from planner.case.grouping import grouped_by_hub
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from api.settings import Settings
 from api.store.database import Database
+from api.store.settings import Settings
 
 HEAD = "0001"  # a test holds this to the newest file in versions/
 ENGINE_SCHEMA = "dbos"

@@ -1,0 +1,223 @@
+"""What the command line shows: progress, tables and failures on a terminal, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from planner.words.wording import Wording, language_of, wording
+
+if TYPE_CHECKING:
+    from api.cli.exits import Told
+    from planner.plan import Plan
+    from planner.solve.progress import Progress
+
+QUIET_EVERY_S = 10.0
+
+
+_MOST_NOTES = 10
+
+
+def language(asked: str | None = None) -> str:
+    """The language asked for, else that of the terminal (TIDEPLAN_LANGUAGE, LC_ALL, LC_MESSAGES, LANG)."""
+    names = ("TIDEPLAN_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    return language_of(asked or next((os.environ[name] for name in names if os.environ.get(name)), None))
+
+
+def words(asked: str | None = None) -> Wording:
+    return wording(language(asked))
+
+
+def out() -> Console:
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def show_json(value: object) -> None:
+    """One JSON object on standard output; what JSON cannot say (NaN, infinity) is null."""
+    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    return str(value)
+
+
+def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
+    """A failure: one JSON object on standard output, or words on standard error."""
+    text = words(language)
+    if as_json:
+        error = {
+            "kind": failure.key.partition(".")[2],
+            "exit": int(failure.exit),
+            "message": failure.message or text(failure.key),
+            "faults": list(failure.faults),
+        }
+        show_json({"error": error})
+        return
+    console = err()
+    tail = f": {escape(failure.message)}" if failure.message else ""
+    console.print(f"[bold red]{escape(text(failure.key))}[/]{tail}")
+    for fault in failure.faults:
+        console.print(f"  [bold]{escape(fault['where'])}[/]")
+        console.print(f"    {escape(text('fault.found', found=fault['found']))}")
+        console.print(f"    {escape(text('fault.allowed', allowed=fault['allowed']))}")
+        if "remedy" in fault:
+            console.print(f"    {escape(fault['remedy'])}")
+
+
+def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Table:
+    """A table; columns are (heading, whether its cells are numbers)."""
+    grid = Table(title=escape(title), title_justify="left", title_style="bold", header_style="dim", box=None)
+    for name, numeric in columns:
+        grid.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    return grid
+
+
+class Solving:
+    """Tells how a solve goes: a bar on a terminal, else a line every ten seconds, on standard error."""
+
+    def __init__(self, text: Wording, currency: str, seconds: float) -> None:
+        self.text, self.currency, self.seconds = text, currency, seconds
+        self._bar: Any = None
+        self._task: Any = None
+        self._told = time.monotonic()
+
+    @contextmanager
+    def shown(self) -> Iterator[Solving]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        if not sys.stderr.isatty():
+            yield self
+            return
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[proof]}"),
+            console=err(),
+            transient=True,
+        ) as self._bar:
+            self._task = self._bar.add_task(self.text("progress.building"), total=self.seconds, proof="")
+            yield self
+
+    def __call__(self, progress: Progress) -> None:
+        text = self.text
+        known = math.isfinite(progress.objective) and progress.objective != 0
+        proof = text(
+            "progress.proof",
+            objective=text.money(progress.objective, self.currency) if known else "–",
+            bound=text.money(progress.bound, self.currency) if math.isfinite(progress.bound) else "–",
+            gap=text.percent(progress.gap, 2),
+        )
+        phase = text.either(f"phase.{progress.phase.replace(' ', '_')}", progress.phase)
+        if self._bar is not None:
+            done = min(progress.seconds, self.seconds)
+            self._bar.update(self._task, completed=done, description=escape(phase), proof=escape(proof))
+        elif time.monotonic() - self._told >= QUIET_EVERY_S:
+            self._told = time.monotonic()
+            err().print(escape(f"{progress.seconds:.0f} s  {phase}  {proof}"))
+
+
+def say(message: str) -> None:
+    """A remark beside the result, on standard error."""
+    err().print(f"[dim]{escape(message)}[/]")
+
+
+def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_gap: bool) -> None:
+    """The answer first, then what it rests on, then where the files lie."""
+    from planner.report.figures import View, order_list, orders_table
+    from planner.report.reasons import headline
+    from planner.report.report import grid, tiles
+
+    console, view = out(), View.of(plan, text.language)
+    now = order_list(view, first_only=True)
+    console.print(f"\n[bold]{escape(headline(view, now))}[/]\n")
+    if len(now):
+        shown = grid(orders_table(view, now), text)
+        columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
+        console.print(table(text("report.answer"), columns, shown.rows))
+    console.print(_costs(plan, text))
+    console.print(_capacity(view, text))
+    facts = [(tile["label"], f"{tile['value']}  ({tile['hint']})") for tile in tiles(plan, text)]
+    console.print(table(text("cli.figures"), [("", False), ("", False)], facts))
+    state = "cli.checked" if all(check["ok"] for check in plan.checks) else "report.checks_bad"
+    console.print(escape(text(state, count=len(plan.checks))))
+    checked = every_hour_line(plan, text)
+    if checked:
+        console.print(escape(checked))
+    if short_of_gap:
+        console.print(f"[yellow]{escape(text('cli.gap_open', gap=text.percent(plan.certificate['gap'], 2)))}[/]")
+    notes = [str(note) for note in plan.warnings]
+    # The first are about the case, the last about forecast, risk and checks; single series stand between them.
+    hidden = max(len(notes) - _MOST_NOTES, 0)
+    told = notes[:2] + notes[2 + hidden :] if hidden else notes
+    for note in told:
+        console.print(f"[dim]· {escape(note)}[/]")
+    if hidden:
+        console.print(f"[dim]… {escape(text('cli.more_notes', count=hidden))}[/]")
+    console.print(f"\n{escape(text('cli.files', folder=folder))}")
+    console.print(f"[bold]{escape(text('cli.report', report=report))}[/]")
+
+
+def every_hour_line(plan: Plan, text: Wording) -> str:
+    """What the dispatch of every hour said of the typical days' estimate; empty where it was not made or finished."""
+    rounds = plan.summary.get("every_hour", {}).get("rounds", [])
+    if not rounds:
+        return ""
+    best = min(rounds, key=lambda one: abs(one["cost_error"]))
+    return text("ask.every_hour", error=text.percent(best["cost_error"], 2), hours=f"{best['hours']:,}")
+
+
+def _costs(plan: Plan, text: Wording) -> Table:
+    currency, costs = plan.case.meta.currency, plan.summary["cost_by_term"]
+    total = plan.summary["cost"]
+    rows = [
+        [text.either(f"term.{term}", term), text.money(value, currency), text.percent(value / total if total else 0.0)]
+        for term, value in sorted(costs.items(), key=lambda item: -item[1])
+        if value
+    ]
+    rows.append([text("cli.total"), text.money(total, currency), ""])
+    return table(text("cli.costs"), [("", False), (text("discounted_cost"), True), (text("share"), True)], rows)
+
+
+def _capacity(view: Any, text: Wording) -> Table:
+    from planner.report.figures.capacity import capacity_by_period
+
+    rows = [
+        [
+            view.periods[int(row["period"])],
+            text.pflops(row["usable_pflops"]),
+            text.pflops(row["p50_peak_pflops"]),
+            text.pflops(row["p90_peak_pflops"]),
+            f"{row['build_ahead_ratio']:.2f}",
+        ]
+        for row in capacity_by_period(view).to_dict("records")
+    ]
+    names = ("usable", "p50_peak", "p90_peak", "build_ahead_ratio")
+    return table(text("report.capacity"), [(text("period"), False), *((text(n), True) for n in names)], rows)

@@ -1,0 +1,107 @@
+"""Accepting something new: one answer per Idempotency-Key, a limit on waiting work, row and job in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import Header
+from sqlalchemy import Connection
+
+from api.http.security import Caller
+from api.jobs.problems import ProblemError
+from api.service.services import Services
+from api.store.documents import Promise, new_id
+from api.store.runs import Run
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key with the same body gives the same answer; with another body it is refused.",
+    ),
+]
+
+
+def fingerprint(route: str, *parts: bytes) -> str:
+    """Hash of a request: its route and what was sent."""
+    digest = hashlib.sha256(route.encode())
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def once(
+    services: Services,
+    caller: Caller,
+    key: str | None,
+    request_sha256: str,
+    prefix: str,
+    add: Callable[[Connection, str], None],
+) -> tuple[str, bool]:
+    """Do `add(connection, new id)` once per key, in one transaction; (id, whether it is new).
+
+    Raises ProblemError when the key was used for another request.
+    """
+    id = new_id(prefix)
+    with services.database.write() as connection:
+        if key is not None:
+            services.database.lock_for(connection, f"key:{caller.owner}:{key}")
+            promise = services.documents.promise(connection, caller.owner, key)
+            if promise is not None:
+                if promise.body_sha256 != request_sha256:
+                    raise ProblemError("key-reused", f"The key belongs to {promise.resource}.")
+                return promise.resource, False
+        add(connection, id)
+        if key is not None:
+            services.documents.keep_promise(connection, caller.owner, key, Promise(request_sha256, id))
+    return id, True
+
+
+def accept_run(
+    services: Services,
+    caller: Caller,
+    key: str | None,
+    *,
+    kind: str,
+    name: str,
+    asked: Mapping[str, Any],
+    request: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> Run:
+    """Store a run and queue its job. `asked`: the request in the user's words; `request`: what the work is told.
+
+    Raises ProblemError when too much of the caller's work is waiting, or the service is not ready.
+    """
+    services.engine  # noqa: B018  not ready is said before anything is written
+
+    def add(connection: Connection, id: str) -> None:
+        services.database.lock_for(connection, f"queue:{caller.owner}")
+        waiting = services.runs.unfinished_of(connection, caller.owner)
+        allowed = services.settings.max_unfinished_per_key
+        if waiting >= allowed:
+            detail = f"found {waiting} unfinished runs; allowed: {allowed}"
+            raise ProblemError("too-many-unfinished", detail, headers={"Retry-After": "10"})
+        run = services.runs.add(
+            connection,
+            id=id,
+            kind=kind,
+            name=name,
+            request={**request, "asked": dict(asked)},
+            inputs=inputs,
+            owner=caller.owner,
+        )
+        services.submit(connection, run)
+
+    id, _new = once(services, caller, key, fingerprint(kind, canonical(asked)), kind, add)
+    run = services.runs.get(id)
+    assert run is not None
+    return run

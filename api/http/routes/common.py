@@ -1,0 +1,67 @@
+"""What several routes share: page parameters, the documented problems, how a run is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Annotated, Any
+
+from fastapi import Header, Query, Response
+from fastapi.responses import JSONResponse
+
+from api.http.schemas import RunState
+from api.jobs.problems import MEDIA_TYPE, Problem, ProblemError
+from api.service.services import Services
+from api.store import pages
+from api.store.runs import Run
+
+After = Annotated[str | None, Query(max_length=200, description="Cursor of the page, from `next`.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Entries in a page.")]
+Prefer = Annotated[
+    str | None, Header(max_length=200, description="`wait=10` waits up to ten seconds for the result (60 at most).")
+]
+WAIT_MAX_S = 60
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?:$|[,;\s])")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's answers for these statuses, and for those that every route can give."""
+    return {
+        status: {"model": Problem, "description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {}}}
+        for status in sorted({400, 401, 403, 421, 422, 503, *statuses})
+    }
+
+
+def cursor_problem(fault: pages.CursorError) -> ProblemError:
+    return ProblemError("bad-cursor", f"found {str(fault)[:60]!r}; allowed: the `next` of a page")
+
+
+def missing(what: str, id: str) -> ProblemError:
+    return ProblemError("not-found", f"There is no {what} {id}.")
+
+
+def next_link(path: str, cursor: str | None) -> dict[str, str]:
+    return {"Link": f'<{path}?after={cursor}>; rel="next"'} if cursor else {}
+
+
+def wait_seconds(prefer: str | None) -> int:
+    found = _WAIT.search(prefer or "")
+    return min(int(found.group(1)), WAIT_MAX_S) if found else 0
+
+
+async def answer_run(services: Services, run: Run, base: str, prefer: str | None) -> Response:
+    """202 with Location; 200 when the run has ended within the time that the client prefers to wait."""
+    seconds = wait_seconds(prefer)
+    ends = time.monotonic() + seconds
+    while not run.is_final and time.monotonic() < ends:
+        await asyncio.sleep(0.1)
+        found = await asyncio.to_thread(services.runs.get, run.id)
+        run = found if found is not None else run
+    state = RunState.of(run, base)
+    headers = {"Location": state.links["self"]}
+    if seconds:
+        headers["Preference-Applied"] = f"wait={seconds}"
+    if not run.is_final:
+        headers["Retry-After"] = "1"
+    return JSONResponse(state.model_dump(mode="json"), 200 if run.is_final else 202, headers=headers)

@@ -1,0 +1,123 @@
+"""Histories: upload hourly demand, get the judgement on its quality."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from api.http import conditional, examples
+from api.http.accept import IdempotencyKey, canonical, fingerprint, once
+from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
+from api.http.schemas import HistoryPage, HistorySummary
+from api.http.security import Planner, ServicesDep, Viewer
+from api.http.upload import Upload, receive
+from api.jobs.problems import PROBLEMS, ProblemError
+from api.jobs.process import call
+from api.jobs.task import Task
+from api.store import pages
+from api.store.database import now_ms
+from api.store.documents import StoredHistory
+
+router = APIRouter(prefix="/v1/histories", tags=["histories"])
+
+_TABLE = {"type": "string", "format": "binary"}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
+            "application/vnd.apache.parquet": {"schema": _TABLE},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
+            },
+        },
+    }
+}
+
+
+async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
+    return await receive(request, services.artifacts)
+
+
+@router.post(
+    "",
+    response_model=HistorySummary,
+    status_code=201,
+    responses=problems(413, 415, 500),
+    openapi_extra=_BODY,
+    operation_id="create_history",
+)
+def create(
+    services: ServicesDep,
+    caller: Planner,
+    upload: Annotated[Upload, Depends(_upload)],
+    name: Annotated[str, Query(max_length=400)] = "",
+    timezone: Annotated[str, Query(max_length=64, examples=["Asia/Shanghai"])] = "Asia/Shanghai",
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Store a long table (timestamp, region, workload, value) and say what its data are worth."""
+    settings = services.settings
+    name = (upload.fields.get("name") or name or upload.name)[:400]
+    timezone = upload.fields.get("timezone", timezone)
+    request = {"timezone": timezone, "max_rows": settings.max_history_rows}
+    task = Task("read-history", request, {"history": services.artifacts.path(upload.stored.sha256)})
+    ended, _files = call(
+        task,
+        services.reads_folder,
+        module=settings.work_module,
+        memory_mb=settings.solve_memory_mb,
+        seconds=settings.read_seconds_max,
+    )
+    if ended.result is None:
+        kind = ended.kind if ended.kind in PROBLEMS else "internal"
+        raise ProblemError(kind, ended.detail, errors=list(ended.errors))
+    report = ended.result
+
+    def add(connection: Any, id: str) -> None:
+        history = StoredHistory(
+            id=id,
+            name=name,
+            artifact=upload.stored.sha256,
+            format=upload.format,
+            timezone=timezone,
+            mapping={},
+            bytes=upload.stored.bytes,
+            report=report,
+            owner=caller.owner,
+            created_ms=now_ms(),
+        )
+        services.documents.add_history(connection, history)
+
+    request_sha256 = fingerprint("history", canonical([upload.stored.sha256, name, timezone]))
+    id, _new = once(services, caller, idempotency_key, request_sha256, "history", add)
+    history = services.documents.history(id)
+    assert history is not None
+    body = HistorySummary.of(history).model_dump(mode="json")
+    return JSONResponse(body, 201, headers={"Location": f"/v1/histories/{id}"})
+
+
+@router.get("", response_model=HistoryPage, responses=problems(), operation_id="list_histories")
+def page(
+    services: ServicesDep, caller: Viewer, response: Response, after: After = None, limit: Limit = 50
+) -> HistoryPage:
+    """Newest first, a page at a time."""
+    try:
+        found = services.documents.history_page(after, limit)
+    except pages.CursorError as fault:
+        raise cursor_problem(fault) from fault
+    response.headers.update(next_link("/v1/histories", found.next))
+    return HistoryPage(items=[HistorySummary.of(StoredHistory(**row)) for row in found.rows], next=found.next)
+
+
+@router.get("/{id}", response_model=HistorySummary, responses=problems(404), operation_id="get_history")
+def get(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    """The judgement on a history; it never changes."""
+    history = services.documents.history(id)
+    if history is None:
+        raise missing("history", id)
+    tag = conditional.etag(history.id)
+    same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
+    headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE}
+    return same or JSONResponse(HistorySummary.of(history).model_dump(mode="json"), headers=headers)

@@ -1,0 +1,133 @@
+"""What is uploaded against a finished plan: an hourly demand to replay, metered energy to reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.http import examples
+from api.http.accept import IdempotencyKey, accept_run
+from api.http.routes.common import Prefer, answer_run, problems
+from api.http.routes.questions import plan_inputs
+from api.http.routes.result_tables import add_table_routes
+from api.http.routes.runs import finished_or_409, run_router
+from api.http.schemas import RunState
+from api.http.security import Caller, Planner, ServicesDep
+from api.http.upload import Upload, receive
+from api.service.services import Services
+from api.store.runs import Run
+
+router = run_router("replay", "replays")
+add_table_routes(router, "replay", "replays")
+asking = APIRouter(prefix="/v1/plans", tags=["replays"])
+
+_TABLE = {"type": "string", "format": "binary"}
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
+            "application/vnd.apache.parquet": {"schema": _TABLE},
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
+            },
+        },
+    }
+}
+
+
+_READINGS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.METERED_CSV}},
+    }
+}
+
+
+async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
+    await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
+    return await receive(request, services.artifacts)
+
+
+@asking.post(
+    "/{id}/replays",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(404, 409, 413, 415, 429)
+    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    openapi_extra=_BODY,
+    operation_id="create_replay",
+)
+async def create(
+    services: ServicesDep,
+    caller: Planner,
+    id: str,
+    upload: Annotated[Upload, Depends(_upload)],
+    future: Annotated[
+        int | None, Query(ge=0, le=10_000, description="Whose late orders to take; the likeliest if left out.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Dispatch an hourly demand (timestamp, region, workload, value) under the plan's orders, held as they are."""
+    run = await asyncio.to_thread(_accept, services, caller, id, upload, future, idempotency_key)
+    return await answer_run(services, run, "/v1/replays", prefer)
+
+
+@asking.post(
+    "/{id}/energy",
+    response_model=RunState,
+    status_code=202,
+    responses=problems(404, 409, 413, 415, 429)
+    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    openapi_extra=_READINGS,
+    operation_id="reconcile_energy",
+)
+async def reconcile(
+    services: ServicesDep,
+    caller: Planner,
+    id: str,
+    upload: Annotated[Upload, Depends(_upload)],
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Set metered energy (site, start, end, facility_kwh; it_kwh, cost and pflops_hours if known) against the plan: the
+    difference split into volume, efficiency, PUE and price.
+    """
+    run = await asyncio.to_thread(_accept_readings, services, caller, id, upload, idempotency_key)
+    return await answer_run(services, run, "/v1/questions", prefer)
+
+
+def _accept_readings(services: Services, caller: Caller, plan_id: str, upload: Upload, key: str | None) -> Run:
+    plan = finished_or_409(services, "plan", plan_id)
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="question",
+        name=plan.name,
+        asked={"plan_id": plan.id, "kind": "reconcile", "metered_sha256": upload.stored.sha256},
+        request={"question": {"kind": "reconcile"}, "limits": {}},
+        inputs=plan_inputs(plan) | {"metered": upload.stored.sha256},
+    )
+
+
+def _accept(
+    services: Services, caller: Caller, plan_id: str, upload: Upload, future: int | None, key: str | None
+) -> Run:
+    plan = finished_or_409(services, "plan", plan_id)
+    asked = {"plan_id": plan.id, "demand_sha256": upload.stored.sha256}
+    if future is not None:
+        asked["future"] = str(future)
+    return accept_run(
+        services,
+        caller,
+        key,
+        kind="replay",
+        name=plan.name,
+        asked=asked,
+        request={"future": future},
+        inputs=plan_inputs(plan) | {"demand": upload.stored.sha256},
+    )

@@ -1,0 +1,45 @@
+"""The HTML report of a finished run. One route a kind of run that has one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
+
+from api.http import conditional
+from api.http.derived import Reported, report_of
+from api.http.language import preferred
+from api.http.routes.common import problems
+from api.http.routes.runs import finished_or_409
+from api.http.security import REPORT_POLICY, ServicesDep, Viewer
+
+
+def add_report_route(router: APIRouter, kind: Reported) -> None:
+    """Below /v1/{plural}/{id}: the report, made when it is asked for the first time."""
+
+    @router.get(
+        "/{id}/report",
+        response_class=HTMLResponse,
+        responses=problems(404, 409, 500),
+        operation_id=f"get_{kind}_report",
+    )
+    def report(
+        services: ServicesDep,
+        caller: Viewer,
+        request: Request,
+        id: str,
+        lang: Annotated[Literal["en", "zh"] | None, Query()] = None,
+    ) -> Response:
+        """The self-contained HTML report, English or Chinese; it opens offline."""
+        run = finished_or_409(services, kind, id)
+        language = lang or preferred(request.headers.get("accept-language", ""))
+        tag = conditional.etag(f"{run.id}.report.{language}")
+        same = conditional.not_modified(request, tag, "private, no-cache")
+        headers = {
+            "ETag": tag,
+            "Cache-Control": "private, no-cache",
+            "Vary": "Accept-Language",
+            "Content-Security-Policy": REPORT_POLICY,
+        }
+        return same or FileResponse(report_of(services, run, kind, language), media_type="text/html", headers=headers)

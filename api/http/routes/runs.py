@@ -1,0 +1,175 @@
+"""What every kind of run offers: list, state, events, result, files, stop and cancel. One router a kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+
+from api.http import conditional, events
+from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
+from api.http.schemas import FileEntry, RunPage, RunResult, RunState
+from api.http.security import Caller, Planner, ServicesDep, Viewer
+from api.jobs.problems import ProblemError
+from api.service.services import Services
+from api.store import pages
+from api.store.runs import Run, run_of
+
+StateFilter = Literal["queued", "running", "finished", "failed", "cancelled"]
+
+
+def run_or_404(services: Services, kind: str, id: str) -> Run:
+    run = services.runs.get(id, kind)
+    if run is None:
+        raise missing(kind, id)
+    return run
+
+
+def finished_or_409(services: Services, kind: str, id: str) -> Run:
+    """The run with its result. Raises ProblemError while it is under way, or when it ended without one."""
+    run = run_or_404(services, kind, id)
+    if not run.is_final:
+        raise ProblemError("not-ready", f"The {kind} is {run.state}.", headers={"Retry-After": "1"})
+    if run.state != "finished":
+        cause = {"cause": run.problem} if run.problem else {}
+        raise ProblemError("no-result", f"The {kind} is {run.state}.", **cause)
+    return run
+
+
+def file_of(services: Services, run: Run, path: str) -> tuple[str, dict[str, Any]]:
+    """Hash and entry of one of a result's files. Raises ProblemError when there is none of that name."""
+    entry = (run.files or {}).get(path)
+    if entry is None:
+        raise missing("file", path)
+    return entry["sha256"], entry
+
+
+def steerable(services: Services, caller: Caller, kind: str, id: str) -> Run:
+    """A run that the caller may stop: its own, or any for an admin."""
+    run = run_or_404(services, kind, id)
+    if run.owner != caller.owner and not caller.may("admin"):
+        raise ProblemError("forbidden", "It belongs to another key; allowed: its own key or an admin's.")
+    return run
+
+
+def run_router(kind: str, plural: str) -> APIRouter:
+    """The common routes of one kind of run, below /v1/{plural}."""
+    base = f"/v1/{plural}"
+    router = APIRouter(prefix=base, tags=[plural])
+
+    @router.get("", response_model=RunPage, responses=problems(), operation_id=f"list_{plural}")
+    def page(
+        services: ServicesDep,
+        caller: Viewer,
+        response: Response,
+        after: After = None,
+        limit: Limit = 50,
+        state: Annotated[StateFilter | None, Query()] = None,
+    ) -> RunPage:
+        """Newest first, a page at a time."""
+        try:
+            found = services.runs.page(kind, state=state, after=after, limit=limit)
+        except pages.CursorError as fault:
+            raise cursor_problem(fault) from fault
+        response.headers.update(next_link(base, found.next))
+        return RunPage(items=[RunState.of(run_of(row), base) for row in found.rows], next=found.next)
+
+    @router.get("/{id}", response_model=RunState, responses=problems(404), operation_id=f"get_{kind}")
+    def state(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+        """Where it stands. The ETag changes with every event."""
+        run = run_or_404(services, kind, id)
+        tag = conditional.etag(f"{run.id}.{run.event_seq}")
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if not run.is_final:
+            headers["Retry-After"] = "1"
+        same = conditional.not_modified(request, tag, headers["Cache-Control"])
+        return same or JSONResponse(RunState.of(run, base).model_dump(mode="json"), headers=headers)
+
+    @router.get(
+        "/{id}/events",
+        response_class=StreamingResponse,
+        responses=problems(404)
+        | {200: {"description": "Server-sent events: state, wish, progress.", "content": {"text/event-stream": {}}}},
+        operation_id=f"watch_{kind}",
+    )
+    def watch(
+        services: ServicesDep,
+        caller: Viewer,
+        request: Request,
+        id: str,
+        last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
+    ) -> StreamingResponse:
+        """Progress as it comes; `Last-Event-ID` resumes behind the event of that number, without gap or duplicate."""
+        run = run_or_404(services, kind, id)
+        body = events.stream(request, services, run.id, int(last_event_id or 0))
+        return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    @router.get(
+        "/{id}/result", response_model=RunResult, responses=problems(404, 409), operation_id=f"get_{kind}_result"
+    )
+    def result(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+        """The summary and the list of files; it never changes."""
+        run = finished_or_409(services, kind, id)
+        tag = conditional.etag(f"{run.id}.result")
+        same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
+        if same is not None:
+            return same
+        files = [
+            FileEntry(path=path, sha256=entry["sha256"], bytes=entry["bytes"], href=f"{base}/{run.id}/files/{path}")
+            for path, entry in sorted((run.files or {}).items())
+        ]
+        body = RunResult(id=run.id, kind=kind, summary=run.summary or {}, inputs=run.inputs, files=files)
+        headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE}
+        return JSONResponse(body.model_dump(mode="json"), headers=headers)
+
+    @router.get(
+        "/{id}/files/{path:path}",
+        response_class=FileResponse,
+        responses=problems(404, 409) | {200: {"content": {"application/octet-stream": {}}}},
+        operation_id=f"get_{kind}_file",
+    )
+    def file(services: ServicesDep, caller: Viewer, request: Request, id: str, path: str) -> Response:
+        """One file of the result, as it was written."""
+        run = finished_or_409(services, kind, id)
+        sha256, _entry = file_of(services, run, path)
+        tag = conditional.etag(sha256)
+        same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
+        if same is not None:
+            return same
+        return FileResponse(
+            services.artifacts.path(sha256),
+            media_type="application/octet-stream",
+            filename=path.rsplit("/", 1)[-1],
+            headers={"ETag": tag, "Cache-Control": conditional.IMMUTABLE},
+        )
+
+    @router.post(
+        "/{id}/stop",
+        response_model=RunState,
+        status_code=202,
+        responses=problems(404, 409),
+        operation_id=f"stop_{kind}",
+    )
+    def stop(services: ServicesDep, caller: Planner, id: str) -> RunState:
+        """Keep the best so far: the run ends soon, finished. One that still waits is cancelled."""
+        run = steerable(services, caller, kind, id)
+        if run.is_final:
+            raise ProblemError("already-final", f"The {kind} is {run.state}.")
+        return RunState.of(services.stop_run(id) or run, base)
+
+    @router.post(
+        "/{id}/cancel",
+        response_model=RunState,
+        status_code=202,
+        responses=problems(404, 409),
+        operation_id=f"cancel_{kind}",
+    )
+    def cancel(services: ServicesDep, caller: Planner, id: str) -> RunState:
+        """Give it up: its solver is ended and nothing is kept. Cancelling twice is no error."""
+        run = steerable(services, caller, kind, id)
+        if run.is_final and run.state != "cancelled":
+            raise ProblemError("already-final", f"The {kind} is {run.state}.")
+        return RunState.of(services.cancel(id) or run, base)
+
+    return router

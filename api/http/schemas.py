@@ -1,0 +1,458 @@
+"""What goes over the wire. Times are RFC 3339 in UTC; units stand in the names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from api.http import examples
+from api.store.documents import StoredCase, StoredHistory
+from api.store.runs import Run
+
+Json = dict[str, Any]
+Name = Annotated[str, Field(max_length=400)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_ID = r"^[a-z]+_[0-9a-f]{1,40}$"
+ResourceId = Annotated[str, Field(pattern=_ID, max_length=40)]
+
+
+def rfc3339(ms: int | None) -> str | None:
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _example(*values: Json) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(values)})
+
+
+class CaseSummary(BaseModel):
+    """A stored case. `version` rises with every PUT; plans keep the version that they were made from."""
+
+    id: str
+    name: str
+    version: int
+    sha256: str = Field(description="Hash of the document with every default written out.")
+    warnings: list[Json] = Field(description="Numbers that look wrong, each with where, found and why.")
+    created: str
+    updated: str
+    model_config = _example(
+        {
+            "id": examples.CASE_ID,
+            "name": "Two sites, one workload",
+            "version": 1,
+            "sha256": examples.SHA256,
+            "warnings": [],
+            "created": examples.TIME,
+            "updated": examples.TIME,
+        }
+    )
+
+    @classmethod
+    def of(cls, case: StoredCase) -> CaseSummary:
+        return cls(
+            id=case.id,
+            name=case.name,
+            version=case.version,
+            sha256=case.artifact,
+            warnings=case.warnings,
+            created=str(rfc3339(case.created_ms)),
+            updated=str(rfc3339(case.updated_ms)),
+        )
+
+
+class CasePage(BaseModel):
+    """Newest first; `next` is the cursor of the next page, absent on the last."""
+
+    items: list[CaseSummary]
+    next: str | None = None
+    model_config = _example({"items": [], "next": None})
+
+
+class HistorySummary(BaseModel):
+    """A stored history and the judgement on it."""
+
+    id: str
+    name: str
+    sha256: str
+    bytes: int
+    timezone: str
+    created: str
+    report: Json = Field(description="Quality report: gaps, duplicates, stuck sensors, outliers … of every series.")
+    model_config = _example(
+        {
+            "id": examples.HISTORY_ID,
+            "name": "east.csv",
+            "sha256": examples.SHA256,
+            "bytes": 48211,
+            "timezone": "Asia/Shanghai",
+            "created": examples.TIME,
+            "report": {"first": "2026-09-01T00:00:00", "last": "2026-11-01T23:00:00", "hours": 1488, "series": []},
+        }
+    )
+
+    @classmethod
+    def of(cls, history: StoredHistory) -> HistorySummary:
+        return cls(
+            id=history.id,
+            name=history.name,
+            sha256=history.artifact,
+            bytes=history.bytes,
+            timezone=history.timezone,
+            created=str(rfc3339(history.created_ms)),
+            report=history.report,
+        )
+
+
+class HistoryPage(BaseModel):
+    """Newest first; `next` is the cursor of the next page, absent on the last."""
+
+    items: list[HistorySummary]
+    next: str | None = None
+    model_config = _example({"items": [], "next": None})
+
+
+class LimitsRequest(BaseModel):
+    """How long, how close and on what to solve. `threads` left out: as many as one solve may have here."""
+
+    seconds: Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)] = 180.0
+    gap: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.01
+    seed: Seed = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    route: Literal["auto", "one_piece", "relax_and_fix", "benders"] = "auto"
+    model_config = _example({"seconds": 60, "gap": 0.01, "seed": 1, "route": "auto"})
+
+
+class ForecastOptions(BaseModel):
+    """How the outlook is made from a history; what is left out takes the forecast's own default."""
+
+    seed: Seed | None = None
+    futures: Annotated[int, Field(ge=1, le=200)] | None = None
+    evaluation: Annotated[int, Field(ge=1, le=5000)] | None = None
+    model_config = _example({"seed": 1, "futures": 5})
+
+
+class ForecastRequest(ForecastOptions):
+    """An outlook from a stored history: over `weeks`, or over a case's horizon with its series mapped onto the case."""
+
+    name: Name = ""
+    history_id: ResourceId
+    case_id: ResourceId | None = None
+    weeks: Annotated[int, Field(ge=1, le=1040)] | None = Field(None, description="104 without a case.")
+    backtest: bool = Field(
+        True,
+        description="Score forecasts made at earlier origins, a week and quarters ahead, against what came "
+        "(`backtest.json`, `peaks.parquet`); it takes some times as long as the forecast itself.",
+    )
+    model_config = _example({"history_id": examples.HISTORY_ID, "weeks": 104, "seed": 1, "futures": 5})
+
+    @model_validator(mode="after")
+    def _one_span(self) -> ForecastRequest:
+        if self.case_id is not None and self.weeks is not None:
+            raise ValueError("found case_id and weeks; allowed: one of them, since the case's horizon sets the weeks")
+        return self
+
+
+class DemandRequest(BaseModel):
+    """A stored case and a demand for it: a history, an outlook (a finished forecast), or the case's own."""
+
+    name: Name = ""
+    case_id: ResourceId
+    history_id: ResourceId | None = None
+    forecast_id: ResourceId | None = None
+    limits: LimitsRequest = LimitsRequest()
+    forecast: ForecastOptions = ForecastOptions()
+
+    @model_validator(mode="after")
+    def _one_demand(self) -> Self:
+        if self.history_id is not None and self.forecast_id is not None:
+            raise ValueError("found history_id and forecast_id; allowed: one of them, or neither")
+        return self
+
+    @field_validator("limits", "forecast", mode="before")
+    @classmethod
+    def _null_is_default(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+class PlanRequest(DemandRequest):
+    """A plan from a stored case and a demand: a history, an outlook (a finished forecast), or the case's own."""
+
+    every_hour: bool = Field(
+        True, description="With an outlook: dispatch every hour under the orders and add days that typical days missed."
+    )
+    model_config = _example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
+
+
+class SweepRequest(BaseModel):
+    """A range of build-ahead ratios, each a scenario of its own: the frontier of idle cost against shortfall."""
+
+    first: Annotated[float, Field(gt=0, le=10)]
+    last: Annotated[float, Field(gt=0, le=10)]
+    step: Annotated[float, Field(ge=0.01, le=5)] = 0.1
+    model_config = _example({"first": 0.9, "last": 1.6, "step": 0.1})
+
+
+class ComparisonRequest(DemandRequest):
+    """Build-ahead scenarios on one case and demand. `limits` hold for each plan."""
+
+    scenarios: Annotated[list[Json], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="Each with id, names, rule, levers, overrides and demand; the standard seven if left out."
+    )
+    sweep: SweepRequest | None = None
+    evaluation_futures: Annotated[int, Field(ge=1, le=5000)] | None = Field(
+        None, description="Futures that all scenarios are judged on; as many as the outlook has if left out."
+    )
+    budget_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = Field(
+        None,
+        description="Of plans, dispatch and values of information together, in place of the seconds of `limits`: plans "
+        "have three quarters at most, the rest takes what it needs.",
+    )
+    model_config = _example(
+        {
+            "name": "how far ahead",
+            "case_id": examples.CASE_ID,
+            "scenarios": [
+                {"id": "jit", "names": {"en": "Just in time", "zh": "不超前"}, "rule": {"kind": "just_in_time"}},
+                {"id": "ahead", "names": {"en": "Ahead", "zh": "适度超前"}, "rule": {"kind": "ratio", "ratio": 1.2}},
+            ],
+            "limits": {"seconds": 60, "gap": 0.01},
+        }
+    )
+
+
+class WhyNotRequest(BaseModel):
+    """Why not at least (or at most) so many modules of these orders? A field left out means any."""
+
+    site: Name | None = None
+    module_type: Name | None = None
+    period: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="By number; the first is 0.")
+    sense: Literal["at_least", "at_most"] = "at_least"
+    modules: Annotated[int, Field(ge=0, le=10**7)] = 1
+    limits: LimitsRequest = LimitsRequest()
+    model_config = _example({"site": "near", "module_type": "m128", "modules": 2, "limits": {"seconds": 60}})
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _null_is_default(cls, value: object) -> object:
+        return {} if value is None else value
+
+
+class DemandChangeRequest(BaseModel):
+    """Demand that differs from the plan's: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
+
+    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
+    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
+    model_config = _example({"multiplier": 1.2, "growth": 1.0})
+
+
+class QuestionRequest(BaseModel):
+    """A question that is answered by solving again.
+
+    what_if: `levers`, `overrides` (a merge patch) and `demand` make another world. alternatives: plans within `epsilon`
+    of the cost that differ most in each of `qualities`, `tries` solves each. sensitivity: one assumption at a time, all
+    or those of `factors`. filling: modules avoided because work can wait. resilience: what surviving a lost site costs.
+    `limits` hold for each solve.
+    """
+
+    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience"]
+    levers: Annotated[list[Json], Field(max_length=50)] = []
+    overrides: Json = {}
+    demand: DemandChangeRequest = DemandChangeRequest()
+    qualities: list[Literal["fewest_sites", "most_domestic", "least_carbon"]] = [
+        "fewest_sites",
+        "most_domestic",
+        "least_carbon",
+    ]
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 0.02
+    tries: Annotated[int, Field(ge=1, le=20)] = 3
+    factors: list[Name] | None = None
+    limits: LimitsRequest = LimitsRequest()
+    model_config = _example(
+        {"kind": "what_if", "levers": [{"kind": "tariff", "factor": 1.2}], "limits": {"seconds": 60}}
+    )
+
+
+class Explanation(BaseModel):
+    """Rows about a finished plan; they never change."""
+
+    plan_id: str
+    rows: list[Json]
+    model_config = _example(
+        {
+            "plan_id": examples.PLAN_ID,
+            "rows": [{"family": "site_power", "where": "near 2027Q1", "unit": "MW", "price": 3.1e6}],
+        }
+    )
+
+
+class RunState(BaseModel):
+    """Where a run stands. `progress` while it runs, `summary` when it is finished, `problem` when it failed."""
+
+    id: str
+    kind: str
+    name: str
+    state: Literal["queued", "running", "finished", "failed", "cancelled"]
+    wish: Literal["", "stop", "cancel"] = Field(description="What was asked of a running run.")
+    attempt: int = Field(description="How often the work was begun; above 1 after a crash.")
+    request: Json
+    progress: Json | None = None
+    summary: Json | None = None
+    problem: Json | None = None
+    created: str
+    started: str | None = None
+    finished: str | None = None
+    links: dict[str, str]
+    model_config = _example(
+        {
+            "id": examples.PLAN_ID,
+            "kind": "plan",
+            "name": "first look",
+            "state": "running",
+            "wish": "",
+            "attempt": 1,
+            "request": {"case_id": examples.CASE_ID},
+            "progress": examples.PROGRESS,
+            "summary": None,
+            "problem": None,
+            "created": examples.TIME,
+            "started": examples.TIME,
+            "finished": None,
+            "links": {
+                "self": f"/v1/plans/{examples.PLAN_ID}",
+                "events": f"/v1/plans/{examples.PLAN_ID}/events",
+            },
+        }
+    )
+
+    @classmethod
+    def of(cls, run: Run, base: str) -> RunState:
+        here = f"{base}/{run.id}"
+        links = {"self": here, "events": f"{here}/events"}
+        if run.state == "finished":
+            links["result"] = f"{here}/result"
+            if run.kind in ("plan", "comparison"):
+                links |= {"tables": f"{here}/tables", "report": f"{here}/report"}
+            elif run.kind == "replay":
+                links["tables"] = f"{here}/tables"
+        elif not run.is_final:
+            links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}
+        return cls(
+            id=run.id,
+            kind=run.kind,
+            name=run.name,
+            state=run.state,
+            wish=run.wish,
+            attempt=run.attempt,
+            request=run.request.get("asked", {}),
+            progress=run.progress,
+            summary=run.summary,
+            problem=run.problem,
+            created=str(rfc3339(run.created_ms)),
+            started=rfc3339(run.started_ms),
+            finished=rfc3339(run.finished_ms),
+            links=links,
+        )
+
+
+class RunPage(BaseModel):
+    """Newest first; `next` is the cursor of the next page, absent on the last."""
+
+    items: list[RunState]
+    next: str | None = None
+    model_config = _example({"items": [], "next": None})
+
+
+class FileEntry(BaseModel):
+    """A file of a result."""
+
+    path: str
+    sha256: str
+    bytes: int
+    href: str
+    model_config = _example(
+        {
+            "path": "plan.json",
+            "sha256": examples.SHA256,
+            "bytes": 5120,
+            "href": f"/v1/plans/{examples.PLAN_ID}/files/plan.json",
+        }
+    )
+
+
+class RunResult(BaseModel):
+    """The result of a finished run: it never changes."""
+
+    id: str
+    kind: str
+    summary: Json
+    inputs: dict[str, str] = Field(description="Hashes of what it was computed from.")
+    files: list[FileEntry]
+    model_config = _example(
+        {
+            "id": examples.PLAN_ID,
+            "kind": "plan",
+            "summary": {"objective": 1.284e9, "gap": 0.0039},
+            "inputs": {"case": examples.SHA256},
+            "files": [],
+        }
+    )
+
+
+class TableEntry(BaseModel):
+    """A table of a plan, with its columns and units, and where to get it."""
+
+    name: str
+    title: str = ""
+    rows: int
+    columns: list[Json]
+    href: str
+    model_config = _example(
+        {
+            "name": "orders",
+            "title": "What to order, when and for where",
+            "rows": 12,
+            "columns": [{"name": "modules", "type": "integer", "unit": "modules", "description": "whole modules"}],
+            "href": f"/v1/plans/{examples.PLAN_ID}/tables/orders",
+        }
+    )
+
+
+class TableList(BaseModel):
+    """Every table of a plan."""
+
+    items: list[TableEntry]
+    model_config = _example({"items": []})
+
+
+class TableRows(BaseModel):
+    """Rows of a table as lists in the order of the columns; `total` counts all rows, `next_offset` where to go on."""
+
+    name: str
+    columns: list[Json]
+    rows: list[list[Any]]
+    total: int
+    next_offset: int | None = None
+    model_config = _example(
+        {
+            "name": "orders",
+            "columns": [
+                {"name": "site", "type": "string", "unit": "", "description": "site"},
+                {"name": "modules", "type": "integer", "unit": "modules", "description": "whole modules"},
+            ],
+            "rows": [["near", 4]],
+            "total": 1,
+            "next_offset": None,
+        }
+    )
+
+
+class Health(BaseModel):
+    """`ok`, or what is missing."""
+
+    status: Literal["ok", "not ready"]
+    version: str
+    reasons: list[str] = []
+    model_config = _example({"status": "ok", "version": "0.1.0", "reasons": []})

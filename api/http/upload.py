@@ -1,0 +1,78 @@
+"""Uploads: streamed to the disk as they come, from a raw body or from one file of a form."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from api.jobs.problems import ProblemError
+from api.store.artifacts import Artifacts, Stored
+
+CSV_TYPES = ("text/csv", "application/csv", "application/gzip", "application/x-gzip")
+PARQUET_TYPES = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
+RAW_TYPES = (*CSV_TYPES, *PARQUET_TYPES, "application/octet-stream")
+_CHUNK = 1 << 20
+_PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A stored upload: what it is called, where it lies, and whether it is "csv" or "parquet" (told by content)."""
+
+    name: str
+    stored: Stored
+    format: str
+    fields: dict[str, str]
+
+
+async def receive(request: Request, artifacts: Artifacts) -> Upload:
+    """Store the request's file. Raises ProblemError for other media types, an empty or a missing file."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        form = await request.form(max_files=1, max_fields=20)
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise ProblemError("invalid-request", 'found no file; allowed: a form with the field "file"')
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        stored, head = await _store(_of_file(file), artifacts)
+        return Upload(file.filename or "history", stored, _format(head), fields)
+    if kind not in RAW_TYPES:
+        allowed = "multipart/form-data, text/csv, application/gzip, application/vnd.apache.parquet"
+        raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
+    stored, head = await _store(request.stream(), artifacts)
+    return Upload("history", stored, _format(head), {})
+
+
+async def _of_file(file: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await file.read(_CHUNK):
+        yield chunk
+
+
+async def _store(chunks: Any, artifacts: Artifacts) -> tuple[Stored, bytes]:
+    temporary = artifacts.incoming / uuid4().hex
+    digest, size, head = hashlib.sha256(), 0, b""
+    try:
+        with temporary.open("wb") as out:
+            async for chunk in chunks:
+                head = head or chunk[:16]
+                digest.update(chunk)
+                size += len(chunk)
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        if size == 0:
+            raise ProblemError("invalid-history", "found an empty file; allowed: a table with timestamp and value")
+        return artifacts.adopt(temporary, Stored(digest.hexdigest(), size)), head
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _format(head: bytes) -> str:
+    return "parquet" if head.startswith(_PARQUET_MAGIC) else "csv"

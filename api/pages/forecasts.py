@@ -1,0 +1,133 @@
+"""Forecasts and the histories that they rest on: lists, a form, the page of a forecast and that of a history."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from api.http.routes.common import After, cursor_problem
+from api.http.schemas import HistorySummary
+from api.http.security import Planner, ServicesDep, Viewer
+from api.jobs.problems import ProblemError
+from api.pages import kept
+from api.pages.common import (
+    Reader,
+    ReaderDep,
+    may_plan,
+    not_found,
+    page,
+    pages,
+    phases,
+    runs_of,
+)
+from api.pages.drafts import demands
+from api.pages.runpage import RunPages, chart_file
+from api.service.services import Services
+from api.store.documents import StoredHistory
+from api.store.runs import Run
+
+router = APIRouter()
+_MOST_SHOWN = 20
+_MOST_OFFERED = 100
+
+
+def _history(services: Services, reader: Reader, stored: StoredHistory) -> dict[str, Any]:
+    """A history's report and, if they were made before, its scores."""
+    known = kept.known(services, stored.id, "backtest", reader.language)
+    return {"history": HistorySummary.of(stored), "history_id": stored.id, "scores": known}
+
+
+def _about(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+    stored = services.documents.history(str(run.request.get("asked", {}).get("history_id", "")))
+    return _history(services, reader, stored) if stored else {"history": None, "scores": None, "history_id": ""}
+
+
+RUNS = RunPages("forecast", _about)
+
+
+@router.get("/forecasts")
+def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: After = None) -> Response:
+    """The forecasts, newest first, and the newest histories."""
+    try:
+        found = runs_of(services, "forecast", "/v1/forecasts", "/forecasts", after)
+    except pages.CursorError as fault:
+        raise cursor_problem(fault) from fault
+    stored = services.documents.history_page(None, _MOST_SHOWN).rows
+    return page(
+        "forecasts.html",
+        reader,
+        section="forecasts",
+        runs=found.states,
+        older=found.older,
+        first=after is None,
+        histories=[HistorySummary.of(StoredHistory(**row)) for row in stored],
+        may_plan=may_plan(caller),
+        phases=phases(reader.language),
+    )
+
+
+@router.get("/forecasts/new")
+def new(
+    services: ServicesDep,
+    caller: Planner,
+    reader: ReaderDep,
+    history: Annotated[str, Query(max_length=60)] = "",
+) -> Response:
+    """The form for a new forecast: a history, stored or uploaded, and how far ahead."""
+    cases = services.documents.case_page(None, _MOST_OFFERED).rows
+    return page(
+        "new_forecast.html",
+        reader,
+        section="forecasts",
+        histories=[pair for pair in demands(services, reader) if pair[0].startswith("history:")],
+        chosen=f"history:{history}",
+        cases=[(str(row["id"]), str(row["name"])) for row in cases],
+    )
+
+
+@router.get("/forecasts/{id}")
+def forecast(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
+    """One forecast. Its content is put in at once when it was made before, else loaded by script."""
+    return RUNS.whole(services, caller, reader, id, wait)
+
+
+@router.get("/forecasts/{id}/content")
+def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
+    """The inner part of a finished forecast's page, made when it is asked for the first time."""
+    return RUNS.content(services, caller, reader, id)
+
+
+@router.get("/forecasts/{id}/charts/{name}")
+def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+    """One chart of a forecast's page as JSON: title, note, figure, table."""
+    return RUNS.chart(services, reader, id, name)
+
+
+@router.get("/histories/{id}")
+def history(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
+    """What a history's data are worth, and how good forecasts from it would have been."""
+    stored = services.documents.history(id)
+    if stored is None:
+        return not_found(reader, "forecasts")
+    return page("history.html", reader, section="forecasts", **_history(services, reader, stored), caller=caller)
+
+
+@router.get("/histories/{id}/scores")
+def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
+    """Back-test scores of a history, made when they are asked for the first time; a part of a page."""
+    stored = services.documents.history(id)
+    if stored is None:
+        raise ProblemError("not-found", f"There is no history {id}.")
+    made = kept.known(services, id, "backtest", reader.language)
+    if made is None:
+        request = {"timezone": stored.timezone, "max_rows": services.settings.max_history_rows}
+        inputs = {"history": services.artifacts.path(stored.artifact)}
+        made = kept.made(services, id, "backtest", reader.language, inputs, request)
+    return page("scores.html", reader, section="forecasts", history_id=id, scores=made)
+
+
+@router.get("/histories/{id}/charts/{name}")
+def scores_chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+    """One chart of a history's scores as JSON."""
+    return chart_file(kept.chart(services, id, "backtest", reader.language, name), name)

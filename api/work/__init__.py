@@ -1,0 +1,1 @@
+"""What the child does: the only room of the service that plans and forecasts."""

@@ -1,0 +1,234 @@
+"""What is asked beside and after plans, inside the solve child: comparisons, replays, why-not, prices and drivers."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from api.jobs.task import Json, Task, Tell
+
+if TYPE_CHECKING:
+    from planner.compare.comparison import Stage
+    from planner.plan import Plan
+    from planner.planning import ProgressCall
+    from planner.solve.limits import Limits
+    from planner.solve.progress import Progress
+
+PLAN_FILE = "plan/"
+"""How the inputs that are files of a plan begin; the rest is the file's path in the plan's folder."""
+
+
+def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Scenarios × futures. What is finished is kept by its content in `request["kept"]`, so that another attempt after
+    a crash goes on where the first one was; what no comparison asked for in `request["kept_days"]` is removed. Raises
+    what `planner.compare.comparison.compare` raises.
+    """
+    from api.work.demand import case_and_outlook
+    from planner.compare.comparison import compare
+    from planner.compare.store import Store
+    from planner.planning import settle_demand
+    from planner.report.comparison import overview
+    from planner.scenarios import asked_scenarios
+    from planner.solve.limits import Limits
+
+    kept = Path(task.request["kept"]) if task.request.get("kept") else None
+    if task.request.get("kept_days") is not None:
+        Store(kept).prune(86_400 * task.request["kept_days"])
+    case, outlook = case_and_outlook(task, tell)
+    wanted = asked_scenarios(task.request["scenarios"], task.request.get("sweep"))
+    begun = time.monotonic()
+
+    def on_progress(stage: Stage) -> None:
+        said = {name: getattr(stage, name) for name in ("scenario", "phase", "done", "total")}
+        tell(said | {"seconds": time.monotonic() - begun})
+
+    found = compare(
+        case,
+        outlook if outlook is not None else settle_demand(case)[1],
+        wanted,
+        limits=Limits(**task.request["limits"]),
+        evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
+        folder=kept,
+        budget_seconds=task.request.get("budget_seconds"),
+        on_progress=on_progress,
+        stop=stop,
+    )
+    found.save(out)
+    _without_csv(out)
+    _describe(out / "tables")
+    return {**found.summary, "scenarios": overview(found).to_dict("records")}
+
+
+def comparison_report(task: Task, out: Path) -> None:
+    """The HTML report of a finished comparison. inputs: "comparison" (its folder) and "case"."""
+    from planner.case.file import case_from
+    from planner.compare.comparison import Comparison
+    from planner.report.comparison import write_comparison_report
+    from planner.words.wording import wording
+
+    horizon = case_from(json.loads(task.inputs["case"].read_bytes())).horizon
+    periods = [horizon.period_label(t) for t in range(horizon.periods)]
+    found = Comparison.load(task.inputs["comparison"])
+    write_comparison_report(found, out / "report.html", periods, wording(task.request["language"]))
+
+
+def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """An hourly demand under a plan's orders; tables hour by hour."""
+    from api.work.replay import read_table, replay_summary, replayed_future, save_tables
+    from planner.case.errors import Problem, StoppedError
+    from planner.replay import from_table
+    from planner.replay import replay as run
+
+    begun = time.monotonic()
+
+    def on_day(done: int, total: int) -> None:
+        if stop.is_set():
+            raise StoppedError([Problem("stop", f"a stop after {done} of {total} days", "letting it finish")])
+        tell({"phase": "replay", "done": done, "total": total, "seconds": time.monotonic() - begun})
+
+    plan = _plan_of(task)
+    future = replayed_future(plan, task.request["future"])
+    course = from_table(plan.case, read_table(task.inputs["demand"]))
+    found = run(plan.case, plan.tables, course, future=future, on_progress=on_day)
+    save_tables(found.tables, out / "tables")
+    _without_csv(out)
+    return replay_summary(plan, found, future)
+
+
+def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Another solve of the plan's case, or several: why not, and the kinds of `api.http.schemas.QuestionRequest`."""
+    from planner.explain.what_if import Question, why_not
+    from planner.solve.limits import Limits
+
+    def on_progress(progress: Progress) -> None:
+        tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
+
+    asked, plan, limits = dict(task.request["question"]), _plan_of(task), Limits(**task.request["limits"])
+    kind = asked.pop("kind", "why_not")
+    if kind == "reconcile":
+        return _reconciled(plan, task.inputs["metered"])
+    if kind != "why_not":
+        return _ANSWERS[kind](plan, asked, limits, tell, on_progress, stop)
+    return why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop).to_json()
+
+
+def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import what_if
+    from planner.scenarios.levers import levers_from
+    from planner.scenarios.scenario import DemandChange
+
+    levers, demand = levers_from(asked["levers"]), DemandChange(**asked["demand"])
+    found = what_if(
+        plan, asked["overrides"], levers=levers, demand=demand, limits=limits, on_progress=on_progress, stop=stop
+    )
+    return found.to_json()
+
+
+def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.alternatives import near_optimal
+
+    rows = []
+    for done, quality in enumerate(asked["qualities"]):
+        tell({"phase": quality, "done": done, "total": len(asked["qualities"])})
+        found = near_optimal(plan, quality, epsilon=asked["epsilon"], tries=asked["tries"], limits=limits, stop=stop)
+        rows.append(found.to_json())
+    return {"epsilon": asked["epsilon"], "rows": rows}
+
+
+def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.sensitivity import sensitivity, usual_variations
+
+    def on_done(done: int, total: int) -> None:
+        tell({"phase": "sensitivity", "done": done, "total": total})
+
+    factors = asked["factors"]
+    chosen = [one for one in usual_variations(plan) if factors is None or one.factor in factors]
+    table = sensitivity(plan, chosen, limits=limits, on_done=on_done, stop=stop)
+    return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
+
+
+def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import value_of_filling
+
+    return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
+
+
+def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.what_if import cost_of_resilience
+
+    found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
+    return {"asked": False, "workloads": []} if found is None else found.to_json()
+
+
+def _reconciled(plan: Plan, readings: Path) -> Json:
+    """Metered energy against the plan's ledger, split into volume, efficiency, PUE and price."""
+    from planner.energy import plan_ledger, read_metered, reconcile
+
+    found = reconcile(plan_ledger(plan), read_metered(plan.case, readings))
+    rows = found.table.to_dict("records")
+    return {"currency": plan.case.meta.currency, "rows": rows, "unmatched": [list(one) for one in found.unmatched]}
+
+
+def energy(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """The plan's energy ledger by site and period, as rows."""
+    from planner.energy import plan_ledger
+
+    return {"rows": plan_ledger(_plan_of(task)).sites.to_dict("records")}
+
+
+_ANSWERS = {
+    "what_if": _what_if,
+    "alternatives": _alternatives,
+    "sensitivity": _sensitivity,
+    "filling": _filling,
+    "resilience": _resilience,
+}
+
+
+def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """Shadow prices as rows."""
+    from planner.explain.prices import shadow_prices
+
+    return {"rows": shadow_prices(_plan_of(task)).to_dict("records")}
+
+
+def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    """What drives every order, as rows."""
+    from planner.explain.drivers import order_drivers
+
+    return {"rows": order_drivers(_plan_of(task)).to_dict("records")}
+
+
+def _plan_of(task: Task) -> Plan:
+    """The plan whose files are among the inputs."""
+    from planner.plan import Plan
+
+    with TemporaryDirectory(prefix="tideplan-plan-") as folder:
+        for name, path in task.inputs.items():
+            if name.startswith(PLAN_FILE):
+                link = Path(folder) / name.removeprefix(PLAN_FILE)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.absolute())
+        return Plan.load(Path(folder))
+
+
+def _without_csv(out: Path) -> None:
+    for path in (out / "tables").glob("*.csv"):
+        path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
+
+
+def _describe(folder: Path) -> None:
+    from planner.compare.tables import COMPARISON_TABLES
+
+    def columns(table: Any) -> list[Json]:
+        return [{"name": c.name, "type": c.kind, "unit": c.unit, "description": c.description} for c in table.columns]
+
+    resources = [
+        {"name": table.name, "title": table.title, "schema": {"fields": columns(table)}}
+        for table in COMPARISON_TABLES.values()
+    ]
+    (folder / "schema.json").write_text(json.dumps({"resources": resources}, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,55 @@
+"""From a task's inputs to what the planner takes: the case, and an outlook from a file or a history."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from api.jobs.task import Json, Task, Tell
+
+if TYPE_CHECKING:
+    from forecasts.forecast import ForecastConfig
+    from forecasts.outlook import Outlook
+    from planner.case import Case
+
+
+def case_and_outlook(task: Task, tell: Tell) -> tuple[Case, Outlook | None]:
+    """The case, and its outlook unless it brings its own demand.
+
+    Raises CaseError, HistoryError or ForecastError with every fault.
+    """
+    from planner.case.file import case_from
+
+    case = case_from(json.loads(task.inputs["case"].read_bytes()))
+    if "outlook" in task.inputs:
+        from forecasts.outlook import Outlook
+
+        return case, Outlook.load(task.inputs["outlook"])
+    if "history" not in task.inputs:
+        return case, None
+    from api.work.intake import outlook_for
+
+    tell({"phase": "forecast", "seconds": 0.0})
+    outlook, _report = outlook_for(case, history_of(task)[0], config=forecast_config(task.request["forecast"]))
+    return case, outlook
+
+
+def history_of(task: Task) -> tuple[Any, Any]:
+    """The uploaded history and the judgement on it. Raises HistoryError."""
+    from forecasts.history import SeriesMapping, read_history
+
+    given = task.request.get("mapping") or {}
+    mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None
+    return read_history(
+        task.inputs["history"],
+        timezone=task.request["timezone"],
+        mapping=mapping,
+        max_rows=task.request.get("max_rows"),
+    )
+
+
+def forecast_config(options: Json) -> ForecastConfig:
+    """The options of a request; what it leaves out takes the forecast's own default."""
+    from forecasts.forecast import ForecastConfig
+
+    return ForecastConfig(**{name: options[name] for name in ("seed", "futures", "evaluation") if name in options})

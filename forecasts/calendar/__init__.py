@@ -1,0 +1,1 @@
+"""Days that are not like others: holidays and known events."""

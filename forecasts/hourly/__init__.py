@@ -1,0 +1,1 @@
+"""The short range: members, weights, intervals, tide."""

@@ -1,0 +1,1 @@
+"""Back-tests by hour and by quarter."""

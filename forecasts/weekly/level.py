@@ -1,0 +1,290 @@
+"""Weekly level and weekly peak, up to three years ahead.
+
+The peak is forecast as itself (a high quantile of the week's hours, in logs), never as the peak of a mean forecast,
+which comes out 12-17 % too low.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
+from forecasts.weekly.growth import WEEKS_PER_YEAR, GrowthPrior, saturation
+from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
+from forecasts.weekly.views import VIEWS, elect, spoken, views_of
+
+# A week with fewer of its hours measured is treated as not measured.
+MIN_OBSERVED_SHARE = 0.5
+# Eight years hold every yearly pattern several times; older weeks cost time and say little about the next ones.
+MAX_WEEKS = 417
+YEAR = 52
+# Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
+SPIKE_DEVIATIONS = 3.0
+# Horizons (weeks ahead, first and past the last) whose errors are pooled.
+BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
+# Standardised errors that a bucket needs before it counts fully against the normal law.
+POOL_HALF = 60
+OWN_SPREAD_POWER = 0.7
+# Origins that a row needs before its own error size counts half against the usual row's.
+OWN_HALF = 4.0
+POOL_HALF_LIFE_WEEKS = 26.0
+HELD = " (the structural fit failed: the last four weeks held)"
+_KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
+_FAR = 8.0
+_NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
+
+
+@dataclass(frozen=True)
+class WeeklyPanel:
+    """Weeks of a history, counted back from the outlook's start.
+
+    start: midnight after the last week, where the outlook begins.
+    level: (series, weeks), mean demand over the week's hours; NaN where too little was measured.
+    peak: (series, weeks), the peak statistic of the week's hours; NaN likewise.
+    """
+
+    start: pd.Timestamp
+    level: FloatArray
+    peak: FloatArray
+
+    @property
+    def weeks(self) -> int:
+        return int(self.level.shape[1])
+
+
+def outlook_start(index: pd.DatetimeIndex) -> pd.Timestamp:
+    """First midnight at or after the end of the last measured hour."""
+    return (index[-1] + pd.Timedelta(hours=1)).ceil("D")
+
+
+def weekly_panel(values: FloatArray, index: pd.DatetimeIndex, quantile: float = 0.99) -> WeeklyPanel:
+    """Cut an hourly panel into whole weeks that end where the outlook starts.
+
+    values: (series, hours), NaN where not measured; index: their hours. quantile: which quantile of a week's hours
+    counts as its peak (1 for the single busiest). A level with holes in it is put right for the hours of the week that
+    are missing, by the series' own mean hour-of-week profile. A series with no week of enough hours keeps what it has.
+    """
+    start = outlook_start(index)
+    tail = int((start - index[-1]) / pd.Timedelta(hours=1)) - 1
+    weeks = min(-(-(values.shape[1] + tail) // HOURS_PER_WEEK), MAX_WEEKS)
+    padded = np.full((values.shape[0], weeks * HOURS_PER_WEEK), np.nan)
+    kept = min(values.shape[1], padded.shape[1] - tail)
+    padded[:, padded.shape[1] - tail - kept : padded.shape[1] - tail] = values[:, values.shape[1] - kept :]
+    blocks = padded.reshape(values.shape[0], weeks, HOURS_PER_WEEK)
+    seen = np.isfinite(blocks)
+    count = seen.sum(axis=2)
+    filled = np.where(seen, blocks, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=2) / count
+        profile = filled.sum(axis=1) / seen.sum(axis=1)
+        expected_all = (
+            np.nanmean(np.where(np.isfinite(profile), profile, np.nan), axis=1, keepdims=True) if weeks else 0
+        )
+        expected_seen = np.einsum("swh,sh->sw", seen, np.nan_to_num(profile)) / count
+        level = np.where(
+            count == HOURS_PER_WEEK, mean, mean * np.where(expected_seen > 0, expected_all / expected_seen, 1)
+        )
+    peak = _quantile(blocks, count, quantile)
+    enough = count >= MIN_OBSERVED_SHARE * HOURS_PER_WEEK
+    enough |= ~enough.any(axis=1, keepdims=True) & (count > 0)
+    return WeeklyPanel(start, np.where(enough, level, np.nan), np.where(enough, np.maximum(peak, level), np.nan))
+
+
+def _quantile(blocks: FloatArray, count: IntArray, quantile: float) -> FloatArray:
+    """Quantile over the last axis by linear interpolation, holes left out; NaN where nothing was measured."""
+    ordered = np.sort(blocks, axis=2)  # NaN goes last
+    position = quantile * np.maximum(count - 1, 0)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    below = np.take_along_axis(ordered, low[:, :, None], axis=2)[:, :, 0]
+    above = np.take_along_axis(ordered, high[:, :, None], axis=2)[:, :, 0]
+    return below + (position - low) * (above - below)
+
+
+@dataclass(frozen=True)
+class LevelForecast:
+    """Weekly level and peak ahead, in logs. Rows are the levels of all series and then their peaks.
+
+    mean, spread: (rows, ahead), median course and the model's standard deviation around it.
+    quantiles: (buckets, knots), how large standardised errors of earlier forecasts really were; see `calibrated`.
+    pooled: (buckets,), how many errors stand behind them.
+    structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
+    floor: (rows,), log below which demand counts as none.
+    """
+
+    mean: FloatArray
+    spread: FloatArray
+    quantiles: FloatArray
+    pooled: IntArray
+    structural: StructuralFit
+    method: tuple[str, ...]
+
+    def calibrated(self, z: FloatArray) -> FloatArray:
+        """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
+        out = np.empty_like(z)
+        # Beyond the last knots the law goes on as a line through its two outermost ones.
+        knots = np.concatenate([[-_FAR], _NORMAL_KNOTS, [_FAR]])
+        for b, (begin, end) in enumerate(BUCKETS):
+            law = self.quantiles[b]
+            low = law[0] - (_FAR + _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
+            high = law[-1] + (_FAR - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
+            part = slice(begin, end if b < len(BUCKETS) - 1 else None)
+            out[..., part] = np.interp(z[..., part], knots, np.concatenate([[low], law, [high]]))
+        return out
+
+    def quantile(self, probability: float) -> FloatArray:
+        """(rows, ahead) logarithm that demand stays below with this probability."""
+        z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
+        return self.mean + limited(self.spread * self.calibrated(np.full(self.mean.shape, z)))
+
+
+def common_size(spread: FloatArray) -> FloatArray:
+    """(rows, ahead) spreads drawn geometrically to the usual row's: a model only guesses its own error."""
+    usual = np.nanmedian(spread, axis=0)
+    return np.asarray(spread**OWN_SPREAD_POWER * usual ** (1 - OWN_SPREAD_POWER))
+
+
+def limited(errors: FloatArray) -> FloatArray:
+    """Logarithmic errors with their far ends drawn in: near 0 unchanged, 1 becomes 0.9, 4 becomes 2.1.
+
+    Demand does not multiply by fifty within a quarter; a log-normal law with a wide spread says that it does now and
+    then, and one such path would rule the total.
+    """
+    return np.asarray(np.arcsinh(errors))
+
+
+def stretched(errors: FloatArray) -> FloatArray:
+    """The inverse of `limited`, for errors that were seen."""
+    return np.asarray(np.sinh(errors))
+
+
+def forecast_level(
+    logs: FloatArray, ahead: int, prior: GrowthPrior, *, half_life_years: float = 1.0, max_origins: int = 20
+) -> LevelForecast:
+    """Weekly logs of level and peak `ahead` weeks on, with intervals from rolling origins.
+
+    logs: (rows, weeks), levels of all series and then their peaks, NaN where not measured, one value at least a row.
+    Where a row goes back a year and a quarter the course is put together from five views, each believed by what it got
+    wrong at earlier origins (views.py). Shorter rows follow the structural model, whose growth is then mostly the
+    prior's, or a curve towards a ceiling where the level bends. Growth belief fades out between one and two years of
+    history. Errors are measured at earlier origins with the same rules, divided by the spread
+    foretold at that origin, and pooled over rows by horizon.
+    """
+    rows, weeks = logs.shape
+    clean = despike(_bridge(logs))
+    first = np.isfinite(clean).argmax(axis=1)
+    years = (weeks - first) / WEEKS_PER_YEAR
+    prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
+    origins = _origins(weeks, max_origins)
+    fallback = ""
+    try:
+        fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
+        broken = not np.isfinite(fit.mean).all()
+    except np.linalg.LinAlgError:
+        broken = True
+    if broken:
+        fit, fallback = held_fit(clean, ahead, prior, prior_rate, origins), HELD
+    structural, curve = _bent(clean, fit.mean, fit.growth)
+    here = views_of(clean, structural)
+    age = (weeks - origins).astype(np.float64)
+    reach = fit.origin_mean.shape[2]
+    seen = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
+    came = np.full((len(origins), rows, reach), np.nan)
+    off = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
+    for o, end in enumerate(origins):
+        known = clean[:, :end]
+        past = views_of(known, _bent(known, fit.origin_mean[o], fit.origin_growth[o])[0])
+        seen[o] = past.paths
+        truth = logs[:, end : end + reach]
+        came[o, :, : truth.shape[1]] = truth
+        off[o] = np.where(past.yearly[:, None], np.abs(came[o] - past.paths), np.nan)
+    share = elect(off, age, BUCKETS, ahead)
+    mean = (share.now * here.paths).sum(axis=0)
+    size = np.stack([common_size(spread) for spread in fit.origin_spread]) if len(origins) else came
+    errors = stretched(came - (share.then * seen).sum(axis=1)) / size
+    own = _own_scale(errors, age)
+    quantiles, pooled = _pool(errors / own[:, None], age)
+    method = tuple(
+        f"{name}{f', {kind} growth' if kind else ''}{fallback}"
+        for name, kind in zip(spoken(share.now, here.yearly), curve, strict=True)
+    )
+    return LevelForecast(mean, common_size(fit.spread) * own[:, None], quantiles, pooled, fit, method)
+
+
+def _origins(weeks: int, most: int) -> IntArray:
+    """Earlier numbers of known weeks to forecast from: from a third of the history (two years at most) on."""
+    first = max(8, min(2 * YEAR, weeks // 2))
+    if weeks - first < 3:
+        return np.zeros(0, dtype=np.int64)
+    step = max(1, -(-(min(weeks - first, 2 * YEAR + BACKTEST_WEEKS)) // most))
+    return np.arange(weeks - 2, first - 1, -step, dtype=np.int64)[:most][::-1].copy()
+
+
+def _bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
+    """Holes of a few weeks filled along a straight line, so that series keep sharing their factorisation."""
+    frame = pd.DataFrame(logs.T)
+    return frame.interpolate(limit=longest, limit_area="inside").to_numpy().T.copy()
+
+
+def despike(logs: FloatArray) -> FloatArray:
+    """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around."""
+    frame = pd.DataFrame(logs.T)
+    middle = frame.rolling(5, center=True, min_periods=3).median().to_numpy().T
+    middle = np.where(np.isfinite(middle), middle, logs)
+    off = logs - middle
+    size = np.abs(off)
+    kept = np.where(np.isfinite(size), size, 0.0)
+    spread = 1.4826 * np.median(kept, axis=1, keepdims=True)
+    bound = np.where(spread > 0, SPIKE_DEVIATIONS * spread, np.inf)
+    return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
+
+
+def _bent(clean: FloatArray, fit_mean: FloatArray, growth: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
+    """The structural course (rows, ahead), on a curve where a level bends towards a ceiling, and the curves' names."""
+    bend = saturation(clean, fit_mean.shape[1])
+    return np.where(bend.found[:, None], fit_mean - growth + bend.growth, fit_mean), bend.curve
+
+
+def _own_scale(errors: FloatArray, age_weeks: FloatArray) -> FloatArray:
+    """(rows,) how large a row's standardised errors have lately been against the usual row's; drawn to 1 where few."""
+    fresh = (0.5 ** (age_weeks / POOL_HALF_LIFE_WEEKS))[:, None, None] * np.isfinite(errors)
+    total = (fresh * np.minimum(np.nan_to_num(errors) ** 2, 16.0)).sum(axis=(0, 2))
+    mass = fresh.sum(axis=(0, 2))
+    if mass.sum() <= 0:
+        return np.ones(errors.shape[1])
+    usual = max(float(total.sum() / mass.sum()), 1e-6)
+    per_origin = fresh.max(axis=2)
+    own = per_origin.sum(axis=0) ** 2 / np.maximum((per_origin**2).sum(axis=0), 1e-300)
+    share = own / (own + OWN_HALF)
+    mean = np.where(mass > 0, total / np.maximum(mass, 1e-300), usual)
+    return np.asarray(np.sqrt(share * mean / usual + 1 - share))
+
+
+def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArray]:
+    """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few.
+
+    errors: (origins, rows, weeks ahead); age_weeks: (origins,), how long ago; old errors count less.
+    """
+    table = np.tile(_NORMAL_KNOTS, (len(BUCKETS), 1))
+    count = np.zeros(len(BUCKETS), dtype=np.int64)
+    fresh = 0.5 ** (age_weeks / POOL_HALF_LIFE_WEEKS)
+    for b, (begin, end) in enumerate(BUCKETS):
+        z = errors[:, :, begin:end]
+        known = np.isfinite(z)
+        count[b] = known.sum()
+        if count[b] >= 8:
+            mass = np.broadcast_to(fresh[:, None, None], z.shape)[known]
+            # Neighbouring weeks of one forecast err together: they count once.
+            own = float(mass.sum() ** 2 / (mass**2).sum()) / (end - begin)
+            weight = own / (own + POOL_HALF)
+            # Outer quantiles move out by what few independent errors leave unknown (split conformal's n + 1 over n).
+            level = 0.5 + np.clip((_KNOTS - 0.5) * (1 + 0.5 / max(np.sqrt(own), 1.0)), -0.5, 0.5)
+            rank = np.where(np.abs(_KNOTS - 0.5) > 0.4001, level, _KNOTS)
+            order = np.argsort(z[known], kind="stable")
+            share = (np.cumsum(mass[order]) - 0.5 * mass[order]) / mass.sum()
+            table[b] = weight * np.interp(rank, share, z[known][order]) + (1 - weight) * _NORMAL_KNOTS
+    return np.maximum.accumulate(table, axis=1), count

@@ -1,0 +1,119 @@
+"""Does it fit: the standing fleet and whole gangs against the power and the space of the sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from planner.case.case import Campaign, FloatArray, Horizon, ModuleType, Site, SiteStatus, Standing, by_period
+from planner.case.draft import Draft
+from planner.case.fault import CrossFault, periods_text
+
+_POWER_TOLERANCE = 1e-6
+
+
+def standing_modules(
+    horizon: Horizon, sites: list[Site], types: list[ModuleType], fleet: Iterable[Standing]
+) -> FloatArray:
+    """(sites, types, periods) modules in service: online at or before the period's start, not retired by then."""
+    site_index = {s.id: i for i, s in enumerate(sites)}
+    type_index = {k.id: i for i, k in enumerate(types)}
+    out = np.zeros((len(sites), len(types), horizon.periods))
+    for item in fleet:
+        for t in range(horizon.periods):
+            start = horizon.period_start(t)
+            if (item.online is None or item.online <= start) and (item.retire is None or item.retire > start):
+                out[site_index[item.site], type_index[item.module_type], t] += item.modules
+    return out
+
+
+def pue_by_period(horizon: Horizon, site: Site) -> FloatArray:
+    """(periods,) the largest monthly PUE of each period, which the power limit must hold for."""
+    pue = site.pue_by_month()
+    months = horizon.months_per_period
+    first = horizon.start.month - 1
+    return np.array([max(pue[(first + t * months + n) % 12] for n in range(months)) for t in range(horizon.periods)])
+
+
+def standing_power(draft: Draft) -> Iterator[CrossFault]:
+    """What stands fits into the power and the space of its site, with every phase that can have arrived."""
+    horizon = draft.horizon
+    assert horizon is not None
+    sites, types = [s for _, s in draft.sites], [k for _, k in draft.module_types]
+    standing = standing_modules(horizon, sites, types, [f for _, f in draft.fleet])
+    peak_mw = np.array([k.power_peak_kw for k in types]) / 1000
+    racks = np.array([k.racks for k in types])
+    hosts = {f.site for _, f in draft.fleet if f.modules}
+    for s, site in draft.sites:
+        if site.status is SiteStatus.candidate and site.id in hosts:
+            found = f"candidate for {site.id}, where modules of the fleet stand"
+            yield CrossFault(("sites", s, "status"), found, "existing, or no fleet there", "fleet_at_candidate")
+    for (s, site), modules in zip(draft.sites, standing, strict=True):
+        if not modules.any():
+            continue
+        arrived = np.array([[p.lead_periods <= t for p in site.phases] for t in range(horizon.periods)], float)
+        counts = np.array([p.max_count for p in site.phases], float)
+        more_mw = arrived @ (counts * [p.mw for p in site.phases]) if site.phases else 0.0
+        more_racks = arrived @ (counts * [p.space_racks for p in site.phases]) if site.phases else 0.0
+        power_mw = by_period(site.power_mw, horizon.periods, 0.0) + more_mw
+        used_mw = peak_mw @ modules * pue_by_period(horizon, site)
+        short = np.flatnonzero(used_mw > power_mw + _POWER_TOLERANCE)
+        if short.size:
+            t = int(short[np.argmax((used_mw - power_mw)[short])])
+            found = (
+                f"{power_mw[t]:.4g} MW at {site.id} with every phase that can have arrived, where the standing fleet "
+                f"takes {used_mw[t]:.4g} MW ({periods_text(short)}; {used_mw[t] - power_mw[t]:.4g} MW too little)"
+            )
+            yield CrossFault(
+                ("sites", s, "power_mw"), found, f"at least {used_mw[t]:.4g} MW, or a smaller fleet", "fleet_power"
+            )
+        if site.space_racks is not None:
+            space = by_period(site.space_racks, horizon.periods, np.inf) + more_racks
+            used = racks @ modules
+            tight = np.flatnonzero(used > space + _POWER_TOLERANCE)
+            if tight.size:
+                t = int(tight[np.argmax((used - space)[tight])])
+                where = f"at {site.id} ({periods_text(tight)})"
+                found = f"{space[t]:g} racks {where}, where the standing fleet fills {used[t]:g}"
+                allowed = f"at least {used[t]:g} racks, or a smaller fleet"
+                yield CrossFault(("sites", s, "space_racks"), found, allowed, "fleet_space")
+
+
+def power_somewhere(draft: Draft) -> Iterator[CrossFault]:
+    """If everything that could run work needs power, some site has some."""
+    useful = {name for _, w in draft.workloads for name in w.throughput}
+    needs = [k.power_peak_kw > 0 for _, k in draft.module_types if k.id in useful]
+    power = [np.any(np.asarray(s.power_mw, float) > 0) or bool(s.phases) for _, s in draft.sites]
+    leased = any(not lease.uses_site_power for _, lease in draft.leases)
+    if needs and all(needs) and not any(power) and not leased:
+        found = f"no power in any period and no phase at any of the {len(power)} sites"
+        allowed = "power_mw above 0, a phase, or a lease that brings its own power"
+        yield CrossFault(("sites",), found, allowed, "no_power")
+
+
+def gang_fits(i: int, campaign: Campaign, draft: Draft) -> Iterator[CrossFault]:
+    """A compulsory campaign needs a site whose power can carry its whole gang on one of its types."""
+    needed_mw, best_mw = np.inf, 0.0
+    for _, site in draft.sites:
+        if campaign.allowed_sites is not None and site.id not in campaign.allowed_sites:
+            continue
+        room_mw = float(np.max(np.asarray(site.power_mw, float))) + sum(p.mw * p.max_count for p in site.phases)
+        for _, kind in draft.module_types:
+            if kind.id in campaign.speed:
+                gang_mw = -(-campaign.gang_cards // kind.cards) * kind.power_peak_kw * min(site.pue_by_month()) / 1000
+                if gang_mw <= room_mw + _POWER_TOLERANCE or any(
+                    lease.site == site.id and lease.module_type == kind.id for _, lease in draft.leases
+                ):
+                    return
+                if gang_mw - room_mw < needed_mw - best_mw:
+                    needed_mw, best_mw = gang_mw, room_mw
+    if np.isfinite(needed_mw):
+        yield CrossFault(
+            ("campaigns", i, "gang_cards"),
+            f"{campaign.gang_cards} cards, which need {needed_mw:.3g} MW where the best site has {best_mw:.3g} MW "
+            "with every phase",
+            "a gang that fits one site, more power, or a value (the campaign may then stay unfinished)",
+            "gang_too_large",
+            campaign.gang_cards,
+        )

@@ -1,0 +1,1 @@
+"""Fixed orders, judged on futures."""

@@ -1,0 +1,235 @@
+"""A solution's numbers as the plan's tables: what is ordered, opened, leased, and what stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from planner.case import WorkloadKind, by_period
+from planner.plan.tables import TABLES
+from planner.program.blocks import FloatArray, IntArray, Program
+from planner.program.instance import Instance
+from planner.program.power import phase_places
+from planner.program.training import campaign_sizes, gang_sizes, training_volume
+
+Values = Mapping[str, FloatArray]
+
+
+def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
+    """Each group of master columns in its own shape; whole numbers rounded, columns that do not exist are 0."""
+    whole = np.where(program.master.integer, np.round(x), x)
+    out = {}
+    for name, index in program.layout.columns.items():
+        out[name] = np.where(index >= 0, whole[np.maximum(index, 0)], 0.0) if len(x) else np.zeros(index.shape)
+    return out
+
+
+def chosen(
+    index: IntArray, values: FloatArray, keep: FloatArray | None = None
+) -> tuple[IntArray, tuple[IntArray, ...]]:
+    """Branch label (-1: the same in all) and positions of the non-zero decisions, each stated once.
+
+    index: (branches, ...) column numbers: a decision whose column is shared by all branches is stated for branch -1.
+    """
+    shared = np.broadcast_to((index == index[:1]).all(axis=0), index.shape)
+    first = np.zeros(index.shape, bool)
+    first[0] = True
+    wanted = (values > 1e-9) & (~shared | first)
+    where = np.nonzero(wanted)
+    return np.where(shared[where], -1, where[0]), where
+
+
+def decision_tables(inst: Instance, program: Program, values: Values) -> dict[str, pd.DataFrame]:
+    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, training."""
+    case, columns = inst.case, program.layout.columns
+    sites = np.array([s.id for s in case.sites], object)
+    types = np.array([k.id for k in case.module_types], object)
+    starts = np.array([case.horizon.period_start(t) for t in range(case.horizon.periods)], object)
+    out: dict[str, pd.DataFrame] = {}
+
+    branch, (b, s, k, t) = chosen(columns["orders"], values["orders"])
+    count = values["orders"][b, s, k, t]
+    on = values["order_on"][b, s, k, t]
+    charged = np.where(columns["order_on"][b, s, k, t] >= 0, on, 0.0)
+    out["orders"] = TABLES["orders"].frame(
+        {
+            "branch": branch,
+            "order_period": t - inst.lead[k],
+            "arrival_period": t,
+            "order_date": starts[t - inst.lead[k]],
+            "arrival_date": starts[t],
+            "site": sites[s],
+            "module_type": types[k],
+            "modules": count.astype(int),
+            "cards": (count * inst.cards[k]).astype(int),
+            "pflops": count * inst.pflops[k],
+            "capex": count * inst.capex[k, t] * inst.money_unit,
+            "order_cost": charged * inst.order_cost[k, t] * inst.money_unit,
+        }
+    )
+    out["phases"] = _phases(inst, columns["phases"], values["phases"], sites, starts)
+    branch, (b, s, t) = chosen(columns["openings"], values["openings"])
+    opening = np.array([x.opening_cost for x in case.sites])
+    out["openings"] = TABLES["openings"].frame(
+        {"branch": branch, "period": t, "site": sites[s], "cost": opening[s] * values["openings"][b, s, t]}
+    )
+    out["leases"] = _leases(inst, values, inst.branches)
+    out["stock"] = _stock(inst, values, sites, types)
+    out |= _training(inst, values, sites, types)
+    b, s, t = np.nonzero(columns["billed_kw"] >= 0)
+    billed = values["billed_kw"][b, s, t]
+    charge = np.array([x.demand_charge_per_kw_month for x in case.sites])
+    out["billed"] = TABLES["billed"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "period": t,
+            "site": sites[s],
+            "billed_kw": billed,
+            "cost": billed * charge[s] * case.horizon.months_per_period,
+        }
+    )
+    return out
+
+
+def _branch_label(inst: Instance, branch: IntArray) -> IntArray:
+    return np.where(inst.branches == 1, -1, branch)
+
+
+def _phases(inst: Instance, index: IntArray, values: FloatArray, sites: np.ndarray, starts: np.ndarray) -> pd.DataFrame:
+    branch, (b, p, t) = chosen(index, values)
+    places = phase_places(inst)
+    items = [inst.case.sites[s].phases[i] for s, i in places]
+    lead = np.array([x.lead_periods for x in items], int)[p] if items else np.zeros(0, int)
+    mw = np.array([x.mw for x in items])[p] if items else np.zeros(0)
+    capex = np.array([x.capex for x in items])[p] if items else np.zeros(0)
+    at = np.array(places, int).reshape(-1, 2)[p]
+    count = values[b, p, t]
+    return TABLES["phases"].frame(
+        {
+            "branch": branch,
+            "order_period": t - lead,
+            "arrival_period": t,
+            "order_date": starts[t - lead] if len(t) else [],
+            "arrival_date": starts[t] if len(t) else [],
+            "site": sites[at[:, 0]],
+            "phase": at[:, 1],
+            "count": count.astype(int),
+            "mw": count * mw,
+            "capex": count * capex,
+        }
+    )
+
+
+def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
+    """Leases by branch; -1 only where there is one branch (the leased modules of a branch are its own)."""
+    leases, T = inst.case.leases, inst.case.horizon.periods
+    b, i, t = np.nonzero((values["lease_active"] > 1e-9) | (values["lease_start"] > 0.5))
+    ids = np.array([x.id for x in leases] or [""], object)
+    price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in leases]).reshape(len(leases), T)
+    active = values["lease_active"][b, i, t]
+    return TABLES["leases"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "period": t,
+            "lease": ids[i],
+            "site": np.array([x.site for x in leases] or [""], object)[i],
+            "module_type": np.array([x.module_type for x in leases] or [""], object)[i],
+            "started": values["lease_start"][b, i, t].astype(int),
+            "active": active,
+            "cost": active * price[i, t],
+        }
+    )
+
+
+def leased(inst: Instance, values: Values) -> tuple[FloatArray, FloatArray]:
+    """(B, S, K, T) leased modules, and those of them that draw on the site's own power."""
+    S, K, T = inst.standing.shape
+    total = np.zeros((inst.branches, S, K, T))
+    drawing = np.zeros_like(total)
+    sites = {x.id: i for i, x in enumerate(inst.case.sites)}
+    types = {x.id: i for i, x in enumerate(inst.case.module_types)}
+    for i, lease in enumerate(inst.case.leases):
+        cell = (slice(None), sites[lease.site], types[lease.module_type])
+        total[cell] += values["lease_active"][:, i]
+        if lease.uses_site_power:
+            drawing[cell] += values["lease_active"][:, i]
+    return total, drawing
+
+
+def _stock(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarray) -> pd.DataFrame:
+    total, drawing = leased(inst, values)
+    owned = values["stock"]
+    b, s, k, t = np.nonzero((owned > 1e-9) | (total > 1e-9))
+    cell = (b, s, k, t)
+    return TABLES["stock"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "period": t,
+            "site": sites[s],
+            "module_type": types[k],
+            "owned": owned[cell],
+            "leased": total[cell],
+            "pflops": (owned[cell] + total[cell]) * inst.pflops[k],
+            "power_mw": (owned[cell] + drawing[cell]) * inst.peak_kw[k] * inst.pue_max[s, t] / 1000,
+        }
+    )
+
+
+def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarray) -> dict[str, pd.DataFrame]:
+    case = inst.case
+    jobs = inst.of_kind(WorkloadKind.training)
+    names = np.array([inst.workload(j).id for j in jobs] or [""], object)
+    b, j, s, k, t = np.nonzero(values["gangs"] > 0.5)
+    count = values["gangs"][b, j, s, k, t]
+    gangs = TABLES["gangs"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "period": t,
+            "workload": names[j],
+            "site": sites[s],
+            "module_type": types[k],
+            "gangs": count.astype(int),
+            "modules": (count * gang_sizes(inst)[j, k]).astype(int) if len(jobs) else [],
+        }
+    )
+    on = values["campaign_on"]
+    b, c, s, k, t = np.nonzero(on > 0.5)
+    campaign = np.array([x.id for x in case.campaigns] or [""], object)
+    campaigns = TABLES["campaigns"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "campaign": campaign[c],
+            "period": t,
+            "site": sites[s],
+            "module_type": types[k],
+            "modules": campaign_sizes(inst)[c, k].astype(int) if case.campaigns else [],
+            "on": on[b, c, s, k, t].astype(int),
+            "share": np.clip(values["campaign_share"][b, c, s, k, t], 0, 1),
+        }
+    )
+    b, c = np.nonzero(values["campaign_unfinished"] > 1e-9)
+    unfinished = TABLES["unfinished"].frame(
+        {"branch": _branch_label(inst, b), "campaign": campaign[c], "share": values["campaign_unfinished"][b, c]}
+    )
+    cards = np.array([inst.workload(j).gang_cards or 1 for j in jobs], float).reshape(-1, 1)
+    share = np.array([1 - inst.workload(j).max_yield_share for j in jobs]).reshape(-1, 1)
+    unit = inst.unit_scale[jobs]
+    output = inst.throughput[jobs] * cards / inst.cards * share
+    done = np.einsum("bjskt,jk,t->bjt", values["gangs"], output, inst.period_hours)[inst.branch_of]
+    f, j, t = (a.ravel() for a in np.indices(done.shape))
+    hours = inst.period_hours
+    training = TABLES["training"].frame(
+        {
+            "future": f,
+            "period": t,
+            "workload": names[j],
+            "demand_unit_hours": training_volume(inst)[f, j, t] * unit[j] * hours[t],
+            "delivered_unit_hours": done[f, j, t] * unit[j],
+            "shortfall_unit_hours": np.maximum(values["training_shortfall"][f, j, t], 0)
+            * unit[j]
+            * inst.period_hours[t],
+        }
+    )
+    return {"gangs": gangs, "campaigns": campaigns, "unfinished": unfinished, "training": training}

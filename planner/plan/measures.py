@@ -1,0 +1,337 @@
+"""What a plan costs, draws, emits and uses: cost terms, energy by tariff band, carbon, capacity and utilisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planner.case import BANDS, by_period
+from planner.demand import Demand
+from planner.multiple import Multiple, largest_multiples
+from planner.plan.extract import Values, leased
+from planner.plan.extract_days import Days
+from planner.plan.tables import TABLES
+from planner.program.blocks import FloatArray, Program
+from planner.program.instance import Instance
+from planner.program.power import phase_places
+from planner.program.training import campaign_sizes, gang_sizes
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Per future: it_kw and facility_kw (F, T, D, S, H), campaigns counted with the share of the period they run."""
+
+    it_kw: FloatArray
+    facility_kw: FloatArray
+    busy: FloatArray  # (F, S, K, T, D, H) with gangs held and campaigns by share
+
+
+def read_meter(inst: Instance, values: Values, days: Days) -> Meter:
+    """docs/model.md, energy: kW = PUE sum_k [idle cap + dynamic busy]."""
+    return _meter(inst, values, days, values["campaign_share"])
+
+
+def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
+    """(B, S, T) the least billed demand that covers every step of every typical day; 0 where none is charged.
+
+    A running campaign counts with all its modules, however small its share of the period.
+    """
+    kw = _meter(inst, values, days, values["campaign_on"]).facility_kw  # (F, T, D, S, H)
+    used = (inst.weight > 0)[None, :, :, None, None]
+    top = np.where(used, kw, 0.0).max(axis=(2, 4))
+    out = np.zeros((inst.branches, *top.shape[:0:-1]))
+    for f, b in enumerate(inst.branch_of):
+        out[b] = np.maximum(out[b], top[f].T)
+    commit = inst.case.horizon.commit_periods
+    if inst.branches > 1 and commit:
+        # declared before the futures part, so one number must do for all of them
+        out[..., :commit] = out[..., :commit].max(axis=0)
+    charged = np.array([s.demand_charge_per_kw_month > 0 for s in inst.case.sites])
+    return np.asarray(out * charged[:, None], float)
+
+
+def _meter(inst: Instance, values: Values, days: Days, running: FloatArray) -> Meter:
+    total, _ = leased(inst, values)
+    capacity = (values["stock"] + total)[inst.branch_of]  # (F, S, K, T)
+    stays = np.array([not inst.workload(j).preemptible for j in inst.of_kind_training()], float)
+    held = np.einsum("bjskt,jk,j->bskt", values["gangs"], gang_sizes(inst), stays)
+    held = held + np.einsum("bcskt,ck->bskt", running, campaign_sizes(inst))
+    busy = np.moveaxis(days.busy, (3, 4), (1, 2)) + held[inst.branch_of][..., None, None]
+    used = (inst.weight > 0)[None, None, None, :, :, None]
+    busy = busy * used
+    it_kw = np.einsum("fsktdh,k->ftdsh", busy, inst.dynamic_kw)
+    it_kw = it_kw + np.einsum("fskt,k->fts", capacity, inst.idle_kw)[:, :, None, :, None]
+    return Meter(it_kw, it_kw * inst.pue[None, :, :, :, None], busy)
+
+
+def energy_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.DataFrame:
+    """Mean over futures, by site, period and tariff band."""
+    hours = inst.weight[:, :, None] * inst.step_hours  # (T, D, H)
+    bands = {t.id: t.bands() for t in inst.case.tariffs}
+    prices = {t.id: t.prices() for t in inst.case.tariffs}
+    rows: list[tuple[int, str, str, float, float, float]] = []
+    it = np.einsum("f,ftdsh,tdh->tdsh", probability, meter.it_kw, hours) / 1000
+    facility = np.einsum("f,ftdsh,tdh->tdsh", probability, meter.facility_kw, hours) / 1000
+    for s, site in enumerate(inst.case.sites):
+        for t in range(inst.case.horizon.periods):
+            if site.tariff is None or not inst.days.hourly:
+                cost = float((facility[t, :, s] * 1000 * inst.price[t, :, s] * inst.money_unit).sum())
+                rows.append((t, site.id, "mean", float(it[t, :, s].sum()), float(facility[t, :, s].sum()), cost))
+                continue
+            calendar = inst.days.calendar[t]
+            for b, band in enumerate(BANDS):
+                mask = bands[site.tariff] == b
+                if not mask.any():
+                    continue
+                share = np.einsum("dmk,mkh->dh", calendar, mask)
+                priced = np.einsum("dmk,mkh->dh", calendar, np.where(mask, prices[site.tariff], 0.0))
+                energy = float((facility[t, :, s] * share).sum())
+                cost = float((facility[t, :, s] * 1000 * priced).sum())
+                rows.append((t, site.id, band, float((it[t, :, s] * share).sum()), energy, cost))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    names = ("period", "site", "band", "it_mwh", "facility_mwh", "cost")
+    return TABLES["energy"].frame(dict(zip(names, map(list, columns), strict=True)))
+
+
+def carbon_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.DataFrame:
+    hours = inst.weight[:, :, None] * inst.step_hours
+    mwh = np.einsum("f,ftdsh,tdh->ts", probability, meter.facility_kw, hours) / 1000
+    t, s = (a.ravel() for a in np.indices(mwh.shape))
+    location = np.array([x.carbon_kg_per_kwh for x in inst.case.sites])
+    market = np.array([x.market_carbon() for x in inst.case.sites])
+    price = inst.carbon_price * inst.money_unit * 1000  # per tonne
+    return TABLES["carbon"].frame(
+        {
+            "period": t,
+            "site": np.array([x.id for x in inst.case.sites], object)[s],
+            "facility_mwh": mwh[t, s],
+            "location_tonnes": mwh[t, s] * location[s],
+            "market_tonnes": mwh[t, s] * market[s],
+            "cost": mwh[t, s] * inst.carbon[s] * price[t],
+        }
+    )
+
+
+def standing(inst: Instance, tables: Mapping[str, pd.DataFrame]) -> tuple[FloatArray, FloatArray]:
+    """(B, S, K, T) modules that stand, owned and leased, and those of them that campaigns hold, from a plan's tables."""
+    shape = (inst.branches, *inst.standing.shape)
+    sites = pd.Index([x.id for x in inst.case.sites])
+    types = pd.Index([x.id for x in inst.case.module_types])
+    out = []
+    for table, amount in (
+        (tables["stock"], tables["stock"]["owned"] + tables["stock"]["leased"]),
+        (tables["campaigns"], tables["campaigns"]["modules"] * tables["campaigns"]["on"]),
+    ):
+        s, k = sites.get_indexer(table["site"]), types.get_indexer(table["module_type"])
+        branch, t, n = table["branch"].to_numpy(int), table["period"].to_numpy(int), amount.to_numpy(float)
+        total = np.zeros(shape)
+        for b in range(inst.branches):
+            mine = (branch == b) | (branch < 0)
+            np.add.at(total[b], (s[mine], k[mine], t[mine]), n[mine])
+        out.append(total)
+    return out[0], out[1]
+
+
+def capacity_tables(
+    inst: Instance, demand: Demand, tables: Mapping[str, pd.DataFrame], *, measured: bool = True
+) -> dict[str, pd.DataFrame]:
+    """capacity: installed and usable compute against the P50 and P90 peak, build-ahead ratio and months ahead.
+    ratio_gangs: the gangs with which that ratio is reached. Made from the tables stock and campaigns.
+
+    measured: False leaves the ratio out (nan), for plans that are looked at on the way to another.
+    """
+    stands, held = standing(inst, tables)
+    installed = np.einsum("bskt,k->bt", stands, inst.pflops)
+    usable = np.einsum("bskt,k->bt", stands, inst.pflops * inst.availability)
+    horizon = inst.case.horizon
+    found = [[Multiple(np.nan)] * horizon.periods] * inst.branches
+    if measured:
+        found = largest_multiples(inst, demand.central, stands, held)
+    b, t = (a.ravel() for a in np.indices(usable.shape))
+    flat = [found[i][j] for i, j in zip(b, t, strict=True)]
+    p50 = demand.p50_peak
+    label = np.where(inst.branches == 1, -1, b)
+    months = [months_ahead(one.ratio, p50, int(j), horizon.months_per_period) for one, j in zip(flat, t, strict=True)]
+    capacity = TABLES["capacity"].frame(
+        {
+            "branch": label,
+            "period": t,
+            "start": np.array([horizon.period_start(i) for i in range(horizon.periods)], object)[t],
+            "installed_pflops": installed[b, t],
+            "usable_pflops": usable[b, t],
+            "p50_peak_pflops": p50[t],
+            "p90_peak_pflops": demand.p90_peak[t],
+            "capacity_to_peak": np.where(p50[t] > 0, usable[b, t] / np.where(p50[t] > 0, p50[t], 1), np.nan),
+            "build_ahead_ratio": [one.ratio for one in flat],
+            "months_ahead": months,
+            "binding_day": [one.day for one in flat],
+            "binding_step": [one.step for one in flat],
+            "binding_workloads": [", ".join(one.workloads) for one in flat],
+            "binding_sites": [", ".join(one.sites) for one in flat],
+        }
+    )
+    gangs = [(int(i), int(j), *row) for i, j, one in zip(label, t, flat, strict=True) for row in one.gangs]
+    names = ("branch", "period", "workload", "site", "module_type", "gangs")
+    columns = [list(column) for column in zip(*gangs, strict=True)] if gangs else [[] for _ in names]
+    return {"capacity": capacity, "ratio_gangs": TABLES["ratio_gangs"].frame(dict(zip(names, columns, strict=True)))}
+
+
+def months_ahead(ratio: float, peaks: FloatArray, period: int, months_per_period: int) -> float:
+    """Months from the start of `period` until the P50 peak is `ratio` times what it is then, by straight lines.
+
+    Below 1, how long ago it was so (negative). To the horizon's end at most; nan where it lies before the horizon's
+    start, or the ratio is not known.
+    """
+    level = ratio * peaks[period]
+    if not np.isfinite(level) or peaks[period] <= 0:
+        return float("nan")
+    if ratio >= 1:
+        above = np.flatnonzero(peaks[period:] > level)
+        if not above.size:
+            return float((len(peaks) - 1 - period) * months_per_period)
+        i = period + int(above[0])
+        return float((i - 1 + (level - peaks[i - 1]) / (peaks[i] - peaks[i - 1]) - period) * months_per_period)
+    below = np.flatnonzero(peaks[:period] <= level)
+    if not below.size:
+        return float("nan")
+    i = int(below[-1])
+    return float((i + (level - peaks[i]) / (peaks[i + 1] - peaks[i]) - period) * months_per_period)
+
+
+def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFrame:
+    """Rack occupancy, mean and peak busy share by site and type, mean over futures."""
+    total, drawing = leased(inst, values)
+    stands = np.einsum("f,fskt->skt", inst.probability, (values["stock"] + total)[inst.branch_of])
+    hours = inst.weight[:, :, None] * inst.step_hours
+    busy = np.einsum("f,fsktdh,tdh->skt", inst.probability, meter.busy, hours)
+    capacity = (values["stock"] + total)[inst.branch_of]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        peak = np.nan_to_num((meter.busy / capacity[..., None, None]), posinf=0).max(axis=(0, 4, 5))
+        own = np.einsum("f,fskt->skt", inst.probability, (values["stock"] + drawing)[inst.branch_of])
+        racks = np.einsum("skt,k->st", own, inst.racks)
+        occupancy = np.where(np.isfinite(inst.space) & (inst.space > 0), racks / inst.space, np.nan)
+        mean = busy / (stands * inst.period_hours)
+    s, k, t = np.nonzero(stands > 1e-9)
+    return TABLES["utilisation"].frame(
+        {
+            "period": t,
+            "site": np.array([x.id for x in inst.case.sites], object)[s],
+            "module_type": np.array([x.id for x in inst.case.module_types], object)[k],
+            "owned": stands[s, k, t],
+            "rack_occupancy": occupancy[s, t],
+            "mean_busy": mean[s, k, t],
+            "peak_busy": peak[s, k, t],
+        }
+    )
+
+
+def cost_table(inst: Instance, program: Program, values: Values, days: Days, meter: Meter) -> pd.DataFrame:
+    """Every term of the objective by future, period and site, in the case's currency, discounted and not."""
+    case, money = inst.case, inst.money_unit
+    F, (S, _K, T) = len(inst.probability), inst.standing.shape
+    branch = inst.branch_of
+    charge = inst.charge(inst.life)
+    discount = inst.discount
+    terms: dict[str, tuple[FloatArray, FloatArray]] = {}  # term -> (F, T, S) discounted, undiscounted
+
+    def by_site(table: str, weight: FloatArray) -> FloatArray:
+        return np.asarray(np.einsum("bskt,kt->bts", values[table], weight)[branch] * money, float)
+
+    terms["capex"] = by_site("orders", inst.capex * charge), by_site("orders", inst.capex)
+    terms["order_charges"] = by_site("order_on", inst.order_cost * charge), by_site("order_on", inst.order_cost)
+    places = phase_places(inst)
+    items = [case.sites[s].phases[i] for s, i in places]
+    at = np.zeros((len(places), S))
+    at[np.arange(len(places)), [s for s, _ in places]] = 1
+    capex = np.array([x.capex for x in items])
+    spread = inst.charge(np.array([x.life_periods for x in items], int))
+    phases = values["phases"][branch]
+    terms["phases"] = (
+        np.einsum("fpt,p,pt,ps->fts", phases, capex, spread, at),
+        np.einsum("fpt,p,ps->fts", phases, capex, at),
+    )
+    opening = np.array([x.opening_cost for x in case.sites])
+    spread = inst.charge(np.array([x.opening_life_periods for x in case.sites]))
+    opened = np.moveaxis(values["openings"][branch], 1, 2) * opening
+    terms["openings"] = opened * spread.T, opened
+    opex = by_site("stock", inst.opex)
+    terms["opex"] = opex * discount[:, None], opex
+    lease = np.zeros((F, T, S))
+    ids = [s.id for s in case.sites]
+    for i, item in enumerate(case.leases):
+        price = by_period(item.price_per_module_period, T, 0.0)
+        lease[:, :, ids.index(item.site)] += values["lease_active"][branch, i] * price
+    terms["leases"] = lease * discount[:, None], lease
+    hours = inst.weight[:, :, None] * inst.step_hours
+    energy = np.einsum("ftdsh,tdh,tdsh->fts", meter.facility_kw, hours, inst.price) * money
+    terms["energy"] = energy * discount[:, None], energy
+    demand_charge = np.array([x.demand_charge_per_kw_month for x in case.sites]) * case.horizon.months_per_period
+    billed = np.moveaxis(values["billed_kw"][branch], 1, 2) * demand_charge
+    terms["demand_charge"] = billed * discount[:, None], billed
+    kwh = np.einsum("ftdsh,tdh->fts", meter.facility_kw, hours)
+    carbon = kwh * inst.carbon * inst.carbon_price[:, None] * money
+    terms["carbon"] = carbon * discount[:, None], carbon
+    moved = _transfer(inst, days)
+    terms["transfer"] = moved * discount[:, None], moved
+    short, late = _shortfall(inst, values, days)
+    nowhere = {"shortfall": (short * discount + late * discount, short + late)}
+    frames = []
+    for term, (discounted, plain) in terms.items():
+        f, t, s = np.nonzero((np.abs(discounted) > 1e-9) | (np.abs(plain) > 1e-9))
+        site = np.array(ids, object)[s]
+        frames.append((f, np.full(len(f), term, object), t, site, discounted[f, t, s], plain[f, t, s]))
+    for term, (lump, plain) in nowhere.items():
+        f, t = np.nonzero(np.abs(lump) > 1e-9)
+        blank = np.full(len(f), "", object)
+        frames.append((f, np.full(len(f), term, object), t, blank, lump[f, t], plain[f, t]))
+    names = ("future", "term", "period", "site", "discounted", "undiscounted")
+    return TABLES["costs"].frame(dict(zip(names, map(np.concatenate, zip(*frames, strict=True)), strict=True)))
+
+
+def _hours_of(inst: Instance, table: pd.DataFrame) -> FloatArray:
+    t, d, h = (table[c].to_numpy(int) for c in ("period", "day", "step"))
+    return np.asarray(inst.weight[t, d] * inst.step_hours[h], float)
+
+
+def _transfer(inst: Instance, days: Days) -> FloatArray:
+    """(F, T, S) undiscounted transfer cost, from the placement table."""
+    table = days.placement
+    out = np.zeros((len(inst.probability), inst.case.horizon.periods, len(inst.case.sites)))
+    if table.empty or not inst.transfer.any():
+        return out
+    w = table["workload"].map({x.id: i for i, x in enumerate(inst.case.workloads)}).to_numpy(int)
+    r = table["region"].map({x.id: i for i, x in enumerate(inst.case.regions)}).to_numpy(int)
+    s = table["site"].map({x.id: i for i, x in enumerate(inst.case.sites)}).to_numpy(int)
+    cost = table["served"].to_numpy() / inst.unit_scale[w] * inst.transfer[w, r, s] * inst.money_unit
+    np.add.at(out, (table["future"].to_numpy(int), table["period"].to_numpy(int), s), cost * _hours_of(inst, table))
+    return out
+
+
+def _shortfall(inst: Instance, values: Values, days: Days) -> tuple[FloatArray, FloatArray]:
+    """(F, T) undiscounted price of demand not served, and of campaigns not finished (in their due period)."""
+    table = days.shortfall
+    F, T = len(inst.probability), inst.case.horizon.periods
+    out = np.zeros((F, T))
+    price = inst.shortfall_cost * inst.money_unit / inst.unit_scale
+    if not table.empty:
+        w = table["workload"].map({x.id: i for i, x in enumerate(inst.case.workloads)}).to_numpy(int)
+        cost = table["shortfall"].to_numpy() * price[w] * _hours_of(inst, table)
+        np.add.at(out, (table["future"].to_numpy(int), table["period"].to_numpy(int)), cost)
+    jobs = inst.of_kind_training()
+    missing = np.maximum(values["training_shortfall"], 0) * inst.period_hours
+    out += np.einsum("fjt,j->ft", missing, inst.shortfall_cost[jobs] * inst.money_unit)
+    late = np.zeros((F, T))
+    for c, campaign in enumerate(inst.case.campaigns):
+        share = values["campaign_unfinished"][inst.branch_of, c]
+        late[:, min(campaign.due, T - 1)] += share * (campaign.value or 0.0)
+    return out, late
+
+
+def expected(table: pd.DataFrame, probability: FloatArray, column: str) -> float:
+    """Probability-weighted total of a column that is stated by future."""
+    if table.empty:
+        return 0.0
+    return float(table[column].to_numpy() @ probability[table["future"].to_numpy(int)])

@@ -1,0 +1,278 @@
+"""From case and demand to a verified plan: the planner's front door."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from forecasts.outlook import Outlook
+from planner.case import Case, WorkloadKind
+from planner.case.checks import warnings as case_warnings
+from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.case.file import case_hash
+from planner.demand import Demand
+from planner.demand.horizon import DayRules, given_demand, outlook_demand
+from planner.plan import Plan, demand_hash, summarise
+from planner.plan.decisions import DECIDED, decisions_of
+from planner.plan.extract import decision_tables, master_values
+from planner.plan.extract_days import day_tables
+from planner.plan.measures import (
+    billed_power,
+    capacity_tables,
+    carbon_table,
+    cost_table,
+    energy_table,
+    read_meter,
+    utilisation_table,
+)
+from planner.plan.tables import TABLES
+from planner.planning.refine import HourlyCheck, refined
+from planner.planning.relax import service_slack, smallest_relaxation
+from planner.program.blocks import Program
+from planner.program.build import build_program
+from planner.program.instance import Instance, make_instance
+from planner.program.origins import pooling_error, pooling_share
+from planner.program.tighten import tightened
+from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
+from planner.verify import Verification, verify
+
+_ROUNDING = 2e-6
+# Regions are pooled where that takes up no more than this part of the gap that is asked for.
+_POOLED_PART = 0.9
+
+ProgressCall = Callable[[Progress], None]
+Amend = Callable[[Program], Program]
+
+
+def make_plan(
+    case: Case,
+    *,
+    outlook: Outlook | None = None,
+    demand: Demand | None = None,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+    start: WarmStart | None = None,
+    days: DayRules | None = None,
+    every_hour: HourlyCheck | None = None,
+) -> Plan:
+    """The best plan within the limits, with its bound, tables and checks.
+
+    Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
+    every_hour: with an outlook, dispatch every hour under the plan's orders and add the days that typical days missed
+    (see `planner.planning.refine`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
+    exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
+    VerificationError when a result breaks its own limits.
+    """
+
+    def once(rules: DayRules | None, before: Plan | None) -> Plan:
+        settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
+        first = start if before is None else warm_start(before, hours)
+        return plan_demand(
+            settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first, measured=False
+        )[0]
+
+    if outlook is None or demand is not None or every_hour is None:
+        return measured_plan(once(days, None))
+    return measured_plan(refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop))
+
+
+def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
+    """A plan's decisions as a start for another solve of its case, on other typical days if `demand` is given."""
+    program = build_program(plan.case, demand or plan.demand, merge_steps=1)
+    x = np.zeros(program.master.columns)
+    values = decisions_of(plan).values
+    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+        index = program.layout.columns[name]
+        real = index >= 0
+        x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
+    return WarmStart(x)
+
+
+def settle_demand(
+    case: Case, *, outlook: Outlook | None = None, demand: Demand | None = None, days: DayRules | None = None
+) -> tuple[Case, Demand]:
+    """The case as it is planned (defaults taken from the outlook written in) and its demand arrays."""
+    if demand is not None:
+        return case, demand
+    if outlook is not None:
+        case = with_measured_burst(case, outlook)
+        return case, outlook_demand(case, outlook, days)
+    if case.demand is None:
+        raise PlanError([Problem("/demand", "no demand", "an outlook or history, or a demand block in the case")])
+    return case, given_demand(case)
+
+
+def with_measured_burst(case: Case, outlook: Outlook) -> Case:
+    """Burst factors measured in the history, where the case leaves them at 1."""
+    found: dict[str, float] = {}
+    for key, burst in zip(outlook.series, outlook.burst, strict=True):
+        found[key.workload] = max(found.get(key.workload, 1.0), float(burst))
+    workloads = [
+        w.model_copy(update={"burst_factor": found[w.id]})
+        if w.kind is WorkloadKind.online and w.burst_factor == 1 and found.get(w.id, 1.0) > 1
+        else w
+        for w in case.workloads
+    ]
+    return case.model_copy(update={"workloads": workloads})
+
+
+def plan_demand(
+    case: Case,
+    demand: Demand,
+    *,
+    limits: Limits | None = None,
+    on_progress: ProgressCall | None = None,
+    stop: threading.Event | None = None,
+    start: WarmStart | None = None,
+    amend: Amend | None = None,
+    measured: bool = True,
+) -> tuple[Plan, Solution]:
+    """One solve on fixed typical days: the plan, and the solution behind it for warm starts.
+
+    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to). measured:
+    False leaves out the build-ahead ratio, for plans on the way to another (see `measured_plan`).
+    """
+    limits = limits or Limits()
+
+    asked, pooling = limits.gap, pooling_share(make_instance(case, demand))
+    pooled = pooling <= _POOLED_PART * asked
+    if pooled:
+        limits = replace(limits, gap=asked - pooling)
+
+    def built(steps: int | None = None, mean_day: bool = False) -> Program:
+        asked_for = demand.mean_day() if mean_day else demand
+        made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled))
+        return made if amend is None else amend(made)
+
+    program = built()
+
+    def told(progress: Progress) -> None:
+        if on_progress is not None:
+            unit = program.money_unit
+            on_progress(replace(progress, objective=progress.objective * unit, bound=progress.bound * unit))
+
+    solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=built)
+    if solution.status == "infeasible":
+        raise InfeasibleError(smallest_relaxation(case, demand) or [_unexplained()])
+    if solution.status == "unbounded":
+        raise PlanError([Problem("/", "a cost that falls without end", "prices of at least 0")])
+    if not len(solution.x):
+        raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
+    broken = service_slack(program, solution.blocks)
+    if broken:
+        raise InfeasibleError(smallest_relaxation(case, demand) or broken)
+    if solution.gap <= asked:
+        solution = replace(solution, status="optimal")
+    return finish(case, demand, program, solution, measured=measured), solution
+
+
+def _unexplained() -> Problem:
+    return Problem(
+        "/", "limits that whole modules cannot meet", "a little more of the tightest limit: power, supply, budget"
+    )
+
+
+def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, measured: bool = True) -> Plan:
+    """Tables, measures, checks and summary of a solution.
+
+    measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
+    """
+    inst: Instance = program.facts["instance"]
+    values = master_values(program, solution.x)
+    days = day_tables(inst, program, solution.blocks, values["gangs"])
+    # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
+    values["billed_kw"] = billed_power(inst, values, days)
+    tables = decision_tables(inst, program, values)
+    meter = read_meter(inst, values, days)
+    tables |= {
+        "placement": days.placement,
+        "load": days.load,
+        "shortfall": days.shortfall,
+        **capacity_tables(inst, demand, tables, measured=measured),
+        "utilisation": utilisation_table(inst, values, meter),
+        "energy": energy_table(inst, meter, inst.probability),
+        "carbon": carbon_table(inst, meter, inst.probability),
+        "costs": cost_table(inst, program, values, days, meter),
+    }
+    tables = {name: tables[name] for name in TABLES}
+    verification = verify(case, demand, tables, ratio=measured)
+    verification.require()
+    objective, bound = verification.objective, solution.bound * program.money_unit
+    pooling = pooling_error(inst) * program.money_unit if inst.pooled else 0.0
+    _agree(objective, bound, solution.objective * program.money_unit, pooling)
+    certificate: dict[str, Any] = {
+        "objective": objective,
+        "bound": min(bound, objective),
+        "gap": relative_gap(objective, min(bound, objective)),
+        "status": solution.status,
+        "seconds": solution.seconds,
+        "route": solution.route,
+        "peak_mb": solution.peak_mb,
+        "columns": program.master.columns + sum(len(b.cost) for b in program.blocks),
+        "rows": program.master.rows + sum(len(b.row_lower) for b in program.blocks),
+        "integers": int(program.master.integer.sum()),
+        "coefficients": coefficient_range(program),
+        "currency": case.meta.currency,
+    }
+    notes = [str(w) for w in case_warnings(case)] + list(demand.notes)
+    return Plan(
+        case,
+        demand,
+        tables,
+        summarise(case, demand, tables),
+        certificate,
+        _checks(verification),
+        tuple(notes),
+        provenance(case, demand),
+    )
+
+
+def measured_plan(plan: Plan) -> Plan:
+    """A plan that was made without its build-ahead ratio, with it; verified again as a whole."""
+    inst = make_instance(plan.case, plan.demand)
+    tables = {**plan.tables, **capacity_tables(inst, plan.demand, plan.tables)}
+    checks = verify(plan.case, plan.demand, tables).require()
+    summary = {**plan.summary, **summarise(plan.case, plan.demand, tables)}
+    return replace(plan, tables=tables, summary=summary, checks=_checks(checks))
+
+
+def _agree(objective: float, bound: float, claimed: float, pooling: float) -> None:
+    """The recomputed cost must be what the engine claimed and not below its bound.
+
+    It may be less by billed power, and more by what regions that were pooled pay for transfer above the least of them.
+
+    Raises ArithmeticError: a bound above a plan's cost would mean a proof that proves nothing.
+    """
+    room = _ROUNDING * max(abs(objective), 1.0)
+    if objective > claimed + pooling + room:
+        raise ArithmeticError(f"the engine claimed a cost of {claimed:,.2f}, the plan's tables cost {objective:,.2f}")
+    if bound > objective + 10 * room:
+        raise ArithmeticError(f"the engine's bound {bound:,.2f} lies above the cost {objective:,.2f} of its own plan")
+
+
+def coefficient_range(program: Program) -> dict[str, float]:
+    """Least and largest absolute matrix coefficient; the solvers' tolerances want 1e-3 to 1e6."""
+    parts = [program.master.matrix.data] + [m.data for b in program.blocks for m in (b.matrix, b.coupling)]
+    data = np.abs(np.concatenate([p for p in parts if p.size] or [np.ones(1)]))
+    return {"least": float(data.min()), "largest": float(data.max())}
+
+
+def _checks(verification: Verification) -> tuple[dict[str, Any], ...]:
+    return tuple(asdict(check) for check in verification.checks)
+
+
+def provenance(case: Case, demand: Demand) -> dict[str, Any]:
+    """Hashes of what went in and versions of what worked on it."""
+    versions = {}
+    for package in ("tideplan", "ortools", "numpy", "scipy", "pandas"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "unknown"
+    return {"case": case_hash(case), "demand": demand_hash(demand), "versions": versions}

@@ -1,0 +1,60 @@
+"""Every chart, built once, used by page, report and notebook. Plotly is imported only when a chart is drawn."""
+
+from planner.report.figures.backtest import backtest_scores
+from planner.report.figures.capacity import capacity
+from planner.report.figures.chart import Chart, View
+from planner.report.figures.comparison import ComparisonView, comparison_charts
+from planner.report.figures.costs import costs_by_period, costs_by_term
+from planner.report.figures.energy import carbon, energy
+from planner.report.figures.lookback import peaks_against
+from planner.report.figures.orders import order_list, orders_table, timeline
+from planner.report.figures.outlook import tide_heat, weekly_peak
+from planner.report.figures.sites import site_map, utilisation
+from planner.report.figures.tide import busiest_day, day_name, tide
+
+__all__ = [
+    "Chart",
+    "ComparisonView",
+    "View",
+    "backtest_scores",
+    "busiest_day",
+    "capacity",
+    "carbon",
+    "comparison_charts",
+    "costs_by_period",
+    "costs_by_term",
+    "day_name",
+    "energy",
+    "order_list",
+    "orders_table",
+    "peaks_against",
+    "plan_charts",
+    "site_map",
+    "tide",
+    "tide_heat",
+    "timeline",
+    "utilisation",
+    "weekly_peak",
+]
+
+
+def plan_charts(view: View) -> dict[str, Chart]:
+    """The charts of one plan by stable name; the tide is that of the last period's busiest day.
+
+    The timeline is left out when nothing is ordered, the map when sites have no coordinates.
+    """
+    last = view.case.horizon.periods - 1
+    day = busiest_day(view, last)
+    charts: dict[str, Chart | None] = {
+        "capacity": capacity(view),
+        "tide_workload": tide(view, last, day, "workload"),
+        "tide_site": tide(view, last, day, "site"),
+        "timeline": timeline(view),
+        "utilisation": utilisation(view),
+        "costs": costs_by_term(view),
+        "costs_by_period": costs_by_period(view),
+        "energy": energy(view),
+        "carbon": carbon(view),
+        "map": site_map(view),
+    }
+    return {name: chart for name, chart in charts.items() if chart is not None}

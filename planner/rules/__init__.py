@@ -1,0 +1,1 @@
+"""How each build-ahead rule is planned."""

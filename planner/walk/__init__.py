@@ -1,0 +1,1 @@
+"""Deciding again period by period, and looking back."""

@@ -1,0 +1,1 @@
+"""Words and catalogues of both languages."""

@@ -1,0 +1,215 @@
+"""Explanations: prices against re-solves, why-not, drivers, alternatives, what filling the valleys is worth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner.case import Case
+from planner.case.errors import InfeasibleError, PlanError
+from planner.explain.alternatives import measure, near_optimal
+from planner.explain.drivers import order_drivers
+from planner.explain.prices import shadow_prices, solve_prices
+from planner.explain.sensitivity import sensitivity, usual_variations
+from planner.explain.what_if import Question, cost_of_resilience, value_of_filling, what_if, why_not
+from planner.plan import Plan
+from planner.planning import make_plan
+from planner.scenarios.levers import lever_from
+from planner.solve import Limits, solve_lp
+
+EXACT = Limits(seconds=60, gap=1e-5)
+Document = Callable[..., dict[str, Any]]
+
+
+def planned(document: dict[str, Any]) -> Plan:
+    return make_plan(Case.model_validate(document), limits=EXACT)
+
+
+@pytest.fixture(name="tight")
+def tight_plan(small: Document) -> Plan:
+    return planned(
+        small(sites__0__power_mw=2.2, sites__0__phases=[], sites__1__power_mw=1.8, policy={"budget": [2e8, 3e8, 3e8]})
+    )
+
+
+def test_prices_are_right_after_a_whole_number_plan(tight: Plan) -> None:
+    """Every price equals the change of the priced program's optimum when its right-hand side moves by a small step."""
+    priced = solve_prices(tight)
+    table = shadow_prices(tight)
+    assert {"site_power", "budget"} & set(table["family"])
+    arrays, unit = priced.arrays, priced.program.money_unit
+    checked = 0
+    for family in ("site_power", "budget"):
+        rows = priced.program.layout.rows[family].index.ravel()
+        for row in rows:
+            dual = priced.linear.duals[row]
+            step = 1e-4 * max(abs(arrays.row_upper[row]), 1.0)
+            up, down = arrays.row_upper.copy(), arrays.row_upper.copy()
+            up[row] += step
+            down[row] -= step
+            from dataclasses import replace
+
+            better, worse = (solve_lp(replace(arrays, row_upper=r)).objective for r in (up, down))
+            slopes = ((better - priced.linear.objective) / step, (priced.linear.objective - worse) / step)
+            assert min(slopes) - 1e-4 <= dual <= max(slopes) + 1e-4
+            checked += abs(dual) > 1e-6
+    assert checked >= 1
+    assert unit > 0
+    assert (table["price"] > 0).all()
+    assert table["sentence"].str.len().min() > 10
+
+
+def test_a_loosened_limit_never_makes_the_priced_plan_dearer(tight: Plan, small: Document) -> None:
+    table = shadow_prices(tight)
+    power = table[(table["family"] == "site_power") & (table["site"] == "sh")]
+    assert len(power)
+    looser = planned(
+        small(sites__0__power_mw=2.3, sites__0__phases=[], sites__1__power_mw=1.8, policy={"budget": [2e8, 3e8, 3e8]})
+    )
+    assert looser.certificate["bound"] <= tight.certificate["objective"] * (1 + 1e-5)
+
+
+def test_why_not_forces_the_order_and_says_what_it_costs(tight: Plan) -> None:
+    change = why_not(tight, Question(site="zw", module_type="b", modules=3), limits=EXACT)
+    assert change.plan is not None
+    orders = change.plan.tables["orders"]
+    assert orders[(orders["site"] == "zw") & (orders["module_type"] == "b")]["modules"].sum() >= 3
+    assert change.cost >= -1e-4 * tight.certificate["objective"]
+    assert sum(change.by_term.values()) == pytest.approx(change.cost, rel=1e-6, abs=1.0)
+    assert change.least <= change.cost <= change.most
+
+
+def test_why_not_less_holds_orders_down(tight: Plan) -> None:
+    count = int(tight.tables["orders"]["modules"].sum())
+    change = why_not(tight, Question(sense="at_most", modules=count - 1), limits=EXACT)
+    assert change.plan is not None
+    assert change.plan.tables["orders"]["modules"].sum() <= count - 1
+
+
+def test_an_impossible_question_says_why(tight: Plan) -> None:
+    change = why_not(tight, Question(site="sh", module_type="b", modules=500), limits=EXACT)
+    assert change.plan is None
+    assert change.impossible
+
+
+def test_a_question_about_unknown_things_names_all_of_them(tight: Plan) -> None:
+    with pytest.raises(PlanError) as caught:
+        why_not(tight, Question(site="moon", module_type="x", period=99))
+    assert [p.where for p in caught.value.problems] == ["/site", "/module_type", "/period"]
+
+
+def test_every_order_names_its_drivers(tight: Plan) -> None:
+    table = order_drivers(tight)
+    assert len(table) == len(tight.tables["orders"]) > 0
+    assert (table["busy"] > 0.5).all()
+    assert table["sentence"].str.contains(" at Shanghai| at Zhongwei").all()
+    assert table["sentence_zh"].str.contains("最忙").all()
+    assert table["workloads"].str.contains("chat|batch|train").all()
+
+
+def test_a_full_limit_stands_beside_the_order(small: Document) -> None:
+    plan = planned(small(module_types__0__supply=[0, 1, 1], module_types__1__supply=[0, 1, 1]))
+    assert order_drivers(plan)["limits"].str.contains("supply 1 of 1 modules").any()
+
+
+def test_filling_the_valleys_saves_money(small: Document) -> None:
+    plan = planned(small())
+    filling = value_of_filling(plan, limits=EXACT)
+    assert filling.cost_avoided > 0
+    assert filling.change.plan is not None
+
+
+@pytest.mark.slow
+def test_resilience_costs_the_same_whichever_of_the_two_plans_is_asked(small: Document) -> None:
+    near = Limits(seconds=60, gap=2e-3)
+    documents = (small(policy=p, workloads__0__latency_ms=60) for p in ({"resilience": {"workloads": ["chat"]}}, {}))
+    with_it, without = (make_plan(Case.model_validate(one), limits=near) for one in documents)
+    have, lack = (cost_of_resilience(plan, limits=near) for plan in (with_it, without))
+    assert have is not None
+    assert lack is not None
+    assert (have.asked, lack.asked) == (True, False)
+    assert lack.workloads == ("chat",)
+    assert have.most > 0
+    assert have.least <= have.cost <= have.most
+    assert lack.cost == pytest.approx(have.cost, abs=4e-3 * with_it.certificate["objective"])
+
+
+def test_what_if_answers_a_merge_patch(tight: Plan) -> None:
+    change = what_if(tight, {"policy": {"budget": None}}, limits=EXACT)
+    assert change.cost <= 1e-4 * tight.certificate["objective"]
+
+
+def test_what_if_takes_levers_and_says_them_in_both_languages(tight: Plan) -> None:
+    """Double tariffs: the plan pays at most its own energy again, and no less than nothing more."""
+    change = what_if(tight, levers=[lever_from("tariff:factor=2")], limits=EXACT)
+    by_term = tight.summary["cost_by_term"]
+    assert -1e-4 * by_term["energy"] <= change.cost <= by_term["energy"] * (1 + 1e-4)
+    told = change.to_json()
+    assert told["question"] == "What if: energy prices × 2"
+    assert told["question_zh"] == "假如：电价 × 2"
+    with pytest.raises(ValueError, match="abacus"):
+        what_if(tight, levers=[lever_from("lead_time:periods=1,module_types=abacus")])
+
+
+@pytest.mark.parametrize("text", ["tarif:factor=1", "tariff:factor", "tariff:factor=-1", "target:eflops=3"])
+def test_a_line_that_is_no_lever_is_refused_with_what_was_found(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text.partition(":")[2] or text)):
+        lever_from(text)
+
+
+def test_one_assumption_at_a_time_moves_cost_as_it_must(small: Document) -> None:
+    """Without a budget, cost follows prices in the same direction, by no more than the plan's own term does."""
+    tight = planned(small(sites__0__power_mw=2.2, sites__0__phases=[], sites__1__power_mw=1.8))
+    chosen = [v for v in usual_variations(tight) if v.factor in ("hardware_price", "shortfall_cost")]
+    told: list[tuple[int, int]] = []
+    table = sensitivity(tight, chosen, limits=EXACT, on_done=lambda done, total: told.append((done, total)))
+    assert told == [(n, 4) for n in range(1, 5)]
+    small_change = 1e-4 * tight.certificate["objective"]
+    capex = tight.summary["cost_by_term"]["capex"]
+    rows = {(r["factor"], r["setting"]): r for r in table.to_dict("records")}
+    high, low = rows["hardware_price", "high"], rows["hardware_price", "low"]
+    assert -small_change <= high["difference"] <= 0.2 * capex + small_change
+    assert low["difference"] <= -0.2 * capex + small_change
+    assert high["cost"] == pytest.approx(tight.certificate["objective"] + high["difference"])
+    assert rows["shortfall_cost", "low"]["difference"] <= small_change
+    assert (table["least"] <= table["difference"] + 1e-6).all()
+    assert (table["difference"] <= table["most"] + 1e-6).all()
+
+
+@pytest.mark.parametrize("quality", ["fewest_sites", "most_domestic", "least_carbon"])
+def test_alternatives_stay_within_epsilon(tight: Plan, quality: Any) -> None:
+    found = near_optimal(tight, quality, epsilon=0.1, limits=EXACT, tries=2)
+    assert found.extra <= 0.1 + 1e-9
+    if quality == "most_domestic":
+        assert found.measure >= found.before
+    else:
+        assert found.measure <= found.before
+    assert np.isfinite(measure(found.plan, quality))
+
+
+def test_an_impossible_request_names_the_smallest_change(small: Document) -> None:
+    document = small(
+        sites__0__power_mw=1.6,
+        sites__0__phases=[],
+        sites__1__power_mw=1.3,
+        policy={"capacity_targets_eflops": [None, None, 30]},
+    )
+    with pytest.raises(InfeasibleError) as caught:
+        planned(document)
+    where = {p.where for p in caught.value.problems}
+    assert "/sites/power_mw" in where
+    assert "/policy/capacity_targets_eflops" in where
+    power = next(p for p in caught.value.problems if p.where == "/sites/power_mw")
+    assert "MW" in power.allowed
+    assert "alone" in power.remedy
+
+
+def test_a_service_level_that_cannot_be_kept_is_named(small: Document) -> None:
+    document = small(workloads__0__minimum_service=1.0, sites__0__power_mw=1.5, sites__1__power_mw=1.2)
+    with pytest.raises(InfeasibleError) as caught:
+        planned(document)
+    assert any("minimum_service" in p.where or "power" in p.where for p in caught.value.problems)
