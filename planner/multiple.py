@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
 from planner.demand import Course
-from planner.program.blocks import Arrays, BoolArray, Builder, FloatArray, IntArray
+from planner.program.blocks import Arrays, Builder
 from planner.program.instance import Instance
 from planner.program.training import gang_places, gang_sizes
 from planner.solve.native import Outcome, Settings, run

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-FloatArray = NDArray[np.float64]
+from planner.arrays import FloatArray
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/|,]+$")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]

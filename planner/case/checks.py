@@ -12,15 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from planner.case.case import (
-    Case,
-    FloatArray,
-    GivenDemand,
-    Horizon,
-    SiteStatus,
-    WorkloadKind,
-    by_period,
-)
+from planner.arrays import FloatArray
+from planner.case.case import Case, GivenDemand, Horizon, SiteStatus, WorkloadKind, by_period
 from planner.case.draft import Draft, draft_of
 from planner.case.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
 from planner.case.network import latency_between, pairs_within

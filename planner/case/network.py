@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.case.case import Case, FloatArray, Network, Region, Site, Workload
-
-BoolArray = NDArray[np.bool_]
+from planner.arrays import BoolArray, FloatArray
+from planner.case.case import Case, Network, Region, Site, Workload
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG, 2a/3 + b/3 of GRS 80)."""

@@ -13,7 +13,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from planner.case.case import BANDS, Case, FloatArray, SiteStatus, WorkloadKind, by_period
+from planner.arrays import FloatArray
+from planner.case.case import BANDS, Case, SiteStatus, WorkloadKind, by_period
 from planner.case.fault import Location, pointer_of
 from planner.case.sources import leads_somewhere
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from planner.case.case import Campaign, FloatArray, Horizon, ModuleType, Site, SiteStatus, Standing, by_period
+from planner.arrays import FloatArray
+from planner.case.case import Campaign, Horizon, ModuleType, Site, SiteStatus, Standing, by_period
 from planner.case.draft import Draft
 from planner.case.fault import CrossFault, periods_text
 

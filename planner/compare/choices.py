@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.demand import FloatArray
+from planner.arrays import FloatArray
 from planner.rules.statistics import mean
 from planner.words.wording import Message
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
+from planner.arrays import IntArray
 from planner.case import Case
 from planner.case.file import case_hash
 from planner.compare.choices import Bracketed
@@ -41,7 +42,6 @@ from planner.evaluate.evaluation import (
 )
 from planner.plan import Plan
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
-from planner.program.blocks import IntArray
 from planner.rules.rules import HELD_NOTE
 from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.worlds import World, Worlds, merged_world

@@ -13,9 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.compare.choices import Bracketed, difference
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
 from planner.plan.decisions import DECIDED, decisions_of, fixed, settled

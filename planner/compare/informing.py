@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.file import case_hash
 from planner.compare.choices import Bracketed
@@ -27,7 +28,7 @@ from planner.compare.information import (
 from planner.compare.making import Made, Maker, NoPlan, Wish
 from planner.compare.store import Store, demand_key, key_of, plan_key, world_key
 from planner.compare.tables import Outcome
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
 from planner.rules.bounds import lone_bounds

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case.errors import PlanError, StoppedError
 from planner.compare.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
-from planner.demand import FloatArray
 from planner.evaluate.evaluation import evaluate_plans
 from planner.plan import Plan
 from planner.rules.bounds import lone_bounds

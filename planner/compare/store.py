@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from planner.arrays import IntArray
 from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.evaluate.dispatch import Dispatched
 from planner.evaluate.evaluation import Evaluation
 from planner.plan import Plan, demand_hash
-from planner.program.blocks import IntArray
 from planner.scenarios.scenario import Rule
 from planner.scenarios.worlds import World
 from planner.solve import Limits

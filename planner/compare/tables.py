@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.compare.choices import (
     Bracketed,
@@ -19,7 +20,7 @@ from planner.compare.choices import (
     regret,
     sensitivities,
 )
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.evaluate.evaluation import Evaluation
 from planner.plan import Plan
 from planner.plan.tables import Table, described_table

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from planner.arrays import FloatArray
 
 
 def quantile(values: FloatArray, probability: FloatArray, q: float) -> FloatArray:

@@ -11,9 +11,10 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from forecasts.outlook import Futures, Outlook
+from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case, Quantile, WorkloadKind, by_period
 from planner.case.errors import PlanError, Problem
-from planner.demand.demand import Course, Demand, FloatArray, TypicalDays, quantile
+from planner.demand.demand import Course, Demand, TypicalDays, quantile
 from planner.program.instance import pflops_per_unit
 
 PEAK_DAY = "peak day"

@@ -18,7 +18,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from planner.demand import FloatArray
+from planner.arrays import FloatArray
 from planner.energy.ledger import Ledger
 from planner.energy.metered import Metered
 from planner.plan.tables import Column, Table

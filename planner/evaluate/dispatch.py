@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, WorkloadKind
-from planner.demand import Demand, FloatArray, TypicalDays
+from planner.demand import Demand, TypicalDays
 from planner.plan.decisions import Decisions, leased_modules
-from planner.program.blocks import Arrays, Block, IntArray
+from planner.program.blocks import Arrays, Block
 from planner.program.build import build_master
 from planner.program.days import DayBlocks
 from planner.program.instance import Instance, make_instance

@@ -20,13 +20,13 @@ from typing import Protocol
 
 import numpy as np
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Expected, WorkloadKind, by_period
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.demand.horizon import peak_pflops
 from planner.evaluate.dispatch import Dispatched, PeriodDemand, dispatch_period
 from planner.plan import Plan
 from planner.plan.decisions import Decisions, branches_of, decisions_of, leased_modules
-from planner.program.blocks import IntArray
 from planner.program.instance import make_instance
 from planner.program.merge import step_groups
 from planner.program.registry import TERMS

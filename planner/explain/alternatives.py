@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case, by_period
 from planner.case.errors import PlanError
 from planner.plan import Plan
 from planner.planning import plan_demand
-from planner.program.blocks import FloatArray, Program
+from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.solve import Limits
 

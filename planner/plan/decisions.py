@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import Case, WorkloadKind
 from planner.plan.plan import Plan
-from planner.program.blocks import FloatArray, Program
+from planner.program.blocks import Program
 
 # Columns of the master that are decisions of the owner, in the order of their first axes after the branch.
 BUILDING = ("orders", "order_on", "phases", "openings")

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
 from planner.plan.tables import TABLES
-from planner.program.blocks import FloatArray, IntArray, Program
+from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.power import phase_places
 from planner.program.training import campaign_sizes, gang_sizes, training_volume

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind
 from planner.plan.tables import TABLES
-from planner.program.blocks import Block, FloatArray, IntArray, Program
+from planner.program.blocks import Block, Program
 from planner.program.instance import Instance
 from planner.program.origins import Origins, find_origins
 from planner.program.serving import Cells, find_cells

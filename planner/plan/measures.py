@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import BANDS, by_period
 from planner.demand import Demand
 from planner.multiple import Multiple, largest_multiples
 from planner.plan.extract import Values, leased
 from planner.plan.extract_days import Days
 from planner.plan.tables import TABLES
-from planner.program.blocks import FloatArray, Program
+from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.power import phase_places
 from planner.program.training import campaign_sizes, gang_sizes

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case
 from planner.case.errors import Problem
 from planner.demand import Demand
-from planner.program.blocks import Arrays, FloatArray, IntArray, Program, flatten
+from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
 from planner.program.instance import Instance
 from planner.program.places import row_place

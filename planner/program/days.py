@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
-from planner.program.blocks import Block, BlockKey, Builder, FloatArray, IntArray, Layout
+from planner.program.blocks import Block, BlockKey, Builder, Layout
 from planner.program.capacity import capacity_columns
 from planner.program.instance import Instance
 from planner.program.master import Master

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
-from planner.program.blocks import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

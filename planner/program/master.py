@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from planner.program.blocks import Builder, FloatArray, IntArray
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import Builder
 from planner.program.instance import Instance
 
 

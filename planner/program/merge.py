@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from planner.arrays import FloatArray, IntArray
 from planner.demand import TypicalDays
-from planner.program.blocks import FloatArray, IntArray
 from planner.program.instance import Instance, PriceSlots
 
 # Tariffs have valley, flat, peak and at times sharp hours; three slots of like prices hold nearly all of that.

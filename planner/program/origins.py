@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind
-from planner.program.blocks import BoolArray, FloatArray, IntArray
 from planner.program.instance import Instance
 
 

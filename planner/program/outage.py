@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.program.blocks import Block, BlockKey, Builder, FloatArray, Layout
+from planner.arrays import FloatArray
+from planner.program.blocks import Block, BlockKey, Builder, Layout
 from planner.program.capacity import capacity_columns
 from planner.program.days import Coupling
 from planner.program.instance import Instance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.program.blocks import FloatArray
+from planner.arrays import FloatArray
 from planner.program.capacity import capacity_columns, useful_modules
 from planner.program.instance import Instance
 from planner.program.master import Master

@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case, Policy, WorkloadKind, by_period
 from planner.demand import Demand
-from planner.program.blocks import Block, BlockKey, BoolArray, Builder, FloatArray, IntArray
+from planner.program.blocks import Block, BlockKey, Builder
 from planner.program.capacity import capacity_columns
 from planner.program.days import DayBlocks
 from planner.program.instance import Instance, make_instance

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import CVaR
-from planner.program.blocks import FloatArray, RiskTerms
+from planner.program.blocks import RiskTerms
 from planner.program.master import Master
 
 

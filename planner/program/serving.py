@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
-from planner.program.blocks import BoolArray, Builder, FloatArray, IntArray, Layout
+from planner.program.blocks import Builder, Layout
 from planner.program.capacity import order_limits
 from planner.program.instance import Instance
 from planner.program.origins import Origins

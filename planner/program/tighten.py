@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import by_period
-from planner.program.blocks import FloatArray, IntArray, Program, Rows
+from planner.program.blocks import Program, Rows
 from planner.program.instance import Instance
 from planner.program.power import phase_places
 from planner.program.training import campaign_sizes, gang_sizes

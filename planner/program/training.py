@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind
-from planner.program.blocks import FloatArray, IntArray
 from planner.program.capacity import capacity_columns
 from planner.program.instance import Instance
 from planner.program.master import Master

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import BANDS, Case, WorkloadKind, by_period
-from planner.demand import FloatArray
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.dispatch import Day, Fixed

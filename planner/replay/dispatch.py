@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import BuildAhead, Case, Policy, WorkloadKind
-from planner.case.network import BoolArray
 from planner.demand import Demand
-from planner.program.blocks import FloatArray, IntArray, Layout
+from planner.program.blocks import Layout
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import find_origins
 from planner.program.serving import charged_sites, day_costs, day_template, find_cells

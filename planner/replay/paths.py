@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasts.outlook import Futures, Outlook
+from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case
 from planner.case.errors import PlanError, Problem
-from planner.demand import Demand, FloatArray, TypicalDays
+from planner.demand import Demand, TypicalDays
 from planner.demand.horizon import check_outlook, day_kind, peak_pflops, period_path
 
 COLUMNS = ("timestamp", "region", "workload", "value")

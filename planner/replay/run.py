@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import Case, WorkloadKind
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.accounts import Account, account_tables

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from planner.arrays import FloatArray
 from planner.case import Case
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.replay.paths import HourlyDemand
 from planner.replay.run import HOURLY_TERMS, Progress, ReplayResult, replay
 from planner.verify.facts import make_facts

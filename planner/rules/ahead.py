@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, by_period
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.multiple import largest_multiples
-from planner.program.blocks import Arrays, Block, IntArray, Layout, Program, flatten
+from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
 from planner.program.capacity import standing_after
 from planner.program.instance import Instance

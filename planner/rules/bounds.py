@@ -17,13 +17,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, CVaR
 from planner.case.file import case_hash
 from planner.compare.store import Store, demand_key, key_of
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan.decisions import DECIDED
-from planner.program.blocks import BoolArray, flatten
+from planner.program.blocks import flatten
 from planner.program.build import build_master, build_program
 from planner.program.instance import make_instance
 from planner.program.tighten import tightened

@@ -13,13 +13,14 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import BoolArray, FloatArray
 from planner.case import Case
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
 from planner.planning import finish
 from planner.planning.relax import service_slack
-from planner.program.blocks import Arrays, BoolArray, flatten
+from planner.program.blocks import Arrays, flatten
 from planner.program.build import build_program
 from planner.solve import Solution, relative_gap
 from planner.solve.linear import attempts

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from planner.arrays import FloatArray
 from planner.case import Case, CVaR, Quantile
 from planner.case.errors import PlanError, Problem, StoppedError
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
 from planner.plan.decisions import BUILDING, DECIDED, decisions_of, fixed

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import Case
-from planner.demand import Demand, FloatArray, TypicalDays
+from planner.demand import Demand, TypicalDays
 from planner.plan.decisions import DECIDED, fixed, settled
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from planner.demand import FloatArray
+from planner.arrays import FloatArray
 
 LEVEL = 0.95
 _RESAMPLES = 400

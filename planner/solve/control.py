@@ -12,7 +12,7 @@ import time
 import numpy as np
 import psutil
 
-from planner.program.blocks import FloatArray
+from planner.arrays import FloatArray
 
 from .limits import Limits
 from .progress import Progress, relative_gap

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from planner.program.blocks import Arrays, FloatArray
+from planner.arrays import FloatArray
+from planner.program.blocks import Arrays
 
 from .native import Outcome, Settings, run
 

@@ -34,7 +34,8 @@ from ortools.math_opt import (
 from ortools.math_opt.core.python import solver as raw
 from ortools.util.python.pybind_solve_interrupter import PySolveInterrupter as Interrupter
 
-from planner.program.blocks import Arrays, FloatArray
+from planner.arrays import FloatArray
+from planner.program.blocks import Arrays
 
 __all__ = [
     "Incremental",

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.program.blocks import Arrays, FloatArray, Program, flatten
+from planner.arrays import FloatArray
+from planner.program.blocks import Arrays, Program, flatten
 
 from .control import Control
 from .linear import attempts

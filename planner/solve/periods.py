@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.program.blocks import IntArray, Program
+from planner.arrays import IntArray
+from planner.program.blocks import Program
 
 
 def period_of_columns(program: Program) -> IntArray:

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.program.blocks import Arrays, FloatArray, Program, flatten
+from planner.arrays import FloatArray
+from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.control import Control
 from planner.solve.native import Outcome, Settings
 from planner.solve.one_piece import Ending, dispatch, scip, why_no_plan

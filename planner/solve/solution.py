@@ -7,7 +7,8 @@ from typing import Literal
 
 import scipy.sparse as sp
 
-from planner.program.blocks import BlockKey, FloatArray, IntArray
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import BlockKey
 
 from .progress import Progress
 

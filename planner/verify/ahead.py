@@ -18,9 +18,10 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
 from planner.verify.building import Capacity
-from planner.verify.facts import Facts, FloatArray, IntArray
+from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 from planner.verify.report import Book
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import FloatArray
 from planner.case import WorkloadKind, by_period
-from planner.verify.facts import Facts, FloatArray
+from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 from planner.verify.report import Book
 

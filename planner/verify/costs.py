@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from planner.arrays import FloatArray
 from planner.case import CVaR, Risk, WorkloadKind, by_period
 from planner.verify.building import Capacity
-from planner.verify.facts import Facts, FloatArray
+from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
 from planner.verify.reading import PlanArrays
 from planner.verify.report import Book

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, Costing, SiteStatus, WorkloadKind, by_period
-from planner.case.network import BoolArray, allowed_pairs, transfer_cost_per_gb
+from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Demand
-
-FloatArray = np.typing.NDArray[np.float64]
-IntArray = np.typing.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

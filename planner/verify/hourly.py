@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
-from planner.case.network import BoolArray
 from planner.verify.building import Capacity
-from planner.verify.facts import Facts, FloatArray, IntArray
+from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays, Rows
 from planner.verify.report import Book
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planner.case.network import BoolArray
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.plan.tables import TABLES
-from planner.verify.facts import Facts, FloatArray, IntArray
+from planner.verify.facts import Facts
 from planner.verify.report import Book
 
 _WHOLE = 1e-6

@@ -13,8 +13,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from planner.arrays import FloatArray, IntArray
 from planner.verify.building import Capacity
-from planner.verify.facts import Facts, FloatArray, IntArray
+from planner.verify.facts import Facts
 from planner.verify.report import Book
 
 

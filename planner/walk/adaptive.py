@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import PlanError, Problem
 from planner.case.file import case_from, dump_case
-from planner.demand import Demand, FloatArray
+from planner.demand import Demand
 from planner.demand.horizon import DayRules
 from planner.plan import Plan
 from planner.plan.decisions import BUILDING, decisions_of, fixed

@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import HOURS_PER_WEEK, Futures, Outlook, SeriesKey
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case
 from planner.case.errors import PlanError, Problem
 from planner.case.file import case_from, dump_case
-from planner.demand import FloatArray
-from planner.program.blocks import IntArray
 
 # Fields with one number a period, by block: a later start leaves out the first ones.
 _BY_PERIOD = {

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planner.case import Case, FloatArray
+from planner.arrays import FloatArray
+from planner.case import Case
 from planner.demand import TypicalDays
 from planner.plan import Plan
 from planner.words.wording import Wording, wording

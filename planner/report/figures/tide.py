@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from planner.case import FloatArray
+from planner.arrays import FloatArray
 from planner.program.instance import pflops_per_unit
 from planner.report.figures.capacity import capacity_by_period
 from planner.report.figures.chart import WARN, Chart, View, bar, figure, parts_of

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from planner.program.blocks import FloatArray, IntArray, Program
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import Program
 from planner.solve.benders.subproblem import BlockValue
 
 # Raising less than this, relative to what is billed, is not worth another evaluation.

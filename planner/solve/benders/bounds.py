@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from planner.program.blocks import Arrays, FloatArray
+from planner.arrays import FloatArray
+from planner.program.blocks import Arrays
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.master import MasterModel
 from planner.solve.linear import attempts

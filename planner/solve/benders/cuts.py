@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import BoolArray, FloatArray, IntArray
+from planner.arrays import BoolArray, FloatArray, IntArray
 
 
 class CutPool:

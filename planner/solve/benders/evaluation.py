@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from planner.program.blocks import Block, FloatArray, Program
+from planner.arrays import FloatArray
+from planner.program.blocks import Block, Program
 from planner.solve.benders import subproblem
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.subproblem import BlockValue

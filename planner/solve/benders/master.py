@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import Arrays, BoolArray, FloatArray, IntArray, Program
+from planner.arrays import BoolArray, FloatArray, IntArray
+from planner.program.blocks import Arrays, Program
 from planner.solve.benders.cuts import CutPool
 from planner.solve.linear import attempts
 from planner.solve.native import Outcome, Settings, carried_basis, run

@@ -23,7 +23,8 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import Arrays, FloatArray, IntArray, Program, flatten
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.benders.bounds import BEFORE_END_S
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.search import Search

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.program.blocks import FloatArray, IntArray, Program
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import Program
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import BoolArray, FloatArray
+from planner.arrays import BoolArray, FloatArray
 from planner.solve.benders.bounds import BoundSearch
 from planner.solve.benders.master import MasterModel
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.program.blocks import FloatArray, Program, flatten
+from planner.arrays import FloatArray
+from planner.program.blocks import Program, flatten
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, Mixed, size_of
 from planner.solve.benders.master import CutMaster

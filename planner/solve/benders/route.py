@@ -8,7 +8,8 @@ import time
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import BlockKey, FloatArray, IntArray, Program
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import BlockKey, Program
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
 from planner.solve.benders.master import CutMaster

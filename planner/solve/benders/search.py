@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import Arrays, BoolArray, FloatArray, Program
+from planner.arrays import BoolArray, FloatArray
+from planner.program.blocks import Arrays, Program
 from planner.solve.benders.billing import Billing
 from planner.solve.benders.bounds import BoundSearch
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Mixed

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from planner.program.blocks import FloatArray, Program
+from planner.arrays import FloatArray
+from planner.program.blocks import Program
 from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
 from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.relaxation import Relaxed, merged_start, relax, stand_in_start

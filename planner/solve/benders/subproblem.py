@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from planner.program.blocks import Arrays, Block, FloatArray, IntArray
+from planner.arrays import FloatArray, IntArray
+from planner.program.blocks import Arrays, Block
 from planner.solve.linear import attempts
 from planner.solve.native import Incremental, Outcome
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from planner.arrays import FloatArray
 from planner.case import Case
-from planner.demand import Demand, FloatArray, TypicalDays
+from planner.demand import Demand, TypicalDays
 from planner.demand.horizon import day_kind
 from planner.planning import make_plan
 from planner.replay import HourlyDemand, TypicalDayError, typical_day_error
