@@ -29,7 +29,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from api.http import examples
+from api.http import examples  # noqa: E402
 from api.store import migrations  # noqa: E402
 from api.store.settings import Settings  # noqa: E402
 

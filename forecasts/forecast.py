@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from forecasts.calendar.calendar import CalendarError, country_of_zone, own_calendar, special_days
 from forecasts.calendar.events import Event, apply_events, check_events
 from forecasts.calendar.holidayweeks import WeekFactors, no_holidays, week_factors
+from forecasts.calendar.hours import hour_of_week
 from forecasts.history import History
 from forecasts.hourly.combine import HourlyConfig, forecast_hourly
-from forecasts.hourly.tide import hour_of_week, hour_of_week_tide, season_of_month
+from forecasts.hourly.tide import hour_of_week_tide, season_of_month
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
 from forecasts.weekly.futures import (
     FEWEST_ERRORS,

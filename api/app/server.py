@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from api.app.app import logs
+from api.app import logs
 from api.app.lock import exclusive
 from api.store import migrations
 from api.store.database import Database

@@ -67,8 +67,8 @@ def walk(
     """
     with guarded(as_json=json, language=language):
         from api.cli import console
+        from api.cli.course import Course
         from api.cli.plans import grouped, stopping
-        from api.work.walk import Course
         from planner.case.file import read_case
         from planner.walk.adaptive import compare_walks
 

@@ -21,5 +21,5 @@ def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     if task.kind not in PAGES:
         raise WorkError("internal", f"a page of the kind {task.kind!r} is not known")
     (out / "charts").mkdir()
-    importlib.import_module(f"api.web.{task.kind}_content").write(task, out)
+    importlib.import_module(f"api.work.{task.kind}_content").write(task, out)
     return {}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.calendar.calendar import HolidayEffects, SpecialDays, learn_effects, special_days
-from forecasts.hourly.tide import hour_of_week
+from forecasts.calendar.hours import hour_of_week
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray
 
 DAYS_PER_WEEK = 7

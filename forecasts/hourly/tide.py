@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecasts.calendar.hours import hour_of_week
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 
 NO_TIDE_STRENGTH = 0.3
@@ -34,11 +35,6 @@ class TideStrength:
     def tidal(self) -> np.ndarray:
         """(series,) whether there is a tide worth speaking of."""
         return np.asarray(np.maximum(self.day, self.week) >= NO_TIDE_STRENGTH)
-
-
-def hour_of_week(index: pd.DatetimeIndex) -> IntArray:
-    """(hours,) 0 is Monday 00:00, 167 Sunday 23:00."""
-    return np.asarray(index.dayofweek * 24 + index.hour, dtype=np.int64)
 
 
 def by_week(values: FloatArray, index: pd.DatetimeIndex) -> tuple[FloatArray, pd.DatetimeIndex]:

@@ -1,7 +1,7 @@
 """The case: everything a plan is computed from, except the demand outlook.
 
-Types, units and the checks that one block can make by itself; checks across blocks stand in `planner.case.checks`. Unknown
-fields are refused everywhere. Every number carries its unit in its name; compute is dense FP16; money is in
+Types, units and the checks that one block can make by itself; checks across blocks stand in `planner.case.checks`.
+Unknown fields are refused everywhere. Every number carries its unit in its name; compute is dense FP16; money is in
 `meta.currency`. A field marked "per period" takes one number for all periods or a list with one number a period.
 """
 

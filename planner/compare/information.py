@@ -117,7 +117,7 @@ def values_at_hand(
     plan, mean_plan: (F,) cost in each future planned for of the stochastic plan and of the plan for the mean future (or
     why there is none). plans: (n, F) of all plans: who knows the future takes the cheapest of them in each, which is a
     plan, if not the best one. bound: (F,) what no plan for a future can beat; mean_bound: what none can that keeps to
-    the mean plan's early decisions (`planner.rules.bounds.lone_bounds`).
+    the mean plan's early decisions (`known_bounds.py`).
     """
     p, low = probability, float(bound @ probability)
     recourse = (float(plan @ p), low)

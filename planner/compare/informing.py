@@ -25,13 +25,13 @@ from planner.compare.information import (
     value_of_stochastic,
     values_at_hand,
 )
+from planner.compare.known_bounds import lone_bounds
 from planner.compare.making import Made, Maker, NoPlan, Wish
 from planner.compare.store import Store, demand_key, key_of, plan_key, world_key
 from planner.compare.tables import Outcome
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
-from planner.rules.bounds import lone_bounds
 from planner.rules.neighbour import whole_of
 from planner.scenarios.scenario import MeanValue, Stochastic
 from planner.scenarios.worlds import World

@@ -17,10 +17,10 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case.errors import PlanError, StoppedError
+from planner.compare.known_bounds import lone_bounds
 from planner.compare.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.evaluate.evaluation import evaluate_plans
 from planner.plan import Plan
-from planner.rules.bounds import lone_bounds
 from planner.rules.rules import begins_from_median, plan_rule
 from planner.rules.statistics import cvar, mean
 from planner.scenarios.scenario import (

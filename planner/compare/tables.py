@@ -10,6 +10,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.case import Case
+from planner.case.compute import pflops_per_unit
 from planner.compare.choices import (
     Bracketed,
     Judged,
@@ -24,7 +25,6 @@ from planner.demand import Demand
 from planner.evaluate.evaluation import Evaluation
 from planner.plan import Plan
 from planner.plan.tables import Table, described_table
-from planner.program.instance import pflops_per_unit
 from planner.program.registry import TERMS
 from planner.rules.statistics import Estimate, mean, mean_estimate, spread_estimate
 from planner.scenarios.scenario import Scenario

@@ -56,7 +56,7 @@ class TypicalDays:
 
 @dataclass(frozen=True)
 class Course:
-    """One course of demand with days and steps of its own, which stay when those of the demand it belongs to are merged.
+    """One course of demand with days and steps of its own, which stay when those of the demand around it are merged.
 
     values: (workloads, regions, periods, days, steps), mean rate in the workload's unit.
     """

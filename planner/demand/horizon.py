@@ -13,9 +13,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from forecasts.outlook import Futures, Outlook
 from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case, Quantile, WorkloadKind, by_period
+from planner.case.compute import pflops_per_unit
 from planner.case.errors import PlanError, Problem
 from planner.demand.demand import Course, Demand, TypicalDays, quantile
-from planner.program.instance import pflops_per_unit
 
 PEAK_DAY = "peak day"
 

@@ -1,4 +1,4 @@
-"""Fixed decisions dispatched in one period of some futures: the work of one process (see `planner.evaluate.evaluation`)."""
+"""Fixed decisions dispatched in one period of some futures: the work of one process (see `evaluation.py`)."""
 
 from __future__ import annotations
 

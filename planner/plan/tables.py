@@ -238,7 +238,7 @@ TABLES: dict[str, Table] = {
             p90_peak_pflops number PFLOPS the same for P90
             capacity_to_peak number - usable / P50 peak
             build_ahead_ratio number - largest multiple of the P50 demand that what stands can serve in full
-            months_ahead number months until the P50 peak is so many times what it is (before now below 1; to the horizon's end at most; empty where it lies before the start)
+            months_ahead number months until the P50 peak is so many times what it is (to the horizon's end at most)
             binding_day integer - typical day on which the ratio binds, -1 where nothing is asked for
             binding_step integer - step of that day in which most of it binds, -1 where none does by itself
             binding_workloads string - work that competes there, the most first

@@ -17,13 +17,13 @@ from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedErro
 from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
+from planner.evaluate.capacity import capacity_tables
 from planner.plan import Plan, demand_hash, summarise
 from planner.plan.decisions import DECIDED, decisions_of
 from planner.plan.extract import decision_tables, master_values
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
     billed_power,
-    capacity_tables,
     carbon_table,
     cost_table,
     energy_table,
@@ -65,7 +65,7 @@ def make_plan(
 
     Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
     every_hour: with an outlook, dispatch every hour under the plan's orders and add the days that typical days missed
-    (see `planner.planning.refine`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
+    (see `refine.py`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
     exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
     VerificationError when a result breaks its own limits.
     """

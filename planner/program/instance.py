@@ -13,6 +13,7 @@ import numpy as np
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
+from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
 
@@ -169,17 +170,6 @@ def _money_unit(case: Case, demand: Demand) -> float:
         hours = float(demand.days.weight.max() * demand.days.step_hours.max())
         top = max((w.shortfall_cost for w in case.workloads), default=1.0) * hours
     return _power_of_ten(top) if top > 0 else 1.0
-
-
-def pflops_per_unit(case: Case) -> FloatArray:
-    """(W,) installed dense FP16 PFLOPS that one unit needs (docs/model.md §6)."""
-    out = []
-    for w in case.workloads:
-        types = [k for k in case.module_types if k.id in w.throughput]
-        burst = w.burst_factor if w.kind is WorkloadKind.online else 1.0
-        need = [burst * k.peak_pflops / (w.throughput[k.id] * w.max_utilisation) for k in types]
-        out.append(w.pflops_per_unit if w.pflops_per_unit is not None else float(np.mean(need)) if need else 0.0)
-    return np.array(out)
 
 
 def make_instance(case: Case, demand: Demand) -> Instance:

@@ -39,7 +39,7 @@ def add_build_ahead(master: Master) -> None:
     """The floor, and the gangs that the multiple would need.
 
     build_ahead_minimum: ahead_t >= minimum_t, ahead_t <= minimum_t
-    ahead_training: sum_sk ahead_gangs_jskt gang_cards theta eta (1 - max_yield) H_t >= ahead_t (volume of the P50 course)
+    ahead_training: sum_sk ahead_gangs_jskt gang_cards theta eta (1 - max_yield) H_t >= ahead_t volume_jt
     ahead_gangs_fit: sum_j G_jk ahead_gangs_jskt + sum_c G_ck on_cskt <= a_k cap_skt
     """
     inst = master.instance

@@ -2,9 +2,9 @@
 
 Lead times, supply, power and budget often allow less than the floor asks for. Taken by itself "as near to it as can be"
 would give up whatever does not count in it, campaigns among it. So the floor is eased: what is missing from it costs
-a multiple of what the dearest hardware would, and the whole program, dispatch and all, is searched with that price. What the
-plan found can serve (`planner.multiple`) is the floor that it is then held to, and a linear program for each such period
-says whether any plan could have reached more (docs/decisions/0074, 0110).
+a multiple of what the dearest hardware would, and the whole program, dispatch and all, is searched with that price.
+What the plan found can serve (`planner.evaluate.multiple`) is the floor that it is then held to, and a linear program
+for each such period says whether any plan could have reached more (docs/decisions/0074, 0110).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, by_period
 from planner.demand import Demand
-from planner.multiple import largest_multiples
+from planner.evaluate.multiple import largest_multiples
 from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
 from planner.program.capacity import standing_after

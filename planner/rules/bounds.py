@@ -10,17 +10,13 @@ steps 1.3670 bn, in 2.5, 8.0 and 12.8 s of CPU (docs/decisions/0073).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, CVaR
-from planner.case.file import case_hash
-from planner.compare.store import Store, demand_key, key_of
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan.decisions import DECIDED
@@ -31,7 +27,6 @@ from planner.program.tighten import tightened
 from planner.rules.neighbour import Values
 from planner.rules.statistics import cvar, mean
 from planner.solve import solve_lp
-from planner.solve.fanout import fan_out
 
 Shared = Mapping[str, BoolArray]
 
@@ -55,39 +50,6 @@ def lone_bound(case: Case, demand: Demand, held: Values | None, shared: Shared |
     if answer.status == "infeasible":
         return np.inf
     return answer.objective * program.money_unit if answer.status == "optimal" else -np.inf
-
-
-def lone_bounds(
-    case: Case,
-    demand: Demand,
-    executor: Executor,
-    store: Store,
-    *,
-    held: Values | None = None,
-    seconds: float | None = None,
-    on_done: Callable[[int, int], None] | None = None,
-    stop: threading.Event | None = None,
-) -> FloatArray:
-    """(F,) `lone_bound` of every future, kept in `store` where it was found.
-
-    held: decisions of which those that are the same in every future (placed before `commit_periods`) are kept.
-    """
-    F = len(demand)
-    shared = None if held is None else shared_decisions(case, demand)
-    what = None if held is None else {name: np.asarray(held[name]).tolist() for name in DECIDED}
-    key = key_of(case_hash(plan_world(case)), case.horizon.commit_periods, demand_key(demand), "lone bounds", what)
-    kept = store.value(key)
-    if kept is not None:
-        return np.array(kept, float)
-    bounds = np.zeros(F)
-    tasks = [(case, demand.only([f]), held, shared, seconds) for f in range(F)]
-    for done, (f, bound) in enumerate(fan_out(executor, lone_bound, tasks, stop=stop), start=1):
-        bounds[f] = bound
-        if on_done is not None:
-            on_done(done, F)
-    if np.isfinite(bounds).all():
-        store.keep_value(key, bounds.tolist())
-    return bounds
 
 
 def shared_decisions(case: Case, demand: Demand) -> dict[str, BoolArray]:

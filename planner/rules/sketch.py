@@ -20,11 +20,11 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case import Case
+from planner.case.compute import pflops_per_unit
 from planner.demand import Demand, TypicalDays
 from planner.plan.decisions import DECIDED, fixed, settled
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
-from planner.program.instance import pflops_per_unit
 from planner.program.tighten import tightened
 from planner.rules.neighbour import Values, projected
 from planner.solve import Limits, solve_lp

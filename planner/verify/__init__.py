@@ -37,8 +37,8 @@ def verify(
 ) -> Verification:
     """Recompute every limit, every cost term and the objective of a plan.
 
-    tables: those of `planner.plan.tables.TABLES`; branches and futures by number. objective: what the plan claims, in the
-    case's currency (None: not compared). tolerance: largest violation that is accepted, relative to
+    tables: those of `planner.plan.tables.TABLES`; branches and futures by number. objective: what the plan claims, in
+    the case's currency (None: not compared). tolerance: largest violation that is accepted, relative to
     max(1, |left side|, |right side|) of each limit. With the risk measure "quantile" `demand` holds the one future that
     was planned for. ratio: False for a plan whose build-ahead ratio has not been measured yet.
 

@@ -3,8 +3,8 @@
 The tables give the ratio of every branch and period and the whole gangs with which it is reached. With these gangs what
 stands must serve that multiple of the P50 course on every typical day, and no more on the worst of them: one small
 linear program a day, solved with SciPy, which the planner's engine does not use. That no other gangs reach more is not
-proven here. Regions that may use the same sites are added up, and sites that the same work may use: only their sums meet
-a limit.
+proven here. Regions that may use the same sites are added up, and sites that the same work may use: only their sums
+meet a limit.
 """
 
 from __future__ import annotations

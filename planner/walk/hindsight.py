@@ -1,7 +1,7 @@
 """A case set back into a history: the horizon that has passed, and the demand that really came.
 
-For rules judged on what happened (`planner.walk.adaptive`): the case as if its horizon had begun earlier, and the measured
-hours as an outlook that knows them.
+For rules judged on what happened (`planner.walk.adaptive`): the case as if its horizon had begun earlier, and the
+measured hours as an outlook that knows them.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.app.app import doctor
+from api.app import doctor
 from api.app.doctor import Finding, diagnose
 from api.app.lock import exclusive
 from api.store import migrations

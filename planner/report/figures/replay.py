@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case
-from planner.program.instance import pflops_per_unit
+from planner.case.compute import pflops_per_unit
 from planner.report.figures.chart import COLOURS, WARN, Chart, Part, bar, figure
 from planner.words.wording import Wording
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import FloatArray
-from planner.program.instance import pflops_per_unit
+from planner.case.compute import pflops_per_unit
 from planner.report.figures.capacity import capacity_by_period
 from planner.report.figures.chart import WARN, Chart, View, bar, figure, parts_of
 from planner.words.wording import compute_unit

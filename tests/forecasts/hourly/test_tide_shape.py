@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasts.hourly.tide import hour_of_week, hour_of_week_tide, tide_strength
+from forecasts.calendar.hours import hour_of_week
+from forecasts.hourly.tide import hour_of_week_tide, tide_strength
 from forecasts.outlook import FloatArray
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from planner.case import Case
 from planner.compare.information import values_at_hand
+from planner.compare.known_bounds import lone_bounds
 from planner.compare.making import Maker, Wish
 from planner.compare.store import Store
 from planner.demand import Demand, TypicalDays
@@ -21,7 +22,7 @@ from planner.plan.decisions import decisions_of
 from planner.planning import make_plan
 from planner.program.build import build_program
 from planner.rules.ahead import eased, missing_price, with_floor
-from planner.rules.bounds import lone_bounds, relaxed_bound, shared_decisions
+from planner.rules.bounds import relaxed_bound, shared_decisions
 from planner.rules.neighbour import held_plan, whole_of, with_recourse
 from planner.rules.rules import plan_rule
 from planner.rules.sketch import busier_days

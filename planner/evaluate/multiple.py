@@ -1,7 +1,7 @@
 """The build-ahead ratio: the largest multiple of the P50 demand that what stands can serve in full.
 
-lambda_t = max lambda such that, with the modules of period t, lambda times the P50 course is served without shortfall on
-every typical day: within latency, residency, bandwidth and deferral windows, with gangs whole and yielding as always.
+lambda_t = max lambda such that, with the modules of period t, lambda times the P50 course is served without shortfall
+on every typical day: within latency, residency, bandwidth and deferral windows, with gangs whole and yielding as always.
 Gangs are placed anew, for they are work like any other; campaigns keep the modules that the plan gives them. Money,
 energy, carbon and shares play no part. docs/model.md §6.
 
