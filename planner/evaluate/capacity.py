@@ -24,7 +24,7 @@ def standing(inst: Instance, tables: Mapping[str, pd.DataFrame]) -> tuple[FloatA
         (tables["stock"], tables["stock"]["owned"] + tables["stock"]["leased"]),
         (tables["campaigns"], tables["campaigns"]["modules"] * tables["campaigns"]["on"]),
     ):
-        s, k = sites.get_indexer(table["site"]), types.get_indexer(table["module_type"])
+        s, k = sites.get_indexer(pd.Index(table["site"])), types.get_indexer(pd.Index(table["module_type"]))
         branch, t, n = table["branch"].to_numpy(int), table["period"].to_numpy(int), amount.to_numpy(float)
         total = np.zeros(shape)
         for b in range(inst.branches):

@@ -1,7 +1,7 @@
 """The build-ahead ratio: the largest multiple of the P50 demand that what stands can serve in full.
 
 lambda_t = max lambda such that, with the modules of period t, lambda times the P50 course is served without shortfall
-on every typical day: within latency, residency, bandwidth and deferral windows, with gangs whole and yielding as always.
+on every typical day: within latency, residency, bandwidth and deferral windows, with whole gangs that yield as always.
 Gangs are placed anew, for they are work like any other; campaigns keep the modules that the plan gives them. Money,
 energy, carbon and shares play no part. docs/model.md §6.
 
@@ -128,8 +128,8 @@ def _places(inst: Instance, course: Course, period: int, usable: FloatArray) -> 
     room = np.zeros((len(first), usable.shape[1]))
     np.add.at(room, group, usable)
     # a place where nothing that can run the work stands is of no use to it
-    able = ((inst.throughput > 0).astype(float) @ room.T > 0)[workload] if len(workload) else reach
-    origin, at = np.nonzero(reach & able)
+    able = np.asarray(np.greater((inst.throughput > 0).astype(float) @ room.T, 0.0), bool)
+    origin, at = np.nonzero(reach & able[workload])
     return _Place(group, workload, member, origin, at, usable, room)
 
 

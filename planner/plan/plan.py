@@ -176,8 +176,10 @@ def summarise(case: Case, demand: Demand, tables: Mapping[str, pd.DataFrame]) ->
         },
         "cost_by_term": {term: float(by_term.get(term, 0.0)) for term in TERMS},
         "cost": float(by_term.sum()),
-        "build_ahead_ratio": [_finite(v) for v in capacity.groupby("period")["build_ahead_ratio"].mean()],
-        "months_ahead": [_finite(v) for v in capacity.groupby("period")["months_ahead"].mean()],
+        **{  # by period, the least of any branch: what holds whatever comes
+            column: [_finite(v) for v in capacity.groupby("period")[column].min()]
+            for column in ("build_ahead_ratio", "months_ahead", "capacity_to_peak")
+        },
         "mean_busy": busy,
         "peak_busy": float(use["peak_busy"].max()) if len(use) else 0.0,
         "shortfall_unit_hours": missing,

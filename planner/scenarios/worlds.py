@@ -13,8 +13,8 @@ from forecasts.outlook import Futures, Outlook
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Expected
 from planner.case.errors import PlanError, Problem
-from planner.demand import Demand, TypicalDays
-from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops, quantile
+from planner.demand import Demand, TypicalDays, quantile
+from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops
 from planner.planning import with_measured_burst
 from planner.scenarios.scenario import DemandChange
 from planner.solve.fanout import fan_out

@@ -222,13 +222,16 @@ class _Day:
                     row = upper.open(H, np.zeros(H))
                     upper.put(row, backlog + i * H + h, np.ones(H))
                     upper.put(row, np.zeros(H, int), -window)
-            for r in regions:
-                for site, limit in limits.get(facts.labels["region"][r], {}).items():
+            for region in regions:
+                for site, limit in limits.get(facts.labels["region"][region], {}).items():
                     cap = by_period(limit, facts.shape[0], np.inf)[self.period]
                     through = [p for p in mine if pairs[p][1] == at[facts.labels["site"].index(site)]]
                     if np.isfinite(cap) and through:
                         self._band(
-                            upper, (r, site), cap, [(flow + p * H + h, facts.traffic[w] * scale[w]) for p in through]
+                            upper,
+                            (region, site),
+                            cap,
+                            [(flow + p * H + h, facts.traffic[w] * scale[w]) for p in through],
                         )
         for w in work:
             spec = facts.case.workloads[w]
@@ -250,7 +253,7 @@ class _Day:
                     if (v, place) == (w, g):
                         upper.put(row, load + i * H + h, np.full(H, -facts.work[w, k] / scale[w]))
         for g, members in enumerate(groups):
-            for k in np.flatnonzero(room[g] > 0):
+            for k in (int(x) for x in np.flatnonzero(room[g] > 0)):
                 stays = sum(
                     float(size[j][members][:, k].sum()) for j, place, kind in trains
                     if (place, kind) == (g, k) and (j, place, kind) not in yielding
