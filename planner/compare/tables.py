@@ -102,7 +102,7 @@ COMPARISON_TABLES: dict[str, Table] = {
             scenario string - scenario
             period integer - period
             usable_pflops number PFLOPS after availability, mean over branches
-            build_ahead_ratio number - largest multiple of the P50 demand that can be served in full, least of any branch
+            build_ahead_ratio number - largest multiple of P50 demand that can be served in full, least of any branch
             months_ahead number months until the P50 peak is so many times what it is, least of any branch
             capacity_to_peak number - usable / P50 peak, least of any branch
             """,

@@ -49,6 +49,11 @@ class TypicalDays:
     def steps(self) -> int:
         return int(self.step_hours.shape[0])
 
+    def clock(self, step: int) -> str:
+        """The time of day at which a step begins; a step may be longer than an hour."""
+        hours = float(self.step_hours[:step].sum())
+        return f"{int(hours):02d}:{round(60 * (hours % 1)):02d}"
+
     def used(self) -> list[tuple[int, int]]:
         """(period, day) pairs that stand for at least part of a real day, in order."""
         return [(int(t), int(d)) for t, d in zip(*np.nonzero(self.weight > 0), strict=True)]

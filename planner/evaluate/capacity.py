@@ -45,10 +45,10 @@ def capacity_tables(
     stands, held = standing(inst, tables)
     installed = np.einsum("bskt,k->bt", stands, inst.pflops)
     usable = np.einsum("bskt,k->bt", stands, inst.pflops * inst.availability)
-    horizon = inst.case.horizon
+    horizon, course = inst.case.horizon, demand.central
     found = [[Multiple(np.nan)] * horizon.periods] * inst.branches
     if measured:
-        found = largest_multiples(inst, demand.central, stands, held)
+        found = largest_multiples(inst, course, stands, held)
     b, t = (a.ravel() for a in np.indices(usable.shape))
     flat = [found[i][j] for i, j in zip(b, t, strict=True)]
     p50 = demand.p50_peak
@@ -66,8 +66,8 @@ def capacity_tables(
             "capacity_to_peak": np.where(p50[t] > 0, usable[b, t] / np.where(p50[t] > 0, p50[t], 1), np.nan),
             "build_ahead_ratio": [one.ratio for one in flat],
             "months_ahead": months,
-            "binding_day": [one.day for one in flat],
-            "binding_step": [one.step for one in flat],
+            "binding_day": ["" if one.day < 0 else course.days.labels[one.day] for one in flat],
+            "binding_hour": ["" if one.step < 0 else course.days.clock(one.step) for one in flat],
             "binding_workloads": [", ".join(one.workloads) for one in flat],
             "binding_sites": [", ".join(one.sites) for one in flat],
         }

@@ -107,7 +107,7 @@ def _places(inst: Instance, course: Course, period: int, usable: FloatArray) -> 
     served = [i for i, w in enumerate(inst.case.workloads) if w.kind is not WorkloadKind.training]
     limits = inst.case.network.bandwidth_gbps
     banded_sites = {s for row in limits.values() for s in row}
-    asked = course.values[:, :, period].any(axis=(2, 3))  # (W, R)
+    asked = np.asarray(course.values[:, :, period].any(axis=(2, 3)), bool)  # (W, R)
     wanted = [(w, r) for w in served for r in np.flatnonzero(asked[w])]
     seen: dict[tuple[bytes, str], int] = {}
     group = np.zeros(len(inst.case.sites), int)
@@ -128,7 +128,7 @@ def _places(inst: Instance, course: Course, period: int, usable: FloatArray) -> 
     room = np.zeros((len(first), usable.shape[1]))
     np.add.at(room, group, usable)
     # a place where nothing that can run the work stands is of no use to it
-    able = np.asarray(np.greater((inst.throughput > 0).astype(float) @ room.T, 0.0), bool)
+    able: BoolArray = (inst.throughput > 0).astype(float).dot(room.T).reshape(len(inst.throughput), -1) > 0.0
     origin, at = np.nonzero(reach & able[workload])
     return _Place(group, workload, member, origin, at, usable, room)
 

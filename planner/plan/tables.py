@@ -98,6 +98,52 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "purchases",
+            "Everything to sign over the horizon, in one list: modules, phases, openings",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            kind string - module, phase or opening
+            order_period integer - period in which it is decided and signed
+            arrival_period integer - period from whose start it is in service
+            order_date date - first day of the order period
+            arrival_date date - first day of the arrival period
+            site string - site
+            item string - module type, position of the phase at its site, or empty
+            count integer - how many
+            cards integer cards accelerators
+            pflops number PFLOPS dense FP16
+            mw number MW facility power added
+            price number currency price, with the charge of the order itself
+            """,
+        ),
+        described_table(
+            "cash",
+            "What falls due in each period, against its budget",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            prepaid number currency shares of modules paid when they are ordered
+            on_arrival number currency what is left of their price, paid when they arrive
+            order_charges number currency charges of orders that arrive
+            phases number currency phases that arrive
+            openings number currency sites opened
+            due number currency sum of these, which the budget limits
+            budget number currency budget of the period (empty: none)
+            leases number currency rent of leased modules, outside of the budget
+            """,
+        ),
+        described_table(
+            "unserved",
+            "Work that is asked for and not served (mean over futures)",
+            """
+            period integer - period
+            workload string - workload
+            asked_unit_hours number unit-hours asked
+            unserved_unit_hours number unit-hours not served
+            unavoidable_unit_hours number unit-hours of it, before anything that is ordered or leased can arrive
+            """,
+        ),
+        described_table(
             "leases",
             "Leased modules",
             """
@@ -239,8 +285,8 @@ TABLES: dict[str, Table] = {
             capacity_to_peak number - usable / P50 peak
             build_ahead_ratio number - largest multiple of the P50 demand that what stands can serve in full
             months_ahead number months until the P50 peak is so many times what it is (to the horizon's end at most)
-            binding_day integer - typical day on which the ratio binds, -1 where nothing is asked for
-            binding_step integer - step of that day in which most of it binds, -1 where none does by itself
+            binding_day string - typical day on which the ratio binds
+            binding_hour string - time of that day at which most of it binds (empty where none does by itself)
             binding_workloads string - work that competes there, the most first
             binding_sites string - sites that are full there, the most first
             """,

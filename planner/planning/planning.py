@@ -30,9 +30,11 @@ from planner.plan.measures import (
     read_meter,
     utilisation_table,
 )
+from planner.plan.purchases import cash_table, purchases_table, unserved_table
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation
+from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
@@ -78,8 +80,11 @@ def make_plan(
         )[0]
 
     if outlook is None or demand is not None or every_hour is None:
-        return measured_plan(once(days, None))
-    return measured_plan(refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop))
+        made = once(days, None)
+    else:
+        made = refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
+    made = measured_plan(made)
+    return replace(made, summary={**made.summary, "unserved_why": why_unserved(made)})
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
@@ -199,6 +204,11 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "energy": energy_table(inst, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
+    }
+    tables |= {
+        "purchases": purchases_table(case, tables),
+        "cash": cash_table(case, inst.branches, tables),
+        "unserved": unserved_table(case, demand, tables),
     }
     tables = {name: tables[name] for name in TABLES}
     verification = verify(case, demand, tables, ratio=measured)

@@ -48,7 +48,7 @@ def smallest_relaxation(case: Case, demand: Demand, *, seconds: float = 60.0) ->
 
     The amounts come from a relaxation (fractions of modules, merged hours): they are what is needed at least.
     """
-    program = _untightened(build_program(case, demand, merge_steps=_MERGED_STEPS))
+    program = untightened(build_program(case, demand, merge_steps=_MERGED_STEPS))
     base = flatten(program)
     slacks, columns, weight, blocks = _slack_columns(program)
     begun = time.monotonic()
@@ -70,7 +70,7 @@ def smallest_relaxation(case: Case, demand: Demand, *, seconds: float = 60.0) ->
     return found
 
 
-def _untightened(program: Program) -> Program:
+def untightened(program: Program) -> Program:
     """The program without the bounds on orders that follow from power, space, supply and budget: these may now move."""
     inst: Instance = program.facts["instance"]
     orders = program.layout.columns["orders"]

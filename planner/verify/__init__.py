@@ -14,6 +14,7 @@ import pandas as pd
 from planner.case import Case
 from planner.demand import Demand
 from planner.verify.ahead import check_ahead
+from planner.verify.answer import check_answer
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
 from planner.verify.catalogue import CATALOGUE
 from planner.verify.costs import check_costs, decided_costs, hourly_costs, late_costs, risk_value
@@ -52,6 +53,7 @@ def verify(
     check_building(facts, plan, capacity, book)
     check_leases(facts, plan, book)
     check_policy(facts, plan, capacity, book)
+    check_answer(facts, plan, tables, book)
     if ratio:
         check_ahead(facts, plan, capacity, tables, book)
     check_gangs(facts, plan, capacity, book)

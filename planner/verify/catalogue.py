@@ -38,6 +38,12 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "build_ahead",
         "The gangs behind the ratio may stand where they do, together with the campaigns.",
     ),
+    "purchases": (
+        "",
+        "The list of what is to be signed is that of the orders, phases and openings, with their prices.",
+    ),
+    "cash": ("budget", "What falls due in each period is what is paid for what is ordered, built, opened and leased."),
+    "unserved": ("demand", "What stays unserved is the shortfall of the typical days and of training, added up."),
     "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time."),
     "gang_place": ("gangs_fit", "Gangs stand only where their workload may run."),
     "training": ("training", "Training work is delivered by whole gangs or falls short."),
