@@ -156,16 +156,16 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     from planner.report.report import grid, tiles
 
     console, view = out(), View.of(plan, text.language)
-    told = answer(plan, text.language)
-    console.print(f"\n[bold]{escape(told.headline)}[/]\n")
-    if len(told.now):
-        shown = grid(told.now, text)
+    found = answer(plan, text.language)
+    console.print(f"\n[bold]{escape(found.headline)}[/]\n")
+    if len(found.now):
+        shown = grid(found.now, text)
         columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
         console.print(table(text("report.answer"), columns, shown.rows))
-    for line in told.lines:
+    for line in found.lines:
         console.print(escape(line))
-    if told.cash is not None:
-        shown = grid(told.cash, text)
+    if found.cash is not None:
+        shown = grid(found.cash, text)
         columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
         console.print(table(text("cash.title"), columns, shown.rows))
     console.print(_costs(plan, text))

@@ -201,7 +201,7 @@ class _Model:
             raise ArithmeticError(f"the build-ahead ratio of period {self.period} ended with {outcome.status}")
         out = np.zeros(self.spaces.shape)
         out[tuple(cells.T)] = outcome.x[index] if linear else np.round(outcome.x[index])
-        multiple = max(float(outcome.x[builder.columns["multiple"]][0]), 0.0)
+        multiple = max(0.0, float(outcome.x[builder.columns["multiple"]][0]))
         return _Solved(multiple, out, list(days), outcome, builder, arrays)
 
     def _build(self, days: list[int]) -> Builder:

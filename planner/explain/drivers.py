@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def _campaigns(plan: Plan) -> dict[tuple[str, str], str]:
     return {place: ", ".join(names) for place, names in out.items()}
 
 
-def _limits(plan: Plan, order: dict[str, Any]) -> list[Message]:
+def _limits(plan: Plan, order: Mapping[Any, Any]) -> list[Message]:
     """Limits that are full where the order draws on them, as the model states them, in a branch that has the order.
 
     Power when it arrives; supply of its type in its arrival period; the budget in the periods in which it is paid for,

@@ -4,7 +4,7 @@ Linear relaxations of the whole program answer three questions, each exactly in 
 * least: the least work that any plan leaves unserved within all limits, whatever it costs. What the plan leaves beyond
   it is left because of money.
 * limits: which limits of the case, each taken out alone, let less stay unserved than that.
-* full: what serving all but `least` costs at least. Where that is more than the plan costs, leaving the rest is cheaper.
+* full: what serving all but `least` costs at least. Where that is more than the plan costs, leaving it is cheaper.
 Work is measured in shares of what each workload asks over the horizon, added up over workloads.
 """
 
@@ -52,11 +52,11 @@ def _opened(case: Case, limit: str) -> Case:
     }
     if limit in without:
         return case.model_copy(update={"policy": policy.model_copy(update=without[limit])})
-    of_types = {"supply": {"supply": None}, "order_size": {"min_order": 1}}
+    of_types: dict[str, dict[str, Any]] = {"supply": {"supply": None}, "order_size": {"min_order": 1}}
     if limit in of_types:
         changed = [k.model_copy(update=of_types[limit]) for k in types]
         return case.model_copy(update={"module_types": changed})
-    of_sites = {"site_power": {"power_mw": _ANY_MW}, "site_space": {"space_racks": None}}
+    of_sites: dict[str, dict[str, Any]] = {"site_power": {"power_mw": _ANY_MW}, "site_space": {"space_racks": None}}
     return case.model_copy(update={"sites": [s.model_copy(update=of_sites[limit]) for s in sites]})
 
 
@@ -201,7 +201,8 @@ def _never(plan: Plan, short: set[str]) -> dict[str, Any]:
     """Work that cannot be served whatever is ordered, by exact arguments."""
     case = plan.case
     allowed = allowed_pairs(case)
-    types, sites, asked = [], [], plan.demand.values.any(axis=(0, 3, 4, 5))
+    types, sites = [], []
+    asked = np.asarray(plan.demand.values.any(axis=(0, 3, 4, 5)), bool)
     for w, spec in enumerate(case.workloads):
         if spec.id not in short:
             continue
