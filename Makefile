@@ -50,9 +50,8 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-run: setup ## plan the national example, then serve the page on 127.0.0.1:8000
-	$(BIN)/tideplan demo $(DEMO_FLAGS)
-	exec $(BIN)/tideplan serve $(SERVE_FLAGS)
+run: setup ## serve the page on 127.0.0.1:8000 and plan the national example on it
+	exec $(BIN)/tideplan serve --example national $(SERVE_FLAGS)
 
 demo: setup ## plan the national example and say where the report lies
 	$(BIN)/tideplan demo $(DEMO_FLAGS)

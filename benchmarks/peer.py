@@ -203,22 +203,24 @@ def build(data: Data, relax: bool) -> linopy.Model:
         period_hours = data.weight.sum(axis=1) * HOURS
         short = model.add_variables(0, np.inf, [step[0], t_], name=f"training short {job.id}")
         asked = np.einsum("frtdh,td->ft", data.demand[:, w], data.weight)
-        done = (gangs * over(np.outer(output, period_hours), "k", "t")).sum(["s", "k"])
-        model.add_constraints(done + short >= over(asked, "f", "t"), name=f"training {job.id}")
+        running = model.add_variables(0, np.inf, [step[0], s_, k_, t_], name=f"running {job.id}")
+        model.add_constraints(running - gangs <= 0, name=f"gang running {job.id}")
+        done = (running * over(np.outer(output, period_hours), "k", "t")).sum(["s", "k"])
+        model.add_constraints(done + short == over(asked, "f", "t"), name=f"training {job.id}")
         price = job.shortfall_cost / data.unit
         cost += (short * over(price * np.outer(data.probability, data.discount), "f", "t")).sum()
         held.setdefault((0, 0), []).append(gangs * over(size, "k"))
         busy = size * (peak - idle)
         if job.preemptible:
             active = model.add_variables(0, np.inf, [s_, k_, *step], name=f"active {job.id}")
-            model.add_constraints(active - gangs * over(size, "k") <= 0, name=f"yield most {job.id}")
-            floor = (1 - job.max_yield_share) * HOURS
-            model.add_constraints(active.sum("h") - gangs * over(size * floor, "k") >= 0, name=f"yield least {job.id}")
+            model.add_constraints(active - running * over(size, "k") <= 0, name=f"yield most {job.id}")
+            due = (1 - job.max_yield_share) * HOURS
+            model.add_constraints(active.sum("h") - running * over(size * due, "k") == 0, name=f"yield work {job.id}")
             cost += (active * day * over(np.einsum("sh,k->skh", data.energy, peak - idle), "s", "k", "h")).sum()
             actives.append(active)
         else:
-            running = np.einsum("s,k,t->skt", data.energy.sum(axis=1), busy, hours.sum(axis=1))
-            cost += (gangs * over(running, "s", "k", "t")).sum()
+            drawn = np.einsum("f,s,k,t->fskt", data.probability, data.energy.sum(axis=1), busy, hours.sum(axis=1))
+            cost += (running * over(drawn, "f", "s", "k", "t")).sum()
             actives.append(gangs * over(size, "k"))
     if jobs:
         model.add_constraints(sum(held[0, 0]) - stock <= 0, name="gangs fit")
@@ -268,7 +270,10 @@ def build(data: Data, relax: bool) -> linopy.Model:
     out = flow.groupby(xr.DataArray(pair_serve, dims="pair", name="q")).sum()
     able = (load * over(data.speed[lw, lk], "cell")).groupby(xr.DataArray(load_serve, dims="cell", name="q")).sum()
     used = sorted(set(pair_serve.tolist()))
-    model.add_constraints(out.sel(q=used) - able.sel(q=used) <= 0, name="serving")
+    idle_here = sorted(set(load_serve.tolist()) - set(used))
+    model.add_constraints(out.sel(q=used) - able.sel(q=used) == 0, name="serving")
+    if idle_here:
+        model.add_constraints(able.sel(q=idle_here) == 0, name="serving nothing")
     flat = load.groupby(xr.DataArray(ls * K + lk, dims="cell", name="z")).sum()
     for site in range(S):
         for kind in range(K):

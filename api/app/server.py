@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from api.app import logs
 from api.app.lock import exclusive
@@ -11,6 +13,9 @@ from api.store import migrations
 from api.store.database import Database
 from api.store.keys import Keys
 from api.store.settings import Settings
+
+if TYPE_CHECKING:
+    from api.service.services import Services
 
 GRACEFUL_SHUTDOWN_S = 3
 
@@ -24,8 +29,8 @@ def lock_name(settings: Settings) -> str:
     return f"executor-{settings.executor}" if settings.is_postgres else "tideplan"
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(settings: Settings, beside: Callable[[Services], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. beside: called with the services that come up, in time to work next to them.
 
     Raises RefusedError when the address is open to others and there is no API key, LockedError when another process
     works on the data folder.
@@ -40,8 +45,11 @@ def serve(settings: Settings) -> None:
 
         from api.app.app import create_app
 
+        app = create_app(settings)
+        if beside is not None:
+            beside(app.state.services)
         uvicorn.run(
-            create_app(settings),
+            app,
             host=settings.host.strip("[]"),
             port=settings.port,
             log_level="warning",

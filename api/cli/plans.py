@@ -69,14 +69,11 @@ def demo(
     """
     with guarded(as_json=json, language=language):
         from api.cli import console
-        from api.work.bundled import example_folder, example_history
-        from planner.case.file import read_case
+        from api.work.bundled import example_history
 
         text = console.words(language)
-        if example not in EXAMPLES:
-            raise UsageError([{"where": "--example", "found": example, "allowed": ", ".join(EXAMPLES)}])
+        case = example_case(example, quantile)
         folder = out or Path("out") / "demo" / example
-        case = _for_quantile(read_case(example_folder(example) / "case.yaml"), quantile)
         if by_hub:
             case = grouped(case, text, quiet=json)
         if history is None:
@@ -86,6 +83,16 @@ def demo(
         outlook = _forecast(case, history, map, seed, text, quiet=json)
         check = HOURLY_CHECK_S if every_hour else None
         _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
+
+
+def example_case(name: str, quantile: float | None) -> Case:
+    """A bundled example's case, for one future where a quantile is given. Raises UsageError for other names."""
+    from api.work.bundled import example_folder
+    from planner.case.file import read_case
+
+    if name not in EXAMPLES:
+        raise UsageError([{"where": "--example", "found": name, "allowed": ", ".join(EXAMPLES)}])
+    return _for_quantile(read_case(example_folder(name) / "case.yaml"), quantile)
 
 
 def grouped(case: Case, text: Wording, *, quiet: bool) -> Case:

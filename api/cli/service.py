@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.cli.exits import Exit, UsageError, guarded
-from api.cli.options import Json, Language
+from api.cli.options import Json, Language, TimeLimit
+from api.cli.plans import EXAMPLES
 
 if TYPE_CHECKING:
     from api.store.keys import Keys
@@ -48,16 +49,33 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port (TIDEPLAN_PORT).")] = None,
     data: Data = None,
     database: DatabaseUrl = None,
+    example: Annotated[
+        str | None,
+        typer.Option(help=f"Plan this bundled example as soon as the service is up: {' or '.join(EXAMPLES)}."),
+    ] = None,
+    time_limit: TimeLimit = 120.0,
     language: Language = None,
 ) -> None:
-    """Serve the API and the page until interrupted."""
+    """Serve the API and the page until interrupted.
+
+    With --example the service plans a bundled example (for one future, the 80 % quantile of every demand) while it
+    serves; page and terminal show how it goes.
+    """
     with guarded(as_json=False, language=language):
         from api.app.server import serve as run
         from api.cli import console
 
         settings = _settings(data, database, host=host, port=port)
-        console.say(console.words(language)("cli.serving", url=f"http://{settings.host}:{settings.port}/"))
-        run(settings)
+        text = console.words(language)
+        address = f"http://{settings.host}:{settings.port}/"
+        beside = None
+        if example is not None:
+            from api.cli.live import ExampleRun
+            from api.cli.plans import example_case
+
+            beside = ExampleRun(example, example_case(example, 0.8), time_limit, address, text).start
+        console.say(text("cli.serving", url=address))
+        run(settings, beside)
 
 
 def worker(data: Data = None, database: DatabaseUrl = None, language: Language = None) -> None:

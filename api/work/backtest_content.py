@@ -46,5 +46,4 @@ def largest(history: History) -> History:
         return history
     mean = np.nan_to_num(np.nanmean(history.values, axis=1))
     rows = np.sort(np.argsort(-mean, kind="stable")[:MOST_SERIES])
-    series = tuple(history.series[int(i)] for i in rows)
-    return History(series, history.index, history.values[rows], history.burst[rows], history.timezone)
+    return history.part(rows)

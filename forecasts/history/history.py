@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -12,38 +12,20 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from forecasts.history.faults import HistoryError, HistoryFault
 from forecasts.history.longtable import (
-    HistoryError,
-    HistoryFault,
     find_columns,
     read_numbers,
     read_table,
     read_times,
 )
+from forecasts.history.panel import History
 from forecasts.history.quality import QualityReport, find_suspects, judge
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
 
 LONGEST_YEARS = 40
 _HOUR_NS = 3_600_000_000_000
 __all__ = ["History", "HistoryError", "HistoryFault", "SeriesMapping", "read_history"]
-
-
-@dataclass(frozen=True)
-class History:
-    """A regular hourly panel.
-
-    series: what each row is.
-    index: hourly, naive local time in `timezone`, without holes.
-    values: (series, hours) in the series' units; NaN where nothing trustworthy was measured (masked, not zero).
-    burst: (series,), mean over busy hours of the peak inside the hour over its mean; 1 when the source was hourly.
-    """
-
-    series: tuple[SeriesKey, ...]
-    index: pd.DatetimeIndex
-    values: FloatArray
-    burst: FloatArray
-    timezone: str = "Asia/Shanghai"
-    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)

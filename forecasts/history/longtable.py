@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, cast
@@ -14,27 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
+from forecasts.history.faults import HistoryFault
 from forecasts.outlook import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class HistoryFault:
-    """One thing that is wrong with a history: where it stands, what was found there, what is allowed."""
-
-    where: str
-    found: str
-    allowed: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; allowed: {self.allowed}"
-
-
-class HistoryError(ValueError):
-    """A history that cannot be used; `faults` holds every reason at once."""
-
-    def __init__(self, faults: list[HistoryFault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(str(fault) for fault in faults))
 
 
 def read_table(

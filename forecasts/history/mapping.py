@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from fnmatch import fnmatchcase
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from forecasts.history.history import History, HistoryError, HistoryFault
-from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.history.ceilings import Ceiling, label, name_ceilings, reaches
+from forecasts.history.faults import HistoryError, HistoryFault
+from forecasts.history.panel import History
+from forecasts.history.sums import add_up, lives_said
+from forecasts.history.units import same_unit
+from forecasts.outlook import SeriesKey
 
 _YEAR = timedelta(days=364)  # 52 whole weeks: weekdays and seasons both stay in place
 
 
 class Rule(Protocol):
-    """Which series (a name or shell pattern, also "region/workload") becomes which workload, where and how scaled.
+    """Which series (a name or pattern, also "region/workload") becomes which workload, where and how scaled.
 
-    region: all of it there; or share: region -> weight (scaled to add up to 1).
+    region: all of it there; or share: region -> weight (scaled to add up to 1). scale_note: why the scale is what it
+    is; a scale of 1 between different units is only taken when it is stated. ceiling, ceiling_series, unserved_series:
+    what the owner knows of demand that was cut off (see `Ceiling`).
     """
 
     @property
@@ -33,19 +38,44 @@ class Rule(Protocol):
     def share(self) -> Mapping[str, float]: ...
     @property
     def scale(self) -> float: ...
+    @property
+    def scale_note(self) -> str: ...
+    @property
+    def ceiling(self) -> float | None: ...
+    @property
+    def ceiling_series(self) -> str | None: ...
+    @property
+    def unserved_series(self) -> str | None: ...
+
+
+def ceilings_of(rules: Sequence[Rule]) -> list[Ceiling]:
+    """The ceilings that rules name."""
+    return [
+        Ceiling(rule.series, rule.ceiling, rule.ceiling_series, rule.unserved_series)
+        for rule in rules
+        if rule.ceiling is not None or rule.ceiling_series is not None or rule.unserved_series is not None
+    ]
 
 
 def map_history(
-    history: History, rules: Sequence[Rule], *, regions: Iterable[str], workloads: Mapping[str, str]
+    history: History,
+    rules: Sequence[Rule],
+    *,
+    regions: Iterable[str],
+    workloads: Mapping[str, str],
+    ceilings: Sequence[Ceiling] = (),
 ) -> History:
     """The history with one series for each region and workload that the rules reach.
 
-    regions: ids that may be named; workloads: id -> unit. Series that meet in one place are added up (an hour counts
-    only when all of them have it). Without rules, series that already carry a known region and workload are kept as
-    they are. Raises HistoryError with every fault: rules that reach nothing, unknown names, series without a place.
+    regions: ids that may be named; workloads: id -> unit. Series that meet in one place are added up: each counts as
+    nothing outside its own life, and an hour inside a life that was not measured stays unknown. Without rules, series
+    that already carry a known region and workload are kept as they are. ceilings: named beside those of the rules.
+    Raises HistoryError with every fault: rules that reach nothing, unknown names, series without a place, units that
+    differ from the workload's without a scale.
     """
     known = list(regions)
     faults: list[HistoryFault] = []
+    history = name_ceilings(history, [*ceilings_of(rules), *ceilings])
     if not rules:
         return _as_they_are(history, known, workloads)
     parts: dict[SeriesKey, list[tuple[int, float]]] = {}
@@ -58,41 +88,79 @@ def map_history(
         faults += [HistoryFault(where, f"region {r!r}", f"one of {known}") for r in share if r not in known]
         if not share:
             faults.append(HistoryFault(where, "neither region nor share", "a region, or shares above 0 by region"))
-        hits = [i for i, key in enumerate(history.series) if _matches(rule.series, key)]
+        hits = [i for i, key in enumerate(history.series) if reaches(rule.series, key)]
         if not hits:
-            found = ", ".join(_label(k) for k in history.series[:12])
+            found = ", ".join(label(k) for k in history.series[:12])
             faults.append(HistoryFault(where, "no series of that name", f"a name or pattern among: {found}"))
+        unit = workloads.get(rule.workload, "")
+        if rule.scale == 1 and not rule.scale_note:
+            faults += _units_differ([history.series[i] for i in hits], unit, where, f"a scale: {unit} for one")
         reached.update(hits)
         for region, part in share.items():
-            key = SeriesKey(region, rule.workload, workloads.get(rule.workload, ""))
+            key = SeriesKey(region, rule.workload, unit)
             parts.setdefault(key, []).extend((i, rule.scale * part) for i in hits)
     if faults:
         raise HistoryError(faults)
-    values = np.stack([_added(history.values, members) for members in parts.values()])
+    sums = [add_up(history.values, history.censored, members) for members in parts.values()]
+    values = np.stack([one.values for one in sums])
     burst = np.array([max(history.burst[i] for i, _ in members) for members in parts.values()])
-    notes = [*history.notes, *_said(history, rules)]
-    left = [_label(k) for i, k in enumerate(history.series) if i not in reached]
+    # A sum's ceiling is known where every part's is; otherwise what is marked is a lower bound and no more.
+    named = np.stack(
+        [
+            sum((history.ceiling[i] * scale for i, scale in members), np.zeros(values.shape[1]))
+            for members in parts.values()
+        ]
+    )
+    labels = [label(k) for k in history.series]
+    lives = lives_said(
+        [one for one, members in zip(sums, parts.values(), strict=True) if len(members) > 1], labels, history.index
+    )
+    notes = [*history.notes, *_said(history, rules), *([lives] if lives else [])]
+    left = [labels[i] for i in range(len(labels)) if i not in reached]
     if left:
-        notes.append(f"Series that no rule names were left out: {', '.join(left)}.")
-    return replace(history, series=tuple(parts), values=values, burst=burst, notes=tuple(notes))
+        more = f" and {len(left) - 12} more" if len(left) > 12 else ""
+        notes.append(f"Series that no rule names were left out: {', '.join(left[:12])}{more}.")
+    return History(
+        tuple(parts),
+        history.index,
+        values,
+        burst,
+        history.timezone,
+        tuple(notes),
+        np.stack([one.marked for one in sums]),
+        named,
+    )
+
+
+def _units_differ(keys: Sequence[SeriesKey], unit: str, where: str, wanted: str) -> list[HistoryFault]:
+    """A fault for every unit of these series that is not the workload's."""
+    odd: dict[str, list[str]] = {}
+    for key in keys:
+        if not same_unit(key.unit, unit):
+            odd.setdefault(key.unit, []).append(label(key))
+    return [
+        HistoryFault(
+            where,
+            f"unit {own} in series {', '.join(names[:5])}, while the workload is in {unit}",
+            f"{wanted} {own} (--map 'SERIES=WORKLOAD@REGION*SCALE', or history_mapping with scale and scale_note)",
+        )
+        for own, names in odd.items()
+    ]
 
 
 def _as_they_are(history: History, regions: list[str], workloads: Mapping[str, str]) -> History:
-    keep = [i for i, k in enumerate(history.series) if k.region in regions and k.workload in workloads]
-    odd = [_label(k) for i, k in enumerate(history.series) if i not in keep]
+    faults = []
+    odd = [label(k) for k in history.series if k.region not in regions or k.workload not in workloads]
     if odd:
         allowed = f"regions {regions} and workloads {sorted(workloads)}, or mapping rules (--map, history_mapping)"
-        raise HistoryError([HistoryFault("series", f"{', '.join(odd[:12])} ({len(odd)} in all)", allowed)])
-    keys = tuple(replace(k, unit=k.unit or workloads[k.workload]) for k in history.series)
+        faults.append(HistoryFault("series", f"{', '.join(odd[:12])} ({len(odd)} in all)", allowed))
+    for workload, unit in workloads.items():
+        own = [key for key in history.series if key.workload == workload]
+        faults += _units_differ(own, unit, f"workload {workload}", f"the same unit, or a scale: {unit} for one")
+    if faults:
+        raise HistoryError(faults)
+    keys = tuple(replace(k, unit=workloads[k.workload]) for k in history.series)
     return replace(history, series=keys)
-
-
-def _matches(pattern: str, key: SeriesKey) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (key.workload, _label(key)))
-
-
-def _label(key: SeriesKey) -> str:
-    return key.workload if key.region == "all" else f"{key.region}/{key.workload}"
 
 
 def _shares(rule: Rule) -> dict[str, float]:
@@ -100,13 +168,6 @@ def _shares(rule: Rule) -> dict[str, float]:
         return {rule.region: 1.0}
     total = sum(rule.share.values())
     return {region: weight / total for region, weight in rule.share.items()} if total > 0 else {}
-
-
-def _added(values: FloatArray, members: list[tuple[int, float]]) -> FloatArray:
-    total = np.zeros(values.shape[1])
-    for i, scale in members:
-        total = total + values[i] * scale
-    return total
 
 
 def _said(history: History, rules: Sequence[Rule]) -> list[str]:
@@ -132,13 +193,14 @@ def align_history(history: History, start: date) -> History:
     """
     begin = pd.Timestamp(start)
     notes = list(history.notes)
-    index, values = history.index, history.values
+    index = history.index
     gap = begin - (index[-1] + pd.Timedelta(hours=1))
     years = 0
     if gap < pd.Timedelta(0) and (index < begin).sum() >= min(len(index), 24 * 28):
-        kept = index < begin
-        cut = int((~kept).sum())
-        index, values = index[kept], values[:, kept]
+        kept = int((index < begin).sum())
+        cut = len(index) - kept
+        history = history.part(hours=slice(kept))
+        index = history.index
         if cut:
             notes.append(f"{cut} hours on and after {start} were left out: they lie in the time that is planned.")
     else:
@@ -149,7 +211,7 @@ def align_history(history: History, start: date) -> History:
             f"The history's dates were moved by {years * 52} weeks, so that it ends on {index[-1]:%Y-%m-%d}, "
             f"before the horizon starts on {start}: its shape is used, its dates are not."
         )
-    return replace(history, index=index, values=values, notes=tuple(notes))
+    return replace(history, index=index, notes=tuple(notes))
 
 
 def outlook_weeks(history: History, end: date) -> int:

@@ -182,13 +182,7 @@ def backtest(
     for rows, span in _spans(history):
         for cut in _cuts(span.stop - span.start, hours, windows):
             at = slice(span.start, span.start + cut)
-            past = History(
-                tuple(history.series[row] for row in rows),
-                history.index[at],
-                history.values[rows, at],
-                history.burst[rows],
-                history.timezone,
-            )
+            past = history.part(rows, at)
             began = time.process_time()
             predicted = (forecaster or ours)(past, hours)
             spent += time.process_time() - began

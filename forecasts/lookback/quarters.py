@@ -167,13 +167,7 @@ def backtest_quarters(
         if not recent.any():
             continue
         rows = np.flatnonzero(recent)
-        past = replace(
-            history,
-            series=tuple(history.series[i] for i in rows),
-            index=history.index[:cut],
-            values=history.values[rows, :cut],
-            burst=history.burst[rows],
-        )
+        past = history.part(rows, slice(cut))
         ahead = min(weeks, turn * QUARTER_WEEKS)
         outlook, report = make_outlook(past, weeks=ahead, config=settings)
         peaks.append(_against(history, rows, outlook, report, planned, settings.peak_quantile))

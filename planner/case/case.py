@@ -532,6 +532,10 @@ class SeriesRule(Block):
     """How a history's series becomes demand: match (exact name or shell pattern), target, and an explicit unit scale.
 
     share: spread over regions by these weights (they are scaled to add up to 1); or one `region`.
+    scale: the workload's units for one unit of the series; a scale of 1 between different units needs a `scale_note`.
+    ceiling, ceiling_series, unserved_series: at most one of them, where the series shows what was served and demand may
+    have been cut off: at a number in the series' unit, at a series of capacity, or in the hours in which a series of
+    rejected or queued work is above 0.
     """
 
     series: str
@@ -540,6 +544,9 @@ class SeriesRule(Block):
     share: dict[Id, NonNegative] = {}
     scale: Positive
     scale_note: str = ""
+    ceiling: Positive | None = None
+    ceiling_series: str | None = None
+    unserved_series: str | None = None
 
 
 class Case(Block):

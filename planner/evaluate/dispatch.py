@@ -18,7 +18,7 @@ from planner.program.build import build_master
 from planner.program.days import DayBlocks
 from planner.program.instance import Instance, make_instance
 from planner.program.master import Master
-from planner.program.training import campaign_sizes, gang_sizes, training_volume
+from planner.program.training import campaign_sizes, gang_sizes, stays_put
 from planner.solve.linear import attempts
 from planner.solve.native import Incremental, Outcome
 
@@ -111,7 +111,7 @@ def dispatch_period(
     branches: by plan, (F,) the branch that each future follows. All plans share one linear program, of which they move
     the right-hand sides. Every hour by itself: all days of the period in one linear program. With `group`: days one
     after the other, the one with most work first; the billed demand that it sets is free for the others, who pay for
-    what they need beyond it.
+    what they need beyond it; how many gangs are at work is then each day's own choice.
     """
     inst = make_instance(case, part.whole())
     inner = inst if group is None else coarse(inst, group)
@@ -153,6 +153,7 @@ class PeriodDispatch:
         self.volume = np.array(
             [sum(float(np.abs(b.row_lower[np.isfinite(b.row_lower)]).sum()) for b in bs) for bs in self.blocks]
         )
+        self.hours = inner.weight[period, self.days][:, None] * inner.step_hours  # (days, H)
         self._basis: Any = None
         self._solver: Incremental | None = None
         self._free_columns()
@@ -160,28 +161,38 @@ class PeriodDispatch:
         self._meters()
 
     def _free_columns(self) -> None:
-        """Master columns that are left to the dispatch: billed demand and the days' parts in limits over the period."""
+        """Master columns that are left to the dispatch: billed demand, gangs at work and training that falls short,
+        and the days' parts in limits over the period."""
         columns, t = self.master.columns, self.period
         billed = columns["billed_kw"][0, :, t]
         self.billed: IntArray = billed[billed >= 0]
         self.billed_site = np.flatnonzero(billed >= 0)
+        running = columns["gangs_running"][0, ..., t]
+        self.running_at = np.nonzero(self.master.arrays().upper[running] > 0)  # workload, site, type
+        self.running: IntArray = running[self.running_at]
+        self.late: IntArray = columns["training_shortfall"][0, :, t]
         limits = [columns[name][0, t, self.days] for name in _LIMITS.values() if name in columns]
-        self.free: IntArray = np.concatenate([self.billed, *limits])
+        self.free: IntArray = np.concatenate([self.billed, self.running, self.late, *limits])
 
     def _assemble(self) -> None:
         inst, t = self.inst, self.period
         first = self.blocks[0]
         own = self.master.arrays()
-        rows = [int(self.master.rows[n].index[0, t]) for n in _LIMITS if n in self.master.rows]
+        rows = self._master_rows(0)
         self.limit_rows = own.matrix[rows]
-        self.limit_lower, self.limit_upper = own.row_lower[rows], own.row_upper[rows]
+        by_future = [self._master_rows(f) for f in range(len(self.blocks))]
+        self.limit_lower = np.stack([own.row_lower[r] for r in by_future])
+        self.limit_upper = np.stack([own.row_upper[r] for r in by_future])
         n_free = len(self.free)
         self.start = n_free + np.concatenate([[0], np.cumsum([len(b.cost) for b in first])]).astype(int)
         grid: list[list[Any]] = [[self.limit_rows[:, self.free], *[None] * len(first)]]
         for i, block in enumerate(first):
             grid.append([block.coupling[:, self.free], *[block.matrix if j == i else None for j in range(len(first))]])
-        stacked: Any = sp.bmat(grid if rows else grid[1:], format="csr")
+        stacked: Any = sp.bmat(grid if len(rows) else grid[1:], format="csr")
         raw = self.master.raw_cost()[self.free] / inst.discount[t]
+        begin, end = len(self.billed), len(self.billed) + len(self.running)
+        raw[begin:end] = self._running_cost()
+        raw[end : end + len(self.late)] *= self.hours.sum() / inst.period_hours[t]
         cost = np.concatenate([raw, *[b.cost / (inst.probability[0] * inst.discount[t]) for b in first]])
         lower = np.concatenate([own.lower[self.free], *[b.lower for b in first]])
         self.upper = np.stack(
@@ -201,10 +212,27 @@ class PeriodDispatch:
         count = int(matrix.shape[0])
         self.arrays = Arrays(matrix, cost, lower, upper, np.zeros(count), np.zeros(count), np.zeros(len(cost), bool))
 
+    def _master_rows(self, future: int) -> IntArray:
+        """Rows of the master that take part: limits over the period, training, and gangs at work against those held."""
+        rows, t = self.master.rows, self.period
+        parts = [rows[n].index[future, [t]] for n in _LIMITS if n in rows]
+        parts += [rows[n].index[future, :, t] for n in ("training", "gang_running") if n in rows]
+        return np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64)
+
+    def _running_cost(self) -> FloatArray:
+        """(running,) money of a gang at work on these days, undiscounted; those that may yield pay by the hour."""
+        inst, t = self.inst, self.period
+        only = np.zeros_like(inst.weight)
+        only[t, self.days] = inst.weight[t, self.days]
+        those = replace(inst, days=replace(inst.days, weight=only))
+        per_module = those.period_busy_cost()[:, :, t] / inst.discount[t]
+        j, s, k = self.running_at
+        return np.asarray(gang_sizes(inst)[j, k] * stays_put(inst)[j] * per_module[s, k], float)
+
     def _sides(self, future: int, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Row bounds of one future at fixed master columns x (zero in the free ones)."""
         held = self.limit_rows @ x
-        lower, upper = [self.limit_lower - held], [self.limit_upper - held]
+        lower, upper = [self.limit_lower[future] - held], [self.limit_upper[future] - held]
         for block, pattern in zip(self.blocks[future], self.blocks[0], strict=True):
             shift = pattern.coupling @ x
             lower.append(block.row_lower - shift)
@@ -242,7 +270,9 @@ class PeriodDispatch:
             ):
                 kwh = inst.pue[t, d, s][:, None] * inst.dynamic_kw[k][:, None] * hours
                 read((at["kwh"] + s)[:, None], columns[name] + start, kwh)
-                read(at["energy"], columns[name] + start, kwh * inst.price[t, d, s])
+                earned = inst.pue[t, d, s][:, None] * hours * np.minimum(inst.price[t, d, s], 0.0)
+                earned = earned * (inst.idle_follows_work[s, k, t] * inst.idle_kw[k])[:, None]
+                read(at["energy"], columns[name] + start, kwh * inst.price[t, d, s] + earned)
                 read((at["busy"] + s * K + k)[:, None], columns[name] + start, hours)
             read(at["transfer"], columns["flow"] + start, origins.transfer[:, None] * hours)
             w = origins.workload
@@ -250,10 +280,39 @@ class PeriodDispatch:
             read((at["short"] + w)[:, None], columns["shortfall"] + start, inst.unit_scale[w][:, None] * hours)
             for name in ("slack_service", "slack_limit"):
                 read(at["breach"], columns[name] + start, inst.weight[t, d])
+        running = np.arange(len(self.running)) + len(self.billed)
+        j, s, k = self.running_at
+        modules = gang_sizes(inst)[j, k] * stays_put(inst)[j]
+        kwh, energy = self._busy_meter()
+        read(at["kwh"] + s, running, modules * kwh[s, k])
+        read(at["energy"], running, modules * energy[s, k])
+        read(at["busy"] + s * K + k, running, modules * self.hours.sum())
+        late = np.arange(len(self.late)) + len(self.billed) + len(self.running)
+        w = np.array(inst.of_kind(WorkloadKind.training), int)
+        read(at["shortfall"], late, inst.shortfall_cost[w] * self.hours.sum())
+        read(at["short"] + w, late, inst.unit_scale[w] * self.hours.sum())
         row, column, value = (np.concatenate(p) for p in zip(*entries, strict=True))
         shape = (total, self.arrays.columns)
         self.meter = sp.csr_matrix((value, (row.astype(int), column.astype(int))), shape=shape)
         self.reads = {name: slice(at[name], at[name] + size) for name, size in sizes.items()}
+
+    def _busy_meter(self) -> tuple[FloatArray, FloatArray]:
+        """(S, K) kWh and energy money of a module busy through these days, beside its idle power."""
+        inst, t = self.inst, self.period
+        pue_hours, priced, earned = self._site_hours()
+        follows = inst.idle_follows_work[:, :, t] * inst.idle_kw
+        kwh = pue_hours[:, None] * inst.dynamic_kw
+        return kwh, priced[:, None] * inst.dynamic_kw + earned[:, None] * follows
+
+    def _site_hours(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(S,) of one kW of IT load through these days: kWh at the meter, its price, the negative part of that."""
+        inst, t, days = self.inst, self.period, self.days
+        pue, price = inst.pue[t, days], inst.price[t, days]
+        return (
+            np.einsum("dh,ds->s", self.hours, pue),
+            np.einsum("dh,ds,dsh->s", self.hours, pue, price),
+            np.einsum("dh,ds,dsh->s", self.hours, pue, np.minimum(price, 0.0)),
+        )
 
     def fixed_columns(self, values: Mapping[str, FloatArray]) -> FloatArray:
         """(master columns,) with the decisions of one branch (leading axis 1) and zero elsewhere."""
@@ -311,40 +370,32 @@ class PeriodDispatch:
         return outcome.x
 
     def _read(self, readings: FloatArray, decided: Decisions, branch: IntArray) -> Dispatched:
-        """Readings plus what the fixed decisions draw by themselves: idle power, held gangs, training not done."""
+        """Readings plus what the fixed decisions draw by themselves: idle power, campaigns."""
         inst, t = self.inner, self.period
         case, money = inst.case, inst.money_unit
         S, K = len(case.sites), len(inst.cards)
         v = decided.values
-        stays = np.array([not inst.workload(j).preemptible for j in inst.of_kind_training()], float)
         capacity = (v["stock"] + leased_modules(case, v["lease_active"]))[..., t]
-        held = np.einsum("bjsk,jk,j->bsk", v["gangs"][..., t], gang_sizes(inst), stays)
-        held = held + np.einsum("bcsk,ck->bsk", v["campaign_share"][..., t], campaign_sizes(inst))
-        kw = np.einsum("bsk,k->bs", capacity, inst.idle_kw) + np.einsum("bsk,k->bs", held, inst.dynamic_kw)
-        days = self.days
-        hours = inst.weight[t, days][:, None] * inst.step_hours  # (days, H)
-        pue_hours = np.einsum("dh,ds->s", hours, inst.pue[t, days])
-        priced = np.einsum("dh,ds,dsh->s", hours, inst.pue[t, days], inst.price[t, days])
+        campaigns = np.einsum("bcsk,ck->bsk", v["campaign_share"][..., t], campaign_sizes(inst))
+        pue_hours, priced, earned = self._site_hours()
+        busy_kwh, busy_money = self._busy_meter()
+        standing = inst.standing[..., t]
+        kwh = np.einsum("bsk,k,s->bs", capacity, inst.idle_kw, pue_hours)
+        kwh = kwh + np.einsum("bsk,sk->bs", campaigns, busy_kwh)
+        # a negative price earns nothing on the idle power of what was ordered or leased
+        spent = np.einsum("bsk,k,s->b", capacity, inst.idle_kw, priced)
+        spent = spent - np.einsum("bsk,k,s->b", capacity - standing, inst.idle_kw, earned)
+        spent = spent + np.einsum("bsk,sk->b", campaigns, busy_money)
         at = self.reads
-        short, late = readings[:, at["short"]].copy(), readings[:, at["shortfall"]][:, 0].copy()
-        jobs = inst.of_kind(WorkloadKind.training)
-        if jobs:
-            cards = np.array([inst.workload(j).gang_cards or 1 for j in jobs], float)[:, None]
-            share = np.array([1 - inst.workload(j).max_yield_share for j in jobs])[:, None]
-            output = inst.throughput[jobs] * cards / inst.cards * share
-            done = np.einsum("bjsk,jk->bj", v["gangs"][..., t], output)[branch]
-            missing = np.maximum(training_volume(inst)[:, :, t] - done, 0.0) * hours.sum()
-            short[:, jobs] += missing * inst.unit_scale[jobs]
-            late += missing @ inst.shortfall_cost[jobs]
         return Dispatched(
-            energy_kwh=readings[:, at["kwh"]] + (kw * pue_hours)[branch],
-            energy=(readings[:, at["energy"]][:, 0] + (kw @ priced)[branch]) * money,
+            energy_kwh=readings[:, at["kwh"]] + kwh[branch],
+            energy=(readings[:, at["energy"]][:, 0] + spent[branch]) * money,
             billed=readings[:, at["billed"]],
             billed_price=self._billed_price() * money,
             transfer=readings[:, at["transfer"]][:, 0] * money,
-            shortfall=late * money,
-            short_units=short,
-            busy=readings[:, at["busy"]].reshape(-1, S, K) + (held * hours.sum())[branch],
+            shortfall=readings[:, at["shortfall"]][:, 0] * money,
+            short_units=readings[:, at["short"]],
+            busy=readings[:, at["busy"]].reshape(-1, S, K) + (campaigns * self.hours.sum())[branch],
             breach=readings[:, at["breach"]][:, 0],
         )
 

@@ -195,11 +195,21 @@ def merging_error(
         part = PeriodDemand.of(demand, t, np.zeros(1, int))
         tasks += [(case, part, how, [decided], [branch]) for how in (group, None)]
     costs = np.zeros(len(tasks))
+    carbon = _carbon_price(case)
     for position, (found,) in fan_out(executor, dispatch_period, tasks):
         spent = found.energy + found.demand_charge + found.transfer + found.shortfall
+        spent = spent + found.energy_kwh @ carbon[periods[position // 2]]
         costs[position] = spent[0] * discount[periods[position // 2]]
     merged, exact = costs[::2].sum(), costs[1::2].sum()
     return float((merged - exact) / (total[list(periods)].sum() - merged + exact))
+
+
+def _carbon_price(case: Case) -> FloatArray:
+    """(T, S) money for the emissions of a kWh."""
+    market = case.policy.carbon_basis == "market"
+    kg = np.array([s.market_carbon() if market else s.carbon_kg_per_kwh for s in case.sites])
+    price = by_period(case.policy.carbon_price_per_tonne, case.horizon.periods, 0.0) / 1000
+    return np.asarray(price[:, None] * kg, float)
 
 
 def plan_world(case: Case) -> Case:
@@ -294,10 +304,7 @@ def _joined(
                 cost[term][chunk, t] = getattr(part, term) * discount[t]
             short[chunk, :, t], energy[chunk, :, t], busy[chunk, ..., t] = part.short_units, part.energy_kwh, part.busy
             breach[chunk] += part.breach
-    market = case.policy.carbon_basis == "market"
-    kg = np.array([s.market_carbon() if market else s.carbon_kg_per_kwh for s in case.sites])
-    price = by_period(case.policy.carbon_price_per_tonne, T, 0.0) / 1000
-    cost["carbon"] = np.einsum("fst,s,t->ft", energy, kg, price * discount)
+    cost["carbon"] = np.einsum("fst,ts,t->ft", energy, _carbon_price(case), discount)
     built = _fixed_costs(plan, B)
     for term, value in built.items():
         cost[term] = cost[term] + value[branch]

@@ -15,14 +15,14 @@ from planner.program.blocks import Program
 
 # Columns of the master that are decisions of the owner, in the order of their first axes after the branch.
 BUILDING = ("orders", "order_on", "phases", "openings")
-DECIDED = (*BUILDING, "lease_start", "gangs", "campaign_place", "campaign_on")
+DECIDED = (*BUILDING, "lease_start", "lease_active", "gangs", "campaign_place", "campaign_on")
 
 
 @dataclass(frozen=True)
 class Decisions:
     """Decisions of a plan by name of the master's columns, each (branches, ...) as in `docs/model.md` §3.
 
-    Also the states that follow from them: stock (B, S, K, T), lease_active (B, L, T), campaign_share (B, C, S, K, T)
+    Also the states that follow from them: stock (B, S, K, T), campaign_share (B, C, S, K, T)
     and campaign_unfinished (B, C).
     """
 

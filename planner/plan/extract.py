@@ -13,7 +13,7 @@ from planner.plan.tables import TABLES
 from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.power import phase_places
-from planner.program.training import campaign_sizes, gang_sizes, training_volume
+from planner.program.training import campaign_sizes, gang_output, gang_sizes, training_volume
 
 Values = Mapping[str, FloatArray]
 
@@ -129,7 +129,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
     b, i, t = np.nonzero((values["lease_active"] > 1e-9) | (values["lease_start"] > 0.5))
     ids = np.array([x.id for x in leases] or [""], object)
     price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in leases]).reshape(len(leases), T)
-    active = values["lease_active"][b, i, t]
+    active = np.round(values["lease_active"][b, i, t])
     return TABLES["leases"].frame(
         {
             "branch": _branch_label(inst, b),
@@ -138,7 +138,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
             "site": np.array([x.site for x in leases] or [""], object)[i],
             "module_type": np.array([x.module_type for x in leases] or [""], object)[i],
             "started": values["lease_start"][b, i, t].astype(int),
-            "active": active,
+            "active": active.astype(int),
             "cost": active * price[i, t],
         }
     )
@@ -214,13 +214,13 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
     unfinished = TABLES["unfinished"].frame(
         {"branch": _branch_label(inst, b), "campaign": campaign[c], "share": values["campaign_unfinished"][b, c]}
     )
-    cards = np.array([inst.workload(j).gang_cards or 1 for j in jobs], float).reshape(-1, 1)
-    share = np.array([1 - inst.workload(j).max_yield_share for j in jobs]).reshape(-1, 1)
-    unit = inst.unit_scale[jobs]
-    output = inst.throughput[jobs] * cards / inst.cards * share
-    done = np.einsum("bjskt,jk,t->bjt", values["gangs"], output, inst.period_hours)[inst.branch_of]
+    unit, hours = inst.unit_scale[jobs], inst.period_hours
+    running, size = values["gangs_running"], gang_sizes(inst)
+    done = np.einsum("fjskt,jk,t->fjt", running, gang_output(inst), hours)
+    keeps = np.array([1 - inst.workload(j).max_yield_share for j in jobs])
+    busy = np.einsum("fjskt,jk,j,t->fjt", running, size, keeps, hours)
+    held = np.einsum("bjskt,jk,t->bjt", values["gangs"], size, hours)[inst.branch_of]
     f, j, t = (a.ravel() for a in np.indices(done.shape))
-    hours = inst.period_hours
     training = TABLES["training"].frame(
         {
             "future": f,
@@ -228,9 +228,9 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
             "workload": names[j],
             "demand_unit_hours": training_volume(inst)[f, j, t] * unit[j] * hours[t],
             "delivered_unit_hours": done[f, j, t] * unit[j],
-            "shortfall_unit_hours": np.maximum(values["training_shortfall"][f, j, t], 0)
-            * unit[j]
-            * inst.period_hours[t],
+            "shortfall_unit_hours": np.maximum(values["training_shortfall"][f, j, t], 0) * unit[j] * hours[t],
+            "held_module_hours": held[f, j, t],
+            "busy_module_hours": busy[f, j, t],
         }
     )
     return {"gangs": gangs, "campaigns": campaigns, "unfinished": unfinished, "training": training}

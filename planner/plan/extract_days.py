@@ -116,8 +116,8 @@ def cheapest_split(flow: FloatArray, leaves: FloatArray, price: FloatArray) -> F
     return out
 
 
-def day_tables(inst: Instance, program: Program, blocks: list[FloatArray], gangs: FloatArray) -> Days:
-    """Tables of all day blocks. gangs: (B, J, S, K, T) whole gangs, listed in `load` where they may not yield."""
+def day_tables(inst: Instance, program: Program, blocks: list[FloatArray], running: FloatArray) -> Days:
+    """Tables of all day blocks. running: (F, J, S, K, T) gangs at work, listed in `load` where they may not yield."""
     reader = DayReader(inst)
     origins, cells = reader.origins, reader.cells
     S, K, H = len(inst.case.sites), len(inst.cards), inst.days.steps
@@ -154,11 +154,11 @@ def day_tables(inst: Instance, program: Program, blocks: list[FloatArray], gangs
         loads.append(_rows(f, t, d, h, np.array(jobs, int)[j] if len(jobs) else j, s, k, active[i, h]))
         stays = [i for i, x in enumerate(jobs) if not inst.workload(x).preemptible]
         for n in stays:
-            held = gangs[inst.branch_of[f], n, :, :, t] * gang_sizes(inst)[n]
-            s, k = np.nonzero(held > TINY)
+            at_work = running[f, n, :, :, t] * gang_sizes(inst)[n]
+            s, k = np.nonzero(at_work > TINY)
             step = np.tile(np.arange(H), len(s))
             s, k = np.repeat(s, H), np.repeat(k, H)
-            loads.append(_rows(f, t, d, step, np.full(len(s), jobs[n]), s, k, held[s, k]))
+            loads.append(_rows(f, t, d, step, np.full(len(s), jobs[n]), s, k, at_work[s, k]))
     sites = np.array([x.id for x in inst.case.sites], object)
     regions = np.array([x.id for x in inst.case.regions], object)
     types = np.array([x.id for x in inst.case.module_types], object)

@@ -15,29 +15,34 @@ from planner.plan.tables import TABLES
 from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.power import phase_places
-from planner.program.training import campaign_sizes, gang_sizes
+from planner.program.training import campaign_sizes, gang_sizes, stays_put
 
 
 @dataclass(frozen=True)
 class Meter:
-    """Per future: it_kw and facility_kw (F, T, D, S, H), campaigns counted with the share of the period they run."""
+    """Per future: it_kw and facility_kw (F, T, D, S, H), gangs and campaigns counted for the part that they run."""
 
     it_kw: FloatArray
     facility_kw: FloatArray
-    busy: FloatArray  # (F, S, K, T, D, H) with gangs held and campaigns by share
+    busy: FloatArray  # (F, S, K, T, D, H) modules at work
+    held: FloatArray  # (F, S, K, T) modules that gangs and campaigns hold without being at work
 
 
 def read_meter(inst: Instance, values: Values, days: Days) -> Meter:
     """docs/model.md, energy: kW = PUE sum_k [idle cap + dynamic busy]."""
-    return _meter(inst, values, days, values["campaign_share"])
+    working = _gang_modules(inst, values["gangs_running"], values["campaign_share"][inst.branch_of])
+    held = _gang_modules(inst, values["gangs"][inst.branch_of], values["campaign_on"][inst.branch_of])
+    return _meter(inst, values, days, working, held - working)
 
 
 def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
     """(B, S, T) the least billed demand that covers every step of every typical day; 0 where none is charged.
 
-    A running campaign counts with all its modules, however small its share of the period.
+    A campaign that is on and a gang that may not yield count with all their modules, whatever part of the period they
+    run.
     """
-    kw = _meter(inst, values, days, values["campaign_on"]).facility_kw  # (F, T, D, S, H)
+    held = _gang_modules(inst, values["gangs"][inst.branch_of], values["campaign_on"][inst.branch_of])
+    kw = _meter(inst, values, days, held, np.zeros_like(held)).facility_kw  # (F, T, D, S, H)
     used = (inst.weight > 0)[None, :, :, None, None]
     top = np.where(used, kw, 0.0).max(axis=(2, 4))
     out = np.zeros((inst.branches, *top.shape[:0:-1]))
@@ -51,32 +56,50 @@ def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
     return np.asarray(out * charged[:, None], float)
 
 
-def _meter(inst: Instance, values: Values, days: Days, running: FloatArray) -> Meter:
+def _gang_modules(inst: Instance, gangs: FloatArray, campaigns: FloatArray) -> FloatArray:
+    """(F, S, K, T) modules of gangs that may not yield (F, J, S, K, T) and of campaigns (F, C, S, K, T)."""
+    modules = np.einsum("fjskt,jk,j->fskt", gangs, gang_sizes(inst), stays_put(inst).astype(float))
+    return np.asarray(modules + np.einsum("fcskt,ck->fskt", campaigns, campaign_sizes(inst)), float)
+
+
+def _meter(inst: Instance, values: Values, days: Days, working: FloatArray, held: FloatArray) -> Meter:
     total, _ = leased(inst, values)
     capacity = (values["stock"] + total)[inst.branch_of]  # (F, S, K, T)
-    stays = np.array([not inst.workload(j).preemptible for j in inst.of_kind_training()], float)
-    held = np.einsum("bjskt,jk,j->bskt", values["gangs"], gang_sizes(inst), stays)
-    held = held + np.einsum("bcskt,ck->bskt", running, campaign_sizes(inst))
-    busy = np.moveaxis(days.busy, (3, 4), (1, 2)) + held[inst.branch_of][..., None, None]
+    busy = np.moveaxis(days.busy, (3, 4), (1, 2)) + working[..., None, None]
     used = (inst.weight > 0)[None, None, None, :, :, None]
     busy = busy * used
     it_kw = np.einsum("fsktdh,k->ftdsh", busy, inst.dynamic_kw)
     it_kw = it_kw + np.einsum("fskt,k->fts", capacity, inst.idle_kw)[:, :, None, :, None]
-    return Meter(it_kw, it_kw * inst.pue[None, :, :, :, None], busy)
+    return Meter(it_kw, it_kw * inst.pue[None, :, :, :, None], busy, held)
 
 
-def energy_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.DataFrame:
-    """Mean over futures, by site, period and tariff band."""
+def not_earned(inst: Instance, values: Values, meter: Meter) -> FloatArray:
+    """(F, T, D, S, H) kW of facility power on which a negative price earns nothing.
+
+    The idle power of ordered and leased modules; where nothing stands without them, only of those that are not busy.
+    """
+    if not (inst.price < 0).any():
+        return np.zeros_like(meter.facility_kw)
+    total, _ = leased(inst, values)
+    idle = (values["stock"] + total)[inst.branch_of] - inst.standing
+    unearned = idle[..., None, None] - inst.idle_follows_work[..., None, None] * meter.busy
+    kw = np.einsum("fsktdh,k->ftdsh", np.maximum(unearned, 0.0), inst.idle_kw)
+    return np.asarray(kw * inst.pue[None, :, :, :, None] * (inst.price < 0)[None], float)
+
+
+def energy_table(inst: Instance, values: Values, meter: Meter, probability: FloatArray) -> pd.DataFrame:
+    """Mean over futures, by site, period and tariff band. What a negative price does not earn is not in the cost."""
     hours = inst.weight[:, :, None] * inst.step_hours  # (T, D, H)
     bands = {t.id: t.bands() for t in inst.case.tariffs}
     prices = {t.id: t.prices() for t in inst.case.tariffs}
     rows: list[tuple[int, str, str, float, float, float]] = []
     it = np.einsum("f,ftdsh,tdh->tdsh", probability, meter.it_kw, hours) / 1000
     facility = np.einsum("f,ftdsh,tdh->tdsh", probability, meter.facility_kw, hours) / 1000
+    paid = facility - np.einsum("f,ftdsh,tdh->tdsh", probability, not_earned(inst, values, meter), hours) / 1000
     for s, site in enumerate(inst.case.sites):
         for t in range(inst.case.horizon.periods):
             if site.tariff is None or not inst.days.hourly:
-                cost = float((facility[t, :, s] * 1000 * inst.price[t, :, s] * inst.money_unit).sum())
+                cost = float((paid[t, :, s] * 1000 * inst.price[t, :, s] * inst.money_unit).sum())
                 rows.append((t, site.id, "mean", float(it[t, :, s].sum()), float(facility[t, :, s].sum()), cost))
                 continue
             calendar = inst.days.calendar[t]
@@ -87,7 +110,7 @@ def energy_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.Da
                 share = np.einsum("dmk,mkh->dh", calendar, mask)
                 priced = np.einsum("dmk,mkh->dh", calendar, np.where(mask, prices[site.tariff], 0.0))
                 energy = float((facility[t, :, s] * share).sum())
-                cost = float((facility[t, :, s] * 1000 * priced).sum())
+                cost = float((paid[t, :, s] * 1000 * priced).sum())
                 rows.append((t, site.id, band, float((it[t, :, s] * share).sum()), energy, cost))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     names = ("period", "site", "band", "it_mwh", "facility_mwh", "cost")
@@ -114,7 +137,7 @@ def carbon_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.Da
 
 
 def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFrame:
-    """Rack occupancy, mean and peak busy share by site and type, mean over futures."""
+    """Rack occupancy, busy and held shares by site and type, mean over futures (the peak: over all of them)."""
     total, drawing = leased(inst, values)
     stands = np.einsum("f,fskt->skt", inst.probability, (values["stock"] + total)[inst.branch_of])
     hours = inst.weight[:, :, None] * inst.step_hours
@@ -126,6 +149,7 @@ def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFr
         racks = np.einsum("skt,k->st", own, inst.racks)
         occupancy = np.where(np.isfinite(inst.space) & (inst.space > 0), racks / inst.space, np.nan)
         mean = busy / (stands * inst.period_hours)
+        still = np.einsum("f,fskt->skt", inst.probability, meter.held) / stands
     s, k, t = np.nonzero(stands > 1e-9)
     return TABLES["utilisation"].frame(
         {
@@ -135,6 +159,7 @@ def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFr
             "owned": stands[s, k, t],
             "rack_occupancy": occupancy[s, t],
             "mean_busy": mean[s, k, t],
+            "mean_held": mean[s, k, t] + still[s, k, t],
             "peak_busy": peak[s, k, t],
         }
     )
@@ -178,7 +203,8 @@ def cost_table(inst: Instance, program: Program, values: Values, days: Days, met
         lease[:, :, ids.index(item.site)] += values["lease_active"][branch, i] * price
     terms["leases"] = lease * discount[:, None], lease
     hours = inst.weight[:, :, None] * inst.step_hours
-    energy = np.einsum("ftdsh,tdh,tdsh->fts", meter.facility_kw, hours, inst.price) * money
+    paid = meter.facility_kw - not_earned(inst, values, meter)
+    energy = np.einsum("ftdsh,tdh,tdsh->fts", paid, hours, inst.price) * money
     terms["energy"] = energy * discount[:, None], energy
     demand_charge = np.array([x.demand_charge_per_kw_month for x in case.sites]) * case.horizon.months_per_period
     billed = np.moveaxis(values["billed_kw"][branch], 1, 2) * demand_charge

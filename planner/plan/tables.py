@@ -153,7 +153,7 @@ TABLES: dict[str, Table] = {
             site string - site
             module_type string - module type
             started integer modules leases that start in the period
-            active number modules leased in the period
+            active integer modules leased in the period
             cost number currency price of the period
             """,
         ),
@@ -181,7 +181,7 @@ TABLES: dict[str, Table] = {
             site string - site
             module_type string - module type
             gangs integer gangs whole gangs
-            modules integer modules modules that they hold
+            modules integer modules modules that they hold, at work or not
             """,
         ),
         described_table(
@@ -193,9 +193,9 @@ TABLES: dict[str, Table] = {
             period integer - period
             site string - site
             module_type string - module type
-            modules integer modules modules held while it runs
-            on integer - 1 when the gang stands in this period
-            share number - share of the period that it runs
+            modules integer modules modules held while it is on
+            on integer - 1 when the gang holds its modules in this period
+            share number - share of the period that it runs (busy)
             """,
         ),
         described_table(
@@ -206,8 +206,10 @@ TABLES: dict[str, Table] = {
             period integer - period
             workload string - training workload
             demand_unit_hours number unit-hours asked
-            delivered_unit_hours number unit-hours what the gangs can deliver
+            delivered_unit_hours number unit-hours what the gangs at work deliver
             shortfall_unit_hours number unit-hours not served
+            held_module_hours number module-hours that the gangs hold
+            busy_module_hours number module-hours in which they are at work
             """,
         ),
         described_table(
@@ -235,7 +237,7 @@ TABLES: dict[str, Table] = {
             site string - site
             module_type string - module type
             workload string - workload, or campaign
-            busy number modules busy modules
+            busy number modules modules at work: what the placed work needs
             """,
         ),
         described_table(
@@ -312,7 +314,8 @@ TABLES: dict[str, Table] = {
             module_type string - module type
             owned number modules owned and leased
             rack_occupancy number - racks used / racks of the site (empty when the case gives none)
-            mean_busy number - busy / installed module-hours
+            mean_busy number - busy / installed module-hours: at work
+            mean_held number - module-hours taken / installed: at work, or held by gangs and campaigns that stand still
             peak_busy number - largest share busy in any step
             """,
         ),

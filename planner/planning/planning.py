@@ -92,7 +92,7 @@ def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
     x = np.zeros(program.master.columns)
     values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "lease_active", "campaign_share", "campaign_unfinished"):
+    for name in (*DECIDED, "stock", "campaign_share", "campaign_unfinished"):
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
@@ -190,7 +190,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
     """
     inst: Instance = program.facts["instance"]
     values = master_values(program, solution.x)
-    days = day_tables(inst, program, solution.blocks, values["gangs"])
+    days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)
     tables = decision_tables(inst, program, values)
@@ -201,7 +201,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "shortfall": days.shortfall,
         **capacity_tables(inst, demand, tables, measured=measured),
         "utilisation": utilisation_table(inst, values, meter),
-        "energy": energy_table(inst, meter, inst.probability),
+        "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
     }

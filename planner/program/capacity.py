@@ -10,7 +10,7 @@ from planner.program.instance import Instance
 from planner.program.master import Master
 
 
-def standing_after(arrivals: IntArray, life: IntArray, periods: int) -> FloatArray:
+def standing_after(arrivals: IntArray, life: int, periods: int) -> FloatArray:
     """(periods of arrival, periods): 1 where what arrives in tau stands in t, tau <= t < tau + life."""
     t = np.arange(periods)
     return ((arrivals[:, None] <= t) & (t < arrivals[:, None] + life)).astype(float)
@@ -87,7 +87,16 @@ def add_orders(master: Master) -> None:
     arrival = np.arange(T)
     placed = arrival - inst.lead[:, None]
     charge = inst.charge(inst.life)
-    orders = master.decide("orders", (S, K, T), placed, upper=limit, cost=inst.capex * charge)
+    # The stock pays its idle power at the price as it is; a negative one is taken back from what was ordered.
+    taken_back = inst.period_idle_cost() - inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
+    alive = np.stack([standing_after(arrival, life, T) for life in inst.life])
+    orders = master.decide(
+        "orders",
+        (S, K, T),
+        placed,
+        upper=limit,
+        cost=inst.capex * charge + np.einsum("ktu,sku->skt", alive, taken_back),
+    )
     batched = np.broadcast_to((inst.order_cost > 0) | (inst.min_order > 1)[:, None], (S, K, T)) & (limit > 0)
     on = master.decide("order_on", (S, K, T), placed, upper=1.0, cost=inst.order_cost * charge, where=batched)
     limited = np.isfinite(inst.supply)
@@ -104,7 +113,9 @@ def add_orders(master: Master) -> None:
 
 
 def add_leases(master: Master) -> None:
-    """Leased modules: they pay their price and idle energy.
+    """Whole leased modules: they pay their price and idle energy.
+
+    How many stay is decided in each period, and before `commit_periods` it is the same in every future.
 
     lease_growth: lease_active_lt <= lease_active_l,t-1 + lease_start_lt
     lease_term: lease_active_lt >= sum_{t-term < tau <= t} lease_start_l,tau
@@ -122,8 +133,10 @@ def add_leases(master: Master) -> None:
     sites, types = [x.id for x in inst.case.sites], [x.id for x in inst.case.module_types]
     at = np.array([sites.index(x.site) for x in leases], int)
     kind = np.array([types.index(x.module_type) for x in leases], int)
-    idle = inst.period_energy_cost()[at] * inst.idle_kw[kind, None]
-    active = master.state("lease_active", (L, T), upper=most, cost=price / inst.money_unit * inst.discount + idle)
+    idle = inst.period_idle_cost()[at, kind]
+    active = master.decide(
+        "lease_active", (L, T), t, upper=np.floor(most + 1e-9), cost=price / inst.money_unit * inst.discount + idle
+    )
     if not L:
         return
     row = master.row("lease_growth", active.shape, upper=0.0)
@@ -138,7 +151,10 @@ def add_leases(master: Master) -> None:
 
 
 def add_stock(master: Master) -> None:
-    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; it pays opex and idle energy."""
+    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; it pays opex and idle energy.
+
+    At a negative price idle power earns for what stands without an order alone (`add_orders`).
+    """
     inst = master.instance
     S, K, T = inst.standing.shape
     idle = inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]

@@ -23,7 +23,7 @@ from planner.program.serving import (
     lookup,
     service_workloads,
 )
-from planner.program.training import gang_sizes, held_modules
+from planner.program.training import gang_sizes, held_modules, working_modules
 
 
 class Coupling:
@@ -70,7 +70,7 @@ class DayBlocks:
     def _coupling(self, layout: Layout, branch: int, future: int, period: int, day: int) -> sp.csr_matrix:
         """Rows of one day against stock, leases, gangs, campaigns, billed power and parts of limits."""
         inst, master, cells = self.inst, self.master, self.cells
-        per_future = self.limited
+        per_future = self.limited or len(cells.active) > 0
         per_day = self.limited or len(charged_sites(inst)) > 0 or inst.slots is not None
         key = (future if per_future else branch, period, day if per_day else 0)
         if key in self._couplings:
@@ -117,12 +117,12 @@ class DayBlocks:
             out.add(billed, master.columns["billed_kw"][branch, charged, period, None], -1 / pue[:, None])
         j, s, k = cells.active.T
         size = gang_sizes(inst)
-        gang = master.columns["gangs"][branch, j, s, k, period] if len(jobs) else np.zeros(0, int)
+        running = master.columns["gangs_running"][future, j, s, k, period] if len(jobs) else np.zeros(0, int)
         modules = size[j, k] if len(jobs) else np.zeros(0)
-        out.add(layout.rows["yield_most"].index, gang[:, None], -modules[:, None])
+        out.add(layout.rows["yield_most"].index, running[:, None], -modules[:, None])
         share = np.array([1 - inst.workload(x).max_yield_share for x in jobs])
         need = modules * (share[j] if len(jobs) else 1.0) * inst.step_hours.sum()
-        out.add(layout.rows["yield_least"].index, gang, -need)
+        out.add(layout.rows["yield_work"].index, running, -need)
         if self.limited:
             self._couple_limits(out, layout, branch, future, period, day, stays)
         self._couplings[key] = out.matrix(_count(layout.rows), master.column_count)
@@ -137,9 +137,7 @@ class DayBlocks:
         pue = inst.pue[period, day] / 1000
         floor = by_period(policy.green_share_floor, inst.case.horizon.periods, 0.0)[period]
         green = np.array([s.green_share for s in inst.case.sites]) - floor
-        share = master.columns["campaign_share"]
-        held = [(s, k, c, m) for (s, k, c, m), stay in zip(held_modules(master), stays, strict=True) if stay]
-        first_campaign = len(held) - len(inst.case.campaigns)
+        at_work = [w for w, stay in zip(working_modules(master, future), stays, strict=True) if stay]
         for family, per_kw in (
             ("carbon_part", inst.carbon * pue),
             ("green_part", green * pue),
@@ -151,13 +149,9 @@ class DayBlocks:
             if per_kw is not None:
                 for s, k, columns, _own in capacity_columns(master):
                     out.add(row, columns[branch, :, period], per_kw[s] * inst.idle_kw[k] * hours)
-            for i, (s, k, columns, modules) in enumerate(held):
-                # A campaign draws power only for the share of the period that it runs.
-                source = columns
-                if i >= first_campaign:
-                    source = share[:, i - first_campaign].reshape(inst.branches, -1, inst.case.horizon.periods)
+            for s, k, columns, modules in at_work:
                 factor = np.ones(len(k)) if per_kw is None else per_kw[s] * inst.dynamic_kw[k]
-                out.add(row, source[branch, :, period], factor * modules * hours)
+                out.add(row, columns[:, period], factor * modules * hours)
             name = "alloc_" + family.removesuffix("_part")
             out.add(row, master.columns[name][future, period, day, None], -1.0)
 
@@ -197,10 +191,10 @@ class DayBlocks:
         rows = {name: r.index for name, r in layout.rows.items()}
         row_lower[rows["demand"]] = row_upper[rows["demand"]] = demand[~late]
         row_lower[rows["deferral"]] = row_upper[rows["deferral"]] = demand[late] * hours
-        row_upper[rows["serving"]] = 0.0
+        row_lower[rows["serving"]] = row_upper[rows["serving"]] = 0.0
         row_upper[rows["capacity"]] = 0.0
         row_upper[rows["yield_most"]] = 0.0
-        row_lower[rows["yield_least"]] = 0.0
+        row_lower[rows["yield_work"]] = row_upper[rows["yield_work"]] = 0.0
         row_upper[rows["demand_charge"]] = 0.0
         if inst.slots is not None:
             row_lower[rows["tariff_split"]] = row_upper[rows["tariff_split"]] = 0.0

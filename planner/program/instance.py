@@ -21,10 +21,12 @@ from planner.demand import Course, Demand, TypicalDays
 @dataclass(frozen=True)
 class PriceSlots:
     """The tariff inside merged steps. share: (T, D, S, H, B) part of a step's hours in each slot of like prices;
-    price: (T, D, S, H, B) the least energy price of the slot, carbon included, in money per kWh."""
+    price: (T, D, S, H, B) the least energy price of the slot, carbon included, in money per kWh; tariff: the same
+    without carbon."""
 
     share: FloatArray
     price: FloatArray
+    tariff: FloatArray
 
     @property
     def count(self) -> int:
@@ -74,7 +76,11 @@ class Instance:
     pflops_per_unit: FloatArray  # (W,) per scaled unit
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
+<<<<<<< HEAD
     course: Course  # the P50 course, in the workloads' units
+=======
+    idle_follows_work: BoolArray  # (S, K, T) see `period_busy_cost`
+>>>>>>> main
     windows: bool  # whether windows and allowed hours are kept (not after merging)
     pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
     slots: PriceSlots | None = None  # what merged steps still know of the tariff
@@ -128,9 +134,30 @@ class Instance:
 
     def period_energy_cost(self) -> FloatArray:
         """(S, T) discounted money for one kW of IT load through every step of a period."""
+        return self._over_period(self.energy_price())
+
+    def period_idle_cost(self) -> FloatArray:
+        """(S, K, T) discounted money for the idle power of one ordered or leased module through a period.
+
+        A negative price earns nothing with it: no module is bought for what it draws idle.
+        """
+        paid = self._over_period(self.energy_price() - np.minimum(self.price, 0.0))
+        return np.asarray(paid[:, None] * self.idle_kw[:, None], float)
+
+    def period_busy_cost(self) -> FloatArray:
+        """(S, K, T) discounted money for keeping one module busy through a period, beside its idle power.
+
+        Where nothing stands without an order (`idle_follows_work`), a negative price is earned on the whole power of
+        a busy module: its idle power earns nothing by itself, see `period_idle_cost`.
+        """
+        earned = self._over_period(np.minimum(self.price, 0.0))
+        busy = self.period_energy_cost()[:, None] * self.dynamic_kw[:, None]
+        return np.asarray(busy + self.idle_follows_work * earned[:, None] * self.idle_kw[:, None], float)
+
+    def _over_period(self, per_kwh: FloatArray) -> FloatArray:
+        """(S, T) discounted money for one kW of IT load at prices (T, D, S, H) per kWh of facility energy."""
         hours = self.weight[:, :, None] * self.step_hours
-        cost = np.einsum("tdh,tds,tdsh->st", hours, self.pue, self.energy_price())
-        return np.asarray(cost * self.discount, float)
+        return np.asarray(np.einsum("tdh,tds,tdsh->st", hours, self.pue, per_kwh) * self.discount, float)
 
 
 def _averaged_price(case: Case, days: TypicalDays) -> FloatArray:
@@ -195,6 +222,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in workloads]
     )
     market = policy.carbon_basis == "market"
+    standing = _standing(case)
     return Instance(
         case=case,
         probability=demand.probability,
@@ -226,7 +254,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         opex=per_type("opex") / money,
         order_cost=per_type("order_cost") / money,
         supply=np.floor(per_type("supply", np.inf) + 1e-9),
-        standing=_standing(case),
+        standing=standing,
         throughput=throughput / unit_scale[:, None],
         burst=np.array([w.burst_factor if w.kind is WorkloadKind.online else 1.0 for w in workloads]),
         shortfall_cost=np.array([w.shortfall_cost for w in workloads]) * unit_scale / money,
@@ -235,6 +263,10 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         pflops_per_unit=pflops_per_unit(case) * unit_scale,
         needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
         p50_peak=demand.p50_peak,
+<<<<<<< HEAD
         course=demand.central,
+=======
+        idle_follows_work=standing <= 0,
+>>>>>>> main
         windows=days.hourly,
     )

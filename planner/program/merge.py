@@ -75,11 +75,14 @@ def merged_groups(inst: Instance, group: IntArray) -> Instance:
     price = np.stack([inst.price[..., group == g].min(axis=-1) for g in range(groups)], axis=-1)
     days = inst.days
     shares, prices = zip(*(price_slots(inst.energy_price()[..., group == g]) for g in range(groups)), strict=True)
+    share, least = np.stack(shares, axis=-2), np.stack(prices, axis=-2)
+    # carbon costs the same in every hour, so that the least price of a slot is that of its least tariff
+    carbon = (inst.carbon_price[:, None] * inst.carbon)[:, None, :, None, None]
     return replace(
         inst,
         days=TypicalDays(days.labels, days.weight, hours, days.calendar, hourly=False),
         demand=inst.demand @ mean,
         price=price,
         windows=False,
-        slots=PriceSlots(np.stack(shares, axis=-2), np.stack(prices, axis=-2)),
+        slots=PriceSlots(share, least, least - carbon),
     )

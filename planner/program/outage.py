@@ -26,7 +26,7 @@ def outage_blocks(inst: Instance, master: Master) -> list[Block]:
     """One small block for every future, period and lost site z.
 
     resilience_demand: sum_{s != z} flow_wrs + slack_wr = D_wr at the peak step, other work yielding:
-    g_w sum_r flow <= sum_k theta n eta load_wsk; sum_w load_wsk <= a_k cap_sk for s != z, 0 at z.
+    g_w sum_r flow = sum_k theta n eta load_wsk; sum_w load_wsk <= a_k cap_sk for s != z, 0 at z.
     """
     rule = inst.case.policy.resilience
     if rule is None:
@@ -74,7 +74,7 @@ def outage_blocks(inst: Instance, master: Master) -> list[Block]:
                     rhs: FloatArray = np.einsum(
                         "or,or->o", origins.member, inst.demand[f, :, :, t, day, step][origins.workload]
                     )
-                    low = np.concatenate([rhs, np.full(arrays.rows - len(rhs), -np.inf)])
+                    low = np.concatenate([rhs, np.zeros(len(serving)), np.full(len(capacity), -np.inf)])
                     high = np.concatenate([rhs, np.zeros(arrays.rows - len(rhs))])
                     scale = float(inst.probability[f])
                     out.append(

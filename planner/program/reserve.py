@@ -90,7 +90,7 @@ class _View(Builder):
         super().__init__()
         self.instance = instance
         gangs = master.columns.get("ahead_gangs", np.full_like(master.columns["gangs"], -1))
-        self.columns = {**master.columns, "gangs": gangs}
+        self.columns = {**master.columns, "gangs": gangs, "gangs_running": gangs}  # all that are counted on run
         self.column_count = master.column_count
 
 

@@ -86,9 +86,9 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     demand: sum_s flow_wrsh + shortfall_wrh = D_wrh
     deferral: backlog_h - backlog_{h-1} + delta_h (sum_s flow_sh + shortfall_h) = delta_h D_h, cyclic
     rate: sum_rs flow_wrsh <= max_rate_factor_w mean_h D_wh
-    serving: g_w sum_r flow_wrsh <= sum_k theta_wk n_k eta_w load_wskh
+    serving: g_w sum_r flow_wrsh = sum_k theta_wk n_k eta_w load_wskh
     capacity: sum_w load_wskh + sum_j active_jskh (+ held gangs) <= a_k cap_sk
-    yield_most, yield_least: active_jskh <= G gangs; sum_h delta_h active >= (1 - max_yield) sum_h delta_h G gangs
+    yield_most, yield_work: active_jskh <= G running; sum_h delta_h active = (1 - max_yield) sum_h delta_h G running
     bandwidth: sum_w m_w flow_wrsh 8/3600 <= bandwidth_rs
     minimum_service: sum_rh delta_h shortfall_wrh <= (1 - minimum_service_w) sum_rh delta_h D_wrh + slack
     demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_s / PUE_s + over_billed_s
@@ -133,7 +133,9 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
         block.add(row[i], flow[origins.pair_workload == w], 1.0)
 
     serve_at = lookup(cells.serve, (W, S))
-    row = block.row("serving", (len(cells.serve), H), upper=0.0)
+    # An equality: busy is what the placed work needs. With room to spare, a floor on utilisation or a price of nothing
+    # or less would keep modules busy without work.
+    row = block.row("serving", (len(cells.serve), H), lower=0.0, upper=0.0)
     block.add(row[serve_at[origins.pair_workload, origins.pair_site]], flow, inst.burst[origins.pair_workload, None])
     w, s, k = cells.load.T
     block.add(row[serve_at[w, s]], load, -inst.throughput[w, k][:, None])
@@ -146,7 +148,7 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
 
     row = block.row("yield_most", active.shape, upper=0.0)
     block.add(row, active, 1.0)
-    row = block.row("yield_least", len(cells.active), lower=0.0)
+    row = block.row("yield_work", len(cells.active), lower=0.0, upper=0.0)
     block.add(row[:, None], active, hours)
 
     row = block.row("bandwidth", (len(cells.band), H))
@@ -227,22 +229,33 @@ def add_day_limits(block: Builder, inst: Instance, cells: Cells, period: int, da
 
 
 def day_costs(inst: Instance, layout: Layout, origins: Origins, cells: Cells, period: int, day: int) -> FloatArray:
-    """(columns,) money of one such day, undiscounted: transfer, energy and carbon of busy modules, shortfall."""
+    """(columns,) money of one such day, undiscounted: transfer, energy and carbon of busy modules, shortfall.
+
+    Where nothing stands without an order, a busy module earns a negative price on its idle power, too
+    (`Instance.period_busy_cost`).
+    """
     hours = inst.step_hours
-    per_kw = inst.energy_price()[period, day] * inst.pue[period, day][:, None] * hours  # (S, H)
+    pue = inst.pue[period, day][:, None]
+    idle_kw = inst.idle_follows_work[:, :, period] * inst.idle_kw  # (S, K)
     count = max((int(i.max()) + 1 for i in layout.columns.values() if i.size), default=0)
     cost = np.zeros(count)
     cost[layout.columns["flow"]] = origins.transfer[:, None] * hours
     if inst.slots is not None:
         s, k = cells.place.T
-        per_slot = inst.slots.price[period, day] * inst.pue[period, day][:, None, None] * hours[:, None]  # (S, H, B)
-        cost[layout.columns["in_slot"]] = per_slot[s] * inst.dynamic_kw[k][:, None, None]
+        weighted = pue[:, :, None] * hours[:, None]  # (S, H, 1)
+        per_slot = inst.slots.price[period, day] * weighted
+        earned = np.minimum(inst.slots.tariff[period, day], 0.0) * weighted
+        cost[layout.columns["in_slot"]] = (
+            per_slot[s] * inst.dynamic_kw[k][:, None, None] + earned[s] * idle_kw[s, k][:, None, None]
+        )
     else:
+        per_kw = inst.energy_price()[period, day] * pue * hours  # (S, H)
+        earned = np.minimum(inst.price[period, day], 0.0) * pue * hours
         for name, s, k in (
             ("load", cells.load[:, 1], cells.load[:, 2]),
             ("active", cells.active[:, 1], cells.active[:, 2]),
         ):
-            cost[layout.columns[name]] = per_kw[s] * inst.dynamic_kw[k][:, None]
+            cost[layout.columns[name]] = per_kw[s] * inst.dynamic_kw[k][:, None] + earned[s] * idle_kw[s, k][:, None]
     cost[layout.columns["shortfall"]] = inst.shortfall_cost[origins.workload][:, None] * hours
     charged = charged_sites(inst)
     charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in charged]) / inst.money_unit

@@ -16,7 +16,7 @@ from planner.case import by_period
 from planner.program.blocks import Program, Rows
 from planner.program.instance import Instance
 from planner.program.power import phase_places
-from planner.program.training import campaign_sizes, gang_sizes
+from planner.program.training import campaign_sizes, gang_output, gang_sizes
 
 # Below this fraction a rounding row needs coefficients that solvers do not like.
 _LEAST_FRACTION = 0.02
@@ -78,13 +78,10 @@ def _campaign_gangs(program: Program) -> _Cuts:
       sum_t done_ct share_cskt <= place_csk
       sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} orders_sk,tau / need, and on_cskt <= the same
       sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} phases_sp,tau / phases_needed, and on_cskt <= the same
-    They hold because a campaign that has done any work had its whole gang standing at one time, and because no plan
-    gains by doing more than the whole of a campaign. (With a floor on utilisation or green power it might; then only
-    the rows on `on` are kept.)
+    They hold because a campaign that has done any work had its whole gang standing at one time, and because no more
+    than the whole of a campaign is ever done.
     """
     inst: Instance = program.facts["instance"]
-    policy = inst.case.policy
-    no_more = policy.utilisation_floor is None and policy.green_share_floor is None
     cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
     jobs = inst.case.campaigns
     types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
@@ -96,8 +93,7 @@ def _campaign_gangs(program: Program) -> _Cuts:
             for s, k in np.argwhere(upper[place] > 0):
                 live = np.flatnonzero(upper[share[s, k]] > 0)
                 done = job.gang_cards / job.card_days * job.speed.get(types[k], 0.0) * days
-                if no_more:
-                    cuts.add((share[s, k, live], done[live]), (place[s, k], -1.0), upper=0.0)
+                cuts.add((share[s, k, live], done[live]), (place[s, k], -1.0), upper=0.0)
                 modules = size[c, k] / inst.availability[k]
                 for t in live:
                     so_far = live[live <= t]
@@ -111,8 +107,7 @@ def _campaign_gangs(program: Program) -> _Cuts:
                         phases = np.ceil(lack_mw / inst.case.sites[s].phases[0].mw - 1e-6)
                         sources.append((columns["phases"][b, phase_of[int(s)], : t + 1], phases))
                     for column, count in sources:
-                        if no_more:
-                            cuts.add((share[s, k, so_far], done[so_far]), (column, -1.0 / count), upper=0.0)
+                        cuts.add((share[s, k, so_far], done[so_far]), (column, -1.0 / count), upper=0.0)
                         cuts.add((on[s, k, t], 1.0), (column, -1.0 / count), upper=0.0)
     return cuts
 
@@ -132,7 +127,6 @@ def _gang_steps(program: Program) -> _Cuts:
     if not held:
         return cuts
     possible = np.stack([upper[index] > 0 for index, _ in held])  # (holders, B, S, K, T)
-    leased = _most_leased(inst)
     leases = _lease_columns(program)
     for b, s, k, t in np.argwhere(possible.any(axis=0)):
         here = [
@@ -143,7 +137,7 @@ def _gang_steps(program: Program) -> _Cuts:
         room, standing = inst.availability[k], inst.standing[s, k, t]
         for size in sorted({size for _, size in here}):
             step = size / room
-            already, width = gang_step(standing, step, whole=leased[s, k, t] <= 0)
+            already, width = gang_step(standing, step)
             if standing / step - already < 1e-6 and width >= step * (1 - 1e-6):
                 continue  # gangs_fit says the same
             terms: list[tuple[IntArray, FloatArray | float]] = [
@@ -155,16 +149,15 @@ def _gang_steps(program: Program) -> _Cuts:
     return cuts
 
 
-def gang_step(standing: float, step: float, *, whole: bool) -> tuple[float, float]:
-    """(g, d) with floor((standing + x) / step) <= g + x / d for every x >= 0, whole or not, and equal at x = 0.
+def gang_step(standing: float, step: float) -> tuple[float, float]:
+    """(g, d) with floor((standing + x) / step) <= g + x / d for every whole x >= 0, and equal at x = 0.
 
     step: modules that one gang takes, those that are not available counted in.
     """
     already = float(np.floor(standing / step + 1e-9))
     lacking = step * (already + 1) - standing + step * np.arange(_STEPS + 1)
     later = float(lacking[-1]) / (_STEPS + 1)  # without rounding, x/k only grows with k
-    if whole:
-        lacking = np.ceil(lacking - 1e-6)
+    lacking = np.ceil(lacking - 1e-6)
     return already, min(float((lacking[:-1] / np.arange(1, _STEPS + 1)).min()), later)
 
 
@@ -198,30 +191,32 @@ def _leased_power(inst: Instance, site: int, kind: int) -> bool:
 def _training_rounding(program: Program) -> _Cuts:
     """Mixed-integer rounding (Nemhauser and Wolsey 1988, II.1.7) of the rows `training`.
 
-    From sum_j a_j gangs_j + shortfall >= v, for each output a among a_j with f = v/a - floor(v/a):
-      sum_j (floor(a_j/a) + min(frac(a_j/a) / f, 1)) gangs_j + shortfall / (a f) >= ceil(v/a)
+    What runs is at most what is held: sum_sk a_jk gangs_jskt + shortfall >= v. With each output a among a_jk and
+    f = v/a - floor(v/a):
+      sum_sk (floor(a_jk/a) + min(frac(a_jk/a) / f, 1)) gangs_jskt + shortfall / (a f) >= ceil(v/a)
     """
     cuts = _Cuts()
     rows = program.layout.rows.get("training")
     if rows is None:
         return cuts
-    master = program.master
-    for row in rows.index.ravel():
-        entries = master.matrix[[int(row)]]
-        columns, values = entries.indices.astype(np.int64), entries.data
+    inst: Instance = program.facts["instance"]
+    master, columns = program.master, program.layout.columns
+    output = np.broadcast_to(gang_output(inst)[:, None], columns["gangs"].shape[1:4])  # (J, S, K)
+    for (f, j, t), row in np.ndenumerate(rows.index):
+        gangs = columns["gangs"][inst.branch_of[f], j, :, :, t]
+        short = columns["training_shortfall"][f, j, [t]]
         volume = float(master.row_lower[row])
-        whole = master.integer[columns]
-        free = whole & (master.upper[columns] > 0)
-        for output in np.unique(np.round(values[free & (values > 0)], 12)):
-            fraction = volume / output - np.floor(volume / output)
+        free = (master.upper[gangs] > 0) & (output[j] > 0)
+        for one in np.unique(np.round(output[j][free], 12)):
+            fraction = volume / one - np.floor(volume / one)
             if not _LEAST_FRACTION <= fraction <= 1 - 1e-9:
                 continue
-            ratio = values[free] / output
+            ratio = output[j][free] / one
             base = np.floor(ratio + 1e-9)
             rounded = base + np.minimum(np.maximum(ratio - base, 0.0) / fraction, 1.0)
             cuts.add(
-                (columns[free], rounded),
-                (columns[~whole], values[~whole] / (output * fraction)),
-                lower=float(np.ceil(volume / output)),
+                (gangs[free], rounded),
+                (short, 1 / (one * fraction)),
+                lower=float(np.ceil(volume / one)),
             )
     return cuts

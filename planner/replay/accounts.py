@@ -182,7 +182,7 @@ def _energy(account: Account) -> tuple[pd.DataFrame, FloatArray]:
         return np.bincount(flat.ravel(), weights=values.ravel(), minlength=size).astype(float)
 
     it, facility = total(account.it_kw) / 1000, total(account.facility_kw) / 1000
-    cost = total(account.facility_kw * price)
+    cost = total(_paid_kw(account, price) * price)
     some = np.flatnonzero(np.bincount(flat.ravel(), minlength=size))
     frame = TABLES["energy"].frame(
         {
@@ -195,6 +195,21 @@ def _energy(account: Account) -> tuple[pd.DataFrame, FloatArray]:
         }
     )
     return frame, price
+
+
+def _paid_kw(account: Account, price: FloatArray) -> FloatArray:
+    """(days, S, 24) facility power that the price is paid on: a negative one earns nothing on the idle power of what
+    was ordered or leased (docs/model.md §5, energy)."""
+    if not (price < 0).any():
+        return account.facility_kw
+    facts, inst = account.facts, account.inst
+    stands = np.moveaxis(facts.standing, 2, 0)[account.period][..., None]  # (days, S, K, 1)
+    added = np.moveaxis(account.fixed.capacity, 2, 0)[account.period][..., None] - stands
+    idle = np.maximum(np.where(stands <= 0, added - account.busy, added), 0.0)
+    position = np.array([d for _, d in account.places], np.int64)
+    pue = facts.pue[:, account.period, position].T[:, :, None]
+    unearned = np.einsum("nskh,k->nsh", idle, inst.idle_kw) * pue
+    return np.asarray(np.where(price < 0, account.facility_kw - unearned, account.facility_kw), float)
 
 
 def _carbon(account: Account) -> pd.DataFrame:
@@ -255,7 +270,7 @@ def _days(account: Account, price: FloatArray) -> pd.DataFrame:
             "date": account.hourly.dates(),
             "period": account.period,
             "position": [d for _, d in account.places],
-            "energy_cost": (account.facility_kw * price).sum(axis=(1, 2)),
+            "energy_cost": (_paid_kw(account, price) * price).sum(axis=(1, 2)),
             "carbon_cost": carbon * (kwh @ facts.carbon),
             "transfer_cost": [d.transfer for d in account.days],
             "shortfall_cost": short @ penalty,

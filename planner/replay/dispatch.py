@@ -37,8 +37,8 @@ class Fixed:
     """What stands in every period, as modules: decided by the plan, untouched here.
 
     capacity: (S, K, T) owned and leased; held: (S, K, T) by gangs that may not yield and campaigns that are on;
-    running: (S, K, T) the same with campaigns by the share they run (energy); gangs: (J, S, K, T) modules of
-    preemptible gangs, zero for the others; billed_kw: (S, T).
+    running: (S, K, T) the part of them that is at work (energy); gangs: (J, S, K, T) modules of preemptible gangs at
+    work, zero for the others; billed_kw: (S, T).
     """
 
     capacity: FloatArray
@@ -195,7 +195,7 @@ class Dispatcher:
         for i, w in enumerate(capped):
             mean = float(demand[self.origins.workload == w].sum() / 24)
             upper[rows["rate"][i]] = (inst.workload(w).max_rate_factor or 1.0) * mean
-        upper[rows["serving"]] = 0.0
+        lower[rows["serving"]] = upper[rows["serving"]] = 0.0
         s, k = cells.place.T
         usable = inst.availability[k] * fixed.capacity[s, k, period] - fixed.held[s, k, period]
         upper[rows["capacity"]] = np.maximum(usable, 0.0)[:, None]
@@ -204,7 +204,8 @@ class Dispatcher:
         jobs = inst.of_kind(WorkloadKind.training)
         keeps = np.array([1 - inst.workload(x).max_yield_share for x in jobs])
         upper[rows["yield_most"]] = modules[:, None]
-        lower[rows["yield_least"]] = modules * (keeps[j] if len(jobs) else 1.0) * 24
+        day_work = modules * (keeps[j] if len(jobs) else 1.0) * 24
+        lower[rows["yield_work"]] = upper[rows["yield_work"]] = day_work
         self._limit_bandwidth(rows["bandwidth"], upper, period)
         if len(self.charged):
             idle = np.einsum("sk,k->s", fixed.capacity[:, :, period], inst.idle_kw)
@@ -297,7 +298,7 @@ class Dispatcher:
 
 
 def gang_modules(inst: Instance, gangs: FloatArray) -> FloatArray:
-    """(J, S, K, T) modules that preemptible gangs hold, zero for the others, from (J, S, K, T) gangs."""
+    """(J, S, K, T) modules of preemptible gangs, zero for the others, from (J, S, K, T) gangs at work."""
     jobs = inst.of_kind(WorkloadKind.training)
     yields = np.array([inst.workload(j).preemptible for j in jobs], float)
     return np.asarray(np.einsum("jskt,jk,j->jskt", gangs, gang_sizes(inst), yields), float)

@@ -154,10 +154,27 @@ def _read(
 
 
 def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -> Fixed:
+    """What stands and what is held, and the part of it that the course gives work to."""
     jobs = inst.of_kind(WorkloadKind.training)
+    working = plan.gangs[0] * _training_share(facts, plan)[:, None, None]
     stays = np.array([float(k is WorkloadKind.training) for k in facts.kind])
     stays *= [not w.preemptible for w in facts.case.workloads]
-    gangs = np.einsum("w,wk,wskt->skt", stays, facts.gang, plan.gangs[0])
+    held, at_work = (np.einsum("w,wk,wskt->skt", stays, facts.gang, gangs) for gangs in (plan.gangs[0], working))
     on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
     share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
-    return Fixed(stands, gangs + on, gangs + share, gang_modules(inst, plan.gangs[0][jobs]), plan.billed_kw[0])
+    return Fixed(stands, held + on, at_work + share, gang_modules(inst, working[jobs]), plan.billed_kw[0])
+
+
+def _training_share(facts: Facts, plan: PlanArrays) -> FloatArray:
+    """(W, T) part of the gangs that the course keeps at work: training asked of the days covered / what they could do,
+    at most 1 and the same for all gangs of a workload."""
+    out = np.zeros((len(facts.kind), facts.shape[0]))
+    for w, workload in enumerate(facts.case.workloads):
+        if facts.kind[w] is not WorkloadKind.training:
+            continue
+        rate = np.array([workload.throughput.get(k, 0.0) for k in facts.labels["module type"]])
+        rate = rate * (workload.gang_cards or 0) * workload.max_utilisation * (1 - workload.max_yield_share)
+        could = np.einsum("k,skt->t", rate, plan.gangs[0, w]) * facts.period_hours
+        asked = np.einsum("tdh,rtdh->t", facts.hours, facts.demand.values[0, w])
+        out[w] = np.minimum(np.where(could > 0, asked / np.where(could > 0, could, 1.0), 0.0), 1.0)
+    return out

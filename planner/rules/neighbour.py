@@ -31,7 +31,7 @@ from planner.solve.one_piece import split
 _PROJECTION = Settings("scip", seconds=60.0, gap=5e-2, seed=1)
 _HELD_SECONDS = 120.0
 # Bigger things than modules are changed last.
-_WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 400.0, "campaign_on": 100.0, "lease_start": 1.0}
+_WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 400.0, "campaign_on": 100.0}
 
 _UNDONE = ("training_shortfall", "campaign_unfinished")
 

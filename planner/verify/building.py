@@ -149,7 +149,9 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
     same("orders", plan.orders, ("site", "module type", "period"), placed_early(lead))
     same("phases", plan.phases, ("phase", "period"), placed_early(lead_p))
     same("openings", plan.openings, ("site", "period"), shared)
-    same("lease starts", plan.lease_start, ("lease", "period"), shared)
+    notice = np.array([x.notice_periods for x in facts.case.leases], int)[:, None]
+    same("lease starts", plan.lease_start, ("lease", "period"), placed_early(notice))
+    same("leases", plan.lease_active, ("lease", "period"), shared)
     same("gangs", plan.gangs, ("workload", "site", "module type", "period"), shared)
     same("campaigns", plan.campaign_on, ("campaign", "site", "module type", "period"), shared)
     same("billed demand", plan.billed_kw, ("site", "period"), shared)
@@ -218,7 +220,7 @@ def _opening_cost(facts: Facts) -> FloatArray:
 
 
 def check_gangs(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    """gangs_fit, gang_place, training, campaign"""
+    """gangs_fit, gang_place, campaign; no training shortfall of what is no training"""
     held = np.einsum("wk,fwskt->fskt", facts.gang, plan.gangs)
     held += np.einsum("ck,fcskt->fskt", facts.campaign_gang, plan.campaign_on)
     usable = facts.availability[:, None] * capacity.modules
@@ -231,26 +233,10 @@ def check_gangs(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) 
         may &= facts.kind[w] is WorkloadKind.training
         at = f"workload {workload.id}"
         book.limit("gang_place", plan.gangs[:, w], "most", 0.0, _CLASS, at=at, where=~may[:, :, None])
-    _check_training(facts, plan, book)
-    _check_campaigns(facts, plan, book)
-
-
-def _check_training(facts: Facts, plan: PlanArrays, book: Book) -> None:
-    axes = ("future", "period")
-    for w, workload in enumerate(facts.case.workloads):
-        if facts.kind[w] is not WorkloadKind.training:
-            continue
-        rate = np.array([workload.throughput.get(k, 0.0) for k in facts.labels["module type"]])
-        work = rate * (workload.gang_cards or 0) * workload.max_utilisation * (1 - workload.max_yield_share)
-        delivered = np.einsum("k,fskt->ft", work, plan.gangs[:, w]) * facts.period_hours
-        volume = np.einsum("tdh,frtdh->ft", facts.hours, facts.demand.values[:, w])
-        late = plan.training_shortfall[:, w]
-        at = f"workload {workload.id}, unit-hours"
-        book.limit("training", delivered + late, "least", volume, axes, at=at)
-        if workload.minimum_service > 0:
-            book.limit("minimum_service", late, "most", (1 - workload.minimum_service) * volume, axes, at=at)
     other = np.array([k is not WorkloadKind.training for k in facts.kind])
-    book.limit("training", plan.training_shortfall, "most", 0.0, ("future", "workload", "period"), where=other[:, None])
+    axes = ("future", "workload", "period")
+    book.limit("training", plan.training_shortfall, "most", 0.0, axes, where=other[:, None])
+    _check_campaigns(facts, plan, book)
 
 
 def _check_campaigns(facts: Facts, plan: PlanArrays, book: Book) -> None:
@@ -271,6 +257,6 @@ def _check_campaigns(facts: Facts, plan: PlanArrays, book: Book) -> None:
         done = np.einsum("fskt,t,k->f", share, facts.period_days, speed)
         missing = plan.unfinished[:, c]
         need = campaign.card_days * (1 - missing)
-        book.limit("campaign", done, "least", need, ("future",), at=f"{at}, card-days")
+        book.limit("campaign", done, "equal", need, ("future",), at=f"{at}, card-days")
         most = 0.0 if campaign.value is None else 1.0
         book.limit("campaign.finish", missing, "most", most, ("future",), at=f"{at}, share unfinished")

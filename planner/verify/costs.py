@@ -58,8 +58,9 @@ def hourly_costs(facts: Facts, hours: Hours) -> dict[str, FloatArray]:
     penalty = np.array([w.shortfall_cost for w in facts.case.workloads])
     price = by_period(facts.case.policy.carbon_price_per_tonne, T, 0.0) / 1000
     kwh = np.einsum("tdh,stdh->st", facts.hours, hours.kw)
+    paid = np.where(facts.tariff < 0, hours.kw - hours.unearned_kw, hours.kw)
     return {
-        "energy": facts.discount * np.einsum("tdh,stdh,stdh->t", facts.hours, facts.tariff, hours.kw),
+        "energy": facts.discount * np.einsum("tdh,stdh,stdh->t", facts.hours, facts.tariff, paid),
         "carbon": facts.discount * price * (facts.carbon @ kwh),
         "transfer": facts.discount * hours.transfer,
         "shortfall": facts.discount * np.einsum("tdh,w,wrtdh->t", facts.hours, penalty, hours.shortfall),

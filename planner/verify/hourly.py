@@ -19,8 +19,9 @@ class Hours:
     """One future's hours, summed from the placement, load and shortfall tables.
 
     served, shortfall: (W, R, T, D, H) rate; site_served: (W, S, T, D, H) rate; load: (W + C, S, K, T, D, H) modules;
-    busy_on, busy: (S, K, T, D, H) modules, running campaigns counted by "on" and by share; kw_on, kw: (S, T, D, H)
-    facility power of the two; transfer: (T,) undiscounted money.
+    busy_on, busy: (S, K, T, D, H) modules that are taken and that are at work (they differ by campaigns and by gangs
+    that may not yield, which hold their modules while they stand still); kw_on, kw: (S, T, D, H) facility power of the
+    two; unearned_kw: the part of kw on which a negative price earns nothing; transfer: (T,) undiscounted money.
     """
 
     future: int
@@ -32,6 +33,7 @@ class Hours:
     busy: FloatArray
     kw_on: FloatArray
     kw: FloatArray
+    unearned_kw: FloatArray
     transfer: FloatArray
 
 
@@ -90,27 +92,39 @@ def sum_hours(
     dynamic = facts.peak_kw - facts.idle_kw
     pue = facts.pue[:, :, :, None]
     kw_on = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy_on))
-    kw = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy)) if C else kw_on
-    return Hours(future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, transfer)
+    kw = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy))
+    unearned = pue * _idle_kw_not_paid(facts, capacity, busy, future)
+    return Hours(future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, unearned, transfer)
+
+
+def _idle_kw_not_paid(facts: Facts, capacity: Capacity, busy: FloatArray, future: int) -> FloatArray:
+    """(S, T, D, H) idle IT power of ordered and leased modules, which earns nothing at a negative price.
+
+    Where nothing stands without them, that of busy modules does earn it (docs/model.md §5, energy).
+    """
+    added = (capacity.modules[future] - facts.standing)[..., None, None]
+    nothing_stands = (facts.standing <= 0)[..., None, None]
+    modules = np.maximum(np.where(nothing_stands, added - busy, added), 0.0)
+    return np.asarray(np.einsum("k,sktdh->stdh", facts.idle_kw, modules), float)
 
 
 def _busy(facts: Facts, plan: PlanArrays, load: FloatArray, future: int) -> tuple[FloatArray, FloatArray]:
-    """(S, K, T, D, H) busy modules with campaigns by "on" and by share.
+    """(S, K, T, D, H) modules that are taken, and modules that are at work.
 
-    Whole gangs that may not yield hold their modules whatever the load table says about them; those that may yield are
-    busy as the load table says.
+    Whole gangs that may not yield, and campaigns that are on, take their modules whatever the load table says; at work
+    are gangs as the load table says and campaigns by their share.
     """
-    busy = np.zeros(load.shape[1:])
+    taken, working = np.zeros(load.shape[1:]), load[: len(facts.kind)].sum(axis=0)
     for w, workload in enumerate(facts.case.workloads):
         if facts.kind[w] is WorkloadKind.training and not workload.preemptible:
-            busy += np.einsum("k,skt->skt", facts.gang[w], plan.gangs[future, w])[..., None, None]
+            taken += np.einsum("k,skt->skt", facts.gang[w], plan.gangs[future, w])[..., None, None]
         else:
-            busy += load[w]
+            taken += load[w]
     on, share = (
         np.einsum("ck,cskt->skt", facts.campaign_gang, part[future])[..., None, None]
         for part in (plan.campaign_on, plan.campaign_share)
     )
-    return busy + on, busy + share
+    return taken + on, working + share
 
 
 def _check_bandwidth(facts: Facts, index: dict[str, IntArray], rate: FloatArray, future: int, book: Book) -> None:
@@ -144,7 +158,10 @@ def check_hours(facts: Facts, plan: PlanArrays, capacity: Capacity, hours: Hours
     W = len(facts.kind)
     supplied = np.einsum("wk,wsktdh->wstdh", facts.work, hours.load[:W])
     needed = facts.burst[:, None, None, None, None] * hours.site_served
-    book.limit("serving", needed, "most", supplied, ("workload", "site", *_WHEN), at=at, where=used)
+    axes_w = ("workload", "site", *_WHEN)
+    book.limit("serving", needed, "most", supplied, axes_w, at=at, where=used)
+    placed = np.array([k is not WorkloadKind.training for k in facts.kind])[:, None, None, None, None]
+    book.limit("serving.busy", supplied, "most", needed, axes_w, at=at, where=placed & used)
     cannot = (facts.work <= 0)[:, None, :, None, None, None]
     book.limit("serving.type", hours.load[:W], "most", 0.0, ("workload", *_TYPE_HOUR), at=at, where=cannot & used)
     usable = (facts.availability[:, None] * capacity.modules[f])[..., None, None]
@@ -190,27 +207,52 @@ def _check_deferral(facts: Facts, hours: Hours, w: int, book: Book) -> None:
 
 
 def _check_gang_hours(facts: Facts, plan: PlanArrays, hours: Hours, book: Book) -> None:
-    """yield: a preemptible gang keeps its day's work; the load rows of those that may not yield are their modules."""
+    """training, yield: what the load table says of gangs is the work that they deliver, and no more.
+
+    running: gangs at work, in modules, from the module-hours of the whole period.
+    """
     used = facts.used[:, :, None]
+    day_hours = facts.step_hours.sum()
     for w, workload in enumerate(facts.case.workloads):
         if facts.kind[w] is not WorkloadKind.training:
             continue
-        held = (facts.gang[w][:, None] * plan.gangs[hours.future, w])[..., None, None]
-        at = f"future {hours.future}, workload {workload.id}"
+        load, at = hours.load[w], f"future {hours.future}, workload {workload.id}"
+        held = facts.gang[w][:, None] * plan.gangs[hours.future, w]
+        keeps = 1 - workload.max_yield_share
+        module_hours = np.einsum("tdh,sktdh->skt", facts.hours, load)
+        running = module_hours / (keeps * facts.period_hours) if keeps > 0 else np.zeros_like(module_hours)
+        book.limit("yield.held", running, "most", held, ("site", "module type", "period"), at=f"{at}, modules at work")
+        at_work = running[..., None, None]
         if workload.preemptible:
-            book.limit("yield.most", hours.load[w], "most", held, _TYPE_HOUR, at=at, where=used)
-            done = (hours.load[w] * facts.step_hours).sum(axis=-1)
-            least = (1 - workload.max_yield_share) * held[..., 0] * facts.step_hours.sum()
+            book.limit("yield.most", load, "most", at_work, _TYPE_HOUR, at=at, where=used)
+            done = (load * facts.step_hours).sum(axis=-1)
             axes = ("site", "module type", "period", "day")
-            book.limit("yield", done, "least", least, axes, at=f"{at}, module-hours", where=facts.used)
-        elif hours.load[w].any():
-            book.limit("capacity.load_table", hours.load[w], "equal", held, _TYPE_HOUR, at=at, where=used)
+            due = keeps * running[..., None] * day_hours
+            book.limit("yield", done, "equal", due, axes, at=f"{at}, module-hours", where=facts.used)
+        else:
+            book.limit("capacity.load_table", load, "equal", at_work, _TYPE_HOUR, at=at, where=used)
+        _check_training(facts, plan, module_hours, w, hours.future, book)
     for c, campaign in enumerate(facts.case.campaigns):
         own = hours.load[len(facts.kind) + c]
         if own.any():
-            held = (facts.campaign_gang[c][:, None] * plan.campaign_share[hours.future, c])[..., None, None]
+            at_work = (facts.campaign_gang[c][:, None] * plan.campaign_share[hours.future, c])[..., None, None]
             at = f"future {hours.future}, campaign {campaign.id}"
-            book.limit("capacity.load_table", own, "equal", held, _TYPE_HOUR, at=at, where=used)
+            book.limit("capacity.load_table", own, "equal", at_work, _TYPE_HOUR, at=at, where=used)
+
+
+def _check_training(facts: Facts, plan: PlanArrays, module_hours: FloatArray, w: int, future: int, book: Book) -> None:
+    """training: module-hours at work (S, K, T) deliver the work asked, less what falls short."""
+    workload = facts.case.workloads[w]
+    rate = np.array([workload.throughput.get(k, 0.0) for k in facts.labels["module type"]])
+    gang = np.where(facts.gang[w] > 0, facts.gang[w], 1.0)
+    per_module = rate * (workload.gang_cards or 0) * workload.max_utilisation / gang
+    delivered = np.einsum("k,skt->t", per_module, module_hours)
+    volume = np.einsum("tdh,rtdh->t", facts.hours, facts.demand.values[future, w])
+    late = plan.training_shortfall[future, w]
+    at = f"future {future}, workload {workload.id}, unit-hours"
+    book.limit("training", delivered + late, "equal", volume, ("period",), at=at)
+    if workload.minimum_service > 0:
+        book.limit("minimum_service", late, "most", (1 - workload.minimum_service) * volume, ("period",), at=at)
 
 
 def _check_service(facts: Facts, hours: Hours, asked: FloatArray, book: Book) -> None:

@@ -197,7 +197,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
             "leases",
             {"branch": "branch", "period": "period", "lease": "lease"},
             ["started", "active", "cost"],
-            ["started"],
+            ["started", "active"],
         ),
         "stock": reader.read("stock", same, ["owned", "leased", "pflops", "power_mw"], ["owned"]),
         "gangs": reader.read("gangs", same | {"workload": "workload"}, ["gangs", "modules"], ["gangs", "modules"]),
@@ -211,7 +211,13 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         "training": reader.read(
             "training",
             {"future": "future", "period": "period", "workload": "workload"},
-            ["demand_unit_hours", "delivered_unit_hours", "shortfall_unit_hours"],
+            [
+                "demand_unit_hours",
+                "delivered_unit_hours",
+                "shortfall_unit_hours",
+                "held_module_hours",
+                "busy_module_hours",
+            ],
         ),
         "placement": reader.read(
             "placement", hourly | {"workload": "workload", "region": "region", "site": "site"}, ["served"]

@@ -37,11 +37,12 @@ async def create(
     prefer: Prefer = None,
 ) -> Response:
     """Accept a plan. It reaches a final state whatever happens to this server; look at `Location` for it."""
-    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
+    run = await asyncio.to_thread(accept, services, caller, asked, idempotency_key)
     return await answer_run(services, run, "/v1/plans", prefer)
 
 
-def _accept(services: Services, caller: Caller, asked: PlanRequest, key: str | None) -> Run:
+def accept(services: Services, caller: Caller, asked: PlanRequest, key: str | None) -> Run:
+    """Store the plan that is asked for and queue it. Raises ProblemError with every fault of what it rests on."""
     found = resolve(services, asked)
     return accept_run(
         services,

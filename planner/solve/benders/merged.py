@@ -38,9 +38,11 @@ FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
 CAMPAIGNS = ("campaign_place", "campaign_on")
 GREAT = (*CAMPAIGNS, "phases", "openings")
-NEAR = ("orders", "gangs", "lease_start")
+NEAR = ("orders", "gangs", "lease_start", "lease_active")
 # Best plans whose exact cuts the merged program has.
 EXACT_POINTS = 2
+# Points at which the bound ended whose exact cuts it has from then on.
+END_POINTS = 6
 # A neighbourhood is left when it can hide no more than this below the best plan.
 SETTLED = 5e-4
 
@@ -55,8 +57,10 @@ class MergedSearch:
         self._columns = search.columns
         self._points = [start]  # master columns where exact cuts are known
         self._found: list[FloatArray] = []  # great choices
+        self._ends: list[FloatArray] = []  # master columns at which the bound's last stage ended
+        self._ended_at: list[FloatArray] = []  # those of them where exact cuts are known
         self._tried: list[FloatArray] = []
-        self._merged_best = np.inf
+        self._merged_best = self._limit = np.inf
         self._failed: list[BaseException] = []
         self._over = threading.Event()
         self._worker = Worker()
@@ -77,6 +81,7 @@ class MergedSearch:
             width, gap = 1, FIRST_GAP
             while not control.done:
                 self._take_found()
+                self._take_ends()
                 if control.x is None:
                     if control.wait(0.2):
                         break
@@ -149,7 +154,7 @@ class MergedSearch:
         """
         flat, pool = self.arrays, self._search.master.pool
         with self._search.lock:
-            chosen = np.unique(np.concatenate([pool.best(x) for x in self._points]))
+            chosen = np.unique(np.concatenate([pool.best(x) for x in (*self._points, *self._ended_at)]))
             chosen = chosen[chosen >= 0]
             owner, constant, slope = pool.owner[chosen], pool.constant[chosen], pool.slope[chosen]
         sizes = np.array([len(block.cost) for block in self._merged.blocks])
@@ -194,8 +199,17 @@ class MergedSearch:
         while self._found:
             self._under(self._found.pop())
 
+    def _take_ends(self) -> None:
+        """Where the bound ended below the plans, exact blocks are looked at: what they say there raises it."""
+        while self._ends:
+            x = self._ends[0]
+            self._search.exact(x)
+            self._ended_at = [*self._ended_at[1 - END_POINTS :], x]
+            self._ends.pop(0)
+
     def _bounds(self) -> None:
-        """Relaxations with more and more whole, each below the best merged plan that is known."""
+        """Relaxations with more and more whole, each below the best merged plan that is known; the last one again with
+        the exact cuts at where it ended, as long as there is time."""
         control, great = self._control, self._named(GREAT)
         integer = self.arrays.integer
         everything = np.flatnonzero(integer)
@@ -203,35 +217,53 @@ class MergedSearch:
         stages = [stage for stage in stages if integer[stage].any()]
         try:
             for whole in stages:
-                settings = Settings(
-                    "highs",
-                    seconds=max((control.left() - BEFORE_END_S) * (0.5 if whole is not everything else 1.0), 1.0),
-                    gap=0.3 * control.limits.gap,
-                    seed=control.limits.seed + 1,
-                )
-                outcome = self._worker.native(_only(self._cut_off(), whole), settings, control)
-                if outcome is None or self._over.is_set():
+                outcome = self._bound(whole, 0.5 if whole is not everything else 1.0, self._merged_best)
+                if outcome is None:
                     return
-                if outcome.status == "infeasible":
-                    # nothing in whole numbers below the cut-off
-                    control.raise_bound(self._merged_best)
-                    return
-                control.raise_bound(min(outcome.bound, self._merged_best))
                 if outcome.x is not None:
                     self._found.append(outcome.x[great])
+                if outcome.status == "infeasible":
+                    break
+            # Below the best plan, exact blocks may cost more than merged ones: then that is the limit to prove.
+            while outcome is not None and not control.done and control.left() > BEFORE_END_S:
+                if outcome.x is not None:
+                    self._ends.append(outcome.x[: self._columns])
+                    while self._ends:
+                        if self._over.wait(0.1):
+                            return
+                if outcome.status == "infeasible" and self._limit >= control.objective:
+                    return
+                outcome = self._bound(everything, 1.0, control.objective)
         except BaseException as error:
             self._failed.append(error)
 
-    def _cut_off(self) -> Arrays:
-        """The merged program with a row that leaves only what is cheaper than the best merged plan."""
+    def _bound(self, whole: IntArray, share: float, limit: float) -> Outcome | None:
+        """Raise the bound with these columns whole, in this share of the time, by looking for what costs less than
+        `limit`; None when it was ended."""
+        control, self._limit = self._control, limit
+        settings = Settings(
+            "highs",
+            seconds=max((control.left() - BEFORE_END_S) * share, 1.0),
+            gap=0.3 * control.limits.gap,
+            seed=control.limits.seed + 1,
+        )
+        outcome = self._worker.native(_only(self._cut_off(limit), whole), settings, control)
+        if outcome is None or self._over.is_set():
+            return None
+        # nothing in whole numbers below the limit
+        control.raise_bound(limit if outcome.status == "infeasible" else min(outcome.bound, limit))
+        return outcome
+
+    def _cut_off(self, limit: float) -> Arrays:
+        """The merged program with a row that leaves only what is cheaper than `limit`."""
         a = self._with_exact_cuts()
-        if not np.isfinite(self._merged_best):
+        if not np.isfinite(limit):
             return a
         return replace(
             a,
             matrix=sp.csr_matrix(sp.vstack([a.matrix, sp.csr_matrix(a.cost)])),
             row_lower=np.append(a.row_lower, -np.inf),
-            row_upper=np.append(a.row_upper, self._merged_best),
+            row_upper=np.append(a.row_upper, limit),
         )
 
 

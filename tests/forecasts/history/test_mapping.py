@@ -24,6 +24,10 @@ class Rule:
     region: str | None = None
     share: Mapping[str, float] = field(default_factory=dict)
     scale: float = 1.0
+    scale_note: str = ""
+    ceiling: float | None = None
+    ceiling_series: str | None = None
+    unserved_series: str | None = None
 
 
 def history(names: list[tuple[str, str]], hours: int = 48, start: str = "2026-01-05") -> History:

@@ -113,7 +113,7 @@ def test_the_ledger_of_a_plan_takes_means_over_futures() -> None:
             {"branch": [0, 1], "period": [1, 1], "site": ["A", "A"], "billed_kw": [10.0, 20.0], "cost": [300.0, 600.0]}
         ),
         "utilisation": TABLES["utilisation"].frame(
-            {"period": [1], "site": ["A"], "module_type": ["m"], "owned": [4.0], "rack_occupancy": [0.0], "mean_busy": [0.5], "peak_busy": [1.0]}
+            {"period": [1], "site": ["A"], "module_type": ["m"], "owned": [4.0], "rack_occupancy": [0.0], "mean_busy": [0.5], "mean_held": [0.5], "peak_busy": [1.0]}
         ),
     }  # fmt: skip
     ledger = plan_ledger(APlan(case, demand, tables))

@@ -154,7 +154,7 @@ def busy_cost(result: Any, standing: tuple[float, float] = (6, 4)) -> float:
 def test_online_work_and_gangs_are_dispatched_at_least_cost() -> None:
     """Days meet nowhere when nothing waits: the replay must equal one linear programme over all hours."""
     rng = np.random.default_rng(5)
-    hourly = course(4, chat_r=rng.uniform(1, 5, (4, 24)), chat_q=rng.uniform(1, 7, (4, 24)))
+    hourly = course(4, chat_r=rng.uniform(1, 5, (4, 24)), chat_q=rng.uniform(1, 7, (4, 24)), train_r=1.0)
     case = Case.model_validate(document())
     result = replay(case, tables(gangs=[GANG]), hourly)
     assert busy_cost(result) == pytest.approx(everything_at_once(hourly, 1), rel=1e-9)
@@ -171,6 +171,7 @@ def test_rolling_days_lose_little_against_all_hours_at_once(seed: int) -> None:
         chat_q=rng.uniform(0, 4, (5, 24)),
         batch_r=rng.uniform(0, 3.5, (5, 24)),
         batch_q=rng.uniform(0, 1, (5, 24)),
+        train_r=1.0,
     )
     hourly.values[1, :, -1, -6:] = 0  # nothing waits in the end, so that both do the same work
     case = Case.model_validate(document())
@@ -208,10 +209,25 @@ def test_a_gang_yields_in_the_peak_and_no_more_than_it_may() -> None:
     """
     hour = np.arange(24)
     case = Case.model_validate(document(fleet=[{"site": "near", "module_type": "m", "modules": 6}]))
-    result = replay(case, tables(gangs=[GANG]), course(1, chat_r=np.where(hour < 14, 5.0, 0.0)))
+    result = replay(case, tables(gangs=[GANG]), course(1, chat_r=np.where(hour < 14, 5.0, 0.0), train_r=1.0))
     assert result.shortfall["chat"] == pytest.approx(0.0)
-    result = replay(case, tables(gangs=[GANG]), course(1, chat_r=np.where(hour < 14, 6.0, 0.0)))
+    result = replay(case, tables(gangs=[GANG]), course(1, chat_r=np.where(hour < 14, 6.0, 0.0), train_r=1.0))
     assert result.shortfall["chat"] == pytest.approx(4.0)
+
+
+def test_a_gang_works_no_more_than_the_course_asks_for() -> None:
+    """A gang of two delivers one unit, yielding half of its hours; half a unit keeps two modules busy 12 hours a day.
+
+    At -.1 a kWh every busy hour earns, and still none is busy without work.
+    """
+    more = document()
+    more["tariffs"][0]["prices_per_kwh"] = {"flat": -0.1, "valley": 0.2}
+    for preemptible in (True, False):
+        more["workloads"][2] |= {"preemptible": preemptible, "max_yield_share": 0.5 if preemptible else 0.0}
+        result = replay(Case.model_validate(more), tables(gangs=[GANG]), course(2, train_r=0.5))
+        idle = result.tables["idle"].set_index(["site", "module_type"])
+        # without yielding the gang could deliver two units, so that a quarter of its 48 module-hours are work
+        assert idle.loc[("near", "m"), "busy_module_hours"] == pytest.approx(2 * 12)
 
 
 def test_training_is_what_whole_gangs_deliver() -> None:

@@ -1,0 +1,103 @@
+"""What the reader is told about a history, where its file leaves something open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from typing import Any, Literal
+
+from forecasts.history.faults import HistoryError, HistoryFault
+
+ROLES = ("timestamp", "value", "series", "region", "workload", "unit")
+ALLOWED = {
+    "no-row": ("unknown", "zero"),
+    "same-moment": ("ask", "sum", "mean"),
+    "decimal": ("auto", ".", ","),
+    "suspect": ("mask", "keep"),
+}
+KEYS = (*ALLOWED, *ROLES, "rate", "amount", "began", "sheet")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read.
+
+    no_row: an hour without a row is "unknown" (masked) or "zero" (no demand). same_moment: rows of one series at one
+    moment that differ are asked about ("ask"), added up or averaged. rate: patterns of series that are counters, turned
+    into their increase a second. amount: patterns of series that hold amounts for the time up to the next row, turned
+    into amounts a second. decimal: the sign before decimals. columns: role -> name of the column that has it. began:
+    when a log began whose times are counted from its start. sheet: of a workbook. suspect: hours of a stuck sensor or
+    an outage are masked or kept.
+    """
+
+    no_row: Literal["unknown", "zero"] = "unknown"
+    same_moment: Literal["ask", "sum", "mean"] = "ask"
+    decimal: Literal["auto", ".", ","] = "auto"
+    suspect: Literal["mask", "keep"] = "mask"
+    rate: tuple[str, ...] = ()
+    amount: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    began: date | None = None
+    sheet: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types, only what differs from the defaults; `of_json` reads it back."""
+        out: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name == "columns":
+                out |= dict(value)
+            elif value not in (one.default, ()):
+                plain = list(value) if isinstance(value, tuple) else str(value)
+                out[one.name.replace("_", "-")] = plain
+        return out
+
+
+def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
+    """What was asked as (key, value) pairs; "rate" and "amount" may come several times.
+
+    Raises HistoryError with every fault.
+    """
+    faults: list[HistoryFault] = []
+    single: dict[str, str] = {}
+    several: dict[str, list[str]] = {"rate": [], "amount": []}
+    for key, value in pairs:
+        key, value = key.strip().lower().replace("_", "-"), value.strip()
+        if key not in KEYS:
+            faults.append(HistoryFault("reading", f"{key!r}", f"one of {', '.join(KEYS)}"))
+        elif key in ALLOWED and value not in ALLOWED[key]:
+            faults.append(HistoryFault(f"reading {key}", f"{value!r}", f"one of {', '.join(ALLOWED[key])}"))
+        elif not value:
+            faults.append(HistoryFault(f"reading {key}", "nothing", "a value"))
+        elif key in several:
+            several[key].append(value)
+        else:
+            single[key] = value
+    began = None
+    if "began" in single:
+        try:
+            began = datetime.fromisoformat(single["began"]).date()
+        except ValueError:
+            faults.append(HistoryFault("reading began", repr(single["began"]), "a date, as 2026-01-31"))
+    if faults:
+        raise HistoryError(faults)
+    return Reading(
+        no_row=single.get("no-row", "unknown"),  # type: ignore[arg-type]  # checked above
+        same_moment=single.get("same-moment", "ask"),  # type: ignore[arg-type]
+        decimal=single.get("decimal", "auto"),  # type: ignore[arg-type]
+        suspect=single.get("suspect", "mask"),  # type: ignore[arg-type]
+        rate=tuple(several["rate"]),
+        amount=tuple(several["amount"]),
+        columns={role: single[role] for role in ROLES if role in single},
+        began=began,
+        sheet=single.get("sheet"),
+    )
+
+
+def reading_of_json(given: Mapping[str, Any]) -> Reading:
+    """What `Reading.to_json` or a request states. Raises HistoryError with every fault."""
+    pairs: list[tuple[str, str]] = []
+    for key, value in given.items():
+        pairs += [(key, str(one)) for one in (value if isinstance(value, list | tuple) else [value])]
+    return reading_of(pairs)

@@ -1,0 +1,116 @@
+"""Delimited text to a table: which sign parts the cells, where the header stands, what it is called."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from forecasts.history.faults import HistoryFault
+from forecasts.history.source import decoded
+
+SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_BAD_ROWS = 5
+_PREAMBLE = re.compile(r"""^\s*"?sep=(?P<sign>.)"?\s*$""")
+_NUMERIC = ("value",)
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A table of text. names: as the header has them, one a column of `table`, whose own names are their positions.
+
+    how: encoding and sign, in words. lines: lines above the first row.
+    """
+
+    names: tuple[str, ...]
+    table: pd.DataFrame
+    how: str
+    lines: int
+
+
+def read_delimited(
+    body: bytes, where: str, faults: list[HistoryFault], max_rows: int | None = None
+) -> Delimited | None:
+    """The table of a delimited text with one header line; None with every reason among the faults."""
+    text = decoded(body, where, faults)
+    if text is None:
+        return None
+    plain, encoding = text
+    head = plain[: 1 << 20].decode("utf-8", errors="ignore")
+    skipped, sign = 0, None
+    lines = head.splitlines(keepends=True)
+    while skipped < len(lines) and (not lines[skipped].strip() or _PREAMBLE.match(lines[skipped])):
+        found = _PREAMBLE.match(lines[skipped])
+        sign = found["sign"] if found else sign
+        skipped += 1
+    rest = "".join(lines[skipped:])
+    if not rest:
+        faults.append(HistoryFault(where, "an empty file", "a table with timestamp, value and series columns"))
+        return None
+    sign = sign if sign in SIGNS else sniffed(rest.splitlines()[0])
+    reader = csv.reader(StringIO(rest), delimiter=sign)
+    try:
+        names = tuple(name.strip().lstrip("\ufeff") for name in next(reader))
+    except csv.Error as fault:
+        faults.append(HistoryFault(where, str(fault), "a header line with the columns' names"))
+        return None
+    above = skipped + reader.line_num
+    table = _table(plain, names, sign, above, where, faults)
+    if table is None:
+        return None
+    if max_rows is not None and table.num_rows > max_rows:
+        faults.append(HistoryFault(where, f"{table.num_rows} rows", f"at most {max_rows} rows"))
+        return None
+    frame = table.to_pandas()
+    frame.columns = pd.RangeIndex(len(names))
+    return Delimited(names, frame, f"{encoding}, parted by {SIGNS[sign]}", above)
+
+
+def sniffed(line: str) -> str:
+    """The sign that parts a header line: the one outside quotes that parts it most often."""
+    bare = re.sub(r'"(?:[^"]|"")*"', "", line)
+    counts = {sign: bare.count(sign) for sign in SIGNS}
+    best = max(counts, key=lambda sign: counts[sign])
+    return best if counts[best] else ","
+
+
+def _table(
+    plain: bytes, names: tuple[str, ...], sign: str, above: int, where: str, faults: list[HistoryFault]
+) -> pa.Table | None:
+    bad: list[str] = []
+
+    def on_bad(row: pacsv.InvalidRow) -> str:
+        if len(bad) < MOST_BAD_ROWS:
+            number = "" if row.number is None else f"row {row.number - above} "
+            bad.append(f"{number}with {row.actual_columns} cells {row.text[:80]!r}")
+        return "skip"
+
+    columns = [str(i) for i in range(len(names))]
+    read = pacsv.ReadOptions(column_names=columns, skip_rows=above, use_threads=False, block_size=1 << 24)
+    text = pa.dictionary(pa.int32(), pa.string())
+    numeric = [name.strip().lower() in _NUMERIC for name in names]
+    parse = pacsv.ParseOptions(delimiter=sign, newlines_in_values=False, invalid_row_handler=on_bad)
+    nothing = ["", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "-"]
+    for kinds in ([pa.float64() if n else text for n in numeric], [text] * len(names)):
+        convert = pacsv.ConvertOptions(
+            column_types=dict(zip(columns, kinds, strict=True)), null_values=nothing, strings_can_be_null=False
+        )
+        bad.clear()
+        try:
+            table = pacsv.read_csv(BytesIO(plain), read, parse_options=parse, convert_options=convert)
+        except pa.ArrowInvalid as fault:
+            # Some value is no plain number: read as text, so that every one of them can be told or understood.
+            last = fault
+            continue
+        if bad:
+            allowed = f"{len(names)} cells in each row, as in the header"
+            faults.append(HistoryFault(where, "; ".join(bad), allowed))
+            return None
+        return table
+    faults.append(HistoryFault(where, str(last)[:300], "a table of delimited text, a Parquet file or an XLSX workbook"))
+    return None

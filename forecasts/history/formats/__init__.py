@@ -1,0 +1,1 @@
+"""Formats in which people have histories: a small reader each."""

@@ -1,0 +1,76 @@
+"""What a format is: a name, how its files are recognised, and how they become a long table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from forecasts.history.asked import Reading
+from forecasts.history.faults import HistoryFault
+from forecasts.history.rows import Source
+
+TIME = ("timestamp", "time", "datetime", "date_time", "@timestamp", "ts", "date", "时间戳", "时间", "日期时间", "日期")
+VALUE = ("value", "values", "数值", "值")
+SERIES = ("series", "metric", "序列", "系列", "指标")
+REGION = ("region", "地区", "区域")
+WORKLOAD = ("workload", "负载", "业务")
+UNIT = ("unit", "units", "单位")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table before its meaning is known. names: of the columns, in the file's own spelling; frame: the columns by
+    position, text or numbers. how: what it was unpacked from, in words.
+    """
+
+    names: tuple[str, ...]
+    frame: pd.DataFrame
+    how: str
+    where: str = "history"
+
+    def low(self) -> list[str]:
+        """Names as they are compared: without case and outer spaces."""
+        return [name.strip().lower() for name in self.names]
+
+    def place(self, *wanted: str) -> int | None:
+        """The position of the first of several names that the table has, by the order in which they are asked for."""
+        low = self.low()
+        return next((low.index(name) for name in wanted if name in low), None)
+
+    def column(self, *wanted: str) -> pd.Series[Any]:
+        """That column. Raises KeyError when the table has none of these names."""
+        at = self.place(*wanted)
+        if at is None:
+            raise KeyError(wanted)
+        return self.frame[at]
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """A format whose files are tables, recognised by their columns' names (lower case)."""
+
+    name: str
+    fits: Callable[[Sequence[str]], bool]
+    read: Callable[[Sheet, Reading, list[HistoryFault]], Source | None]
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """A format whose files are JSON documents."""
+
+    name: str
+    fits: Callable[[Any], bool]
+    read: Callable[[Any, Reading, list[HistoryFault]], Source | None]
+
+
+def once(sheet: Sheet, roles: dict[str, int | None], faults: list[HistoryFault]) -> None:
+    """A fault for every needed column whose name stands twice: which of them is meant cannot be known."""
+    low = sheet.low()
+    for at in roles.values():
+        if at is not None and low.count(low[at]) > 1:
+            places = " and ".join(str(i + 1) for i, name in enumerate(low) if name == low[at])
+            found = f"the column {sheet.names[at]!r} {low.count(low[at])} times (columns {places})"
+            faults.append(HistoryFault("header", found, "each column that is read once"))

@@ -1,0 +1,67 @@
+"""The long table: one row a moment and series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from forecasts.history.asked import ROLES, Reading
+from forecasts.history.faults import HistoryFault
+from forecasts.history.formats.base import REGION, SERIES, TIME, UNIT, VALUE, WORKLOAD, Sheet, TableFormat, once
+from forecasts.history.rows import Source
+
+NAMES = {"timestamp": TIME, "value": VALUE, "series": SERIES, "region": REGION, "workload": WORKLOAD, "unit": UNIT}
+
+
+def fits(names: Sequence[str]) -> bool:
+    return any(name in names for name in TIME) and any(name in names for name in VALUE)
+
+
+def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+    """The columns by their roles; every other one is kept aside, because it may tell rows of one moment apart."""
+    roles: dict[str, int | None] = {}
+    for role in ROLES:
+        wanted = asked.columns.get(role)
+        roles[role] = sheet.place(wanted.strip().lower()) if wanted else sheet.place(*NAMES[role])
+        if wanted and roles[role] is None:
+            found = ", ".join(sheet.names) or "nothing"
+            faults.append(HistoryFault(f"reading {role}", f"no column {wanted!r}", f"one of: {found}"))
+    if "series" in asked.columns:
+        roles["region"] = roles["workload"] = None
+    once(sheet, roles, faults)
+    paired = roles["region"] is not None and roles["workload"] is not None
+    if paired:
+        roles["series"] = None
+    else:
+        roles["region"] = roles["workload"] = None
+    missing = [role for role in ("timestamp", "value") if roles[role] is None]
+    used = {at for at in roles.values() if at is not None}
+    rest = [at for at in range(len(sheet.names)) if at not in used]
+    if not paired and roles["series"] is None and rest:
+        missing.append("series, or region and workload")
+    if missing:
+        allowed = "columns timestamp, region, workload, value or timestamp, series, value"
+        other = f"; another column is named by --read series={sheet.names[rest[0]]}" if rest else ""
+        found = ", ".join(sheet.names) or "nothing"
+        faults.append(HistoryFault("header", found, f"{allowed} (missing: {'; '.join(missing)}){other}"))
+    if faults:
+        return None
+    table = pd.DataFrame({role: sheet.frame[at] for role, at in roles.items() if at is not None})
+    notes = []
+    if not paired and roles["series"] is None:
+        # Two columns, time and value: one series, called as its column is.
+        table["series"] = sheet.names[roles["value"] or 0]
+        notes.append(f"No column names a series: all rows are one, called {sheet.names[roles['value'] or 0]!r}")
+    labels = sheet.frame[rest].set_axis([sheet.names[at] for at in rest], axis=1)
+    renamed = [
+        f"{role} from {sheet.names[at]!r}"
+        for role, at in roles.items()
+        if at is not None and sheet.names[at].strip().lower() != role
+    ]
+    if renamed:
+        notes.append(f"Columns: {', '.join(renamed)}")
+    return Source(f"long table ({sheet.how})", table, labels, tuple(notes))
+
+
+FORMAT = TableFormat("long table", fits, read)
