@@ -76,11 +76,8 @@ class Instance:
     pflops_per_unit: FloatArray  # (W,) per scaled unit
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
-<<<<<<< HEAD
     course: Course  # the P50 course, in the workloads' units
-=======
     idle_follows_work: BoolArray  # (S, K, T) see `period_busy_cost`
->>>>>>> main
     windows: bool  # whether windows and allowed hours are kept (not after merging)
     pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
     slots: PriceSlots | None = None  # what merged steps still know of the tariff
@@ -263,10 +260,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         pflops_per_unit=pflops_per_unit(case) * unit_scale,
         needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
         p50_peak=demand.p50_peak,
-<<<<<<< HEAD
         course=demand.central,
-=======
         idle_follows_work=standing <= 0,
->>>>>>> main
         windows=days.hourly,
     )
