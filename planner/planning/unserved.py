@@ -19,8 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.arrays import FloatArray
-from planner.case import Case, WorkloadKind
-from planner.case.network import allowed_pairs
+from planner.case import Case
 from planner.plan import Plan
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
@@ -148,7 +147,7 @@ def why_unserved(plan: Plan, *, seconds: float = _SECONDS) -> dict[str, Any]:
     left, least: see the module (least None: not known). limits: kinds of limits that each alone stand in the way.
     together: several do, none of them alone. timing: what remains with all of them opened: it cannot be there in time.
     more_cost: by how much serving all but `least` costs more at least, in the case's currency (None: not known, or no
-    more). no_type, no_site: work that no type can run, and work and region that no site may serve.
+    more).
     """
     table = plan.tables["unserved"]
     asked = table.groupby("workload")["asked_unit_hours"].sum()
@@ -163,7 +162,6 @@ def why_unserved(plan: Plan, *, seconds: float = _SECONDS) -> dict[str, Any]:
         "together": False,
         "timing": None,
         "more_cost": None,
-        **_never(plan, set(missing[missing > 0].index)),
     }
     question = _Question(plan, _steps(plan), time.monotonic() + seconds)
     least = question.least()
@@ -195,19 +193,3 @@ def _steps(plan: Plan) -> int | None:
         if sum(len(b.cost) for b in program.blocks) + program.master.columns <= _MOST_COLUMNS:
             return steps
     return 1
-
-
-def _never(plan: Plan, short: set[str]) -> dict[str, Any]:
-    """Work that cannot be served whatever is ordered, by exact arguments."""
-    case = plan.case
-    allowed = allowed_pairs(case)
-    types, sites = [], []
-    asked = np.asarray(plan.demand.values.any(axis=(0, 3, 4, 5)), bool)
-    for w, spec in enumerate(case.workloads):
-        if spec.id not in short:
-            continue
-        if not any(k.id in spec.throughput for k in case.module_types):
-            types.append(spec.id)
-        elif spec.kind is not WorkloadKind.training:
-            sites += [(spec.id, r.id) for i, r in enumerate(case.regions) if asked[w, i] and not allowed[w, i].any()]
-    return {"no_type": types, "no_site": sites}

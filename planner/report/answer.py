@@ -93,7 +93,8 @@ def _named(view: View, names: list[str]) -> str:
 
 def _share(view: View, value: float) -> str:
     """A share that is not nothing is never said to be 0, and one that is not all never 100 %."""
-    digits = 0 if value > 1 - 1e-9 else next((d for d in (1, 2, 3) if 10 ** -(d + 2) <= min(value, 1 - value)), 4)
+    whole = abs(100 * value - round(100 * value)) < 1e-9 and value > 5e-3
+    digits = 0 if whole else next((d for d in (1, 2, 3) if 10 ** -(d + 2) <= min(value, 1 - value)), 4)
     return view.words.percent(value, digits)
 
 
@@ -118,16 +119,6 @@ def _why(view: View, why: Mapping[str, Any]) -> str:
     if not why:
         return ""
     said = []
-    types = [view.name("workload", w) for w in why["no_type"]]
-    places = [
-        words("why.pair", workload=view.name("workload", w), region=view.name("region", r)) for w, r in why["no_site"]
-    ]
-    if types:
-        said.append(words("why.no_type", workloads=words.joined(types)))
-    if places:
-        shown = places[:_MOST_NAMED]
-        more = [words("answer.left.more", count=len(places) - len(shown))] if len(places) > len(shown) else []
-        said.append(words("why.no_site", places=words.joined([*shown, *more])))
     least, left = why["least"], float(why["left"])
     if least is None:
         return " ".join([*said, words("why.unknown")])
