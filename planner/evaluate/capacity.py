@@ -35,12 +35,18 @@ def standing(inst: Instance, tables: Mapping[str, pd.DataFrame]) -> tuple[FloatA
 
 
 def capacity_tables(
-    inst: Instance, demand: Demand, tables: Mapping[str, pd.DataFrame], *, measured: bool = True
+    inst: Instance,
+    demand: Demand,
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    measured: bool = True,
+    counted: FloatArray | None = None,
 ) -> dict[str, pd.DataFrame]:
     """capacity: installed and usable compute against the P50 and P90 peak, build-ahead ratio and months ahead.
     ratio_gangs: the gangs with which that ratio is reached. Made from the tables stock and campaigns.
 
-    measured: False leaves the ratio out (nan), for plans that are looked at on the way to another.
+    measured: False leaves the ratio out (nan), for plans that are looked at on the way to another. counted: (B, J, S, K, T)
+    the gangs that a floor counted on, which then stand in ratio_gangs.
     """
     stands, held = standing(inst, tables)
     installed = np.einsum("bskt,k->bt", stands, inst.pflops)
@@ -73,6 +79,13 @@ def capacity_tables(
         }
     )
     gangs = [(int(i), int(j), *row) for i, j, one in zip(label, t, flat, strict=True) for row in one.gangs]
+    if not measured and counted is not None:
+        case, jobs = inst.case, inst.of_kind_training()
+        gangs = [
+            (-1 if inst.branches == 1 else int(i), int(at), case.workloads[jobs[j]].id, case.sites[s].id,
+             case.module_types[k].id, int(counted[i, j, s, k, at]))
+            for i, j, s, k, at in np.argwhere(counted > 0.5)
+        ]  # fmt: skip
     names = ("branch", "period", "workload", "site", "module_type", "gangs")
     columns = [list(column) for column in zip(*gangs, strict=True)] if gangs else [[] for _ in names]
     return {"capacity": capacity, "ratio_gangs": TABLES["ratio_gangs"].frame(dict(zip(names, columns, strict=True)))}

@@ -19,7 +19,7 @@ from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.evaluate.capacity import capacity_tables
 from planner.plan import Plan, demand_hash, summarise
-from planner.plan.decisions import DECIDED, decisions_of
+from planner.plan.decisions import decisions_of
 from planner.plan.extract import decision_tables, master_values
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
@@ -37,6 +37,7 @@ from planner.planning.relax import service_slack, smallest_relaxation
 from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
+from planner.program.decisions import DECISIONS
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import tightened
@@ -92,7 +93,7 @@ def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
     x = np.zeros(program.master.columns)
     values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "campaign_share", "campaign_unfinished"):
+    for name in DECISIONS:
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
@@ -199,7 +200,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "placement": days.placement,
         "load": days.load,
         "shortfall": days.shortfall,
-        **capacity_tables(inst, demand, tables, measured=measured),
+        **capacity_tables(inst, demand, tables, measured=measured, counted=values["ahead_gangs"]),
         "utilisation": utilisation_table(inst, values, meter),
         "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),

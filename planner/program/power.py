@@ -127,6 +127,5 @@ def add_billed_power(master: Master) -> None:
         (S, T),
         np.arange(T),
         cost=charge[:, None] * months * inst.discount,
-        integer=False,
         where=(charge > 0)[:, None],
     )

@@ -44,16 +44,9 @@ def add_build_ahead(master: Master) -> None:
     """
     inst = master.instance
     floor = floors(inst)
-    if not (floor > 0).any():
-        return
     T = inst.case.horizon.periods
-    ahead = master.state("ahead", (T,), upper=floor)
-    row = master.row("build_ahead_minimum", (inst.branches, T), lower=np.where(floor > 0, floor, -np.inf))
-    master.add(row, ahead, (floor > 0).astype(float))
     jobs = inst.of_kind(WorkloadKind.training)
     volume = p50_volume(inst)
-    if not jobs:
-        return
     S, K, _ = inst.standing.shape
     size, places = gang_sizes(inst), gang_places(inst)
     cards = np.array([inst.workload(j).gang_cards or 1 for j in jobs], float).reshape(-1, 1)
@@ -62,17 +55,32 @@ def add_build_ahead(master: Master) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         enough = np.ceil((volume * floor)[:, None, :] / output[:, :, None] - 1e-9)
     most = np.where(places[:, :, :, None] & np.isfinite(enough)[:, None], np.nan_to_num(enough, posinf=0)[:, None], 0.0)
-    gangs = master.decide("ahead_gangs", (len(jobs), S, K, T), master.commit, upper=most)
+    asked = np.broadcast_to(floor > 0, most.shape)
+    gangs = master.decide("ahead_gangs", (len(jobs), S, K, T), master.commit, upper=most, where=asked)
+    if not (floor > 0).any():
+        return
+    ahead = master.state("ahead", (T,), upper=floor)
+    row = master.row("build_ahead_minimum", (inst.branches, T), lower=np.where(floor > 0, floor, -np.inf))
+    master.add(row, ahead, (floor > 0).astype(float))
+    if not jobs:
+        return
     row = master.row("ahead_training", (inst.branches, len(jobs), T), lower=0.0)
-    master.add(row[:, :, None, None], gangs, (output[:, None] * places)[..., None])
+    _add(master, row[:, :, None, None], gangs, (output[:, None] * places)[..., None])
     master.add(row, ahead[:, None], -volume)
     row = master.row("ahead_gangs_fit", (inst.branches, S, K, T), upper=0.0)
     for j in range(len(jobs)):
-        master.add(row, gangs[:, j], size[j][:, None])
+        _add(master, row, gangs[:, j], size[j][:, None])
     for c, of_campaign in enumerate(campaign_sizes(inst)):
         master.add(row, master.columns["campaign_on"][:, c], of_campaign[:, None])
     for s, k, columns, _own in capacity_columns(master):
         master.add(row[:, s, k], columns, -inst.availability[k][:, None])
+
+
+def _add(master: Master, row: IntArray, columns: IntArray, value: FloatArray) -> None:
+    """Coefficients of the columns that exist."""
+    row, columns, value = np.broadcast_arrays(row, columns, value)
+    there = columns >= 0
+    master.add(row[there], columns[there], value[there])
 
 
 def p50_volume(inst: Instance) -> FloatArray:
@@ -89,7 +97,7 @@ class _View(Builder):
     def __init__(self, master: Master, instance: Instance) -> None:
         super().__init__()
         self.instance = instance
-        gangs = master.columns.get("ahead_gangs", np.full_like(master.columns["gangs"], -1))
+        gangs = master.columns["ahead_gangs"]
         self.columns = {**master.columns, "gangs": gangs, "gangs_running": gangs}  # all that are counted on run
         self.column_count = master.column_count
 

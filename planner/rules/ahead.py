@@ -20,8 +20,7 @@ from planner.demand import Demand
 from planner.evaluate.multiple import largest_multiples
 from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
-from planner.program.capacity import standing_after
-from planner.program.instance import Instance
+from planner.program.instance import Instance, standing_after
 from planner.program.reserve import KIND
 from planner.program.tighten import tightened
 from planner.program.training import campaign_sizes
