@@ -45,8 +45,8 @@ def capacity_tables(
     """capacity: installed and usable compute against the P50 and P90 peak, build-ahead ratio and months ahead.
     ratio_gangs: the gangs with which that ratio is reached. Made from the tables stock and campaigns.
 
-    measured: False leaves the ratio out (nan), for plans that are looked at on the way to another. counted: (B, J, S, K, T)
-    the gangs that a floor counted on, which then stand in ratio_gangs.
+    measured: False leaves the ratio out (nan), for plans that are looked at on the way to another. counted:
+    (B, J, S, K, T) the gangs that a floor counted on, which then stand in ratio_gangs.
     """
     stands, held = standing(inst, tables)
     installed = np.einsum("bskt,k->bt", stands, inst.pflops)

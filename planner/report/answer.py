@@ -118,7 +118,7 @@ def _why(view: View, why: Mapping[str, Any]) -> str:
     words = view.words
     if not why:
         return ""
-    said = []
+    said: list[str] = []
     least, left = why["least"], float(why["left"])
     if least is None:
         return " ".join([*said, words("why.unknown")])
