@@ -337,9 +337,9 @@ def _between(f: LimitField, far: FloatArray, step: float) -> FloatArray:
 def service_slack(program: Program, blocks: list[FloatArray]) -> list[Problem]:
     """Fields whose limit a solution breaks inside its typical days, with the periods; empty when none is.
 
-    Service levels, carbon, green share, utilisation, resilience and the build-ahead floor carry a priced slack in their blocks, so that every
-    plan of orders can be evaluated. A plan that uses it is refused. By how much it does says nothing about how far the
-    field would have to move: `smallest_relaxation` does.
+    Service levels, carbon, green share, utilisation, resilience and the build-ahead floor carry a priced slack in their
+    blocks, so that every plan of orders can be evaluated. A plan that uses it is refused. By how much it does says
+    nothing about how far the field would have to move: `smallest_relaxation` does.
     """
     inst: Instance = program.facts["instance"]
     named = service_workloads(inst)
