@@ -44,6 +44,10 @@ def check_ahead(
     given = "capacity" in tables and "ratio_gangs" in tables
     # a plan without these tables claims no ratio; its own gangs then say whether the floor is kept
     stands = _gangs(facts, tables["ratio_gangs"]) if given else plan.gangs
+    if given:
+        place = ["branch", "period", "workload", "site", "module_type"]
+        twice = int(tables["ratio_gangs"].duplicated(place).sum())
+        book.rule("unique", len(tables["ratio_gangs"]), twice, float(twice), "table ratio_gangs: a place listed twice")
     held = np.einsum("ck,fcskt->fskt", facts.campaign_gang, plan.campaign_on)
     size = np.einsum("wk,fwskt->fskt", facts.gang, stands)
     book.limit("build_ahead.gangs", size + held, "most", usable, ("future", "site", "module type", "period"))
@@ -66,9 +70,34 @@ def check_ahead(
         said = np.nan_to_num(claimed)
         close = np.where(np.abs(said - right) <= _AGREE * np.maximum(1.0, right), right, said)
         book.limit("build_ahead.ratio", close, "equal", right, _AXES, where=asked)
+        months = _by_future(facts, tables["capacity"], "months_ahead")
+        wanted = np.array([[_months(facts, float(r), t) for t, r in enumerate(row)] for row in claimed])
+        empty = np.isnan(months) & np.isnan(wanted)
+        at = "table capacity, months_ahead"
+        book.limit("build_ahead.ratio", months, "equal", np.nan_to_num(wanted), _AXES, where=~empty, at=at)
     least = by_period(policy.minimum, T, -np.inf)
     reached = np.where(right >= least - _AGREE * np.maximum(1.0, np.abs(least)), np.maximum(right, least), right)
     book.limit("build_ahead", reached, "least", least, _AXES, where=asked, at="multiple of the P50 demand")
+
+
+def _months(facts: Facts, ratio: float, period: int) -> float:
+    """How long after the start of `period` the P50 peak, drawn straight between periods, is `ratio` times its own.
+
+    The first time after it where the ratio is at least 1 (at most to the last period), else the last time before it;
+    nan where there is none.
+    """
+    peak = facts.demand.p50_peak
+    level = ratio * peak[period]
+    if not np.isfinite(level) or peak[period] <= 0:
+        return float("nan")
+    span = facts.case.horizon.months_per_period
+    steps = range(period, len(peak) - 1) if ratio >= 1 else range(period - 1, -1, -1)
+    for t in steps:
+        low, high = peak[t], peak[t + 1]
+        crossed = high > level if ratio >= 1 else low <= level
+        if crossed:
+            return float((t - period + (level - low) / (high - low)) * span)
+    return float((len(peak) - 1 - period) * span) if ratio >= 1 else float("nan")
 
 
 def _rows(facts: Facts, table: pd.DataFrame) -> tuple[IntArray, IntArray]:

@@ -14,7 +14,6 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import BANDS, WorkloadKind, by_period
-from planner.plan.tables import TABLES
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
@@ -203,8 +202,7 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
 
 
 def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book) -> None:
-    known = {column.name for column in TABLES["capacity"].columns}
-    ratio = "capacity_to_peak" if "capacity_to_peak" in known else "build_ahead_ratio"
+    ratio = "capacity_to_peak"
     columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", ratio]
     rows = reader.read("capacity", {"branch": "branch", "period": "period"}, columns, empty=[ratio])
     f, t = _future(rows), rows.index["period"]
