@@ -33,6 +33,10 @@ def stationary(arrivals: float, rates: FloatArray, batch: float = 1.0) -> FloatA
     index of dispersion of 2·batch − 1. Exact: what crosses upwards after n, arrivals/batch · Σ_k π_k q^(n−k)
     with q = 1 − 1/batch, equals rates[n] · π_(n+1) that comes back.
     """
+    if batch <= 1.0:
+        plain = np.concatenate([[0.0], np.cumsum(np.log(arrivals / rates))])
+        one = np.exp(plain - plain.max())
+        return np.asarray(one / one.sum(), dtype=float)
     q = 1.0 - 1.0 / batch
     logs = np.empty(len(rates) + 1)
     logs[0] = 0.0
