@@ -21,6 +21,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
+from planner.case.file import CaseError
 from planner.case.movable import LimitField, limit_fields, with_fields
 from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
 from planner.plan import Plan
@@ -141,7 +142,7 @@ def shadow_prices(
         replanned.until(deadline)
         pricing = replanned if replanned.proven else None
     if pricing is None and not whole:
-        pricing = Fractional(plan)
+        pricing = Fractional(plan, deadline)
     if pricing is None or not pricing.base.known or pricing.base.impossible:
         return Prices(pd.DataFrame(columns=_COLUMNS), "unknown")
     found, untried = _Trial(plan, pricing, deadline, stop).run()
@@ -198,7 +199,11 @@ class _Trial:
         return field.spread == "onward" and any(w.field is field and w.period <= move.period for w in worthless)
 
     def _value(self, changes: list[tuple[LimitField, FloatArray]]) -> Value:
-        return self._pricing.value(with_fields(self._plan.case, changes))
+        try:
+            case = with_fields(self._plan.case, changes)
+        except CaseError:  # a number that no case may have says nothing about plans
+            return Value(np.inf, -np.inf)
+        return self._pricing.value(case)
 
     def _worth(self, *moves: _Move) -> _Found | None:
         """What moves are worth together; None where that is not known."""

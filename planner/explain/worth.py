@@ -132,8 +132,8 @@ class Fractional:
 
     way = "fractions"
 
-    def __init__(self, plan: Plan, most_columns: int = _MOST_COLUMNS) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, deadline: float, most_columns: int = _MOST_COLUMNS) -> None:
+        self._plan, self._deadline = plan, deadline
         self._merged: int | None = None
         for steps in (None, 12, 6, 3, 1):
             program = build_program(plan.case, plan.demand, merge_steps=steps)
@@ -142,7 +142,7 @@ class Fractional:
                 break
         self.steps = plan.demand.days.steps if self._merged is None else self._merged
         self._program = priced_program(program, plan)
-        self.linear = solve_lp(closed(self._program))
+        self.linear = self._solve(self._program)
         self.base = self._told(self._program, self.linear)
 
     @staticmethod
@@ -153,7 +153,10 @@ class Fractional:
 
     def value(self, case: Case) -> Value:
         program = priced_program(build_program(case, self._plan.demand, merge_steps=self._merged), self._plan)
-        return self._told(program, solve_lp(closed(program)))
+        return self._told(program, self._solve(program))
+
+    def _solve(self, program: Program) -> Linear:
+        return solve_lp(closed(program), seconds=max(self._deadline - time.monotonic(), 1.0))
 
     def duals(self) -> list[tuple[Program, Linear]]:
         return [(self._program, self.linear)]
