@@ -169,10 +169,14 @@ class _Trial:
         moves = candidate_moves(self._plan, self._pricing)
         found: list[_Found] = []
         worthless: list[_Move] = []
+        # More room never costs more: one solve with everything loosened tells whether anything matters, and one with all
+        # that has no price in a linear program whether any of that does.
         waiting = [[move] for move in moves if move.promise > 0]
-        # The rest rarely matters: one solve with all of it loosened tells whether any of it does.
         rest = [move for move in moves if move.promise <= 0]
         waiting += [rest] if rest else []
+        everything = self._worth(*moves) if len(waiting) > 1 else None
+        if everything is not None and everything.most <= self._nothing:
+            return [], 0
         while waiting and not self._over:
             group = [m for m in waiting.pop(0) if not self._useless(m, worthless)]
             if not group:

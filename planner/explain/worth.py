@@ -26,10 +26,12 @@ from planner.program.build import build_program
 from planner.program.decisions import held_for_prices
 from planner.program.tighten import tightened
 from planner.solve import Limits, Linear, Solution, WarmStart, solve, solve_lp
+from planner.solve.limits import RouteName
 from planner.solve.one_piece import fixed as whole_fixed
 
 # As near as solvers prove it: what moves less than this is not told apart from nothing.
 PROVEN_GAP = 2e-6
+_DECOMPOSED_COLUMNS = 5_000
 # Hours are merged where the linear program would be larger.
 _MOST_COLUMNS = 250_000
 
@@ -86,7 +88,11 @@ class Replanned:
         return tightened(build_program(case, demand, merge_steps=steps))
 
     def _solve(self, case: Case, program: Program, start: WarmStart | None) -> Solution:
-        limits = Limits(seconds=max(self._deadline - time.monotonic(), 1.0), gap=PROVEN_GAP)
+        seconds = max(self._deadline - time.monotonic(), 1.0)
+        # Decomposed, the cuts of one solve serve the next; small programs are proven before worker processes start.
+        size = program.master.columns + sum(len(b.cost) for b in program.blocks)
+        route: RouteName = "benders" if size > _DECOMPOSED_COLUMNS and len(program.blocks) > 1 else "auto"
+        limits = Limits(seconds=seconds, gap=PROVEN_GAP, route=route)
 
         def coarse(steps: int, mean_day: bool = False) -> Program:
             return self._build(case, steps, mean_day=mean_day)
