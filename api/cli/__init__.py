@@ -6,8 +6,9 @@ import sys
 
 import typer
 
-from api.cli import compare, data, energy, plans, questions, service, walk
+from api.cli import compare, data, energy, history, plans, questions, service, size, walk
 from api.cli.exits import EXIT_HELP
+from api.cli.ranges import check_every_command
 
 app = typer.Typer(
     name="tideplan",
@@ -24,8 +25,11 @@ compare.register(app)
 walk.register(app)
 questions.register(app)
 energy.register(app)
+size.register(app)
 data.register(app)
+history.register(app)
 service.register(app)
+check_every_command(app)
 
 
 @app.callback(invoke_without_command=True)

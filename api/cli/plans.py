@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import (
     ByHub,
+    Ceilings,
     EveryHour,
     Gap,
     History,
@@ -23,15 +25,19 @@ from api.cli.options import (
     Out,
     OutlookFile,
     Quantile,
+    Reads,
     Seed,
     Threads,
     TimeLimit,
     solve_limits,
 )
+from api.cli.output import command, output_folder
 
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
     from planner.case import Case
+    from planner.plan.folders import Output
+    from planner.solve.limits import Limits
     from planner.words.wording import Wording
 
 MOST_REMARKS = 6
@@ -52,6 +58,8 @@ def demo(
     example: Annotated[str, typer.Option(help=f"Which bundled example: {' or '.join(EXAMPLES)}.")] = "national",
     history: History = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -70,19 +78,21 @@ def demo(
     with guarded(as_json=json, language=language):
         from api.cli import console
         from api.work.bundled import example_history
+        from planner.plan.plan import PLAN_FILES
 
         text = console.words(language)
         case = example_case(example, quantile)
         folder = out or Path("out") / "demo" / example
-        if by_hub:
-            case = grouped(case, text, quiet=json)
-        if history is None:
-            history = example_history(example, folder)
-            if not json:
-                console.say(text("cli.generated_history", path=history))
-        outlook = _forecast(case, history, map, seed, text, quiet=json)
-        check = HOURLY_CHECK_S if every_hour else None
-        _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
+        with output_folder(folder, PLAN_FILES, text) as output:
+            if by_hub:
+                case = grouped(case, text, quiet=json)
+            if history is None:
+                history = example_history(example, folder)
+                if not json:
+                    console.say(text("cli.generated_history", path=history))
+            outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
+            limits = solve_limits(time_limit, gap, seed, threads)
+            _plan(case, outlook, output, limits, text, as_json=json, every_hour=every_hour)
 
 
 def example_case(name: str, quantile: float | None) -> Case:
@@ -111,6 +121,8 @@ def plan(
     history: History = None,
     outlook: OutlookFile = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -128,13 +140,14 @@ def plan(
     with guarded(as_json=json, language=language):
         from api.cli import console
         from planner.case.file import read_case
+        from planner.plan.plan import PLAN_FILES
 
         text = console.words(language)
-        read = _for_quantile(read_case(case), quantile)
-        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json)
-        folder = out or Path("out") / case.stem
-        check = HOURLY_CHECK_S if every_hour else None
-        _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
+        with output_folder(out or Path("out") / case.stem, PLAN_FILES, text) as output:
+            read = _for_quantile(read_case(case), quantile)
+            ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json)
+            limits = solve_limits(time_limit, gap, seed, threads)
+            _plan(read, ahead, output, limits, text, as_json=json, every_hour=every_hour)
 
 
 def _for_quantile(case: Case, q: float | None) -> Case:
@@ -151,7 +164,7 @@ def outlook_given(
     case: Case,
     history: Path | None,
     outlook: Path | None,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
@@ -164,10 +177,11 @@ def outlook_given(
     """
     if history is not None and outlook is not None:
         raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
-    if maps and history is None:
-        raise UsageError([{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}])
+    if given and history is None:
+        found, allowed = "rules without a history", "--map, --read and --ceiling with --history"
+        raise UsageError([{"where": "--map", "found": found, "allowed": allowed}])
     if history is not None:
-        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation)
+        return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)
     if outlook is None:
         return None
     from forecasts.outlook import Outlook
@@ -178,7 +192,7 @@ def outlook_given(
 def _forecast(
     case: Case,
     path: Path,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
@@ -190,9 +204,9 @@ def _forecast(
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_of_file(case, path, maps, seed, evaluation)
+    outlook, quality = outlook_of_file(case, path, given, seed, evaluation)
     if not quiet:
-        sentences = quality.sentences()
+        sentences = quality.sentences(text.language)
         for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
         if len(sentences) > MOST_REMARKS:
@@ -203,29 +217,31 @@ def _forecast(
 def _plan(
     case: Case,
     outlook: Outlook | None,
-    folder: Path,
-    gap: float,
-    seconds: float,
-    seed: int,
-    threads: int | None,
+    output: Output,
+    limits: Limits,
     text: Wording,
     *,
     as_json: bool,
-    check_seconds: float | None,
+    every_hour: bool,
 ) -> None:
     from api.cli import console
+    from planner.plan.provenance import with_origin
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
     from planner.report.report import write_report
 
-    limits = solve_limits(seconds, gap, seed, threads)
-    folder.mkdir(parents=True, exist_ok=True)
-    with stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
-        check = None if check_seconds is None else HourlyCheck(seconds=check_seconds)
+    with stopping(text) as stop, console.Solving(text, case.meta.currency, limits.seconds).shown() as on_progress:
+        check = HourlyCheck(seconds=HOURLY_CHECK_S) if every_hour else None
         found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
-    found.save(folder)
-    report = write_report(found, folder / "report.html", text.language)
-    open_gap = bool(found.certificate["gap"] > gap)
+    found = with_origin(found, {"command": command()})
+
+    def write(draft: Path) -> None:
+        found.write(draft)
+        write_report(found, draft / "report.html", text.language)
+
+    output.fill(write)
+    folder, report = output.folder, output.folder / "report.html"
+    open_gap = bool(found.certificate["gap"] > limits.gap)
     if as_json:
         console.show_json(
             {

@@ -79,6 +79,7 @@ class HistorySummary(BaseModel):
     sha256: str
     bytes: int
     timezone: str
+    read: list[str] = Field(default=[], description="How its file is read: KEY=VALUE, as it was asked for.")
     created: str
     report: Json = Field(description="Quality report: gaps, duplicates, stuck sensors, outliers … of every series.")
     model_config = _example(
@@ -88,6 +89,7 @@ class HistorySummary(BaseModel):
             "sha256": examples.SHA256,
             "bytes": 48211,
             "timezone": "Asia/Shanghai",
+            "read": [],
             "created": examples.TIME,
             "report": {"first": "2026-09-01T00:00:00", "last": "2026-11-01T23:00:00", "hours": 1488, "series": []},
         }
@@ -101,6 +103,7 @@ class HistorySummary(BaseModel):
             sha256=history.artifact,
             bytes=history.bytes,
             timezone=history.timezone,
+            read=history.read,
             created=str(rfc3339(history.created_ms)),
             report=history.report,
         )
