@@ -169,8 +169,8 @@ class _Trial:
         moves = candidate_moves(self._plan, self._pricing)
         found: list[_Found] = []
         worthless: list[_Move] = []
-        # More room never costs more: one solve with everything loosened tells whether anything matters, and one with all
-        # that has no price in a linear program whether any of that does.
+        # More room never costs more: one solve with everything loosened tells whether anything matters, and one with
+        # all that has no price in a linear program whether any of that does.
         waiting = [[move] for move in moves if move.promise > 0]
         rest = [move for move in moves if move.promise <= 0]
         waiting += [rest] if rest else []
