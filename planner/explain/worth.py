@@ -89,7 +89,7 @@ class Replanned:
 
     def _solve(self, case: Case, program: Program, start: WarmStart | None) -> Solution:
         seconds = max(self._deadline - time.monotonic(), 1.0)
-        # Decomposed, the cuts of one solve serve the next; small programs are proven before worker processes start.
+        # Small programs are proven before worker processes start.
         size = program.master.columns + sum(len(b.cost) for b in program.blocks)
         route: RouteName = "benders" if size > _DECOMPOSED_COLUMNS and len(program.blocks) > 1 else "auto"
         limits = Limits(seconds=seconds, gap=PROVEN_GAP, route=route)
@@ -113,10 +113,11 @@ class Replanned:
         return self._told(program, self._solve(case, program, self._carried(program)))
 
     def _carried(self, program: Program) -> WarmStart:
-        """The plan and the cuts of the case as it stands, for a program that may have other columns."""
+        """The plan of the case as it stands, for a program that may have other columns.
+
+        Without its cuts: beginning from them, the decomposition now and then ends at .9 % where it proves 1e-6 without.
+        """
         own, other = self._program.layout.columns, program.layout.columns
-        if own.keys() == other.keys() and all(np.array_equal(index, other[name]) for name, index in own.items()):
-            return self._solution.warm or WarmStart(self._solution.x)
         x = np.zeros(program.master.columns)
         for name, index in other.items():
             before = own.get(name)
