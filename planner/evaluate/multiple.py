@@ -3,7 +3,7 @@
 lambda_t = max lambda such that, with the modules of period t, lambda times the P50 course is served without shortfall
 on every typical day: within latency, residency, bandwidth and deferral windows, with whole gangs that yield as always.
 Gangs are placed anew, for they are work like any other; campaigns keep the modules that the plan gives them. Money,
-energy, carbon and shares play no part. docs/model.md §6.
+energy, carbon and shares play no part. docs/model.md §8.
 
 Sites that the same work may use are one place here and regions that may use the same sites one origin (no price tells
 them apart), which makes a day a small linear program. Without training each day stands for itself and the least of them

@@ -2,7 +2,7 @@
 
 One more set of day blocks, without cost and with compulsory service, in which gangs are chosen anew (`ahead_gangs`) and
 campaigns keep what they hold. Demand in them is the P50 course times a master column `ahead`, which the floor bounds
-from below, so that the floor is a row of its own with a unit that its owner knows. Docs: docs/model.md §6.
+from below, so that the floor is a row of its own with a unit that its owner knows. Docs: docs/model.md §8.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The build-ahead ratio and the range it must keep to (docs/model.md §6), from tables and demand alone.
+"""The build-ahead ratio and the range it must keep to (docs/model.md §8), from tables and demand alone.
 
 The tables give the ratio of every branch and period and the whole gangs with which it is reached. With these gangs what
 stands must serve that multiple of the P50 course on every typical day, and no more on the worst of them: one small
