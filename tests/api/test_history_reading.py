@@ -57,4 +57,4 @@ def test_the_page_says_what_was_done_in_the_reader_s_language(tmp_path: Path, la
     shown = page("quality.html", reader, section="forecasts", history=history, history_id="x", scores=None)
     text = bytes(shown.body).decode()
     assert said in text
-    assert ("读作 long table" if language == "zh" else "Read as long table") in text
+    assert ("读作 长表" if language == "zh" else "Read as long table") in text
