@@ -59,7 +59,7 @@ def size(
     ] = 0.0,
     output_cv: Annotated[float, Within(0, 5), typer.Option(help="Spread of output lengths.")] = 0.0,
     dispersion: Annotated[
-        float, Within(1, 50), typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
+        float, Within(1, 10), typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
     ] = 1.0,
     network_ms: Annotated[
         float, Within(0, 100000000), typer.Option(help="What the way to the site takes of the first token, ms.")

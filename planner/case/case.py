@@ -360,7 +360,7 @@ class Service(Block):
     cache_hit: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     demand: Literal["requests_per_s", "output_tokens_per_s"] = "requests_per_s"
     pool_cards: Annotated[int, Field(ge=1)] = 64
-    dispersion: Annotated[float, Field(strict=True, ge=1, le=50)] = 1.0
+    dispersion: Annotated[float, Field(strict=True, ge=1, le=10)] = 1.0
     engine: Literal["trtllm", "vllm", "sglang"] | None = None
     precision: Literal["bf16", "fp8", "fp4"] | None = None
     cards: dict[Id, str] = {}

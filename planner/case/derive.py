@@ -61,13 +61,16 @@ def _sources(workload: Any) -> list[tuple[str, str]]:
     if not isinstance(workload, Mapping):
         return []
     block = workload.get("service") or workload.get("job")
-    known = block.get("derived") if isinstance(block, Mapping) else None
-    if not isinstance(known, Mapping):
+    given = workload.get("throughput", {})
+    if not isinstance(block, Mapping) or not isinstance(given, Mapping):
         return []
-    rates, given = known.get("throughput", {}), workload.get("throughput", {})
-    out = [(f"throughput/{k}", str(known["source"])) for k, r in rates.items() if given.get(k) == r["per_card"]]
-    if known.get("max_utilisation") is not None and workload.get("max_utilisation") == known["max_utilisation"]:
-        out.append(("max_utilisation", str(known["source"])))
+    try:
+        known = Derived.model_validate(block.get("derived"))
+    except ValidationError:
+        return []  # not derived, or told with the fields
+    out = [(f"throughput/{k}", known.source) for k, r in known.throughput.items() if given.get(k) == r.per_card]
+    if known.max_utilisation is not None and workload.get("max_utilisation") == known.max_utilisation:
+        out.append(("max_utilisation", known.source))
     return out
 
 
@@ -82,7 +85,7 @@ def _workload(
     workload: Any, types: Mapping[str, str], library: Library, ways: float
 ) -> tuple[Any, tuple[tuple[str, ...], str, str] | None]:
     """One workload with its derived numbers, and a fault (place, found, allowed) or None."""
-    if not isinstance(workload, Mapping):
+    if not isinstance(workload, Mapping) or not isinstance(workload.get("throughput") or {}, Mapping):
         return workload, None
     name = "service" if workload.get("service") is not None else "job"
     if workload.get(name) is None:

@@ -81,15 +81,15 @@ class Replanned:
     def proven(self) -> bool:
         return self._solution.gap <= 5 * PROVEN_GAP and self.base.known
 
-    def _build(self, case: Case, steps: int | None = None, *, mean_day: bool = False) -> Program:
+    def _build(self, case: Case, steps: int | None = None, *, mean_day: bool = False, loose: bool = False) -> Program:
         demand = self._plan.demand.mean_day() if mean_day else self._plan.demand
-        return tightened(build_program(case, demand, merge_steps=steps))
+        return tightened(build_program(case, demand, merge_steps=steps, pooled=loose))
 
     def _solve(self, case: Case, program: Program, start: WarmStart | None) -> Solution:
         limits = Limits(seconds=max(self._deadline - time.monotonic(), 1.0), gap=PROVEN_GAP)
 
-        def coarse(steps: int, mean_day: bool = False) -> Program:
-            return self._build(case, steps, mean_day=mean_day)
+        def coarse(steps: int, mean_day: bool = False, loose: bool = False) -> Program:
+            return self._build(case, steps, mean_day=mean_day, loose=loose)
 
         return solve(program, limits, stop=self._stop, start=start, coarse=coarse)
 

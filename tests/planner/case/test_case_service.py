@@ -171,3 +171,27 @@ def test_the_plan_of_a_stated_service_holds(small: Small) -> None:
     able = busy["module_type"].map({"a": w.throughput["a"], "b": w.throughput["b"]}) * 128 * w.max_utilisation
     assert placed > 0
     assert (busy["busy"] * able).sum() == pytest.approx(1.1 * placed, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"throughput": [1, 2]},
+        {"throughput": "much"},
+        {"service": "Llama-3.1-70B"},
+        {"service": {"model": 5}},
+        {"service": SERVICE | {"input_tokens": "many"}},
+        {"service": SERVICE | {"derived": {"throughput": 5}}},
+        {"service": SERVICE | {"derived": {"key": "x", "throughput": {"a": {"per_card": -1}}}}},
+        {"service": SERVICE | {"cards": ["b200"]}},
+        {"service": SERVICE | {"output_tokens": 1e300}},
+        {"service": SERVICE | {"tpot_ms": 0.01}},
+        {"latency_ms": "near"},
+        {"job": {"parameters": 7.0}},
+    ],
+)
+def test_whatever_is_broken_is_told_as_a_fault(small: Small, broken: dict[str, Any]) -> None:
+    with pytest.raises(CaseError) as caught:
+        case_from(stated(small, **broken))
+    assert caught.value.faults
+    assert all(f.pointer.startswith("/workloads/0") for f in caught.value.faults)
