@@ -30,6 +30,7 @@ from planner.program.tighten import tightened
 from planner.rules.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
+from planner.solve.probing import probed
 
 Amend = Callable[[Program], Program]
 
@@ -82,7 +83,7 @@ def sketched(
 
 
 def _program(case: Case, demand: Demand, amend: Amend | None) -> Program:
-    program = tightened(build_program(case, demand, merge_steps=1, pooled=True))
+    program = probed(tightened(build_program(case, demand, merge_steps=1, pooled=True)))
     return program if amend is None else amend(program)
 
 
@@ -190,7 +191,8 @@ def busier_days(case: Case, demand: Demand) -> Demand:
     mean = share / np.where(total > 0, total, 1.0)[:, :, None]
     calendar = np.einsum("tnd,tdmk->tnmk", mean, demand.days.calendar)
     days = TypicalDays(("busier days", "other days"), total, demand.days.step_hours, calendar, demand.days.hourly)
-    return replace(demand, days=days, values=np.einsum("fwrtdh,tnd->fwrtnh", demand.values, mean))
+    values = np.einsum("fwrtdh,tnd->fwrtnh", demand.values, mean)
+    return replace(demand, days=days, values=values, course=demand.central)
 
 
 def _parted(load: FloatArray, weight: FloatArray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ the plan that it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Billing:
     """Which master column bills each charged site of a block, and the power usage effectiveness of that day."""
 
     def __init__(self, program: Program) -> None:
+        self._program = program
         self._column: dict[int, IntArray] = {}
         self._pue: dict[int, FloatArray] = {}
         billed = program.layout.columns.get("billed_kw")
@@ -50,3 +51,22 @@ class Billing:
                 np.maximum.at(out, column, x[column] + value.over * self._pue[value.index])
         more = out - x
         return out if np.any(more > _NEGLIGIBLE * np.maximum(1.0, np.abs(x))) else None
+
+    def lowered(self, x: FloatArray, y: Sequence[FloatArray | None]) -> FloatArray:
+        """x with billed power lowered to the most that any day draws: the same dispatch, which then costs less.
+
+        y: (blocks,) columns of all blocks at x; where one is missing, x comes back as it is.
+        """
+        known_y = [columns for columns in y if columns is not None]
+        if len(known_y) < len(self._program.blocks):
+            return x
+        spare = np.full(len(x), np.inf)
+        for index, column in self._column.items():
+            block, rows = self._program.blocks[index], self._program.blocks[index].layout.rows["demand_charge"].index
+            drawn = block.matrix[rows.ravel()] @ known_y[index] + block.coupling[rows.ravel()] @ x
+            room = (block.row_upper[rows.ravel()] - drawn).reshape(rows.shape).min(axis=1)
+            np.minimum.at(spare, column, np.maximum(room, 0.0) * self._pue[index])
+        out = x.copy()
+        known = np.isfinite(spare)
+        out[known] = np.maximum(x[known] - spare[known], self._program.master.lower[known])
+        return out

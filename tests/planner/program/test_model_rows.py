@@ -96,6 +96,11 @@ BINDING: dict[str, dict[str, Any]] = {
     "domestic_share": {"policy": {"domestic_share_floor": 0.7}},
     "capacity_target": {"policy": {"capacity_targets_eflops": [None, None, 8]}},
     "build_ahead_minimum": {"policy": {"build_ahead": {"minimum": [None, 2.5, 2.5]}}},
+    "ahead_training": {"policy": {"build_ahead": {"minimum": [None, None, 3]}}},
+    "ahead_gangs_fit": {
+        "policy": {"build_ahead": {"minimum": [None, None, 1.5]}},
+        "workloads__2__max_yield_share": 0.9,
+    },
     "build_ahead_maximum": {"policy": {"build_ahead": {"maximum": 0.5}}},
     "gangs_fit": {"workloads__2__max_yield_share": 0.9, "workloads__2__shortfall_cost": 9000},
     "training": {},
@@ -126,7 +131,14 @@ BINDING: dict[str, dict[str, Any]] = {
 # In the relaxation an order charge can be paid in parts, so these two show only in whole numbers (known answers).
 WHOLE_ONLY = {"order_minimum", "open_once"}
 # Rows of relaxations: what they are for is tested in test_tighten.py.
-RELAXATIONS = {"tariff_split", "tariff_room", "campaign_gang", "gang_steps", "training_rounding"}
+RELAXATIONS = {
+    "tariff_split",
+    "tariff_room",
+    "campaign_gang",
+    "campaign_periods",
+    "gang_steps",
+    "training_rounding",
+}
 
 
 def test_every_family_of_rows_is_tried() -> None:
