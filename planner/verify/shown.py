@@ -14,6 +14,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import BANDS, WorkloadKind, by_period
+from planner.plan.tables import TABLES
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
