@@ -15,7 +15,7 @@ from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
 from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
-from planner.demand import Demand, TypicalDays
+from planner.demand import Course, Demand, TypicalDays
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Instance:
     pflops_per_unit: FloatArray  # (W,) per scaled unit
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
+    course: Course  # the P50 course, in the workloads' units
     idle_follows_work: BoolArray  # (S, K, T) see `period_busy_cost`
     windows: bool  # whether windows and allowed hours are kept (not after merging)
     pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
@@ -265,6 +266,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         pflops_per_unit=pflops_per_unit(case) * unit_scale,
         needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
         p50_peak=demand.p50_peak,
+        course=demand.central,
         idle_follows_work=standing <= 0,
         windows=days.hourly,
     )

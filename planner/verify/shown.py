@@ -14,7 +14,6 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import BANDS, WorkloadKind, by_period
-from planner.plan.tables import TABLES
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
@@ -203,10 +202,9 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
 
 
 def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book) -> None:
-    known = {column.name for column in TABLES["capacity"].columns}
-    ratio = "capacity_to_peak" if "capacity_to_peak" in known else "build_ahead_ratio"
+    ratio = "capacity_to_peak"
     ahead = ["build_ahead_ratio", "months_ahead"]  # the ratio itself: `planner.verify.ahead`
-    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", *{ratio, *ahead}]
+    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", ratio, *ahead]
     axes = {"branch": "branch", "period": "period"}
     rows = reader.read("capacity", axes, columns, signed=["months_ahead"], empty=[ratio, *ahead])
     f, t = _future(rows), rows.index["period"]
@@ -219,6 +217,9 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
     shown.number("p50_peak_pflops", p50[t])
     shown.number("p90_peak_pflops", p90[t])
     shown.number(ratio, np.where(p50[t] > 0, usable[f, t] / np.where(p50[t] > 0, p50[t], 1.0), np.nan))
+    if "ratio_gangs" in reader.tables:  # that they suffice, and no more: `planner.verify.ahead`
+        places = {"workload": "workload", "site": "site", "module_type": "module_type"}
+        reader.read("ratio_gangs", axes | places, ["gangs"], ["gangs"])
     if ratio != "build_ahead_ratio":
         months = facts.case.horizon.months_per_period
         reached = [_months_ahead(float(x), p50, int(i)) for x, i in zip(rows.value[ahead[0]], t, strict=True)]
