@@ -47,7 +47,7 @@ def coast() -> Case:
             {
                 "id": "npu", "names": "npu", "vendor": "own", "domestic": True, "cards": 8, "peak_pflops": 0.3,
                 "power_idle_kw": 5, "power_peak_kw": 20, "racks": 1, "capex": 70, "opex": 1, "life_periods": 2,
-                "supply": 2,
+                "supply": 1,
             },
         ],
         "fleet": [
@@ -57,7 +57,7 @@ def coast() -> Case:
         ],
         "leases": [
             {
-                "id": "rent", "site": "A", "module_type": "npu", "price_per_module_period": 3, "notice_periods": 1,
+                "id": "rent", "site": "A", "module_type": "npu", "price_per_module_period": 1, "notice_periods": 1,
                 "minimum_term_periods": 2, "maximum_modules": 6, "uses_site_power": True,
             }
         ],
@@ -78,7 +78,7 @@ def coast() -> Case:
             },
             {
                 "id": "tune", "names": "tune", "kind": "training", "gang_cards": 8, "throughput": {"npu": 0.25},
-                "shortfall_cost": 8,
+                "shortfall_cost": 80,
             },
         ],
         "campaigns": [
@@ -122,7 +122,7 @@ def tides(case: Case) -> Demand:
     values[:, 0, 0, :, :, 10] *= 1.2
     values[:, 1, 0] = 20
     values[:, 2, 0] = 30
-    values[:, 3, 1] = 1.8
+    values[:, 3, 1] = 6  # three gangs of one npu each, of which one a quarter can be bought
     days = np.array([case.horizon.days(t) for t in range(3)], float)
     weight = np.stack([days - 26, np.full(3, 26.0)], axis=1)
     calendar = np.zeros((3, 2, 12, 3))
