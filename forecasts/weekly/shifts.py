@@ -26,7 +26,7 @@ YEAR = 52
 SEASON_SLACK = 2
 SEASON_SHARE = 0.5
 # Weeks whose level lies this far inside the two plateaus (share of the jump) belong to the way between them.
-BETWEEN = 0.2
+BETWEEN = 0.12
 # A shift of which less than half is left within half a year was a closure; a drop to less than a quarter may be one.
 CLOSURE_WEEKS = 26
 UNDONE = 0.5
@@ -134,11 +134,9 @@ def _undone(level: FloatArray, step: Step) -> int | None:
     new = float(np.median(later[:SIDE]))
     left = (np.median(np.lib.stride_tricks.sliding_window_view(later, SIDE), axis=1) - new) / -step.log_size
     back = np.flatnonzero(left >= UNDONE)
-    if not len(back):
-        return None
-    # The window's median is back before all of its weeks are: the first week that is itself.
-    weeks = (later[back[0] :] - new) / -step.log_size >= UNDONE
-    return step.after + int(back[0]) + int(weeks.argmax())
+    # The window's first week, though it may still be closed: with the exact end, bands no longer knew that closures
+    # come (docs/decisions/0130).
+    return step.after + int(back[0]) if len(back) else None
 
 
 def _came_from(level: FloatArray, step: Step) -> int | None:
@@ -150,10 +148,7 @@ def _came_from(level: FloatArray, step: Step) -> int | None:
     old = float(np.median(earlier[-SIDE:]))
     there = (np.median(np.lib.stride_tricks.sliding_window_view(earlier, SIDE), axis=1) - old) / step.log_size
     at = np.flatnonzero(there >= UNDONE)
-    if not len(at):
-        return None
-    weeks = (earlier[: at[-1] + SIDE] - old) / step.log_size >= UNDONE
-    return begin + int(np.flatnonzero(weeks)[-1])
+    return begin + int(at[-1]) + SIDE - 1 if len(at) else None
 
 
 def _apart(row: FloatArray, first: int, before: int, after: int, last: int) -> float:
