@@ -36,6 +36,9 @@ DENSE_PFLOPS = {
 }
 """Dense FP16/BF16 PFLOPS of a card, by a word of its name (vendors' sheets as collected in domain-facts.md 1.1)."""
 
+COST_SPAN = 1e8
+"""Costs further apart than this are beyond what a solver tells apart: it works to some eight digits of the largest."""
+
 STALE_SOURCE_MONTHS = 36
 STALE_CASE_DAYS = 365
 
@@ -60,7 +63,7 @@ class CaseWarning:
 def warnings(case: Case) -> list[CaseWarning]:
     """Everything in a sound case that looks wrong, block by block."""
     out: list[CaseWarning] = []
-    for look in (_dates, _sites, _tariffs, _module_types, _workloads, _fleet, _given_demand):
+    for look in (_dates, _sites, _tariffs, _module_types, _workloads, _fleet, _given_demand, _cost_span):
         out += look(case)
     return out
 
@@ -255,3 +258,27 @@ def _given_demand(case: Case) -> Iterator[CaseWarning]:
     if unnamed:
         found = f"no series of {', '.join(sorted(unnamed))}: their demand is 0"
         yield _warning(("demand", "futures"), found, "a series for every workload", "no_demand")
+
+
+def _cost_span(case: Case) -> Iterator[CaseWarning]:
+    """Prices of single decisions, and what a module-hour of work is worth, that lie too far apart for one solve."""
+    priced: list[tuple[float, Location]] = []
+    for i, kind in enumerate(case.module_types):
+        for name in ("capex", "order_cost", "opex"):
+            priced.append((float(np.max(getattr(kind, name))), ("module_types", i, name)))
+        for w, workload in enumerate(case.workloads):
+            rate = workload.throughput.get(kind.id, 0.0) * kind.cards * workload.max_utilisation
+            priced.append((workload.shortfall_cost * rate, ("workloads", w, "shortfall_cost")))
+    for s, site in enumerate(case.sites):
+        priced.append((site.opening_cost, ("sites", s, "opening_cost")))
+        priced += [(phase.capex, ("sites", s, "phases", p, "capex")) for p, phase in enumerate(site.phases)]
+    for i, lease in enumerate(case.leases):
+        priced.append((float(np.max(lease.price_per_module_period)), ("leases", i, "price_per_module_period")))
+    priced += [(job.value or 0.0, ("campaigns", i, "value")) for i, job in enumerate(case.campaigns)]
+    positive = [(price, at) for price, at in priced if price > 0]
+    if not positive:
+        return
+    (least, small), (most, large) = min(positive), max(positive)
+    if most > COST_SPAN * least:
+        found = f"{most:g}, {most / least:.0e} times {least:g} at {pointer_of(small)}"
+        yield _warning(large, found, f"costs within a factor of {COST_SPAN:g} of each other", "cost_span")

@@ -223,8 +223,9 @@ TABLES: dict[str, Table] = {
             branch integer - branch, -1 when the same in all
             period integer - period
             site string - site
-            billed_kw number kW declared facility demand
-            cost number currency demand charge of the period
+            month integer - calendar month, 1 to 12
+            billed_kw number kW declared facility demand of the month
+            cost number currency demand charge of the month
             """,
         ),
         described_table(

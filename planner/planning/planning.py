@@ -37,7 +37,7 @@ from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
-from planner.program.tighten import tightened
+from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
 from planner.verify import Verification, verify
 
@@ -144,7 +144,7 @@ def plan_demand(
     def built(steps: int | None = None, mean_day: bool = False) -> Program:
         asked_for = demand.mean_day() if mean_day else demand
         made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled))
-        return made if amend is None else amend(made)
+        return affordable(made) if amend is None else amend(made)
 
     program = built()
 

@@ -40,7 +40,7 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         phases += phase.capex * (plan.phases[:, p] @ facts.charge(phase.life_periods))
     opening = np.array([site.opening_cost * facts.charge(site.opening_life_periods) for site in case.sites])
     rent = np.array([by_period(x.price_per_module_period, T, 0.0) for x in case.leases]).reshape(-1, T)
-    power = np.array([s.demand_charge_per_kw_month for s in case.sites]) * case.horizon.months_per_period
+    power = np.array([s.demand_charge_per_kw_month for s in case.sites])
     return {
         "capex": np.einsum("kt,kt,fskt->f", charge, facts.capex, plan.orders),
         "order_charges": np.einsum("kt,kt,fskt->f", charge, facts.order_cost, (plan.orders > 0.5).astype(float)),
@@ -48,7 +48,7 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         "openings": np.einsum("st,fst->f", opening, plan.openings),
         "opex": np.einsum("t,kt,fskt->f", facts.discount, facts.opex, capacity.owned),
         "leases": np.einsum("t,lt,flt->f", facts.discount, rent, plan.lease_active),
-        "demand_charge": np.einsum("t,s,fst->f", facts.discount, power, plan.billed_kw),
+        "demand_charge": np.einsum("t,s,tm,fstm->f", facts.discount, power, facts.bill_months, plan.billed_kw),
     }
 
 

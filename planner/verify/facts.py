@@ -26,6 +26,8 @@ class Facts:
     labels: dict[str, list[str]]
     kind: list[WorkloadKind]
     used: BoolArray  # (T, D) days that stand for anything
+    month_of_day: BoolArray  # (T, D, 12) calendar months in whose power bill a typical day counts
+    bill_months: FloatArray  # (T, 12) months of the period that are billed as each calendar month
     hours: FloatArray  # (T, D, H) real hours that a step stands for
     step_hours: FloatArray  # (H,)
     period_hours: FloatArray  # (T,)
@@ -105,6 +107,7 @@ def _labels(case: Case, demand: Demand) -> dict[str, list[str]]:
         "phase": [f"{s.id}[{i}]" for s in case.sites for i in range(len(s.phases))],
         "vendor": list(case.policy.vendor_share_cap),
         "day": [f"{d} ({label})" for d, label in enumerate(days.labels)],
+        "month": [str(m + 1) for m in range(12)],
         "step": [str(h) for h in range(days.steps)],
     }
 
@@ -144,6 +147,13 @@ def make_facts(case: Case, demand: Demand) -> Facts:
     month = days.calendar.sum(axis=3)  # (T, D, 12)
     used = days.weight > 0
     met = (month * used[:, :, None]).sum(axis=1) > 0  # (T, 12) months that the period's days lie in
+    month_of_day = (month > 0) & used[:, :, None]
+    for t in np.flatnonzero(~met.any(axis=1)):  # days that name no month count in all of the period's own
+        first = case.horizon.period_start(int(t)).month - 1
+        own = [(first + i) % 12 for i in range(case.horizon.months_per_period)]
+        month_of_day[t][:, own] = used[t][:, None]
+    billed = month_of_day.any(axis=1).astype(float)
+    billed[billed.sum(axis=1) == 0, 0] = 1.0  # a period without days draws nothing
     pue = np.array([s.pue_by_month() for s in case.sites])
     hours = days.weight[:, :, None] * days.step_hours
     market = case.policy.carbon_basis == "market"
@@ -159,6 +169,8 @@ def make_facts(case: Case, demand: Demand) -> Facts:
         labels=_labels(case, demand),
         kind=kinds,
         used=used,
+        month_of_day=month_of_day,
+        bill_months=billed * case.horizon.months_per_period / billed.sum(axis=1, keepdims=True),
         hours=hours,
         step_hours=days.step_hours,
         period_hours=hours.sum(axis=(1, 2)),

@@ -175,3 +175,12 @@ def test_numbers_and_paths_of_a_document() -> None:
     assert list(number_pointers(document)) == ["/a/0/b~1c", "/a/0/e/0"]
     assert leads_somewhere("/a/*/b~1c", document)
     assert not leads_somewhere("/a/1/b~1c", document)
+
+
+def test_costs_that_lie_too_far_apart() -> None:
+    """One site opened for 3e12 beside modules of some 1e6: no solver can weigh the one against the other."""
+    far = case(sites=[{"id": "s", "names": "s", "power_mw": 1, "status": "candidate", "opening_cost": 3e12}], fleet=[])
+    found = [w for w in warnings(far) if w.kind == "cost_span"]
+    assert [w.pointer for w in found] == ["/sites/0/opening_cost"]
+    near = case(sites=[{"id": "s", "names": "s", "power_mw": 1, "status": "candidate", "opening_cost": 3e9}], fleet=[])
+    assert not [w for w in warnings(near) if w.kind == "cost_span"]

@@ -239,7 +239,9 @@ def hand_made_plan(demand: Demand) -> Tables:
         for t in range(3):
             futures = (0, 1) if t == 0 else (b,)
             top = max(float(facility_kw(f, t, d, "A", busy, 1.0).max()) for d in range(2) for f in futures)
-            billed.append({"branch": b, "period": t, "site": "A", "billed_kw": top + 300})
+            billed += [
+                {"branch": b, "period": t, "site": "A", "month": 3 * t + m, "billed_kw": top + 300} for m in (1, 2, 3)
+            ]
             hours = 24 * demand.days.weight[t].sum()
             volume = 8 * hours
             training.append({"future": b, "period": t, "workload": "train", "demand_unit_hours": volume})
@@ -311,8 +313,8 @@ def cost_records(demand: Demand, plan: Tables, busy: dict[Any, np.ndarray], unfi
             add(f, "energy", energy, site)
             add(f, "carbon", carbon, site)
         add(f, "leases", [0.0, 90.0, 90.0], "A")
-        kw = plan["billed"].query("branch == @f").sort_values("period")["billed_kw"]
-        add(f, "demand_charge", [40 * 3 * x for x in kw], "A")
+        kw = plan["billed"].query("branch == @f").groupby("period")["billed_kw"].sum()
+        add(f, "demand_charge", [40 * x for x in kw], "A")
         part = plan["placement"].query("future == @f and workload == 'chat'")
         gb_price = part.apply(lambda x: 0.01 if (x.region, x.site) == ("north", "A") else 0.02 if x.site == "A" else 0.01, axis=1)  # fmt: skip
         days = np.array([demand.days.weight[t, d] for t, d in zip(part["period"], part["day"], strict=True)])
