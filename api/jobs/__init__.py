@@ -1,0 +1,1 @@
+"""Durable runs: accepted once, finished once, whatever is killed."""

@@ -452,6 +452,7 @@ class Policy(Block):
     budget: capex paid in a period (prepaid share at the order, the rest on arrival; phases and openings on arrival).
     domestic_share_floor: of the peak PFLOPS ordered up to each period. vendor_share_cap: the same measure, by vendor.
     capacity_targets_eflops: least installed peak EFLOPS. utilisation_floor: busy / installed module-hours, by period.
+    max_module_types: by site, the most types that may stand there at one time, owned or leased.
     """
 
     budget: PerPeriodOrNone = None
@@ -464,6 +465,7 @@ class Policy(Block):
     build_ahead: BuildAhead = BuildAhead()
     capacity_targets_eflops: PerPeriodOrNone = None
     utilisation_floor: PerPeriodOrNone = None
+    max_module_types: dict[str, Annotated[int, Field(strict=True, ge=0)]] = {}
     resilience: Resilience | None = None
 
 

@@ -264,8 +264,8 @@ def _cost_span(case: Case) -> Iterator[CaseWarning]:
     """Prices of single decisions, and what a module-hour of work is worth, that lie too far apart for one solve."""
     priced: list[tuple[float, Location]] = []
     for i, kind in enumerate(case.module_types):
-        for name in ("capex", "order_cost", "opex"):
-            priced.append((float(np.max(getattr(kind, name))), ("module_types", i, name)))
+        own = (("capex", kind.capex), ("order_cost", kind.order_cost), ("opex", kind.opex))
+        priced += [(float(np.max(price)), ("module_types", i, name)) for name, price in own]
         for w, workload in enumerate(case.workloads):
             rate = workload.throughput.get(kind.id, 0.0) * kind.cards * workload.max_utilisation
             priced.append((workload.shortfall_cost * rate, ("workloads", w, "shortfall_cost")))

@@ -43,6 +43,7 @@ REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("network", "bandwidth_gbps", "@"), "regions"),
     (("network", "bandwidth_gbps", "@", "@"), "sites"),
     (("policy", "vendor_share_cap", "@"), "vendors"),
+    (("policy", "max_module_types", "@"), "sites"),
     (("policy", "resilience", "workloads", "*"), "workloads"),
     (("policy", "resilience", "sites", "*"), "sites"),
     (("history_mapping", "*", "workload"), "workloads"),

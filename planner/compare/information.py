@@ -19,9 +19,10 @@ from planner.compare.choices import Bracketed, difference
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
-from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
+from planner.plan.decisions import decisions_of, fixed, settled
 from planner.program.blocks import flatten
 from planner.program.build import build_program
+from planner.program.decisions import whole_decisions
 from planner.rules.bounds import lone_bound
 from planner.solve import Limits, solve, solve_lp
 from planner.words.wording import Message, message
@@ -77,7 +78,7 @@ def mean_value_cost(case: Case, futures: Demand, mean_plan: Plan, limits: Limits
     or why there are none.
     """
     program = build_program(case, futures)
-    held = settled(fixed(program, decisions_of(mean_plan).branch(0), DECIDED, shared=True))
+    held = settled(fixed(program, decisions_of(mean_plan).branch(0), whole_decisions(), shared=True))
     answer = solve(held, limits)
     if answer.status == "infeasible":
         return message("information.eev_impossible")

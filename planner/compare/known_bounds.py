@@ -14,7 +14,7 @@ from planner.case.file import case_hash
 from planner.compare.store import Store, demand_key, key_of
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
-from planner.plan.decisions import DECIDED
+from planner.program.decisions import whole_decisions
 from planner.rules.bounds import lone_bound, shared_decisions
 from planner.rules.neighbour import Values
 from planner.solve.fanout import fan_out
@@ -37,7 +37,7 @@ def lone_bounds(
     """
     F = len(demand)
     shared = None if held is None else shared_decisions(case, demand)
-    what = None if held is None else {name: np.asarray(held[name]).tolist() for name in DECIDED}
+    what = None if held is None else {name: np.asarray(held[name]).tolist() for name in whole_decisions()}
     key = key_of(case_hash(plan_world(case)), case.horizon.commit_periods, demand_key(demand), "lone bounds", what)
     kept = store.value(key)
     if kept is not None:

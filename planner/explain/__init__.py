@@ -1,0 +1,1 @@
+"""Why: prices, questions, alternatives, what drives an order."""

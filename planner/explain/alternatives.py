@@ -18,6 +18,7 @@ from planner.case.errors import PlanError
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Program
+from planner.program.decisions import DECISIONS, purchases
 from planner.program.instance import Instance
 from planner.solve import Limits
 
@@ -163,7 +164,7 @@ def only_sites(program: Program, keep: FloatArray) -> Program:
     upper = program.master.upper.copy()
     for s in range(len(inst.case.sites)):
         if not keep[s]:
-            for name in ("orders", "order_on"):
+            for name in (n for n in purchases() if DECISIONS[n].index[:2] == ("site", "module_type")):
                 columns = program.layout.columns[name][:, s]
                 upper[columns[columns >= 0]] = 0.0
     return replace(program, master=replace(program.master, upper=upper))

@@ -18,13 +18,13 @@ from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
+from planner.program.decisions import held_for_prices
 from planner.program.instance import Instance
 from planner.program.places import row_place
 from planner.program.registry import FAMILIES
 from planner.solve import Linear, solve_lp
 from planner.words.wording import Wording, wording
 
-_FIXED = ("order_on", "gangs", "campaign_place", "campaign_on", "openings")
 _MOST_COLUMNS = 250_000
 _PRICED = (
     "site_power",
@@ -57,7 +57,7 @@ class Priced:
 def priced_program(program: Program, plan: Plan) -> Program:
     """The program with yes-or-no decisions as planned and the sizes of orders free of tightening bounds."""
     values = decisions_of(plan).values
-    held = fixed(program, values, [n for n in _FIXED if n in program.layout.columns])
+    held = fixed(program, values, held_for_prices())
     master = held.master
     upper, row_upper = master.upper.copy(), master.row_upper.copy()
     orders, on = program.layout.columns["orders"], program.layout.columns["order_on"]

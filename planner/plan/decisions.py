@@ -6,24 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.case import Case, WorkloadKind
 from planner.plan.plan import Plan
 from planner.program.blocks import Program
-
-# Columns of the master that are decisions of the owner, in the order of their first axes after the branch.
-BUILDING = ("orders", "order_on", "phases", "openings")
-DECIDED = (*BUILDING, "lease_start", "lease_active", "gangs", "campaign_place", "campaign_on")
+from planner.program.decisions import DECISIONS, Decision, Source, followed
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """Decisions of a plan by name of the master's columns, each (branches, ...) as in `docs/model.md` §3.
-
-    Also the states that follow from them: stock (B, S, K, T), campaign_share (B, C, S, K, T)
-    and campaign_unfinished (B, C).
+    """Decisions of a plan by name of the columns, (branches, ...) each as in `docs/model.md` §3, and the states
+    that follow from them (`planner.program.decisions`).
     """
 
     values: Mapping[str, FloatArray]
@@ -45,58 +39,40 @@ def branches_of(plan: Plan) -> int:
 
 
 def decisions_of(plan: Plan) -> Decisions:
-    """The decisions in a plan's tables."""
+    """The decisions in a plan's tables, and what follows from them."""
     case = plan.case
-    B, T = branches_of(plan), case.horizon.periods
-    sites = {s.id: i for i, s in enumerate(case.sites)}
-    types = {k.id: i for i, k in enumerate(case.module_types)}
-    leases = {x.id: i for i, x in enumerate(case.leases)}
-    campaigns = {c.id: i for i, c in enumerate(case.campaigns)}
-    jobs = {w.id: i for i, w in enumerate([w for w in case.workloads if w.kind is WorkloadKind.training])}
-    places = {(s.id, p): n for n, (s, p) in enumerate((s, p) for s in case.sites for p in range(len(s.phases)))}
-    S, K, L, C, J = len(sites), len(types), len(leases), len(campaigns), len(jobs)
+    B = branches_of(plan)
+    sets: dict[str, list[object]] = {
+        "site": [s.id for s in case.sites],
+        "module_type": [k.id for k in case.module_types],
+        "period": list(range(case.horizon.periods)),
+        "phase": [(s.id, p) for s in case.sites for p in range(len(s.phases))],
+        "lease": [x.id for x in case.leases],
+        "campaign": [c.id for c in case.campaigns],
+        "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],
+    }
+    places = {name: {item: i for i, item in enumerate(items)} for name, items in sets.items()}
 
-    def fill(shape: tuple[int, ...], table: pd.DataFrame, axes: Iterable[list[int]], column: str) -> FloatArray:
-        out = np.zeros((B, *shape))
-        at = [np.asarray(a, int) for a in axes]
-        amount = table[column].to_numpy(float)
+    def read(decision: Decision, source: Source) -> FloatArray:
+        table = plan.tables[source.table]
+        at = []
+        for index, column in zip(decision.index, source.axes, strict=True):
+            # a phase is told by its site and its place in the site's list
+            cells = zip(table["site"], table[column], strict=True) if index == "phase" else table[column]
+            at.append(np.array([places[index][cell] for cell in cells], int))
+        amount = np.ones(len(table)) if source.amount is None else table[source.amount].to_numpy(float)
         branch = table["branch"].to_numpy(int)
+        out = np.zeros((B, *(len(sets[index]) for index in decision.index)))
         for b in range(B):
             mine = (branch == -1) | (branch == b)
             np.add.at(out[b], tuple(a[mine] for a in at), amount[mine])
         return out
 
-    def of(table: pd.DataFrame, column: str, index: Mapping[str, int]) -> list[int]:
-        return [index[x] for x in table[column]]
-
-    t = plan.tables
-    orders, phases, openings, lease, gangs = (t[n] for n in ("orders", "phases", "openings", "leases", "gangs"))
-    stock, run, late = t["stock"], t["campaigns"], t["unfinished"]
-    skt = [of(orders, "site", sites), of(orders, "module_type", types), list(orders["arrival_period"])]
-    values = {"orders": fill((S, K, T), orders, skt, "modules")}
-    values["order_on"] = (values["orders"] > 0).astype(float)
-    at = [places[s, int(p)] for s, p in zip(phases["site"], phases["phase"], strict=True)]
-    values["phases"] = fill((len(places), T), phases, [at, list(phases["arrival_period"])], "count")
-    opened = openings.assign(on=1.0)
-    values["openings"] = fill((S, T), opened, [of(opened, "site", sites), list(opened["period"])], "on")
-    by_lease = [of(lease, "lease", leases), list(lease["period"])]
-    values["lease_start"] = fill((L, T), lease, by_lease, "started")
-    values["lease_active"] = fill((L, T), lease, by_lease, "active")
-    jskt = [
-        of(gangs, "workload", jobs),
-        of(gangs, "site", sites),
-        of(gangs, "module_type", types),
-        list(gangs["period"]),
-    ]
-    values["gangs"] = fill((J, S, K, T), gangs, jskt, "gangs")
-    cskt = [of(run, "campaign", campaigns), of(run, "site", sites), of(run, "module_type", types), list(run["period"])]
-    values["campaign_on"] = fill((C, S, K, T), run, cskt, "on")
-    values["campaign_share"] = fill((C, S, K, T), run, cskt, "share")
-    values["campaign_place"] = values["campaign_on"].max(axis=-1, initial=0.0)
-    values["campaign_unfinished"] = fill((C,), late, [of(late, "campaign", campaigns)], "share")
-    skt = [of(stock, "site", sites), of(stock, "module_type", types), list(stock["period"])]
-    values["stock"] = fill((S, K, T), stock, skt, "owned")
-    return Decisions(values)
+    values: dict[str, FloatArray] = {}
+    for decision in DECISIONS.values():
+        if decision.source is not None:
+            values[decision.id] = read(decision, decision.source)
+    return Decisions(followed(case, values))
 
 
 def fixed(program: Program, values: Mapping[str, FloatArray], names: Iterable[str], *, shared: bool = False) -> Program:

@@ -18,7 +18,7 @@ from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.plan import Plan, demand_hash, summarise
-from planner.plan.decisions import DECIDED, decisions_of
+from planner.plan.decisions import decisions_of
 from planner.plan.extract import decision_tables, master_values
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
@@ -35,6 +35,7 @@ from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation
 from planner.program.blocks import Program
 from planner.program.build import build_program
+from planner.program.decisions import DECISIONS
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import affordable, tightened
@@ -85,7 +86,7 @@ def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
     x = np.zeros(program.master.columns)
     values = decisions_of(plan).values
-    for name in (*DECIDED, "stock", "campaign_share", "campaign_unfinished"):
+    for name in DECISIONS:
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]

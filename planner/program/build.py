@@ -13,7 +13,7 @@ from planner.program.instance import Instance, make_instance
 from planner.program.master import Master
 from planner.program.merge import merge_steps as merged
 from planner.program.outage import outage_blocks
-from planner.program.policy import add_budget, add_capacity_policies, add_shares
+from planner.program.policy import add_budget, add_capacity_policies, add_shares, add_type_limits
 from planner.program.power import add_billed_power, add_openings, add_phases, add_site_limits
 from planner.program.risk import add_objective
 from planner.program.training import add_campaigns, add_gangs, add_gangs_fit
@@ -34,6 +34,7 @@ def build_master(inst: Instance) -> Master:
     add_gangs_fit(master)
     add_budget(master)
     add_shares(master)
+    add_type_limits(master)
     add_capacity_policies(master)
     add_period_limits(master)
     return master

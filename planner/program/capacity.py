@@ -6,14 +6,8 @@ import numpy as np
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import by_period
-from planner.program.instance import Instance
+from planner.program.instance import Instance, standing_after
 from planner.program.master import Master
-
-
-def standing_after(arrivals: IntArray, life: int, periods: int) -> FloatArray:
-    """(periods of arrival, periods): 1 where what arrives in tau stands in t, tau <= t < tau + life."""
-    t = np.arange(periods)
-    return ((arrivals[:, None] <= t) & (t < arrivals[:, None] + life)).astype(float)
 
 
 def order_limits(inst: Instance) -> FloatArray:

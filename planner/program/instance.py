@@ -170,7 +170,7 @@ def _averaged_price(case: Case, days: TypicalDays) -> FloatArray:
     return np.repeat(price.mean(axis=3, keepdims=True), days.steps, axis=3)
 
 
-def _standing(case: Case) -> FloatArray:
+def standing_modules(case: Case) -> FloatArray:
     """(S, K, T) modules that stand without any decision."""
     sites = {s.id: i for i, s in enumerate(case.sites)}
     types = {k.id: i for i, k in enumerate(case.module_types)}
@@ -181,6 +181,12 @@ def _standing(case: Case) -> FloatArray:
             if (item.online is None or item.online <= start) and (item.retire is None or item.retire > start):
                 out[sites[item.site], types[item.module_type], t] += item.modules
     return out
+
+
+def standing_after(arrivals: IntArray, life: int, periods: int) -> FloatArray:
+    """(periods of arrival, periods): 1 where what arrives in tau stands in t, tau <= t < tau + life."""
+    t = np.arange(periods)
+    return ((arrivals[:, None] <= t) & (t < arrivals[:, None] + life)).astype(float)
 
 
 def _power_of_ten(value: float) -> float:
@@ -260,7 +266,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in workloads]
     )
     market = policy.carbon_basis == "market"
-    standing = _standing(case)
+    standing = standing_modules(case)
     share, bill_days = power_bills(days)
     return Instance(
         case=case,

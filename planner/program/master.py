@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Builder
+from planner.program.decisions import DECISIONS
 from planner.program.instance import Instance
 
 
@@ -35,10 +36,12 @@ class Master(Builder):
         lower: ArrayLike = 0.0,
         upper: ArrayLike = np.inf,
         cost: ArrayLike = 0.0,
-        integer: bool = True,
         where: ArrayLike = True,
     ) -> IntArray:
-        """(branches, *shape) column numbers; -1 where `where` is false. `decided`: period in which each is decided."""
+        """(branches, *shape) column numbers; -1 where `where` is false. `decided`: period in which each is decided.
+
+        Whole where its record in `DECISIONS` says so; columns without a record are continuous.
+        """
         inst, branches = self.instance, self.instance.branches
         decided = np.broadcast_to(np.asarray(decided), shape)
         where = np.broadcast_to(np.asarray(where, bool), shape)
@@ -58,7 +61,14 @@ class Master(Builder):
         def picked(value: ArrayLike) -> FloatArray:
             return np.asarray(np.broadcast_to(np.asarray(value, float), (branches, *shape))[own], float)
 
-        self._append(name, index, picked(lower), picked(upper), picked(cost), np.full(count, integer))
+        self._append(
+            name,
+            index,
+            picked(lower),
+            picked(upper),
+            picked(cost),
+            np.full(count, name in DECISIONS and DECISIONS[name].whole),
+        )
         self._share.append(share)
         self._future_share.append(share[:, inst.branch_of])
         return index
@@ -73,7 +83,7 @@ class Master(Builder):
         cost: ArrayLike = 0.0,
     ) -> IntArray:
         """(branches, *shape) continuous columns, one for each branch."""
-        return self.decide(name, shape, self.commit, lower=lower, upper=upper, cost=cost, integer=False)
+        return self.decide(name, shape, self.commit, lower=lower, upper=upper, cost=cost)
 
     def per_future(
         self,

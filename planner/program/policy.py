@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import by_period
-from planner.program.capacity import capacity_columns
+from planner.program.capacity import capacity_columns, useful_modules
 from planner.program.master import Master
 
 
@@ -59,6 +59,36 @@ def add_shares(master: Master) -> None:
         group = np.array([k.domestic for k in case.module_types], float)
         row = master.row("domestic_share", (inst.branches, T), lower=np.where(np.isfinite(floor), 0.0, -np.inf))
         cumulative(row, inst.pflops[:, None] * (group[:, None] - np.nan_to_num(floor)) * np.isfinite(floor))
+
+
+def add_type_limits(master: Master) -> None:
+    """At most so many types at a site at one time.
+
+    type_present: cap_skt <= M_skt type_present_skt
+    type_count: sum_k type_present_skt <= max_module_types_s
+    """
+    inst = master.instance
+    case, (S, K, T) = inst.case, inst.standing.shape
+    limited = np.array([s.id in case.policy.max_module_types for s in case.sites])
+    # Which types stand follows from what is ordered and leased, and so may differ between branches where those do.
+    present = master.decide("type_present", (S, K, T), master.commit, upper=1.0, where=limited[:, None, None])
+    if not limited.any():
+        return
+    at = np.flatnonzero(limited)
+    place = np.full(S, -1)
+    place[at] = np.arange(len(at))
+    row = master.row("type_present", (inst.branches, len(at), K, T), upper=0.0)
+    for s, k, columns, _own in capacity_columns(master):
+        here = limited[s]
+        master.add(row[:, place[s[here]], k[here]], columns[:, here], 1.0)
+    most = useful_modules(inst) + inst.standing.max(axis=2)
+    for lease in case.leases:
+        cell = [x.id for x in case.sites].index(lease.site), [x.id for x in case.module_types].index(lease.module_type)
+        most[cell] += by_period(lease.maximum_modules, T, 0.0).max(initial=0.0)
+    master.add(row, present[:, at], -most[at][:, :, None])
+    allowed = np.array([float(case.policy.max_module_types[case.sites[s].id]) for s in at])
+    count = master.row("type_count", (inst.branches, len(at), T), upper=allowed[:, None])
+    master.add(count[:, :, None], present[:, at], 1.0)
 
 
 def add_capacity_policies(master: Master) -> None:

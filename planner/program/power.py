@@ -137,6 +137,5 @@ def add_billed_power(master: Master) -> None:
         (S, T, inst.bill_months.shape[1]),
         np.arange(T)[:, None],
         cost=charge[:, None, None] * inst.bill_months * inst.discount[:, None],
-        integer=False,
         where=(charge > 0)[:, None, None] & (inst.bill_months > 0),
     )

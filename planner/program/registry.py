@@ -13,7 +13,9 @@ from dataclasses import dataclass
 class Family:
     """id; one sentence in English and Chinese; formula as in docs/model.md; unit of a row; its index sets.
 
-    relax: what a planner would move to loosen it (a field of the case), empty when it is a definition.
+    relax: what a planner would move to loosen it (a field of the case), empty when it is a definition. page: the bold
+    name in docs/model.md, which the verifier's checks go by; empty: the id. solver_only: a row of the program that is
+    solved, not a limit of plans.
     """
 
     id: str
@@ -23,6 +25,13 @@ class Family:
     unit: str
     index: tuple[str, ...]
     relax: str = ""
+    page: str = ""
+    solver_only: bool = False
+
+    @property
+    def name(self) -> str:
+        """The bold name in docs/model.md."""
+        return self.page or self.id
 
 
 FAMILIES: dict[str, Family] = {
@@ -78,6 +87,7 @@ FAMILIES: dict[str, Family] = {
             "sum_{t-life_s<tau<=t} openings_s,tau <= 1",
             "openings",
             ("branch", "site", "period"),
+            page="site_open",
         ),
         Family(
             "supply",
@@ -89,6 +99,24 @@ FAMILIES: dict[str, Family] = {
             "module_types.supply",
         ),
         Family(
+            "type_present",
+            "A type of which anything stands at a site is one of the site's types.",
+            "站点上有任何在役模块的型号都计入该站点的型号数。",
+            "cap_skt <= M_skt type_present_skt",
+            "modules",
+            ("branch", "site", "module_type", "period"),
+            page="type_count",
+        ),
+        Family(
+            "type_count",
+            "No more types stand at a site at one time than it may have.",
+            "站点同一时期的型号数不超过上限。",
+            "sum_k type_present_skt <= max_module_types_s",
+            "types",
+            ("branch", "site", "period"),
+            "policy.max_module_types",
+        ),
+        Family(
             "order_minimum",
             "An order is at least the minimum order.",
             "订单不小于最小起订量。",
@@ -96,6 +124,7 @@ FAMILIES: dict[str, Family] = {
             "modules",
             ("branch", "site", "module_type", "period"),
             "module_types.min_order",
+            page="order_size",
         ),
         Family(
             "order_charge",
@@ -104,6 +133,7 @@ FAMILIES: dict[str, Family] = {
             "orders_skt <= M_skt order_on_skt",
             "modules",
             ("branch", "site", "module_type", "period"),
+            page="order_size",
         ),
         Family(
             "lease_growth",
@@ -112,6 +142,7 @@ FAMILIES: dict[str, Family] = {
             "lease_active_lt <= lease_active_l,t-1 + lease_start_lt",
             "modules",
             ("branch", "lease", "period"),
+            page="lease_term",
         ),
         Family(
             "lease_term",
@@ -166,6 +197,7 @@ FAMILIES: dict[str, Family] = {
             "PFLOPS",
             ("branch", "period"),
             "policy.build_ahead.minimum",
+            page="build_ahead",
         ),
         Family(
             "build_ahead_maximum",
@@ -175,6 +207,7 @@ FAMILIES: dict[str, Family] = {
             "PFLOPS",
             ("branch", "period"),
             "policy.build_ahead.maximum",
+            page="build_ahead",
         ),
         Family(
             "gangs_fit",
@@ -209,6 +242,7 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "workload", "period"),
             "workloads.minimum_service",
+            page="minimum_service",
         ),
         Family(
             "campaign_place",
@@ -217,6 +251,7 @@ FAMILIES: dict[str, Family] = {
             "sum_sk place_csk <= 1",
             "places",
             ("branch", "campaign"),
+            page="campaign",
         ),
         Family(
             "campaign_run",
@@ -225,6 +260,7 @@ FAMILIES: dict[str, Family] = {
             "share_cskt <= on_cskt <= place_csk",
             "share",
             ("branch", "campaign", "site", "module_type", "period"),
+            page="campaign",
         ),
         Family(
             "campaign_work",
@@ -234,6 +270,7 @@ FAMILIES: dict[str, Family] = {
             "card-days",
             ("branch", "campaign"),
             "campaigns.card_days",
+            page="campaign",
         ),
         Family(
             "campaign_gang",
@@ -242,6 +279,7 @@ FAMILIES: dict[str, Family] = {
             "sum_{tau<=t} done_c,tau share_csk,tau <= sum_{tau<=t} orders_sk,tau / need_cskt",
             "share",
             ("branch", "campaign", "site", "module_type", "period"),
+            solver_only=True,
         ),
         Family(
             "gang_steps",
@@ -250,6 +288,7 @@ FAMILIES: dict[str, Family] = {
             "sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d",
             "gangs",
             ("branch", "site", "module_type", "period"),
+            solver_only=True,
         ),
         Family(
             "training_rounding",
@@ -258,6 +297,7 @@ FAMILIES: dict[str, Family] = {
             "sum_sk round_jk gangs_jskt + training_shortfall_jt / (a f) >= ceil(v_jt / a)",
             "gangs",
             ("future", "workload", "period"),
+            solver_only=True,
         ),
         Family(
             "demand",
@@ -283,6 +323,7 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "period", "day", "workload", "step"),
             "workloads.max_rate_factor",
+            page="deferral",
         ),
         Family(
             "serving",
@@ -307,6 +348,7 @@ FAMILIES: dict[str, Family] = {
             "active_jskh <= G_jk running_jsk",
             "modules",
             ("future", "period", "day", "workload", "site", "module_type", "step"),
+            page="yield",
         ),
         Family(
             "yield_work",
@@ -316,6 +358,7 @@ FAMILIES: dict[str, Family] = {
             "module-hours",
             ("future", "period", "day", "workload", "site", "module_type"),
             "workloads.max_yield_share",
+            page="yield",
         ),
         Family(
             "bandwidth",
@@ -350,6 +393,8 @@ FAMILIES: dict[str, Family] = {
             "sum_w load_wskg + sum_j active_jskg = sum_b in_slot_skgb",
             "modules",
             ("future", "period", "day", "site", "module_type", "step"),
+            page="tariff_slots",
+            solver_only=True,
         ),
         Family(
             "tariff_room",
@@ -358,6 +403,8 @@ FAMILIES: dict[str, Family] = {
             "in_slot_skgb <= share_gb (a_k cap_skt - gangs)",
             "modules",
             ("future", "period", "day", "site", "module_type", "step", "slot"),
+            page="tariff_slots",
+            solver_only=True,
         ),
         Family(
             "carbon_cap",
@@ -376,6 +423,7 @@ FAMILIES: dict[str, Family] = {
             "t",
             ("future", "period", "day"),
             "policy.carbon_cap_tonnes",
+            page="carbon_cap",
         ),
         Family(
             "green_share",
@@ -394,6 +442,7 @@ FAMILIES: dict[str, Family] = {
             "MWh",
             ("future", "period", "day"),
             "policy.green_share_floor",
+            page="green_share",
         ),
         Family(
             "utilisation",
@@ -412,6 +461,7 @@ FAMILIES: dict[str, Family] = {
             "module-hours",
             ("future", "period", "day"),
             "policy.utilisation_floor",
+            page="utilisation",
         ),
         Family(
             "resilience_demand",
@@ -421,6 +471,7 @@ FAMILIES: dict[str, Family] = {
             "unit",
             ("future", "period", "lost site", "workload", "origin"),
             "policy.resilience",
+            page="resilience",
         ),
         Family(
             "risk_excess",
@@ -429,6 +480,7 @@ FAMILIES: dict[str, Family] = {
             "z_w >= cost_w - zeta",
             "currency",
             ("future",),
+            page="cvar",
         ),
     )
 }

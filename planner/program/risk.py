@@ -24,7 +24,7 @@ def add_objective(master: Master) -> tuple[FloatArray, RiskTerms | None]:
         return master.expected_cost(), None
     raw, share = master.raw_cost(), master.future_share()
     expected = master.expected_cost()
-    zeta = master.decide("value_at_risk", (1,), 0, lower=-np.inf, integer=False)[0]
+    zeta = master.decide("value_at_risk", (1,), 0, lower=-np.inf)[0]
     excess = master.per_future("excess", ())
     row = master.row("risk_excess", len(pi), lower=0.0)
     master.add(row, excess, 1.0)

@@ -18,8 +18,7 @@ from planner.case import Case, by_period
 from planner.demand import Demand
 from planner.program.blocks import Arrays, Layout, Program, flatten
 from planner.program.build import build_program
-from planner.program.capacity import standing_after
-from planner.program.instance import Instance
+from planner.program.instance import Instance, standing_after
 from planner.program.tighten import tightened
 from planner.rules.neighbour import Values
 from planner.rules.sketch import around, busier_days, searched, whole_values

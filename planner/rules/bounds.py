@@ -19,9 +19,9 @@ from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, CVaR
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
-from planner.plan.decisions import DECIDED
 from planner.program.blocks import flatten
 from planner.program.build import build_master, build_program
+from planner.program.decisions import whole_decisions
 from planner.program.instance import make_instance
 from planner.program.tighten import tightened
 from planner.rules.neighbour import Values
@@ -41,7 +41,7 @@ def lone_bound(case: Case, demand: Demand, held: Values | None, shared: Shared |
     master = program.master
     if held is not None and shared is not None:
         lower, upper = master.lower.copy(), master.upper.copy()
-        for name in DECIDED:
+        for name in whole_decisions():
             index = program.layout.columns[name]
             real = (index >= 0) & shared[name]
             lower[index[real]] = upper[index[real]] = np.round(np.broadcast_to(held[name], index.shape)[real])
@@ -55,7 +55,7 @@ def lone_bound(case: Case, demand: Demand, held: Values | None, shared: Shared |
 def shared_decisions(case: Case, demand: Demand) -> dict[str, BoolArray]:
     """By name: (1, ...) whether a decision is the same in every future of `demand`."""
     columns = build_master(make_instance(case, demand)).columns
-    return {name: (columns[name] == columns[name][:1]).all(axis=0)[None] for name in DECIDED}
+    return {name: (columns[name] == columns[name][:1]).all(axis=0)[None] for name in whole_decisions()}
 
 
 def relaxed_bound(case: Case, demand: Demand, known: FloatArray | None = None) -> float:

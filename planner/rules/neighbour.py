@@ -17,11 +17,12 @@ from planner.arrays import BoolArray, FloatArray
 from planner.case import Case
 from planner.demand import Demand
 from planner.plan import Plan
-from planner.plan.decisions import DECIDED, decisions_of, fixed, settled
+from planner.plan.decisions import decisions_of, fixed, settled
 from planner.planning import finish
 from planner.planning.relax import service_slack
 from planner.program.blocks import Arrays, flatten
 from planner.program.build import build_program
+from planner.program.decisions import DECISIONS, whole_decisions
 from planner.solve import Solution, relative_gap
 from planner.solve.linear import attempts
 from planner.solve.native import Settings, run
@@ -30,9 +31,6 @@ from planner.solve.one_piece import split
 # Both look at decisions alone or at fixed ones: they are small, and need not be closer than this.
 _PROJECTION = Settings("scip", seconds=60.0, gap=5e-2, seed=1)
 _HELD_SECONDS = 120.0
-# Bigger things than modules are changed last.
-_WEIGHT = {"phases": 20.0, "openings": 50.0, "campaign_place": 400.0, "campaign_on": 100.0}
-
 _UNDONE = ("training_shortfall", "campaign_unfinished")
 
 Values = Mapping[str, FloatArray]
@@ -54,12 +52,11 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     master, columns = program.master, program.layout.columns
     wanted = np.zeros(master.columns)
     weight = np.zeros(master.columns)
-    for name in DECIDED:
+    for name in whole_decisions():
         index = columns[name]
         real = index >= 0
         wanted[index[real]] = np.round(np.broadcast_to(values[name], index.shape)[real])
-        if name != "order_on":
-            weight[index[real]] = _WEIGHT.get(name, 1.0)
+        weight[index[real]] = DECISIONS[name].weight  # bigger things than modules are changed last
     lower, upper = master.lower.copy(), master.upper.copy()
     for name, stays in (kept or {}).items():
         index = columns[name][(columns[name] >= 0) & stays]
@@ -93,7 +90,9 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     x = run(arrays, _PROJECTION).x
     if x is None:
         return None
-    return {name: np.where(columns[name] >= 0, np.round(x[np.maximum(columns[name], 0)]), 0.0) for name in DECIDED}
+    return {
+        name: np.where(columns[name] >= 0, np.round(x[np.maximum(columns[name], 0)]), 0.0) for name in whole_decisions()
+    }
 
 
 def with_recourse(
@@ -110,12 +109,12 @@ def with_recourse(
         if id(plan) in brought:
             continue
         after = whole_of(plan)
-        mixed = {name: np.where(shared[name], first[name], after[name]) for name in DECIDED}
+        mixed = {name: np.where(shared[name], first[name], after[name]) for name in whole_decisions()}
         found = projected(case, demand.only([f]), mixed, shared)
         if found is None:
             return None
         brought[id(plan)] = found
-    return {name: np.concatenate([brought[id(plan)][name] for plan in late]) for name in DECIDED}
+    return {name: np.concatenate([brought[id(plan)][name] for plan in late]) for name in whole_decisions()}
 
 
 def held_plan(case: Case, demand: Demand, values: Values) -> Plan | None:
@@ -125,7 +124,7 @@ def held_plan(case: Case, demand: Demand, values: Values) -> Plan | None:
     with the same sites are dispatched together, each paying its own transfer.
     """
     program = build_program(case, demand, pooled=not demand.days.hourly)
-    held = settled(fixed(program, values, DECIDED))
+    held = settled(fixed(program, values, whole_decisions()))
     if held.master.integer.any():
         return None
     outcome = attempts(flatten(held), _HELD_SECONDS)

@@ -16,10 +16,11 @@ from planner.case.errors import PlanError, Problem, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
-from planner.plan.decisions import BUILDING, DECIDED, decisions_of, fixed
+from planner.plan.decisions import decisions_of, fixed
 from planner.planning import Amend, plan_demand, warm_start
 from planner.program.blocks import Arrays, Program
 from planner.program.build import build_program
+from planner.program.decisions import completed, purchases, whole_decisions
 from planner.rules.ahead import with_ratio
 from planner.rules.bounds import relaxed_bound, shared_decisions
 from planner.rules.neighbour import Values, held_plan, projected, whole_of, with_bound, with_recourse
@@ -220,7 +221,7 @@ def median_start(
     values = decisions_of(simple).branch(0)
     program = build_program(case, world.futures)
     x = np.zeros(program.master.columns)
-    for name in DECIDED:
+    for name in whole_decisions():
         index = program.layout.columns[name]
         real = index >= 0
         x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
@@ -254,8 +255,8 @@ def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
     again = searching.plan(
         case,
         demand,
-        amend=lambda built: fixed(built, earlier, BUILDING),
-        held={**whole_of(plan), **earlier},
+        amend=lambda built: fixed(built, earlier, purchases()),
+        held=completed(case, {**whole_of(plan), **earlier}),
     )
     return noted(again, notes)
 
@@ -318,8 +319,8 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
     if not len(answer.x):
         return None
-    real = {name: columns[name] >= 0 for name in BUILDING}
-    return {n: np.where(real[n], np.round(answer.x[np.maximum(columns[n], 0)]), 0.0) for n in BUILDING}
+    real = {name: columns[name] >= 0 for name in purchases()}
+    return {n: np.where(real[n], np.round(answer.x[np.maximum(columns[n], 0)]), 0.0) for n in purchases()}
 
 
 def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:

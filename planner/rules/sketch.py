@@ -22,9 +22,10 @@ from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.compute import pflops_per_unit
 from planner.demand import Demand, TypicalDays
-from planner.plan.decisions import DECIDED, fixed, settled
+from planner.plan.decisions import fixed, settled
 from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
+from planner.program.decisions import whole_decisions
 from planner.program.tighten import tightened
 from planner.rules.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
@@ -119,7 +120,7 @@ def around(program: Program, near: Values) -> Program:
 def whole_values(program: Program, x: FloatArray) -> Values:
     """(1, ...) whole decisions by name at a point of the program's columns."""
     columns = program.layout.columns
-    return {n: np.where(columns[n] >= 0, np.round(x[np.maximum(columns[n], 0)]), 0.0) for n in DECIDED}
+    return {n: np.where(columns[n] >= 0, np.round(x[np.maximum(columns[n], 0)]), 0.0) for n in whole_decisions()}
 
 
 def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | None:
@@ -151,7 +152,7 @@ def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | 
         runs = np.where(on >= 0, x[np.maximum(on, 0)], 0.0).max(axis=-1)
         real = place >= 0
         x[place[real]] = runs[real]
-    values = {n: np.where(columns[n] >= 0, x[np.maximum(columns[n], 0)], 0.0) for n in DECIDED}
+    values = {n: np.where(columns[n] >= 0, x[np.maximum(columns[n], 0)], 0.0) for n in whole_decisions()}
     return projected(case, demand, values)
 
 
@@ -163,7 +164,7 @@ def ranked(case: Case, demand: Demand, wanted: Sequence[Values]) -> list[Values]
     if len(wanted) < 2:
         return list(wanted)
     program = build_program(case, busier_days(case, demand), merge_steps=1, pooled=True)
-    costs = [solve_lp(flatten(settled(fixed(program, values, DECIDED)))).objective for values in wanted]
+    costs = [solve_lp(flatten(settled(fixed(program, values, whole_decisions())))).objective for values in wanted]
     return [wanted[i] for i in np.argsort(costs, kind="stable")]
 
 

@@ -78,7 +78,7 @@ def _phase_totals(facts: Facts, plan: PlanArrays) -> tuple[FloatArray, FloatArra
 
 
 def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    """stock, site_power, site_space, phase_count, site_open, supply, order_size, lead_time, nonanticipativity"""
+    """stock, site_power, site_space, phase_count, site_open, supply, order_size, type_count, lead_time, branches"""
     case, T = facts.case, facts.case.horizon.periods
     book.limit("stock", plan.owned, "equal", capacity.owned, _CLASS)
     book.limit("stock.leased", plan.leased, "equal", capacity.leased, _CLASS)
@@ -98,6 +98,9 @@ def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
     book.limit("supply", plan.orders.sum(axis=1), "most", supply, ("future", "module type", "period"))
     least = np.array([k.min_order for k in case.module_types], float)[:, None]
     book.limit("order_size", plan.orders, "least", least, _CLASS, where=plan.orders > 0.5)
+    most = np.array([float(case.policy.max_module_types.get(s.id, np.inf)) for s in case.sites])
+    types = (capacity.modules > 1e-6).sum(axis=2)
+    book.limit("type_count", types, "most", most[:, None], _SITE, where=np.isfinite(most)[:, None])
     _check_lead(facts, plan, book)
     _check_branches(facts, plan, book)
 

@@ -29,8 +29,9 @@ from planner.case.file import case_from, dump_case
 from planner.demand import Demand
 from planner.demand.horizon import DayRules
 from planner.plan import Plan
-from planner.plan.decisions import BUILDING, decisions_of, fixed
+from planner.plan.decisions import decisions_of, fixed
 from planner.planning import plan_demand
+from planner.program.decisions import purchases
 from planner.rules.rules import plan_rule
 from planner.scenarios.scenario import Rule, WaitAndSee
 from planner.scenarios.worlds import make_world
@@ -97,7 +98,7 @@ def adaptive_walk(
         truth,
         limits=limits,
         stop=stop,
-        amend=lambda built: fixed(built, made.values, (*BUILDING, "lease_start")),
+        amend=lambda built: fixed(built, made.values, (*purchases(), "lease_start")),
     )[0]
     return Walk(rule, final, _steps(rows, case, truth, final), tuple(plans))
 

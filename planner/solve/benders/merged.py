@@ -25,6 +25,7 @@ import scipy.sparse as sp
 
 from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Arrays, Program, flatten
+from planner.program.decisions import DECISIONS, of_size
 from planner.solve.benders.bounds import BEFORE_END_S
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.search import Search
@@ -36,9 +37,8 @@ from planner.solve.workers import Worker
 # A plan under great choices need not be closer than this: its neighbourhood is searched next.
 FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
-CAMPAIGNS = ("campaign_place", "campaign_on")
-GREAT = (*CAMPAIGNS, "phases", "openings")
-NEAR = ("orders", "gangs", "lease_start", "lease_active")
+GREAT, NEAR = of_size("great"), of_size("near")
+CAMPAIGNS = tuple(name for name in GREAT if DECISIONS[name].role == "scheduled")
 # Best plans whose exact cuts the merged program has.
 EXACT_POINTS = 2
 # Points at which the bound ended whose exact cuts it has from then on.

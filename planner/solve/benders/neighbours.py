@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.arrays import BoolArray, FloatArray
+from planner.program.decisions import placed_decisions
 from planner.solve.benders.bounds import BoundSearch
 from planner.solve.benders.master import MasterModel
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 DISTANCE, FAR = 6, 24
 _PATIENCE = 4
 # Whole columns with a site, a type and a period, in this order of axes; and how much of them is free at first.
-_PLACED = ("orders", "order_on", "gangs")
+_PLACED = placed_decisions()
 _SHARE = 0.25
 # A search that found nothing is given up to so many times its seconds.
 LONGEST = 4.0
@@ -120,7 +121,7 @@ class _Parts:
         _, self._sites, self._types, self._periods = columns["orders"].shape
         at = np.indices((self._sites, self._types, self._periods))
         index, labels = [], []
-        for name in _PLACED:
+        for name in (n for n in _PLACED if n in columns):
             group = columns[name]
             real = group >= 0
             index.append(group[real])

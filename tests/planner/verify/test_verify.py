@@ -102,6 +102,7 @@ def case_document() -> dict[str, Any]:
             "green_share_floor": 0.4, "domestic_share_floor": 0.09, "vendor_share_cap": {"acme": 0.92},
             "build_ahead": {"minimum": 1.5, "maximum": 4}, "capacity_targets_eflops": [0.2, 0.25, None],
             "utilisation_floor": 0.25,
+            "max_module_types": {"A": 2},
         },
         "risk": {"objective": {"kind": "cvar", "alpha": 0.5, "weight": 0.4}},
     }  # fmt: skip
@@ -508,6 +509,7 @@ BROKEN_LIMITS: list[tuple[str, Any, set[str]]] = [
     ("policy/build_ahead", {"minimum": 2.3}, {"build_ahead"}),
     ("policy/build_ahead", {"maximum": 2.2}, {"build_ahead"}),
     ("policy/utilisation_floor", 0.6, {"utilisation"}),
+    ("policy/max_module_types", {"A": 0}, {"type_count"}),
     ("sites/0/power_mw", [1.2, 0.7, 1.2], {"site_power"}),
     ("sites/0/space_racks", 30, {"site_space"}),
     ("module_types/0/supply", [6, 3, 6], {"supply"}),
