@@ -152,12 +152,14 @@ def say(message: str) -> None:
 def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_gap: bool) -> None:
     """The answer first, then what it rests on, then where the files lie."""
     from planner.report.figures import View, order_list, orders_table
-    from planner.report.reasons import headline
+    from planner.report.reasons import headline, owed
     from planner.report.report import grid, tiles
 
     console, view = out(), View.of(plan, text.language)
     now = order_list(view, first_only=True)
     console.print(f"\n[bold]{escape(headline(view, now))}[/]\n")
+    for sentence in owed(view):
+        console.print(f"{escape(sentence)}\n")
     if len(now):
         shown = grid(orders_table(view, now), text)
         columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]

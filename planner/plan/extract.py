@@ -10,6 +10,7 @@ import pandas as pd
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
 from planner.case.case import Horizon
+from planner.plan.owed import owed_table
 from planner.plan.tables import TABLES
 from planner.program.blocks import Program
 from planner.program.instance import Instance
@@ -44,7 +45,7 @@ def chosen(
 
 
 def decision_tables(inst: Instance, program: Program, values: Values) -> dict[str, pd.DataFrame]:
-    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, training."""
+    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, owed, training."""
     case, columns = inst.case, program.layout.columns
     sites = np.array([s.id for s in case.sites], object)
     types = np.array([k.id for k in case.module_types], object)
@@ -81,6 +82,12 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     out["stock"] = _stock(inst, values, sites, types)
     out |= _training(inst, values, sites, types)
     out["billed"] = _billed(inst, values, sites)
+
+    def stated(name: str) -> tuple[IntArray, tuple[IntArray, ...], FloatArray]:
+        label, where = chosen(columns[name], values[name])
+        return label, where, values[name][where]
+
+    out["owed"] = owed_table(inst, stated)
     return out
 
 

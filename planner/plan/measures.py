@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import FloatArray
-from planner.case import BANDS, by_period
+from planner.case import BANDS, Costing, by_period
 from planner.demand import Demand
 from planner.plan.extract import Values, leased
 from planner.plan.extract_days import Days
@@ -244,6 +244,14 @@ def cost_table(inst: Instance, program: Program, values: Values, days: Days, met
         price = by_period(item.price_per_module_period, T, 0.0)
         lease[:, :, ids.index(item.site)] += values["lease_active"][branch, i] * price
     terms["leases"] = lease * discount[:, None], lease
+    rest, nominal = np.zeros((F, T, S)), np.zeros((F, T, S))
+    if case.horizon.costing is Costing.upfront:
+        for i, item in enumerate(case.leases):
+            left = np.maximum(np.arange(T) + item.minimum_term_periods - T, 0)
+            started, where = values["lease_start"][branch, i], ids.index(item.site)
+            nominal[:, :, where] += started * left * by_period(item.price_per_module_period, T, 0.0)[-1]
+            rest[:, :, where] += started * inst.lease_rest()[i] * money
+    terms["leases_owed"] = rest, nominal
     hours = inst.weight[:, :, None] * inst.step_hours
     paid = meter.facility_kw - not_earned(inst, values, meter)
     energy = np.einsum("ftdsh,tdh,tdsh->fts", paid, hours, inst.price) * money

@@ -120,12 +120,39 @@ class Instance:
         periods = self.case.horizon.periods
         if self.case.horizon.costing is Costing.upfront:
             return np.broadcast_to(self.discount, (*life.shape, periods)).copy()
-        rate = (1 + self.case.horizon.discount_rate) ** (self.case.horizon.months_per_period / 12) - 1
-        annuity = 1 / life if rate == 0 else rate / ((1 - (1 + rate) ** (-life.astype(float))) * (1 + rate))
+        annuity = self.payment(life)
         total = np.concatenate([[0.0], np.cumsum(self.discount)])
         arrival = np.arange(periods)
         end = np.minimum(arrival + life[..., None], periods)
         return np.asarray((total[end] - total[arrival]) * np.asarray(annuity)[..., None], float)
+
+    def payment(self, life_periods: IntArray) -> FloatArray:
+        """(...,) what one unit of money costs at the start of every period of such a life: the annuity due."""
+        life = np.asarray(life_periods, float)
+        rate = (1 + self.case.horizon.discount_rate) ** (self.case.horizon.months_per_period / 12) - 1
+        return np.asarray(1 / life if rate == 0 else rate / ((1 - (1 + rate) ** -life) * (1 + rate)), float)
+
+    def discount_until(self, periods: int) -> FloatArray:
+        """(periods,) discount factors, beyond the horizon too."""
+        horizon = self.case.horizon
+        years = np.arange(periods) * horizon.months_per_period / 12
+        return np.asarray((1 + horizon.discount_rate) ** -years, float)
+
+    def lease_rest(self) -> FloatArray:
+        """(L, T) discounted money still owed after the horizon for a module whose lease starts in each period.
+
+        Counted with `costing: upfront` alone: there purchases are paid for in full, whatever of their life is left. The
+        price is that of the last period.
+        """
+        T, leases = self.case.horizon.periods, self.case.leases
+        out = np.zeros((len(leases), T))
+        if self.case.horizon.costing is not Costing.upfront:
+            return out
+        for i, lease in enumerate(leases):
+            total = np.concatenate([[0.0], np.cumsum(self.discount_until(T + lease.minimum_term_periods))])
+            left = np.maximum(np.arange(T) + lease.minimum_term_periods - T, 0)
+            out[i] = by_period(lease.price_per_module_period, T, 0.0)[-1] * (total[T + left] - total[T])
+        return out / self.money_unit
 
     def energy_price(self) -> FloatArray:
         """(T, D, S, H) money per kWh of facility energy, carbon price included."""

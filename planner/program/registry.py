@@ -492,6 +492,7 @@ TERMS = (
     "openings",
     "opex",
     "leases",
+    "leases_owed",
     "energy",
     "demand_charge",
     "carbon",

@@ -386,10 +386,14 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     charge = np.array([facts.charge(k.life_periods) for k in case.module_types])
     orders = plan.orders[0]
     leased, rent = np.zeros((len(case.sites), len(case.module_types), T)), np.zeros((len(case.sites), T))
+    rest, nominal = np.zeros_like(rent), np.zeros_like(rent)
     for i, lease in enumerate(case.leases):
         s = facts.labels["site"].index(lease.site)
         leased[s, facts.labels["module type"].index(lease.module_type)] += plan.lease_active[0, i]
         rent[s] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
+        owed, owed_now = facts.lease_rest(i)
+        nominal[s] += plan.lease_start[0, i] * owed
+        rest[s] += plan.lease_start[0, i] * owed_now
     opex = np.einsum("kt,skt->st", facts.opex, account.fixed.capacity - leased)
     placed = (orders > 0.5).astype(float)
     phase_price, phase_charge = np.zeros((len(case.sites), T)), np.zeros((len(case.sites), T))
@@ -411,6 +415,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
         "phases": (phase_charge, phase_price),
         "openings": (opened * opening_charge, opened),
         "opex": (opex * covered * facts.discount, opex * covered),
+        "leases_owed": (rest, nominal),
         "leases": (rent * covered * facts.discount, rent * covered),
     }
     names = facts.labels["site"]

@@ -63,12 +63,27 @@ def reasons(view: View, short: float) -> list[str]:
     out += _without_orders(view, data)
     out += _users(view, last)
     out += _sites(view)
+    out += owed(view)
     ratios = data["build_ahead_ratio"].dropna()
     if len(ratios):
         low, ratio = int(ratios.index[int(ratios.to_numpy().argmin())]), float(ratios.min())
         key = "reason.behind" if ratio < 1 else "reason.ahead"
         out.append(words(key, period=view.periods[low], ratio=words.number(ratio), short=words.percent(short, 2)))
     return out
+
+
+def owed(view: View) -> list[str]:
+    """What remains to be paid after the last period, in the mean over the futures, and whether the cost holds it."""
+    words, table = view.words, view.tables["owed"]
+    if not len(table):
+        return []
+    branch = table["branch"].to_numpy(int)
+    weight = np.where(branch < 0, 1.0, view.probability[np.maximum(branch, 0)])
+    total = float((table["undiscounted"] * weight).sum())
+    kinds = [k for k in ("lease", "order", "order charge", "phase", "opening") if (table["kind"] == k).any()]
+    what = words.joined([words("owed." + k.replace(" ", "_")) for k in kinds])
+    key = "reason.owed_counted" if bool(table["counted"].all()) else "reason.owed"
+    return [words(key, amount=words.money(total, view.currency), what=what)]
 
 
 def _without_orders(view: View, data: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from planner.case import Case
 from planner.demand import Demand
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
 from planner.verify.catalogue import CATALOGUE
-from planner.verify.costs import check_costs, decided_costs, hourly_costs, late_costs, risk_value
+from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, late_costs, risk_value
 from planner.verify.facts import make_facts
 from planner.verify.hourly import RowsOfFutures, check_hours, sum_hours
 from planner.verify.reading import read_plan
@@ -60,6 +60,7 @@ def verify(
     check_resilience(facts, capacity, book)
     decided, late = decided_costs(facts, plan, capacity), late_costs(facts, plan)
     costs = check_costs(facts, decided, hourly, late, tables.get("costs", _NO_COSTS), book)
+    check_owed(facts, plan, book)
     future_cost = costs.groupby("future")["discounted"].sum().reindex(range(facts.futures)).to_numpy(float)
     value = risk_value(case.risk, demand.probability, np.asarray(future_cost))
     if objective is not None:

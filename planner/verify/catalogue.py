@@ -64,5 +64,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "utilisation": ("utilisation", "Busy module-hours reach the utilisation floor."),
     "resilience": ("resilience", "With a site lost at the peak hour, the named work is still served."),
     "costs": ("energy", "The costs table is what the plan's quantities cost, term by term."),
+    "owed": ("costs", "What is owed beyond the horizon is what the plan's leases and purchases leave to pay."),
     "objective": ("energy", "The objective is what the plan's costs come to under the case's risk measure."),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import FloatArray
-from planner.case import CVaR, Risk, WorkloadKind, by_period
+from planner.case import Costing, CVaR, Risk, WorkloadKind, by_period
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
@@ -20,6 +20,7 @@ TERMS = (
     "openings",
     "opex",
     "leases",
+    "leases_owed",
     "energy",
     "demand_charge",
     "carbon",
@@ -48,6 +49,9 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         "openings": np.einsum("st,fst->f", opening, plan.openings),
         "opex": np.einsum("t,kt,fskt->f", facts.discount, facts.opex, capacity.owned),
         "leases": np.einsum("t,lt,flt->f", facts.discount, rent, plan.lease_active),
+        "leases_owed": sum(
+            (plan.lease_start[:, i] @ facts.lease_rest(i)[1] for i in range(len(case.leases))), np.zeros(facts.futures)
+        ),
         "demand_charge": np.einsum("t,s,tm,fstm->f", facts.discount, power, facts.bill_months, plan.billed_kw),
     }
 
@@ -124,3 +128,53 @@ def check_costs(
             book.limit("costs", listed, "equal", true, ("future", "period"), at=f"term {term}, discounted")
     columns = [(f, term, float(total[term][f])) for f in range(facts.futures) for term in TERMS]
     return pd.DataFrame(columns, columns=["future", "term", "discounted"])
+
+
+def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
+    """owed: by future and kind, the payments after the last period of everything that starts in it."""
+    case, annuity = facts.case, facts.case.horizon.costing is Costing.annuity
+    T, horizon = case.horizon.periods, case.horizon
+    rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
+
+    def left(life: int, payment: FloatArray, count: FloatArray) -> FloatArray:
+        """(2, F) undiscounted and discounted, of (F, T) items that are paid for in every period of their life."""
+        out = np.zeros((2, facts.futures))
+        for t in range(T):
+            late = np.arange(T, t + life)
+            factor = (1 + horizon.discount_rate) ** (-late * horizon.months_per_period / 12)
+            out[0] += count[:, t] * payment[t] * len(late)
+            out[1] += count[:, t] * payment[t] * factor.sum()
+        return out
+
+    def per_period(price: FloatArray, life: int) -> FloatArray:
+        return np.asarray(price / ((1 + rate) ** -np.arange(life, dtype=float)).sum(), float)
+
+    true = {kind: np.zeros((2, facts.futures)) for kind in ("lease", "order", "order charge", "phase", "opening")}
+    for i, lease in enumerate(case.leases):
+        price = np.full(T, by_period(lease.price_per_module_period, T, 0.0)[-1])
+        true["lease"] += left(lease.minimum_term_periods, price, plan.lease_start[:, i])
+    if annuity:
+        for k, kind in enumerate(case.module_types):
+            life, orders = kind.life_periods, plan.orders[:, :, k]
+            true["order"] += left(life, per_period(facts.capex[k], life), orders.sum(axis=1))
+            placed = (orders > 0.5).sum(axis=1).astype(float)
+            true["order charge"] += left(life, per_period(facts.order_cost[k], life), placed)
+        for p, (s, i) in enumerate(facts.phases):
+            phase = case.sites[s].phases[i]
+            payment = per_period(np.full(T, phase.capex), phase.life_periods)
+            true["phase"] += left(phase.life_periods, payment, plan.phases[:, p])
+        for s, site in enumerate(case.sites):
+            payment = per_period(np.full(T, site.opening_cost), site.opening_life_periods)
+            true["opening"] += left(site.opening_life_periods, payment, plan.openings[:, s])
+    rows = plan.tables["owed"]
+    kinds, branch = rows.frame["kind"].to_numpy(object), rows.index["branch"]
+    lost = int((~np.isin(kinds, list(true))).sum())
+    book.rule("known", len(rows), lost, float(lost), f"table owed, kind: allowed one of {', '.join(true)}")
+    wrong = int((rows.value["counted"] != float(not annuity)).sum())
+    book.rule("owed", len(rows), wrong, float(wrong), f"table owed, counted: allowed {int(not annuity)}")
+    for label, amounts in true.items():
+        for name, amount in zip(("undiscounted", "discounted"), amounts, strict=True):
+            own = np.where(kinds == label, rows.value[name], 0.0)
+            shared = own[branch < 0].sum()
+            listed = shared + np.array([own[branch == f].sum() for f in range(facts.futures)])
+            book.limit("owed", listed, "equal", amount, ("future",), at=f"{label}, {name}")

@@ -80,6 +80,19 @@ class Facts:
         payment = 1 / float(((1 + rate) ** -np.arange(life_periods, dtype=float)).sum())
         return np.array([payment * self.discount[t : t + life_periods].sum() for t in range(horizon.periods)])
 
+    def lease_rest(self, lease: int) -> tuple[FloatArray, FloatArray]:
+        """(T,) of a module whose lease starts in each period: what its term leaves to pay after the horizon at the last
+        period's price, undiscounted and discounted; 0 unless purchases are paid upfront (docs/model.md §5, leases)."""
+        horizon, item = self.case.horizon, self.case.leases[lease]
+        T, price = horizon.periods, by_period(item.price_per_module_period, horizon.periods, 0.0)[-1]
+        owed, now = np.zeros(T), np.zeros(T)
+        if horizon.costing is Costing.upfront:
+            for t in range(T):
+                late = np.arange(T, t + item.minimum_term_periods)
+                owed[t] = price * len(late)
+                now[t] = price * ((1 + horizon.discount_rate) ** (-late * horizon.months_per_period / 12)).sum()
+        return owed, now
+
     def installed_per_unit(self) -> FloatArray:
         """(W,) dense FP16 PFLOPS installed that one unit needs (docs/model.md §6)."""
         out = np.zeros(len(self.case.workloads))

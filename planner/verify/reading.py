@@ -211,6 +211,13 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
             {"branch": "branch", "period": "period", "site": "site", "month": "month"},
             ["billed_kw", "cost"],
         ),
+        "owed": reader.read(
+            "owed",
+            {"branch": "branch", "period": "period", "site": "site"},
+            ["count", "periods_left", "undiscounted", "discounted", "counted"],
+            ["count", "periods_left", "counted"],
+            key=False,
+        ),
         "training": reader.read(
             "training",
             {"future": "future", "period": "period", "workload": "workload"},
