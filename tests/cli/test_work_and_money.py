@@ -6,6 +6,7 @@ One site, one type of one card that serves one unit of `chat` (10 kW busy, 2 kW 
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,7 @@ def test_an_opening_ends_with_its_life_or_is_paid_for_again(tmp_path: Path) -> N
     assert plan.certificate["objective"] == pytest.approx(3 * 500 + 5 * 10)
     opened = sorted(plan.tables["openings"]["period"])
     assert len(opened) == 3
-    assert all(b - a >= 2 for a, b in zip(opened, opened[1:], strict=False))
+    assert all(b - a >= 2 for a, b in itertools.pairwise(opened))
 
 
 @pytest.mark.parametrize("averse", [False, True])
