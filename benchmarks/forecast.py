@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.history import History, read_history
+from forecasts.history.asked import Reading
 from forecasts.hourly.combine import HourlyConfig, fill, forecast_hourly
 from forecasts.hourly.members.members import default_members
 from forecasts.lookback.backtest import BacktestReport, Forecaster, PointForecast, backtest, seasonal_naive
@@ -101,7 +102,7 @@ PEERS: dict[str, Forecaster] = {
 
 def m4_row(path: Path, method: str, forecaster: Callable[[History, int], Any]) -> dict[str, Any]:
     """sMAPE, MASE and OWA on the official test of the M4 hourly series."""
-    history, _ = read_history(path, keep_suspect=True)
+    history, _ = read_history(path, asked=Reading(suspect="keep"))
     last = np.array([np.flatnonzero(np.isfinite(values))[-1] + 1 for values in history.values])
     smape, mase = [], []
     began = time.process_time()

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import compare, data, energy, plans, questions, service, walk
+from api.cli import compare, data, energy, history, plans, questions, service, size, walk
 from api.cli.exits import EXIT_HELP
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ compare.register(app)
 walk.register(app)
 questions.register(app)
 energy.register(app)
+size.register(app)
 data.register(app)
+history.register(app)
 service.register(app)
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from planner.explain.alternatives import Alternative
+    from planner.explain.prices import Prices
     from planner.explain.what_if import Change, Filling, Surviving
     from planner.plan import Plan
     from planner.replay import ReplayResult
@@ -46,20 +47,11 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
     from api.cli import console
 
     screen, currency = console.out(), plan.case.meta.currency
+    screen.print(f"[bold]{escape(found.sentence(text, currency))}[/]")
     if found.plan is None:
-        screen.print(f"[bold]{escape(text('ask.impossible', question=found.question.said(text)))}[/]")
         for problem in found.impossible:
-            screen.print(f"  {problem}", markup=False)
+            screen.print(f"  {problem.told(text.language)}", markup=False)
         return
-    kind = "ask.dearer" if found.least > 0 else "ask.cheaper" if found.most < 0 else "ask.unclear"
-    said = text(
-        kind,
-        question=found.question.said(text),
-        cost=text.money(abs(found.cost), currency),
-        least=text.money(found.least, currency),
-        most=text.money(found.most, currency),
-    )
-    screen.print(said, markup=False, style="bold")
     terms = {
         term: value for term, value in found.by_term.items() if abs(value) > 1e-6 * abs(found.plan.summary["cost"])
     }
@@ -70,15 +62,18 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
     if len(found.orders):
         moved = found.orders.copy()
         moved["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in moved["arrival_period"]]
-        show_table(with_headings(moved, text), text("ask.orders_moved"), text)
+        alike = found.interchangeable
+        show_table(with_headings(moved, text), text("ask.orders_alike" if alike else "ask.orders_moved"), text)
+        if alike:
+            screen.print(text("ask.interchangeable"), markup=False)
 
 
-def show_prices(prices: pd.DataFrame, text: Wording) -> None:
+def show_prices(prices: Prices, text: Wording) -> None:
     from api.cli import console
 
     screen = console.out()
-    screen.print(text("ask.prices" if len(prices) else "ask.no_prices"), markup=False, style="bold")
-    for sentence in prices["sentence_zh" if text.chinese else "sentence"]:
+    screen.print(prices.heading(text), markup=False, style="bold")
+    for sentence in prices.sentences(text):
         screen.print(f"  {sentence}", markup=False)
     screen.print()
 
@@ -105,13 +100,7 @@ def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
 def show_filling(plan: Plan, found: Filling, text: Wording) -> None:
     from api.cli import console
 
-    said = text(
-        "ask.filling",
-        modules=found.modules_avoided,
-        compute=text.pflops(found.pflops_avoided),
-        cost=text.money(found.cost_avoided, plan.case.meta.currency),
-    )
-    console.out().print(said, markup=False, style="bold")
+    console.out().print(found.sentence(text, plan.case.meta.currency), markup=False, style="bold")
 
 
 def with_headings(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
@@ -141,6 +130,8 @@ def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
 def show_alternatives(plan: Plan, found: Sequence[Alternative], epsilon: float, text: Wording) -> None:
     import pandas as pd
 
+    from api.cli import console
+
     def measured(one: Alternative, value: float) -> str:
         if one.quality == "most_domestic":
             return text.percent(value)
@@ -152,11 +143,21 @@ def show_alternatives(plan: Plan, found: Sequence[Alternative], epsilon: float, 
             text("ask.column.before"): measured(one, one.before),
             text("ask.column.after"): measured(one, one.measure),
             text("ask.column.extra"): text.percent(one.extra, 2),
+            text("ask.column.range"): f"{text.percent(one.least, 2)} … {text.percent(one.most, 2)}",
             text("ask.column.moved"): str(one.modules_moved),
         }
         for one in found
     ]
     show_table(pd.DataFrame(rows), text("ask.alternatives", epsilon=text.percent(epsilon, 1)), text)
+    for one in found:
+        quality, orders = text(f"quality.{one.quality}"), one.orders()
+        if orders.empty:
+            console.out().print(text("ask.alternative_none", quality=quality), markup=False)
+            continue
+        orders["arrival_period"] = [plan.case.horizon.period_label(int(t)) for t in orders["arrival_period"]]
+        show_table(with_headings(orders, text), text("ask.alternative_orders", quality=quality), text)
+        if one.interchangeable:
+            console.out().print(text("ask.alternative_alike", quality=quality), markup=False)
 
 
 def show_sensitivity(plan: Plan, table: pd.DataFrame, text: Wording) -> None:

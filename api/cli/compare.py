@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import (
     TELL_EVERY_S,
     ByHub,
+    Ceilings,
     Gap,
     History,
     Json,
     Language,
     Maps,
     OutlookFile,
+    Reads,
     Seed,
     Threads,
     TimeLimit,
@@ -39,6 +42,8 @@ def compare(
     history: History = None,
     outlook: OutlookFile = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     scenarios: Annotated[
         Path | None, typer.Option(help="Scenarios, YAML or JSON; the standard seven if left out.")
     ] = None,
@@ -98,7 +103,9 @@ def compare(
         wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
         pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
         past = history or found_at.history
-        ahead = outlook_given(read, past, outlook, map, seed, text, quiet=json, evaluation=futures)
+        ahead = outlook_given(
+            read, past, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json, evaluation=futures
+        )
         with stopping(text) as stop:
             found = run(
                 read,

@@ -82,11 +82,12 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
     tail = f": {escape(failure.message)}" if failure.message else ""
     console.print(f"[bold red]{escape(text(failure.key))}[/]{tail}")
     for fault in failure.faults:
-        console.print(f"  [bold]{escape(fault['where'])}[/]")
-        console.print(f"    {escape(text('fault.found', found=fault['found']))}")
-        console.print(f"    {escape(text('fault.allowed', allowed=fault['allowed']))}")
-        if "remedy" in fault:
-            console.print(f"    {escape(fault['remedy'])}")
+        own = fault | {k.removesuffix("_zh"): v for k, v in fault.items() if k.endswith("_zh") and v and text.chinese}
+        console.print(f"  [bold]{escape(own['where'])}[/]")
+        console.print(f"    {escape(text('fault.found', found=own['found']))}")
+        console.print(f"    {escape(text('fault.allowed', allowed=own['allowed']))}")
+        if "remedy" in own:
+            console.print(f"    {escape(own['remedy'])}")
 
 
 def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Table:

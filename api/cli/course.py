@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from api.cli.demand import Given
     from forecasts.history import History
     from forecasts.outlook import Outlook
     from planner.case import Case
@@ -29,32 +30,24 @@ class Course:
     _made: dict[int, Outlook] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, case: Case, path: Path, maps: list[str] | None, start: date | None, periods: int | None, seed: int
-    ) -> Course:
+    def of(cls, case: Case, path: Path, given: Given, start: date | None, periods: int | None, seed: int) -> Course:
         """Read, map and set back. Raises HistoryError, PlanError or UsageError with what does not fit."""
         from datetime import timedelta
 
         from api.cli.demand import parse_rules
-        from forecasts.history import read_history
-        from forecasts.history.mapping import map_history
+        from api.work.intake import mapped
         from planner.demand.horizon import outlook_demand
         from planner.walk.hindsight import hours_that_came, measured, passed_start, set_back
 
-        history, _quality = read_history(path, timezone=case.meta.timezone)
-        mapped = map_history(
-            history,
-            parse_rules(maps or []) or case.history_mapping,
-            regions=[r.id for r in case.regions],
-            workloads={w.id: w.unit for w in case.workloads},
-        )
+        history, _quality = given.read(path, case.meta.timezone, case)
+        own_series = mapped(case, history, rules=parse_rules(list(given.maps)), ceilings=given.named_ceilings())
         count = periods or case.horizon.periods
-        last = mapped.index[-1]
+        last = own_series.index[-1]
         whole = last.date() if last.hour == 23 else last.date() - timedelta(days=1)
         own = set_back(case, start or passed_start(case, whole, count), count)
-        hours, monday, filled = hours_that_came(own, mapped.index, mapped.values)
-        truth = outlook_demand(own, measured(mapped.series, hours, monday, case.meta.timezone))
-        return cls(own, truth, filled, mapped, seed)
+        hours, monday, filled = hours_that_came(own, own_series.index, own_series.values)
+        truth = outlook_demand(own, measured(own_series.series, hours, monday, case.meta.timezone))
+        return cls(own, truth, filled, own_series, seed)
 
     def forecast(self, period: int) -> Outlook:
         """The outlook as it was known at the start of a period."""

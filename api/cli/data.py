@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
-from api.cli.options import Json, Language, Maps, Seed
+from api.cli.options import Ceilings, Json, Language, Maps, Reads, Seed
 
 
 def register(app: typer.Typer) -> None:
@@ -64,6 +65,8 @@ def forecast(
         Path | None, typer.Option(help="Cover this case's horizon, with its mapping and time zone.")
     ] = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.")] = 52,
     timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
     out: Annotated[Path, typer.Option(help="Where the outlook is written.")] = Path("out/outlook.zip"),
@@ -78,18 +81,20 @@ def forecast(
         from api.cli import console
 
         text = console.words(language)
+        given = Given.of(map, reads, ceiling)
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
         if case is not None:
             from api.cli.demand import outlook_of_file
             from planner.case.file import read_case
 
-            outlook, quality = outlook_of_file(read_case(case), history, map, seed)
+            outlook, quality = outlook_of_file(read_case(case), history, given, seed)
         else:
             from forecasts.forecast import ForecastConfig, make_outlook
-            from forecasts.history import read_history
+            from forecasts.history.ceilings import name_ceilings
 
-            read, quality = read_history(history, timezone=timezone)
+            read, quality = given.read(history, timezone)
+            read = name_ceilings(read, given.named_ceilings())
             outlook, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
         out.parent.mkdir(parents=True, exist_ok=True)
         outlook.save(out)
@@ -123,7 +128,10 @@ def forecast(
         names = ("region", "workload", "level_first", "level_last", "peak_last", "peak_low", "peak_high", "unit")
         columns = [(text(f"cli.{name}"), name not in ("region", "workload", "unit")) for name in names]
         console.out().print(console.table(text("cli.outlook", weeks=outlook.weeks), columns, shown))
-        for sentence in (*quality.sentences(), *outlook.notes):
+        told = quality.sentences(text.language)
+        # The outlook's notes begin with what was said of the history: it is said once.
+        english = set(quality.sentences())
+        for sentence in (*told, *(note for note in outlook.notes if note not in english)):
             console.say(f"· {sentence}")
         console.out().print(escape(text("cli.outlook_file", path=out)))
 
@@ -157,6 +165,8 @@ def backtest(
     windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1)] = 8,
     quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0)] = 4,
     timezone: Annotated[str, typer.Option(help="Time zone of the history.")] = "Asia/Shanghai",
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     language: Language = None,
     json: Json = False,
 ) -> None:
@@ -166,13 +176,15 @@ def backtest(
 
         from api.cli import console
         from api.work.lookback_content import sentences
-        from forecasts.history import read_history
+        from forecasts.history.ceilings import name_ceilings
         from forecasts.lookback.backtest import backtest as run
         from forecasts.lookback.quarters import backtest_quarters
         from forecasts.lookback.tables import by_workload
 
         text = console.words(language)
-        read, quality = read_history(history, timezone=timezone)
+        given = Given.of(None, reads, ceiling)
+        read, quality = given.read(history, timezone)
+        read = name_ceilings(read, given.named_ceilings())
         report = run(read, hours=hours, windows=windows, name=history.name)
         ahead = backtest_quarters(read, windows=quarters) if quarters else None
         if json:
@@ -219,5 +231,5 @@ def backtest(
             columns = [(text(name), name != "lookback.weeks_ahead") for name in heads]
             console.out().print(console.table(text("lookback.ranges"), columns, ranges))
         lacked = sentences(ahead.to_json(), text) if ahead is not None else []
-        for sentence in (*report.notes, *lacked, *quality.sentences()):
+        for sentence in (*report.notes, *lacked, *quality.sentences(text.language)):
             console.say(f"· {sentence}")

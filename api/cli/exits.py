@@ -53,6 +53,7 @@ _ERRORS: dict[str, tuple[Exit, str]] = {
     "OutlookError": (Exit.bad_input, "error.outlook"),
     "InfeasibleError": (Exit.infeasible, "error.infeasible"),
     "StoppedError": (Exit.no_plan, "error.stopped"),
+    "SizingError": (Exit.bad_input, "error.usage"),
     "PlanError": (Exit.bad_input, "error.plan"),
     "UsageError": (Exit.bad_input, "error.usage"),
     "RefusedError": (Exit.refused, "error.refused"),
@@ -108,6 +109,8 @@ def _faults(error: Any) -> list[dict[str, str]]:
             fault["allowed"] = item.allowed
             if getattr(item, "remedy", ""):
                 fault["remedy"] = item.remedy
+            if getattr(item, "zh", None) is not None:
+                fault |= {"found_zh": item.zh.found, "allowed_zh": item.zh.allowed, "remedy_zh": item.zh.remedy}
             out.append(fault)
     return out
 

@@ -78,7 +78,8 @@ class ExampleRun:
         kind = "csv" if past.suffix == ".csv" else "parquet"
         upload = Upload(past.name, stored, kind, {})
         zone = self._case.meta.timezone
-        history = _body(histories.create(services, caller, upload, past.name, zone, f"{key}:history:{stored.sha256}"))
+        key_of_history = f"{key}:history:{stored.sha256}"
+        history = _body(histories.create(services, caller, upload, past.name, zone, idempotency_key=key_of_history))
         asked = PlanRequest.model_validate(
             {
                 "case_id": case["id"],

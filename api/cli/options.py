@@ -28,6 +28,25 @@ Maps = Annotated[
         "series (1 if left out). Replaces the case's history_mapping; may be given several times.",
     ),
 ]
+Reads = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="KEY=VALUE",
+        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate=SERIES, amount=SERIES, "
+        "decimal=,|., began=DATE, sheet=NAME, timestamp|value|series|region|workload|unit=COLUMN, suspect=keep; may be "
+        "given several times.",
+    ),
+]
+Ceilings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ceiling",
+        metavar="RULE",
+        help="Where a series shows what was served and demand was cut off: 'SERIES=NUMBER', 'SERIES=capacity:OTHER' or "
+        "'SERIES=unserved:OTHER' (rejected or queued work); may be given several times.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Gap = Annotated[float, typer.Option(help="Stop when the plan is proven this close to the best (0.01 is 1 %).")]
 TimeLimit = Annotated[float, typer.Option(help="Stop after so many seconds of solving with the best plan so far.")]

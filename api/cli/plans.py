@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import (
     ByHub,
+    Ceilings,
     EveryHour,
     Gap,
     History,
@@ -23,6 +25,7 @@ from api.cli.options import (
     Out,
     OutlookFile,
     Quantile,
+    Reads,
     Seed,
     Threads,
     TimeLimit,
@@ -52,6 +55,8 @@ def demo(
     example: Annotated[str, typer.Option(help=f"Which bundled example: {' or '.join(EXAMPLES)}.")] = "national",
     history: History = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -80,7 +85,7 @@ def demo(
             history = example_history(example, folder)
             if not json:
                 console.say(text("cli.generated_history", path=history))
-        outlook = _forecast(case, history, map, seed, text, quiet=json)
+        outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
         check = HOURLY_CHECK_S if every_hour else None
         _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
 
@@ -111,6 +116,8 @@ def plan(
     history: History = None,
     outlook: OutlookFile = None,
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -131,7 +138,7 @@ def plan(
 
         text = console.words(language)
         read = _for_quantile(read_case(case), quantile)
-        ahead = outlook_given(read, history, outlook, map, seed, text, quiet=json)
+        ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json)
         folder = out or Path("out") / case.stem
         check = HOURLY_CHECK_S if every_hour else None
         _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
@@ -151,7 +158,7 @@ def outlook_given(
     case: Case,
     history: Path | None,
     outlook: Path | None,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
@@ -164,10 +171,11 @@ def outlook_given(
     """
     if history is not None and outlook is not None:
         raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
-    if maps and history is None:
-        raise UsageError([{"where": "--map", "found": "rules without a history", "allowed": "--map with --history"}])
+    if given and history is None:
+        found, allowed = "rules without a history", "--map, --read and --ceiling with --history"
+        raise UsageError([{"where": "--map", "found": found, "allowed": allowed}])
     if history is not None:
-        return _forecast(case, history, maps, seed, text, quiet=quiet, evaluation=evaluation)
+        return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)
     if outlook is None:
         return None
     from forecasts.outlook import Outlook
@@ -178,7 +186,7 @@ def outlook_given(
 def _forecast(
     case: Case,
     path: Path,
-    maps: list[str] | None,
+    given: Given,
     seed: int,
     text: Wording,
     *,
@@ -190,9 +198,9 @@ def _forecast(
 
     if not quiet:
         console.say(text("cli.forecasting", path=path))
-    outlook, quality = outlook_of_file(case, path, maps, seed, evaluation)
+    outlook, quality = outlook_of_file(case, path, given, seed, evaluation)
     if not quiet:
-        sentences = quality.sentences()
+        sentences = quality.sentences(text.language)
         for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
         if len(sentences) > MOST_REMARKS:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
-from api.cli.options import ByHub, Gap, Json, Language, Maps, Seed, Threads, TimeLimit, solve_limits
+from api.cli.options import ByHub, Ceilings, Gap, Json, Language, Maps, Reads, Seed, Threads, TimeLimit, solve_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,8 @@ def walk(
         Path, typer.Option(help="Hourly demand that covers the horizon, and time before it to learn from.")
     ],
     map: Maps = None,
+    reads: Reads = None,
+    ceiling: Ceilings = None,
     rule: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,7 +80,7 @@ def walk(
         read = read_case(case)
         if by_hub:
             read = grouped(read, text, quiet=json)
-        course = Course.of(read, history, map, start.date() if start else None, periods, seed)
+        course = Course.of(read, history, Given.of(map, reads, ceiling), start.date() if start else None, periods, seed)
         own = course.case
         if not json:
             last = own.horizon.period_label(own.horizon.periods - 1)

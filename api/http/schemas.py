@@ -79,6 +79,7 @@ class HistorySummary(BaseModel):
     sha256: str
     bytes: int
     timezone: str
+    read: list[str] = Field(default=[], description="How its file is read: KEY=VALUE, as it was asked for.")
     created: str
     report: Json = Field(description="Quality report: gaps, duplicates, stuck sensors, outliers … of every series.")
     model_config = _example(
@@ -88,6 +89,7 @@ class HistorySummary(BaseModel):
             "sha256": examples.SHA256,
             "bytes": 48211,
             "timezone": "Asia/Shanghai",
+            "read": [],
             "created": examples.TIME,
             "report": {"first": "2026-09-01T00:00:00", "last": "2026-11-01T23:00:00", "hours": 1488, "series": []},
         }
@@ -101,6 +103,7 @@ class HistorySummary(BaseModel):
             sha256=history.artifact,
             bytes=history.bytes,
             timezone=history.timezone,
+            read=history.read,
             created=str(rfc3339(history.created_ms)),
             report=history.report,
         )
@@ -276,14 +279,28 @@ class QuestionRequest(BaseModel):
 
 
 class Explanation(BaseModel):
-    """Rows about a finished plan; they never change."""
+    """Rows about a finished plan; they never change. note, note_zh: how they were found, where that has to be said."""
 
     plan_id: str
     rows: list[Json]
+    note: str = ""
+    note_zh: str = ""
     model_config = _example(
         {
             "plan_id": examples.PLAN_ID,
-            "rows": [{"family": "site_power", "where": "near 2027Q1", "unit": "MW", "price": 3.1e6}],
+            "rows": [
+                {
+                    "family": "site_power",
+                    "pointer": "/sites/0/power_mw",
+                    "written": "[2.0, 3.0]",
+                    "unit": "MW",
+                    "step": 1.0,
+                    "price": 3.1e6,
+                    "less": 3.4e6,
+                }
+            ],
+            "note": "What one unit more room is worth, the whole case planned again with the number changed:",
+            "note_zh": "放宽一个单位的价值（改动该数值后整个算例重新求解）：",
         }
     )
 

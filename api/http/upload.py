@@ -17,14 +17,21 @@ from api.store.artifacts import Artifacts, Stored
 
 CSV_TYPES = ("text/csv", "application/csv", "application/gzip", "application/x-gzip")
 PARQUET_TYPES = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
-RAW_TYPES = (*CSV_TYPES, *PARQUET_TYPES, "application/octet-stream")
+OTHER_TYPES = (
+    "application/json",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/plain",
+    "text/tab-separated-values",
+)
+TABLE_TYPES = (*CSV_TYPES, *PARQUET_TYPES, "application/octet-stream")
+HISTORY_TYPES = (*TABLE_TYPES, *OTHER_TYPES)
 _CHUNK = 1 << 20
 _PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A stored upload: what it is called, where it lies, and whether it is "csv" or "parquet" (told by content)."""
+    """A stored upload: what it is called, where it lies, and what it is: csv, parquet, json or xlsx, by its content."""
 
     name: str
     stored: Stored
@@ -32,8 +39,11 @@ class Upload:
     fields: dict[str, str]
 
 
-async def receive(request: Request, artifacts: Artifacts) -> Upload:
-    """Store the request's file. Raises ProblemError for other media types, an empty or a missing file."""
+async def receive(request: Request, artifacts: Artifacts, types: tuple[str, ...] = TABLE_TYPES) -> Upload:
+    """Store the request's file. types: media types that a raw body may have.
+
+    Raises ProblemError for other media types, an empty or a missing file.
+    """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         form = await request.form(max_files=1, max_fields=20)
@@ -43,8 +53,8 @@ async def receive(request: Request, artifacts: Artifacts) -> Upload:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
         stored, head = await _store(_of_file(file), artifacts)
         return Upload(file.filename or "history", stored, _format(head), fields)
-    if kind not in RAW_TYPES:
-        allowed = "multipart/form-data, text/csv, application/gzip, application/vnd.apache.parquet"
+    if kind not in types:
+        allowed = f"multipart/form-data, {', '.join(types)}"
         raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
     stored, head = await _store(request.stream(), artifacts)
     return Upload("history", stored, _format(head), {})
@@ -75,4 +85,8 @@ async def _store(chunks: Any, artifacts: Artifacts) -> tuple[Stored, bytes]:
 
 
 def _format(head: bytes) -> str:
-    return "parquet" if head.startswith(_PARQUET_MAGIC) else "csv"
+    if head.startswith(_PARQUET_MAGIC):
+        return "parquet"
+    if head.startswith(b"PK"):
+        return "xlsx"
+    return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"

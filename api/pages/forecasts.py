@@ -121,7 +121,7 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
         raise ProblemError("not-found", f"There is no history {id}.")
     made = kept.known(services, id, "backtest", reader.language)
     if made is None:
-        request = {"timezone": stored.timezone, "max_rows": services.settings.max_history_rows}
+        request = stored.reading(services.settings.max_history_rows)
         inputs = {"history": services.artifacts.path(stored.artifact)}
         made = kept.made(services, id, "backtest", reader.language, inputs, request)
     return page("scores.html", reader, section="forecasts", history_id=id, scores=made)

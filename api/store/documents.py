@@ -46,6 +46,15 @@ class StoredHistory:
     owner: str
     created_ms: int
 
+    @property
+    def read(self) -> list[str]:
+        """How its file is to be read: KEY=VALUE, as `tideplan history --read` takes them."""
+        return list(self.mapping.get("read", []))
+
+    def reading(self, max_rows: int) -> Json:
+        """What work that reads the file is told."""
+        return {"timezone": self.timezone, "read": self.read, "max_rows": max_rows}
+
 
 @dataclass(frozen=True)
 class Promise:

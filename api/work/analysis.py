@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
 
+# The reader of prices waits for them: within `Settings.read_seconds_max`, the start of the child counted in.
+_PRICE_SECONDS = 80.0
 PLAN_FILE = "plan/"
 """How the inputs that are files of a plan begin; the rest is the file's path in the plan's folder."""
 
@@ -190,10 +192,11 @@ _ANSWERS = {
 
 
 def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Shadow prices as rows."""
+    """Confirmed prices as rows, and how they were found, in both languages."""
     from planner.explain.prices import shadow_prices
 
-    return {"rows": shadow_prices(_plan_of(task)).to_dict("records")}
+    found = shadow_prices(_plan_of(task), seconds=_PRICE_SECONDS, stop=stop).to_json()
+    return {"rows": found["rows"], "note": found["heading"], "note_zh": found["heading_zh"]}
 
 
 def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

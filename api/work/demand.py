@@ -37,6 +37,7 @@ def case_and_outlook(task: Task, tell: Tell) -> tuple[Case, Outlook | None]:
 def history_of(task: Task) -> tuple[Any, Any]:
     """The uploaded history and the judgement on it. Raises HistoryError."""
     from forecasts.history import SeriesMapping, read_history
+    from forecasts.history.asked import reading_of_texts
 
     given = task.request.get("mapping") or {}
     mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None
@@ -44,6 +45,7 @@ def history_of(task: Task) -> tuple[Any, Any]:
         task.inputs["history"],
         timezone=task.request["timezone"],
         mapping=mapping,
+        asked=reading_of_texts(task.request.get("read") or ()),
         max_rows=task.request.get("max_rows"),
     )
 

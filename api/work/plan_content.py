@@ -134,12 +134,13 @@ def _tides(view: View, out: Path) -> Json:
     return {"id": "tide", "title": words("report.tide"), "charts": drawn, "choices": choices, "chosen": chosen}
 
 
-def _prices(why: Explanation, words: Wording) -> list[str] | None:
-    """What loosening a limit is worth, dearest first; None where that takes too long to be worked out in passing."""
+def _prices(why: Explanation, words: Wording) -> Json | None:
+    """What limits are worth, dearest first; None where that takes too long to be worked out in passing."""
     if why.prices is None:
         return None
-    ranked = why.prices.sort_values("price", ascending=False, kind="stable")
-    return [str(text) for text in ranked["sentence_zh" if words.chinese else "sentence"]]
+    ranked = why.prices.rows.sort_values("price", ascending=False, kind="stable")
+    sentences = [str(text) for text in ranked["sentence_zh" if words.chinese else "sentence"]]
+    return {"heading": why.prices.heading(words), "sentences": sentences}
 
 
 def _proof(plan: Plan, words: Wording) -> str:

@@ -172,9 +172,13 @@ def _faults(fault: Any) -> list[Json]:
             if not found and not allowed:
                 out.append({"pointer": where, "detail": str(item)})
                 continue
-        out.append(
-            {"pointer": where, "detail": f"found {found}; allowed: {allowed}", "found": found, "allowed": allowed}
-        )
+        told = {"pointer": where, "detail": f"found {found}; allowed: {allowed}", "found": found, "allowed": allowed}
+        remedy, zh = str(getattr(item, "remedy", "")), getattr(item, "zh", None)
+        if remedy:
+            told |= {"detail": f"{told['detail']}; {remedy}", "remedy": remedy}
+        if zh is not None:
+            told |= {"found_zh": zh.found, "allowed_zh": zh.allowed, "remedy_zh": zh.remedy}
+        out.append(told)
     return out
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from forecasts.history.faults import HistoryError, HistoryFault
 
@@ -28,7 +28,7 @@ class Reading:
     into their increase a second. amount: patterns of series that hold amounts for the time up to the next row, turned
     into amounts a second. decimal: the sign before decimals. columns: role -> name of the column that has it. began:
     when a log began whose times are counted from its start. sheet: of a workbook. suspect: hours of a stuck sensor or
-    an outage are masked or kept.
+    an outage are masked or kept. named: patterns of series whose ceiling is named: what looks like one needs no remark.
     """
 
     no_row: Literal["unknown", "zero"] = "unknown"
@@ -40,18 +40,7 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     began: date | None = None
     sheet: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types, only what differs from the defaults; `of_json` reads it back."""
-        out: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name == "columns":
-                out |= dict(value)
-            elif value not in (one.default, ()):
-                plain = list(value) if isinstance(value, tuple) else str(value)
-                out[one.name.replace("_", "-")] = plain
-        return out
+    named: tuple[str, ...] = ()
 
 
 def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
@@ -95,9 +84,17 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
     )
 
 
-def reading_of_json(given: Mapping[str, Any]) -> Reading:
-    """What `Reading.to_json` or a request states. Raises HistoryError with every fault."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in given.items():
-        pairs += [(key, str(one)) for one in (value if isinstance(value, list | tuple) else [value])]
-    return reading_of(pairs)
+def reading_of_texts(texts: Iterable[str], named: Iterable[str] = ()) -> Reading:
+    """What was asked as texts KEY=VALUE; named: patterns of series whose ceiling the owner names.
+
+    Raises HistoryError with every fault.
+    """
+    pairs, faults = [], []
+    for text in texts:
+        key, sign, value = text.partition("=")
+        pairs.append((key, value))
+        if not sign:
+            faults.append(HistoryFault("reading", repr(text), "KEY=VALUE, such as no-row=zero"))
+    if faults:
+        raise HistoryError(faults)
+    return replace(reading_of(pairs), named=tuple(named))

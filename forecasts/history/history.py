@@ -1,9 +1,9 @@
-"""Read, check and regularise hourly demand histories."""
+"""Read, check and regularise demand histories: the one way in, whatever the format."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -12,27 +12,32 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from forecasts.history.asked import Reading
+from forecasts.history.ceilings import LooksLike, looks_like_ceiling
 from forecasts.history.faults import HistoryError, HistoryFault
-from forecasts.history.longtable import (
-    find_columns,
-    read_numbers,
-    read_table,
-    read_times,
-)
-from forecasts.history.panel import History
+from forecasts.history.formats import read_source
+from forecasts.history.hours import HOUR, TOGETHER_NS, Hours, Kind, Met, to_hours
+from forecasts.history.moments import far_from_the_rest
+from forecasts.history.panel import BoolArray, History
+from forecasts.history.patterns import matches
 from forecasts.history.quality import QualityReport, find_suspects, judge
+from forecasts.history.remarks import Remark
+from forecasts.history.rows import Rows, Source, rows_of
+from forecasts.history.sums import add_up, lives_said
+from forecasts.history.units import same_unit
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
 
 LONGEST_YEARS = 40
-_HOUR_NS = 3_600_000_000_000
-__all__ = ["History", "HistoryError", "HistoryFault", "SeriesMapping", "read_history"]
+MOST_PARTS = 20_000
+ASKED_SHARE, ASKED_MOMENTS = 0.2, 12
+"""Rows of one moment that differ are asked about when this share of the moments, and this many, have such rows."""
 
 
 @dataclass(frozen=True)
 class SeriesMapping:
     """What a source series means: its region and workload, and value = source x `scale` in `unit`.
 
-    Source series that map to the same region and workload are added up (an hour counts only when all of them have it).
+    Source series that map to the same region and workload are added up, each over its own life.
     """
 
     region: str
@@ -47,42 +52,60 @@ def read_history(
     timezone: str = "Asia/Shanghai",
     mapping: Mapping[str, SeriesMapping] | None = None,
     as_of: datetime | None = None,
-    keep_suspect: bool = False,
+    asked: Reading | None = None,
     max_rows: int | None = None,
 ) -> tuple[History, QualityReport]:
-    """Read a long table into a regular hourly panel and say what its data are worth.
+    """Read a history into a regular hourly panel and say what its data are worth.
 
-    source: path, bytes, binary stream or frame; CSV (also gzipped) or Parquet, told apart by content. Columns are
-        `timestamp, region, workload, value` or `timestamp, series, value` (then every series becomes a workload of
-        its own name in region "all", unless `mapping` says otherwise); a `unit` column is read when there is one.
-    timezone: IANA name. Times without an offset are local time there; times with an offset are converted to it.
+    source: path, bytes, binary stream or frame, in any of the formats of `forecasts.history.formats`, told apart by
+        content. A long table has columns `timestamp, region, workload, value` or `timestamp, series, value` (then every
+        series becomes a workload of its own name in region "all", unless `mapping` says otherwise); a `unit` column is
+        read when there is one.
+    timezone: IANA name. Times without an offset are local time there; times with one, and epochs, are converted to it.
     mapping: source series (or "region/workload") -> SeriesMapping; series it does not name are left out and reported.
     as_of: naive local time against which staleness is counted; the panel's end unless given.
-    keep_suspect: report stuck and outage hours without masking them.
+    asked: what the owner says of the file where it leaves something open.
 
-    Finer data are averaged to hours and the burst factor inside the hour kept. Negative, infinite and missing values,
-    stuck sensors and outages are masked (NaN), never set to zero; outliers and level shifts are reported and kept.
+    Finer data become time-weighted means of hours and the burst factor inside the hour is kept. Negative, infinite and
+    missing values, stuck sensors and outages are masked (NaN), never set to zero; outliers, level shifts and what looks
+    like a ceiling are reported and kept.
 
     Raises HistoryError with every fault that was found.
     """
+    asked = asked or Reading()
     faults: list[HistoryFault] = []
     zone = _zone(timezone, faults)
-    table = source if isinstance(source, pd.DataFrame) else read_table(source, faults, max_rows)
-    columns = find_columns(table, faults) if table is not None else None
-    if table is None or columns is None:
+    unread: list[HistoryFault] = []
+    found = read_source(source, asked, unread, max_rows)
+    faults += unread
+    if found is None:
         raise HistoryError(faults)
-    times, aware = read_times(table[columns["timestamp"]], faults)
-    values = read_numbers(table[columns["value"]], faults)
-    sources = _sources(table, columns, mapping, faults)
+    rows = rows_of(found, asked, faults)
     if zone is None or faults:
         raise HistoryError(faults)
-    local, misplaced = _to_local(times, aware, zone)
-    span = (local.max() - local.min()) / (_HOUR_NS * 24 * 365.25)
+    whole = [Remark("format", {"format": found.format, "rows": len(rows.times)})]
+    whole += [Remark("note", {"text": note}) for note in found.notes]
+    left: tuple[str, ...] = ()
+    targets: list[SeriesMapping] | None = None
+    if mapping is not None:
+        rows, targets, left = _mapped(rows, mapping, faults)
+        if faults:
+            raise HistoryError(faults)
+    rows, mistyped = _without_mistyped(rows)
+    whole += mistyped
+    local, misplaced = _to_local(rows.times, rows.aware, zone)
+    span = (local.max() - local.min()) / (HOUR * 24 * 365.25)
     if span > LONGEST_YEARS:
         first, last = pd.Timestamp(local.min()), pd.Timestamp(local.max())
         raise HistoryError([HistoryFault("timestamp", f"{first} to {last}", f"at most {LONGEST_YEARS} years")])
-    raw = _to_hours(sources, times, local, values)
-    return _finish(raw, sources, timezone, misplaced, as_of, keep_suspect)
+    panel, said = _hours(rows, local, found, asked)
+    whole += said
+    if misplaced:
+        whole.append(Remark("zone", {"n": misplaced, "zone": timezone}))
+    if left:
+        shown = ", ".join(left[:10]) + (f" and {len(left) - 10} more" if len(left) > 10 else "")
+        whole.append(Remark("left_out", {"n": len(left), "names": shown}))
+    return _finish(panel, rows, targets, timezone, as_of, asked, whole)
 
 
 def _zone(timezone: str, faults: list[HistoryFault]) -> ZoneInfo | None:
@@ -93,64 +116,14 @@ def _zone(timezone: str, faults: list[HistoryFault]) -> ZoneInfo | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Sources:
-    """names and keys: one per source series; scale: (sources,); code: (rows,) which source a row is, -1 for none."""
-
-    names: list[str]
-    keys: list[SeriesKey]
-    scale: FloatArray
-    code: IntArray
-    left_out: tuple[str, ...] = ()
-
-
-def _sources(
-    table: pd.DataFrame,
-    columns: dict[str, str],
-    mapping: Mapping[str, SeriesMapping] | None,
-    faults: list[HistoryFault],
-) -> _Sources:
-    paired = {"region", "workload"} <= set(columns)
-    blank = np.zeros(len(table), dtype=bool)
-    packed = np.zeros(len(table), dtype=np.int64)
-    texts: list[list[str]] = []
-    for name in ("region", "workload") if paired else ("series",):
-        part, distinct = pd.factorize(table[columns[name]])
-        text = [str(value).strip() for value in distinct]
-        blank |= (part < 0) | np.isin(part, [i for i, value in enumerate(text) if not value])
-        packed = packed * max(len(text), 1) + part
-        texts.append(text)
-    if blank.any():
-        row = int(np.flatnonzero(blank)[0]) + 1
-        faults.append(HistoryFault("series", f"{int(blank.sum())} rows without a name (row {row})", "a name in each"))
-        return _Sources([], [], np.zeros(0), packed)
-    code, distinct_pairs = pd.factorize(packed)
-    places = [divmod(int(pair), len(texts[1])) if paired else (0, int(pair)) for pair in distinct_pairs]
-    names = [f"{texts[0][i]}/{texts[1][j]}" if paired else texts[0][j] for i, j in places]
-    unit = [""] * len(names)
-    if "unit" in columns:
-        first = pd.Series(table[columns["unit"]].astype("str").to_numpy()).groupby(code).first()
-        unit = ["" if text.lower() in ("nan", "none") else text for text in first]
-    keys = [
-        SeriesKey(texts[0][i], texts[1][j], u) if paired else SeriesKey("all", texts[0][j], u)
-        for (i, j), u in zip(places, unit, strict=True)
-    ]
-    if mapping is None:
-        return _Sources(names, keys, np.ones(len(names)), code.astype(np.int64))
-    return _mapped(names, keys, code.astype(np.int64), mapping, faults)
-
-
 def _mapped(
-    names: list[str],
-    keys: list[SeriesKey],
-    code: IntArray,
-    mapping: Mapping[str, SeriesMapping],
-    faults: list[HistoryFault],
-) -> _Sources:
-    known = set(names)
+    rows: Rows, mapping: Mapping[str, SeriesMapping], faults: list[HistoryFault]
+) -> tuple[Rows, list[SeriesMapping], tuple[str, ...]]:
+    """The rows of the series that the mapping names, what each of them means, and the names of the others."""
+    known = set(rows.names)
     unknown = [name for name in mapping if name not in known]
     if unknown:
-        faults.append(HistoryFault("mapping", f"series {unknown} not in the history", f"some of {names[:20]}"))
+        faults.append(HistoryFault("mapping", f"series {unknown} not in the history", f"some of {rows.names[:20]}"))
     units: dict[tuple[str, str], set[str]] = {}
     for name, to in mapping.items():
         if not (np.isfinite(to.scale) and to.scale > 0):
@@ -159,18 +132,38 @@ def _mapped(
     for (region, workload), several in units.items():
         if len(several) > 1:
             faults.append(HistoryFault(f"mapping to {region}/{workload}", f"units {sorted(several)}", "one unit"))
-    kept = np.array([name in mapping for name in names])
+    kept = np.array([name in mapping for name in rows.names], dtype=bool)
     if not kept.any() and not unknown:
-        faults.append(HistoryFault("mapping", "no series", f"at least one of {names[:20]}"))
-    place = np.where(kept, np.cumsum(kept) - 1, -1)
-    chosen = [name for name in names if name in mapping]
-    return _Sources(
-        chosen,
-        [SeriesKey(mapping[n].region, mapping[n].workload, mapping[n].unit) for n in chosen],
-        np.array([mapping[n].scale for n in chosen]),
-        place[code],
-        tuple(n for n in names if n not in mapping),
+        faults.append(HistoryFault("mapping", "no series", f"at least one of {rows.names[:20]}"))
+    chosen = [name for name in rows.names if name in mapping]
+    for name, key in zip(rows.names, rows.keys, strict=True):
+        if name in mapping and mapping[name].scale == 1 and not same_unit(key.unit, mapping[name].unit):
+            found = f"unit {key.unit}, mapped to {mapping[name].unit} with a scale of 1"
+            faults.append(HistoryFault(f"mapping[{name}]", found, f"a scale: {mapping[name].unit} for one {key.unit}"))
+    if faults:
+        return rows, [], ()
+    place = np.where(kept, np.cumsum(kept) - 1, -1)[rows.code]
+    here = place >= 0
+    part = Rows(
+        rows.times[here],
+        rows.aware,
+        rows.values[here],
+        place[here],
+        tuple(chosen),
+        tuple(key for key, on in zip(rows.keys, kept, strict=True) if on),
+        rows.labels[here] if len(rows.labels) else rows.labels,
     )
+    return part, [mapping[name] for name in chosen], tuple(n for n in rows.names if n not in mapping)
+
+
+def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
+    far = far_from_the_rest(rows.times, rows.code)
+    if not far.any():
+        return rows, []
+    shown = ", ".join(f"row {row + 1} {pd.Timestamp(rows.times[row])}" for row in np.flatnonzero(far)[:5])
+    labels = rows.labels[~far] if len(rows.labels) else rows.labels
+    kept = replace(rows, times=rows.times[~far], values=rows.values[~far], code=rows.code[~far], labels=labels)
+    return kept, [Remark("mistyped", {"n": int(far.sum()), "shown": shown})]
 
 
 def _to_local(times: IntArray, aware: bool, zone: ZoneInfo) -> tuple[IntArray, int]:
@@ -184,132 +177,212 @@ def _to_local(times: IntArray, aware: bool, zone: ZoneInfo) -> tuple[IntArray, i
     return times, int(np.asarray(placed.isna())[back].sum())
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """A source panel: index hours and (sources, hours) means, with what was met on the way, (sources,) counts."""
+def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple[Hours, list[Remark]]:
+    """Hourly means of every series; rows that are parts of one series are added up if that was asked for.
 
-    index: pd.DatetimeIndex
-    values: FloatArray
-    burst: FloatArray
-    step_minutes: FloatArray
-    repeated: IntArray
-    conflicting: IntArray
-    negative: IntArray
-    not_a_number: IntArray
-
-
-def _to_hours(sources: _Sources, times: IntArray, local: IntArray, values: FloatArray) -> _Raw:
-    rows = np.flatnonzero(sources.code >= 0)
-    rows = rows[np.lexsort((times[rows], sources.code[rows]))]
-    code, time, hour, value = sources.code[rows], times[rows], local[rows] // _HOUR_NS, values[rows].copy()
-    n = len(sources.names)
-    negative = np.bincount(code, value < 0, n).astype(np.int64)
-    missing = np.bincount(code, ~np.isfinite(value), n).astype(np.int64)
-    value[(value < 0) | ~np.isfinite(value)] = np.nan
-    # The same moment twice: equal values are one, different ones are averaged.
-    new = np.r_[True, (code[1:] != code[:-1]) | (time[1:] != time[:-1])]
-    starts = np.flatnonzero(new)
-    repeated = np.bincount(code[~new], minlength=n)
-    conflicting = np.zeros(n, dtype=np.int64)
-    if not new.all():
-        lone = np.maximum.reduceat(np.where(np.isnan(value), -np.inf, value), starts)
-        least = np.minimum.reduceat(np.where(np.isnan(value), np.inf, value), starts)
-        conflicting = np.bincount(code[starts], (lone > least) & np.isfinite(lone), n).astype(np.int64)
-        good = np.isfinite(value)
-        count = np.add.reduceat(good.astype(float), starts)
-        total = np.add.reduceat(np.where(good, value, 0.0), starts)
-        value = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        code, time, hour = code[starts], time[starts], hour[starts]
-    step = np.full(n, 60.0)
-    edges = np.searchsorted(code, np.arange(n + 1))
-    for i in range(n):
-        if edges[i + 1] - edges[i] > 1:
-            step[i] = float(np.median(np.diff(time[edges[i] : edges[i + 1]]))) / (_HOUR_NS / 60)
-    first = int(hour.min())
-    hours = int(hour.max()) - first + 1
-    flat = code * hours + hour - first
-    good = np.isfinite(value)
-    count = np.bincount(flat[good], minlength=n * hours).reshape(n, hours)
-    total = np.bincount(flat[good], value[good], n * hours).reshape(n, hours)
-    wanted = np.maximum(60.0 / np.clip(step, 0.1, 60.0), 1.0)[:, None]
-    # An hour of which more than half is missing says too little about its mean.
-    panel = np.where(count >= np.maximum(wanted / 2, 1), total / np.maximum(count, 1), np.nan)
-    burst = _burst(panel, flat[good], value[good], step)
-    index = pd.date_range(pd.Timestamp(first * _HOUR_NS), periods=hours, freq="h")
-    return _Raw(index, panel, burst, step, repeated, conflicting, negative, missing)
+    Raises HistoryError where rows of one moment differ and nobody said what they are, and for counters.
+    """
+    faults: list[HistoryFault] = []
+    kinds = [_kind(name, source, asked, faults) for name in rows.names]
+    _unreached(rows.names, asked, faults)
+    if faults:
+        raise HistoryError(faults)
+    nothing = asked.no_row == "zero"
+    together = "sum" if source.parts else asked.same_moment
+    said: list[Remark] = []
+    telling = _telling(rows) if together != "mean" and len(rows.labels.columns) else []
+    if together == "sum" and (telling or source.parts):
+        columns = list(rows.labels.columns) if source.parts else telling
+        panel, said = _parts(rows, local, kinds, columns, nothing)
+    else:
+        panel = to_hours(rows, local, kinds, together, nothing=nothing)
+    if together == "ask":
+        faults += _asked_about(rows, panel.met, telling)
+    faults += _counters(rows, panel.met, kinds)
+    if faults:
+        raise HistoryError(faults)
+    return panel, said
 
 
-def _burst(panel: FloatArray, flat: IntArray, value: FloatArray, step_minutes: FloatArray) -> FloatArray:
-    """(sources,) mean over the busiest quarter of the hours of the largest sample of the hour over its mean."""
-    burst = np.ones(panel.shape[0])
-    if (step_minutes >= 60).all():
-        return burst
-    order = np.argsort(flat, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(flat[order]) > 0])
-    top = np.full(panel.shape, np.nan)
-    top.reshape(-1)[flat[order][starts]] = np.maximum.reduceat(value[order], starts)
-    for i in np.flatnonzero(step_minutes < 60):
-        seen = np.isfinite(panel[i]) & (panel[i] > 0)
-        if seen.any():
-            busy = seen & (panel[i] >= np.quantile(panel[i][seen], 0.75))
-            burst[i] = max(1.0, float(np.mean(top[i][busy] / panel[i][busy])))
-    return burst
+def _kind(name: str, source: Source, asked: Reading, faults: list[HistoryFault]) -> Kind:
+    counter = any(matches(pattern, name) for pattern in asked.rate)
+    amount = any(matches(pattern, name) for pattern in asked.amount)
+    if counter and amount:
+        faults.append(HistoryFault(f"reading of {name}", "both a rate and an amount", "one of them"))
+    return "counter" if counter else "amount" if amount or source.amount else "gauge"
+
+
+def _unreached(names: tuple[str, ...], asked: Reading, faults: list[HistoryFault]) -> None:
+    for key, patterns in (("rate", asked.rate), ("amount", asked.amount)):
+        for pattern in patterns:
+            if not any(matches(pattern, name) for name in names):
+                allowed = f"a name or pattern among: {', '.join(names[:12])}"
+                faults.append(HistoryFault(f"reading {key}", f"{pattern!r}, which no series has", allowed))
+
+
+def _telling(rows: Rows) -> list[str]:
+    """The columns that were not read and that tell rows of one moment apart in nine cases of ten."""
+    order = np.lexsort((rows.times, rows.code))
+    near = (np.diff(rows.code[order]) == 0) & (np.diff(rows.times[order]) < TOGETHER_NS)
+    if not near.any():
+        return []
+    out = []
+    for column in rows.labels.columns:
+        part, distinct = pd.factorize(rows.labels[column])
+        differ = np.diff(part[order])[near] != 0
+        # A column in which every row differs (a note, an id of the row) names no part.
+        if differ.mean() >= 0.9 and len(distinct) <= max(len(part) / 10, 2):
+            out.append(str(column))
+    return out
+
+
+def _parts(
+    rows: Rows, local: IntArray, kinds: list[Kind], columns: list[str], nothing: bool
+) -> tuple[Hours, list[Remark]]:
+    """Parts that labels tell apart, each made hours of its own, and added up over their lives."""
+    codes, texts = rows.code.copy(), [[name] for name in rows.names]
+    for column in columns:
+        part, distinct = pd.factorize(rows.labels[column], sort=True, use_na_sentinel=False)
+        packed = codes * max(len(distinct), 1) + part
+        kept, codes = np.unique(packed, return_inverse=True)
+        texts = [[*texts[k // len(distinct)], str(distinct[k % len(distinct)])] for k in kept.tolist()]
+        if len(kept) > MOST_PARTS:
+            found = f"{len(kept)} parts by {', '.join(columns)}"
+            raise HistoryError([HistoryFault("same-moment", found, f"at most {MOST_PARTS} parts")])
+    names = tuple(", ".join(text[1:]) for text in texts)
+    owner = np.array([rows.names.index(text[0]) for text in texts])
+    split = replace(rows, code=codes.astype(np.int64), names=names, keys=tuple(rows.keys[i] for i in owner))
+    panel = to_hours(split, local, [kinds[i] for i in owner], "mean", nothing=nothing)
+    marks: BoolArray = np.zeros(panel.values.shape, dtype=bool)
+    sums, burst, met, present = [], [], [], []
+    for i in range(len(rows.names)):
+        own = np.flatnonzero(owner == i)
+        sums.append(add_up(panel.values, marks, [(int(row), 1.0) for row in own]))
+        weight = np.nan_to_num(panel.values[own]).sum(axis=1) + 1e-12
+        burst.append(float(np.average(panel.burst[own], weights=weight)))
+        met.append(_met_of([panel.met[row] for row in own]))
+        present.append(panel.present[own].any(axis=0))
+    said = [Remark("parts", {"n": len(names), "columns": ", ".join(columns)})]
+    lives = lives_said(sums, list(names), panel.index)
+    said += [Remark("note", {"text": lives})] if lives else []
+    values = np.stack([one.values for one in sums])
+    return Hours(panel.index, values, np.array(burst), np.stack(present), tuple(met)), said
+
+
+def _met_of(parts: list[Met]) -> Met:
+    """What was met in the parts of one series, taken together."""
+    first = parts[0]
+    counted = ("rows", "moments", "repeated", "together", "apart", "negative", "empty", "dropped", "coarse", "resets")
+    return replace(
+        first,
+        **{name: sum(getattr(one, name) for one in parts) for name in counted},
+        rises=any(one.rises for one in parts),
+        irregular=any(one.irregular for one in parts),
+        step_minutes=float(np.median([one.step_minutes for one in parts])),
+    )
+
+
+def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[HistoryFault]:
+    """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind."""
+    odd = [i for i, one in enumerate(met) if _often_apart(one)]
+    if not odd:
+        return []
+    several = sum(met[i].together for i in odd)
+    named = ", ".join(rows.names[i] for i in odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+    moments = f"{several} moments have several rows with different values"
+    apart = f"; only {' and '.join(telling)} tells them apart" if telling else ""
+    choice = "--read same-moment=sum to add them up, or --read same-moment=mean if they measure the same thing"
+    if telling:
+        choice += f", or --read series={telling[0]} to read them as series of their own"
+    return [HistoryFault(f"series {named}", moments + apart, choice)]
+
+
+def _often_apart(met: Met) -> bool:
+    return not met.irregular and met.apart >= max(ASKED_MOMENTS, ASKED_SHARE * met.moments)
+
+
+def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[HistoryFault]:
+    """A fault for series that look like counters and were not said to be."""
+    odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge"]
+    if not odd:
+        return []
+    named = ", ".join(rows.names[i] for i in odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+    resets = sum(met[i].resets for i in odd)
+    pattern = rows.names[odd[0]] if len(odd) == 1 else "*"
+    return [
+        HistoryFault(
+            f"series {named}",
+            f"values that only rise, {resets} resets aside: a counter, not a rate",
+            f"a rate, or --read 'rate={pattern}' to take its increase a second",
+        )
+    ]
 
 
 def _finish(
-    raw: _Raw,
-    sources: _Sources,
+    panel: Hours,
+    rows: Rows,
+    targets: list[SeriesMapping] | None,
     timezone: str,
-    misplaced: int,
     as_of: datetime | None,
-    keep_suspect: bool,
+    asked: Reading,
+    whole: list[Remark],
 ) -> tuple[History, QualityReport]:
     faults = []
-    measured = np.isfinite(raw.values)
-    for i, name in enumerate(sources.names):
-        if raw.step_minutes[i] > 60.5:
-            found = f"a value every {raw.step_minutes[i] / 60:g} hours"
-            faults.append(HistoryFault(f"series {name}", found, "hourly or finer"))
-        elif raw.negative[i] > measured[i].sum():
-            found = f"{raw.negative[i]} negative values, {measured[i].sum()} usable hours"
+    values = panel.values
+    if asked.no_row == "zero":
+        values = np.where(np.isnan(values) & ~panel.present & _real_hours(panel.index, timezone), 0.0, values)
+    measured = np.isfinite(values)
+    for i, name in enumerate(rows.names):
+        met = panel.met[i]
+        if met.step_minutes > 60.5 and not met.irregular and asked.no_row == "unknown" and not _mostly_hours(met):
+            found = f"a value every {met.step_minutes / 60:g} hours"
+            allowed = "hourly or finer (or --read no-row=zero, if no row means no demand)"
+            faults.append(HistoryFault(f"series {name}", found, allowed))
+        elif met.negative > measured[i].sum():
+            found = f"{met.negative} negative values, {measured[i].sum()} usable hours"
             faults.append(HistoryFault(f"series {name}", found, "demand of at least 0 (is the sign turned?)"))
     if not measured.any():
         faults.append(HistoryFault("history", "no usable series: not one finite value of at least 0", "at least one"))
     if faults:
         raise HistoryError(faults)
-    suspects = find_suspects(raw.values)
-    values = raw.values if keep_suspect else np.where(suspects.stuck | suspects.outage, np.nan, raw.values)
-    scaled = values * sources.scale[:, None]
-    order = list(dict.fromkeys(sources.keys))
-    if len(order) < len(sources.keys):
-        group = np.array([order.index(key) for key in sources.keys])
-        scaled = np.stack([scaled[group == g].sum(axis=0) for g in range(len(order))])
-        # Sums are smoother inside the hour than their parts: the weighted mean is an upper bound on the burst.
-        weight = np.nan_to_num(np.nanmean(np.where(measured, raw.values, 0.0), axis=1)) * sources.scale
-        burst = np.array(
-            [np.average(raw.burst[group == g], weights=weight[group == g] + 1e-12) for g in range(len(order))]
-        )
-    else:
-        burst = raw.burst
-    counts: dict[str, FloatArray | IntArray] = {
-        "duplicates": raw.repeated,
-        "conflicting": raw.conflicting,
-        "negative": raw.negative,
-        "not_a_number": raw.not_a_number,
-        "step_minutes": raw.step_minutes,
-        "burst": raw.burst,
-    }
-    report = judge(
-        sources.names,
-        sources.keys,
-        raw.index,
-        raw.values,
-        suspects,
-        counts,
-        timezone,
-        misplaced,
-        as_of,
-        keep_suspect,
-        sources.left_out,
-    )
-    return History(tuple(order), raw.index, scaled, burst, timezone, report.sentences()), report
+    tops: list[LooksLike | None] = [looks_like_ceiling(row) for row in values]
+    at_top = np.stack([np.zeros(values.shape[1], dtype=bool) if top is None else top.hours for top in tops])
+    suspects = find_suspects(values, at_top)
+    masked = suspects.stuck | suspects.outage
+    used = values if asked.suspect == "keep" else np.where(masked, np.nan, values)
+    keys = list(rows.keys)
+    if targets is not None:
+        keys = [SeriesKey(to.region, to.workload, to.unit) for to in targets]
+    report = judge(list(rows.names), keys, replace(panel, values=values), suspects, tops, timezone, as_of, asked, whole)
+    scale = np.array([to.scale for to in targets]) if targets is not None else np.ones(len(keys))
+    series, summed, burst, notes = _to_keys(keys, used, panel.burst, scale, rows.names, panel.index)
+    return History(series, panel.index, summed, burst, timezone, (*report.sentences(), *notes)), report
+
+
+def _mostly_hours(met: Met) -> bool:
+    """Whether a fair part of the rows stands an hour apart or less, whatever the usual step is."""
+    return any(step <= 60.5 and share >= 0.1 for step, share in met.steps)
+
+
+def _real_hours(index: pd.DatetimeIndex, timezone: str) -> BoolArray:
+    """(hours,) false for hours that the zone skips."""
+    placed = index.tz_localize(timezone, ambiguous=np.ones(len(index), dtype=bool), nonexistent="NaT")
+    return np.asarray(placed.notna(), dtype=bool)
+
+
+def _to_keys(
+    keys: list[SeriesKey], values: FloatArray, burst: FloatArray, scale: FloatArray, names: tuple[str, ...],
+    index: pd.DatetimeIndex,
+) -> tuple[tuple[SeriesKey, ...], FloatArray, FloatArray, list[str]]:  # fmt: skip
+    """Rows scaled, and those of one key added up over their lives."""
+    order = list(dict.fromkeys(keys))
+    if len(order) == len(keys):
+        return tuple(order), values * scale[:, None], burst, []
+    marks: BoolArray = np.zeros(values.shape, dtype=bool)
+    members = [[(i, float(scale[i])) for i, own in enumerate(keys) if own == key] for key in order]
+    sums = [add_up(values, marks, group) for group in members]
+    # Sums are smoother inside the hour than their parts: the weighted mean is an upper bound on the burst.
+    weight = np.nan_to_num(values).sum(axis=1) * scale + 1e-12
+    bursts = [float(np.average([burst[i] for i, _ in g], weights=[weight[i] for i, _ in g])) for g in members]
+    lives = lives_said([one for one, g in zip(sums, members, strict=True) if len(g) > 1], list(names), index)
+    return tuple(order), np.stack([one.values for one in sums]), np.array(bursts), [lives] if lives else []

@@ -97,13 +97,11 @@ def to_hours(
     kinds: list[Kind],
     together: Literal["ask", "sum", "mean"],
     *,
-    log: bool = False,
     nothing: bool = False,
 ) -> Hours:
     """Hourly means of every series. kinds: what the values of each series are; local: (rows,) local ns.
 
-    log: the rows are a whole log of events, so that an hour without one holds nothing. nothing: time without a row is
-    time without demand (values of 0), not a gap.
+    nothing: time without a row is time without demand (values of 0), not a gap.
     """
     order = np.lexsort((rows.values, rows.times, rows.code))
     code = rows.code[order]
@@ -119,7 +117,7 @@ def to_hours(
         part = slice(edges[i], edges[i + 1])
         points = _Points(time[part], there[part], value[part])
         present[i, np.unique(points.local // HOUR) - first] = True
-        values[i], burst[i], seen = _one(points, kinds[i], together, first, hours, log, nothing)
+        values[i], burst[i], seen = _one(points, kinds[i], together, first, hours, nothing)
         met.append(seen)
     index = pd.date_range(pd.Timestamp(first * HOUR), periods=hours, freq="h")
     return Hours(index, values, burst, present, tuple(met))
@@ -131,14 +129,13 @@ def _one(
     together: Literal["ask", "sum", "mean"],
     first: int,
     hours: int,
-    log: bool,
     nothing: bool,
 ) -> tuple[FloatArray, float, Met]:
     value = points.value.copy()
     negative, empty = int((value < 0).sum()), int((~np.isfinite(value)).sum())
     value[~np.isfinite(value) | (value < 0)] = np.nan
     points = _Points(points.time, points.local, value)
-    merged, repeated, groups, apart = _moments(points, "sum" if kind == "amount" and log else together)
+    merged, repeated, groups, apart = _moments(points, together)
     rises, resets = _counter(merged.value)
     if kind == "counter":
         merged = _rates(merged)
@@ -147,7 +144,7 @@ def _one(
     on_grid = _hourly(gaps)
     irregular = not on_grid and _irregular(gaps, step)
     coarse = np.zeros(len(merged.time), dtype=bool)
-    if on_grid and len(gaps) >= 3 and not (log or nothing):
+    if on_grid and len(gaps) >= 3 and not nothing:
         # Constant steps above an hour (older data that were thinned out) say nothing about single hours.
         usual = np.append(step, step[-1:])
         alike = np.append(np.abs(gaps - step) < 0.1 * step, True)
@@ -171,7 +168,7 @@ def _one(
         resets=resets,
     )
     kept = _Points(merged.time[~coarse], merged.local[~coarse], merged.value[~coarse])
-    if kind == "amount" and (irregular or log):
+    if kind == "amount" and irregular:
         return _counted(kept, first, hours), 1.0, seen
     if on_grid:
         spans = _by_the_hour(kept, 1 / 3600 if kind == "amount" else 1.0)
@@ -220,7 +217,7 @@ def _running(values: IntArray) -> IntArray:
     if len(values) < 3 or values.min() == values.max():
         return np.full(len(values), int(np.median(values)) if len(values) else 0, dtype=np.int64)
     size = min(WINDOW, len(values) if len(values) % 2 else len(values) - 1)
-    return np.asarray(median_filter(values, size=size, mode="nearest"), dtype=np.int64)
+    return np.asarray(median_filter(values, size=size, mode="reflect"), dtype=np.int64)
 
 
 def _hourly(gaps: IntArray) -> bool:

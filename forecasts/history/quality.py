@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from forecasts.history.asked import Reading
+from forecasts.history.ceilings import LooksLike
+from forecasts.history.hours import Hours, Met
+from forecasts.history.panel import BoolArray
+from forecasts.history.patterns import matches
+from forecasts.history.remarks import DONE, READ, Remark, summed_up
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
 
-BoolArray = NDArray[np.bool_]
+LANGUAGES = ("en", "zh-CN")
 
 STUCK_HOURS = 24
 OUTAGE_HOURS = 3
 OUTLIER_DEVIATIONS = 8.0
 SHIFT_LOG = 0.4
 SHIFT_DEVIATIONS = 6.0
+SAME_HOURS_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,25 @@ class SeriesQuality:
     conflicting_rows: int
     negative_rows: int
     not_a_number_rows: int
+    dropped: int
+    coarse_rows: int
     stuck: int
     outage: int
     outliers: int
+    at_ceiling: int
     level_shifts: tuple[LevelShift, ...]
     stale: int
-    done: tuple[str, ...]
-    warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """What was done to the series, in words."""
+        return tuple(remark.words() for remark in self.remarks if remark.code in DONE)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know of it, in words."""
+        return tuple(remark.words() for remark in self.remarks if remark.code not in DONE)
 
 
 @dataclass(frozen=True)
@@ -77,18 +95,32 @@ class QualityReport:
     last: str
     hours: int
     series: tuple[SeriesQuality, ...]
-    warnings: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
-    def sentences(self) -> tuple[str, ...]:
-        """Plain sentences, the whole first and then one per series that has something to tell."""
-        lines = list(self.warnings)
-        for one in self.series:
-            lines += [f"{one.source}: {text}" for text in (*one.done, *one.warnings)]
-        return tuple(lines)
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know of the history as a whole."""
+        return tuple(remark.words() for remark in self.remarks if remark.code not in READ)
+
+    @property
+    def read_as(self) -> tuple[str, ...]:
+        """The format it was read as, and what was done on the way."""
+        return tuple(remark.words() for remark in self.remarks if remark.code in READ)
+
+    def sentences(self, language: str = "en") -> tuple[str, ...]:
+        """Plain sentences: the whole first, then the series; what is alike in many is said once and summed up."""
+        each = [(one.source, remark) for one in self.series for remark in one.remarks]
+        return (*(remark.words(language) for remark in self.remarks), *summed_up(each, language))
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain JSON types."""
-        return asdict(self)
+        """The report as plain JSON types, its words in both languages under `said`."""
+        out = asdict(self)
+        out["warnings"], out["read_as"] = list(self.warnings), list(self.read_as)
+        out["said"] = {language: [r.words(language) for r in self.remarks] for language in LANGUAGES}
+        for one, row in zip(self.series, out["series"], strict=True):
+            row["done"], row["warnings"] = list(one.done), list(one.warnings)
+            row["said"] = {language: [r.words(language) for r in one.remarks] for language in LANGUAGES}
+        return out
 
 
 def _runs(flags: BoolArray) -> IntArray:
@@ -103,15 +135,18 @@ def _runs(flags: BoolArray) -> IntArray:
     return np.asarray(np.cumsum(change[:, :-1], axis=1), dtype=np.int64)
 
 
-def find_suspects(values: FloatArray) -> Suspects:
+def find_suspects(values: FloatArray, at_top: BoolArray | None = None) -> Suspects:
     """Hours that were recorded but cannot be demand. values: (series, hours), NaN where nothing was measured.
 
     Stuck: the same value above zero for 24 hours or more in a series that otherwise hardly repeats itself. Outage:
-    zero for 3 hours or more in a series that is otherwise never near zero at those hours of the day.
+    zero for 3 hours or more in a series that is otherwise never near zero at those hours of the day. at_top: hours that
+    stand at what looks like a ceiling: they repeat themselves because more was not served.
     """
     with np.errstate(invalid="ignore"):
         same = np.zeros(values.shape, dtype=bool)
         same[:, 1:] = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > 0)
+    if at_top is not None:
+        same &= ~at_top
     # A run of k equal steps is k + 1 equal hours: the first hour of the run belongs to it too.
     long = _runs(same) >= STUCK_HOURS - 1
     stuck = long.copy()
@@ -191,85 +226,128 @@ def find_level_shifts(values: FloatArray, index: pd.DatetimeIndex) -> tuple[Leve
     return tuple(sorted(found, key=lambda shift: shift.day))
 
 
+def missing_at_the_same_hours(measured: BoolArray, index: pd.DatetimeIndex) -> float:
+    """Share of one series' hours that are missing where always the same hours of the week are; 0 otherwise.
+
+    measured: (hours,) of its life. An hour of the week counts as always missing when at most one in ten of its hours
+    was measured; those must make up a fifth of the week, over two weeks at least.
+    """
+    if len(measured) < 14 * 24:
+        return 0.0
+    slot = np.asarray(index.dayofweek * 24 + index.hour)
+    seen = np.bincount(slot, measured, 168) / np.maximum(np.bincount(slot, minlength=168), 1)
+    always = seen <= 0.1
+    return float((~measured).mean()) if always.mean() > SAME_HOURS_SHARE else 0.0
+
+
 def judge(
     names: list[str],
     keys: list[SeriesKey],
-    index: pd.DatetimeIndex,
-    values: FloatArray,
+    panel: Hours,
     suspects: Suspects,
-    counts: Mapping[str, FloatArray | IntArray],
+    tops: Sequence[LooksLike | None],
     timezone: str,
-    misplaced: int,
     as_of: datetime | None,
-    kept_suspect: bool,
-    left_out: tuple[str, ...],
+    asked: Reading,
+    whole: Sequence[Remark],
 ) -> QualityReport:
-    """Write the report. values: (sources, hours) before masking; counts: what the reader met, (sources,) each."""
-    measured = np.isfinite(values)
+    """Write the report. panel: hours before masking; tops: what looks like a ceiling in each series."""
+    index, values = panel.index, panel.values
     outliers = find_outliers(np.where(suspects.stuck | suspects.outage, np.nan, values))
-    gaps = _runs(~measured)
     end = pd.Timestamp(as_of) if as_of is not None else index[-1] + pd.Timedelta(hours=1)
+    gaps = _runs(~np.isfinite(values))
     rows = []
     for i, (name, key) in enumerate(zip(names, keys, strict=True)):
-        seen = np.flatnonzero(measured[i])
+        met, measured = panel.met[i], np.isfinite(values[i])
+        seen = np.flatnonzero(measured)
         first, last = (int(seen[0]), int(seen[-1])) if seen.size else (0, -1)
         inside = slice(first, last + 1)
-        missing = int((~measured[i][inside]).sum())
-        stale = int((end - index[last]).total_seconds() // 3600) - 1 if seen.size else len(index)
         stuck, outage = int(suspects.stuck[i].sum()), int(suspects.outage[i].sum())
-        shifts = find_level_shifts(values[i][inside], index[inside]) if seen.size else ()
-        number = {what: int(part[i]) for what, part in counts.items() if what not in ("step_minutes", "burst")}
-        verb = "kept" if kept_suspect else "masked"
-        done = [
-            text
-            for on, text in (
-                (number["duplicates"], f"{number['duplicates']} repeated rows merged"),
-                (number["conflicting"], f"{number['conflicting']} moments with different values averaged"),
-                (number["negative"], f"{number['negative']} negative values masked"),
-                (number["not_a_number"], f"{number['not_a_number']} empty or infinite values masked"),
-                (missing, f"{missing} hours missing inside the history, masked"),
-                (stuck, f"{stuck} hours of a stuck sensor {verb}"),
-                (outage, f"{outage} hours of zeros that look like an outage {verb}"),
-                (counts["step_minutes"][i] < 59.5, f"averaged from {counts['step_minutes'][i]:g} minutes to hours"),
-            )
-            if on
-        ]
-        n_out = int(outliers[i].sum())
-        said = [f"the level changed by x{shift.ratio:.2f} about {shift.day}" for shift in shifts]
-        said += [f"{n_out} outliers kept (the models dampen them)"] if n_out else []
-        said += [f"the last value is {stale} hours old"] if stale >= 24 else []
-        said += ["no usable value at all"] if not seen.size else []
-        said += [f"only {seen.size} hours of history"] if 0 < seen.size < 14 * 24 else []
-        rows.append(
-            SeriesQuality(
-                name,
-                key.region,
-                key.workload,
-                key.unit,
-                str(index[first]) if seen.size else "",
-                str(index[last]) if seen.size else "",
-                round((last + 1 - first) / 168, 2),
-                float(counts["step_minutes"][i]),
-                float(counts["burst"][i]),
-                int(seen.size),
-                missing,
-                int(gaps[i][inside].max()) if seen.size else len(index),
-                number["duplicates"],
-                number["conflicting"],
-                number["negative"],
-                number["not_a_number"],
-                stuck,
-                outage,
-                n_out,
-                shifts,
-                stale,
-                tuple(done),
-                tuple(said),
-            )
+        top = tops[i]
+        one = SeriesQuality(
+            source=name,
+            region=key.region,
+            workload=key.workload,
+            unit=key.unit,
+            first=str(index[first]) if seen.size else "",
+            last=str(index[last]) if seen.size else "",
+            weeks=round((last + 1 - first) / 168, 2),
+            step_minutes=met.step_minutes,
+            burst=float(panel.burst[i]),
+            measured=int(seen.size),
+            missing=int((~measured[inside]).sum()),
+            longest_gap=int(gaps[i][inside].max()) if seen.size else len(index),
+            duplicate_rows=met.repeated,
+            conflicting_rows=met.apart,
+            negative_rows=met.negative,
+            not_a_number_rows=met.empty,
+            dropped=met.dropped,
+            coarse_rows=met.coarse,
+            stuck=stuck,
+            outage=outage,
+            outliers=int(outliers[i].sum()),
+            at_ceiling=0 if top is None else int(top.hours.sum()),
+            level_shifts=find_level_shifts(values[i][inside], index[inside]) if seen.size else (),
+            stale=int((end - index[last]).total_seconds() // 3600) - 1 if seen.size else len(index),
+            remarks=(),
         )
-    whole = []
-    if misplaced:
-        whole.append(f"{misplaced} times lie in hours that {timezone} skips: the time zone may be wrong")
-    if left_out:
-        whole.append(f"{len(left_out)} series left out by the mapping: {', '.join(left_out[:10])}")
+        absent = int((~panel.present[i][inside] & measured[inside]).sum()) if asked.no_row == "zero" else 0
+        same = missing_at_the_same_hours(measured[inside], index[inside]) if seen.size else 0.0
+        remarks = _done(one, met, absent, asked) + _noticed(one, top, same, index, asked)
+        rows.append(replace(one, remarks=tuple(remarks)))
     return QualityReport(timezone, str(index[0]), str(index[-1]), len(index), tuple(rows), tuple(whole))
+
+
+def _done(one: SeriesQuality, met: Met, absent: int, asked: Reading) -> list[Remark]:
+    """What was done to a series, as far as anything was."""
+    keep = asked.suspect == "keep"
+    verb = {"verb": "kept" if keep else "masked", "verb_zh": "已保留" if keep else "已屏蔽"}
+    usual = [step for step, share in met.steps if share >= 0.03]
+    mixed = len(usual) > 1 and max(usual) >= 1.5 * min(usual)
+    counts = {
+        "duplicates": met.repeated,
+        "summed" if asked.same_moment == "sum" else "conflicting": met.apart,
+        "negative": met.negative,
+        "empty": met.empty,
+        "missing": one.missing,
+        "zeros": absent,
+        "stuck": one.stuck,
+        "outage": one.outage,
+        "dropped": met.dropped,
+    }
+    out = [Remark(code, {"n": n, **verb}) for code, n in counts.items() if n]
+    if any(matches(pattern, one.source) for pattern in asked.rate):
+        out.append(Remark("rate", {"n": met.resets}))
+    if any(matches(pattern, one.source) for pattern in asked.amount):
+        out.append(Remark("amount"))
+    if met.coarse:
+        out.append(Remark("coarse", {"n": met.coarse, "hours": met.coarse_hours}))
+    if met.irregular:
+        out.append(Remark("irregular"))
+    elif mixed:
+        steps = ", ".join(f"{step:g} min" for step in sorted(usual, reverse=True))
+        out.append(Remark("steps", {"steps": steps}))
+    elif met.step_minutes < 59.5 and met.moments > 1:
+        out.append(Remark("averaged", {"step": round(met.step_minutes, 2)}))
+    return out
+
+
+def _noticed(
+    one: SeriesQuality, top: LooksLike | None, same: float, index: pd.DatetimeIndex, asked: Reading
+) -> list[Remark]:
+    """What a planner should know of a series."""
+    out = [Remark("shift", {"ratio": shift.ratio, "day": shift.day}) for shift in one.level_shifts]
+    if top is not None and not any(matches(p, name) for p in asked.named for name in (one.source, one.workload)):
+        values = {
+            "n": one.at_ceiling,
+            "level": top.level,
+            "since": f"{index[top.since]:%Y-%m-%d}",
+            "recent": top.recent,
+        }
+        out.append(Remark("ceiling", values))
+    out += [Remark("same_hours", {"share": same})] if same else []
+    out += [Remark("outliers", {"n": one.outliers})] if one.outliers else []
+    out += [Remark("stale", {"n": one.stale})] if one.stale >= 24 and one.measured else []
+    out += [Remark("nothing")] if not one.measured else []
+    out += [Remark("short", {"n": one.measured})] if 0 < one.measured < 14 * 24 else []
+    return out

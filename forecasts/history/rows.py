@@ -29,7 +29,7 @@ class Source:
     labels: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
     amount: bool = False
-    log: bool = False
+    parts: bool = False
 
 
 @dataclass(frozen=True)

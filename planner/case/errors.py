@@ -8,12 +8,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: where it is, what was found there, what is allowed; `remedy` when there is a smallest change."""
+    """One fault: where it is, what was found there, what is allowed; `remedy` when there is a smallest change.
+
+    zh: the same in Chinese, where it has been written.
+    """
 
     where: str
     found: str
     allowed: str
     remedy: str = ""
+    zh: Problem | None = None
+
+    def told(self, language: str) -> Problem:
+        """The problem in a language; in English where there is no other."""
+        return self.zh if self.zh is not None and language.startswith("zh") else self
 
     def __str__(self) -> str:
         text = f"{self.where}: found {self.found}; allowed: {self.allowed}"

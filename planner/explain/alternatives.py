@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.case import Case, by_period
 from planner.case.errors import PlanError
+from planner.explain.what_if import orders_apart
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Program
 from planner.program.decisions import DECISIONS, purchases
 from planner.program.instance import Instance
-from planner.solve import Limits
+from planner.solve import Limits, relative_gap
+from planner.verify import verify
 
 Quality = Literal["fewest_sites", "most_domestic", "least_carbon"]
 QUALITIES: tuple[Quality, ...] = ("fewest_sites", "most_domestic", "least_carbon")
@@ -28,9 +31,11 @@ QUALITIES: tuple[Quality, ...] = ("fewest_sites", "most_domestic", "least_carbon
 
 @dataclass(frozen=True)
 class Alternative:
-    """A plan within epsilon of the best. extra: its true cost over the best plan's, as a share. measure: sites with
-    orders, domestic share of ordered PFLOPS, or tonnes of carbon; before: the same of the best plan. modules_moved:
-    ordered in one of the two plans and not in the other.
+    """A plan within epsilon of the best. extra: its true cost over that of the plan at hand, as a share; least, most:
+    over that of the best plan there can be, which the proof leaves open. measure: sites with orders, domestic share of
+    ordered PFLOPS, or tonnes of carbon; before: the same of the plan at hand. modules_moved: ordered in one of the two
+    plans and not in the other. interchangeable: it costs no more over the plan at hand than that plan's proof leaves
+    open.
     """
 
     quality: Quality
@@ -39,25 +44,29 @@ class Alternative:
     measure: float
     before: float
     modules_moved: int = 0
+    least: float = 0.0
+    most: float = 0.0
+    interchangeable: bool = False
+
+    def orders(self) -> pd.DataFrame:
+        """What the plan orders: site, module_type, arrival_period, modules."""
+        return self.plan.tables["orders"].groupby(_KEY)[["modules"]].sum().reset_index()
 
     def to_json(self) -> dict[str, Any]:
-        orders = self.plan.tables["orders"]
-        key = ["site", "module_type", "arrival_period"]
         return {
             "quality": self.quality,
             "before": self.before,
             "after": self.measure,
             "extra_cost_share": self.extra,
+            "extra_least": self.least,
+            "extra_most": self.most,
             "modules_moved": self.modules_moved,
-            "orders": orders.groupby(key)[["modules"]].sum().reset_index().to_dict("records"),
+            "interchangeable": self.interchangeable,
+            "orders": self.orders().to_dict("records"),
         }
 
 
-def _moved(before: Plan, after: Plan) -> int:
-    """Modules that one of two plans orders (for a site, type and period) and the other does not."""
-    key = ["site", "module_type", "arrival_period"]
-    old, new = (plan.tables["orders"].groupby(key)["modules"].sum() for plan in (before, after))
-    return int(new.sub(old, fill_value=0).abs().sum())
+_KEY = ["site", "module_type", "arrival_period"]
 
 
 def measure(plan: Plan, quality: Quality) -> float:
@@ -72,13 +81,8 @@ def measure(plan: Plan, quality: Quality) -> float:
 
 
 def true_cost(plan: Plan, case: Case) -> float:
-    """The plan's cost at the prices of `case`: its own, but with carbon priced as there."""
-    terms = dict(plan.summary["cost_by_term"])
-    price = by_period(case.policy.carbon_price_per_tonne, case.horizon.periods, 0.0)
-    basis = "location_tonnes" if case.policy.carbon_basis == "location" else "market_tonnes"
-    tonnes = plan.tables["carbon"].groupby("period")[basis].sum().reindex(range(len(price)), fill_value=0.0)
-    terms["carbon"] = float((tonnes.to_numpy() * price * case.horizon.discount()).sum())
-    return float(sum(terms.values()))
+    """The objective of a plan's tables at the prices of `case`, recomputed: it may have been made for other ones."""
+    return verify(case, plan.demand, plan.tables).objective
 
 
 def near_optimal(
@@ -94,15 +98,18 @@ def near_optimal(
 
     limits: of each try's solve. After `stop` no further plan is tried.
     """
-    best = Alternative(quality, plan, 0.0, measure(plan, quality), measure(plan, quality))
-    allowed = plan.certificate["objective"] * (1 + epsilon)
+    objective, bound = float(plan.certificate["objective"]), float(plan.certificate["bound"])
+    own = measure(plan, quality)
+    best = Alternative(quality, plan, 0.0, own, own, most=_over(objective, bound))
+    allowed = objective + epsilon * abs(objective)
     low, high = 0.0, 1.0
     for _ in range(tries):
         if stop is not None and stop.is_set():
             break
         weight = high if low == 0.0 else float(np.sqrt(low * high))
         found = _weighted(plan, quality, weight, limits, stop)
-        if found is None or true_cost(found, plan.case) > allowed:
+        cost = np.inf if found is None else true_cost(found, plan.case)
+        if found is None or cost > allowed:
             high = weight
             low = low or weight / 100
             continue
@@ -111,10 +118,26 @@ def near_optimal(
         value = measure(found, quality)
         better = value > best.measure if quality == "most_domestic" else value < best.measure
         if better:
-            extra = true_cost(found, plan.case) / plan.certificate["objective"] - 1
-            own = replace(found, case=plan.case)
-            best = Alternative(quality, own, extra, value, best.before, _moved(plan, own))
+            certificate = {**found.certificate, "objective": cost, "bound": bound, "gap": relative_gap(cost, bound)}
+            one = replace(found, case=plan.case, certificate=certificate)
+            apart = orders_apart(plan, one)
+            best = Alternative(
+                quality,
+                one,
+                _over(cost, objective),
+                value,
+                own,
+                modules_moved=int((apart["after"] - apart["before"]).abs().sum()),
+                least=max(_over(cost, objective), 0.0),
+                most=_over(cost, bound),
+                interchangeable=cost - objective <= objective - bound,
+            )
     return best
+
+
+def _over(cost: float, other: float) -> float:
+    """How much a cost lies above another, as a share of that."""
+    return (cost - other) / max(abs(other), 1e-9)
 
 
 def _weighted(

@@ -9,31 +9,32 @@ from typing import Any
 import pandas as pd
 
 from planner.explain.drivers import order_drivers
-from planner.explain.prices import shadow_prices
+from planner.explain.prices import Prices, shadow_prices
 from planner.explain.what_if import Filling, Surviving, cost_of_resilience, value_of_filling
 from planner.plan import Plan
 from planner.solve import Limits
 
-# Up to this many columns a plan's prices cost a few seconds and go into every report.
-QUICK_COLUMNS = 60_000
+# Up to this many columns a plan is made again within a fraction of a second: its prices go into every report.
+QUICK_COLUMNS = 1_500
+_QUICK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """drivers, prices: rows, see `order_drivers` and `shadow_prices`; prices None where they were left out.
+    """drivers: rows, see `order_drivers`; prices: see `shadow_prices`, None where they were left out.
 
     filling, resilience: None where they were not asked for.
     """
 
     drivers: pd.DataFrame
-    prices: pd.DataFrame | None
+    prices: Prices | None
     filling: Filling | None = None
     resilience: Surviving | None = None
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {"drivers": self.drivers.to_dict("records")}
         if self.prices is not None:
-            out["prices"] = self.prices.to_dict("records")
+            out["prices"] = self.prices.to_json()
         if self.filling is not None:
             out["filling"] = self.filling.to_json()
         if self.resilience is not None:
@@ -49,10 +50,10 @@ def explained(
     limits: Limits | None = None,
     stop: threading.Event | None = None,
 ) -> Explanation:
-    """Drivers and prices; filling, resilience: each another solve within `limits`."""
+    """Drivers and prices within the seconds of `limits`; filling, resilience: each another solve within them."""
     return Explanation(
         order_drivers(plan),
-        shadow_prices(plan),
+        shadow_prices(plan, seconds=(limits or Limits()).seconds, stop=stop),
         value_of_filling(plan, limits=limits, stop=stop) if filling else None,
         cost_of_resilience(plan, limits=limits, stop=stop) if resilience else None,
     )
@@ -61,4 +62,4 @@ def explained(
 def explained_in_passing(plan: Plan) -> Explanation:
     """What can be said of a plan within a few seconds: drivers, and prices of a small one."""
     small = int(plan.certificate.get("columns", 0)) <= QUICK_COLUMNS
-    return Explanation(order_drivers(plan), shadow_prices(plan) if small else None)
+    return Explanation(order_drivers(plan), shadow_prices(plan, seconds=_QUICK_SECONDS) if small else None)

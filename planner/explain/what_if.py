@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +13,27 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Names, Resilience, WorkloadKind
-from planner.case.errors import InfeasibleError, PlanError, Problem
+from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
 from planner.plan import Plan
-from planner.planning import Amend, ProgressCall, plan_demand, warm_start
+from planner.plan.decisions import decisions_of, fixed, settled
+from planner.planning import Amend, ProgressCall, finish, plan_demand
+from planner.planning.elastic import closed
 from planner.program.blocks import Builder, Program
+from planner.program.build import build_program
+from planner.program.decisions import completed, whole_decisions
 from planner.program.registry import TERMS
 from planner.scenarios.levers import Lever
 from planner.scenarios.scenario import DemandChange, Scenario, pose
 from planner.scenarios.worlds import changed_demand
-from planner.solve import Limits
-from planner.words.wording import Message, listed, message, wording
+from planner.solve import Limits, Solution, WarmStart, solve_lp
+from planner.solve.one_piece import split
+from planner.words.wording import Message, Wording, listed, message, wording
+
+# Up to so many columns the plan's own decisions are dispatched where a question is asked: a few seconds.
+_HELD_COLUMNS = 120_000
 
 
 class Question(BaseModel):
@@ -58,9 +68,11 @@ class Question(BaseModel):
 class Change:
     """How another plan differs from a plan.
 
-    question: what was asked. cost: change of the objective; least, most: the range that both proven gaps leave for it.
-    by_term: change of each cost term. orders: what is ordered more or less (site, module_type, arrival_period, before,
-    after). impossible: why no such plan exists (then the rest is empty). All money in the case's currency, discounted.
+    question: what was asked. cost: change of the objective, of the plan at hand and the other one; least, most: the
+    range that both proofs leave for the change of the best plans. by_term: change of each cost term. orders: what is
+    ordered more or less (site, module_type, arrival_period, before, after). interchangeable: those orders differ by
+    less than the proofs can tell apart. already: the plan at hand does what is asked (nothing changes). impossible: why
+    no such plan exists (then the rest is empty). All money in the case's currency, discounted.
     """
 
     question: Message
@@ -71,39 +83,70 @@ class Change:
     orders: pd.DataFrame
     plan: Plan | None
     impossible: tuple[Problem, ...] = ()
+    interchangeable: bool = False
+    already: bool = False
+
+    def sentence(self, words: Wording, currency: str) -> str:
+        """The answer in one sentence, with the range that the proofs leave."""
+        question = self.question.said(words)
+        if self.plan is None:
+            return words("ask.impossible", question=question)
+        if self.already:
+            return words("ask.already", question=question)
+        cost, least, most = (words.money(one, currency) for one in (abs(self.cost), self.least, self.most))
+        sure = self.least > 0 or self.most < 0
+        kind = "ask.unclear" if not sure else "ask.dearer" if self.cost > 0 else "ask.cheaper"
+        if not sure:
+            cost = words.money(self.cost, currency)
+        return words(kind, question=question, cost=cost, least=least, most=most)
 
     def to_json(self) -> dict[str, Any]:
+        money = {"cost": self.cost, "least": self.least, "most": self.most}
         return {
             "question": self.question.said(wording("en")),
             "question_zh": self.question.said(wording("zh-CN")),
             "possible": not self.impossible,
-            "cost": self.cost if self.plan else None,
-            "least": self.least if self.plan else None,
-            "most": self.most if self.plan else None,
+            "already": self.already,
+            **{name: value if math.isfinite(value) else None for name, value in money.items()},
             "by_term": dict(self.by_term),
             "orders": self.orders.to_dict("records"),
+            "interchangeable": self.interchangeable,
             "impossible": [str(p) for p in self.impossible],
+            "impossible_zh": [str(p.told("zh-CN")) for p in self.impossible],
         }
 
 
-def difference(before: Plan, after: Plan, question: Message) -> Change:
-    """Two plans side by side."""
+_KEY = ["site", "module_type", "arrival_period"]
+
+
+def orders_apart(before: Plan, after: Plan) -> pd.DataFrame:
+    """Orders that differ: site, module_type, arrival_period, modules before and after."""
+    first = before.tables["orders"].groupby(_KEY)["modules"].sum().rename("before")
+    second = after.tables["orders"].groupby(_KEY)["modules"].sum().rename("after")
+    both = pd.concat([first, second], axis=1).fillna(0).astype(int).sort_index().reset_index()
+    return both[both["before"] != both["after"]].reset_index(drop=True)
+
+
+def difference(before: Plan, after: Plan, question: Message, *, monotone: int = 0, held: float = np.inf) -> Change:
+    """Two plans side by side.
+
+    monotone: 1 where the other plan keeps every limit of the first one's case and more, so that the best one cannot
+    cost less; -1 where it keeps fewer. held: what the first plan's own decisions cost where the other one was made
+    (infinite where they cannot be had): orders that save less than the other plan's proof leaves open are
+    interchangeable.
+    """
     old, new = before.certificate, after.certificate
     terms = {t: after.summary["cost_by_term"][t] - before.summary["cost_by_term"][t] for t in TERMS}
-    key = ["site", "module_type", "arrival_period"]
-    first = before.tables["orders"].groupby(key)["modules"].sum().rename("before")
-    second = after.tables["orders"].groupby(key)["modules"].sum().rename("after")
-    both = pd.concat([first, second], axis=1).fillna(0).astype(int).sort_index().reset_index()
-    moved = both[both["before"] != both["after"]].reset_index(drop=True)
-    return Change(
-        question,
-        new["objective"] - old["objective"],
-        new["bound"] - old["objective"],
-        new["objective"] - old["bound"],
-        terms,
-        moved,
-        after,
-    )
+    least, most = new["bound"] - old["objective"], new["objective"] - old["bound"]
+    if monotone > 0:  # what meets more limits is a plan of the first case, too
+        least, most = max(new["bound"] - min(old["objective"], new["objective"]), 0.0), max(most, 0.0)
+    if monotone < 0:
+        least, most = min(least, 0.0), min(min(old["objective"], new["objective"]) - old["bound"], 0.0)
+    apart = orders_apart(before, after)
+    unproven = new["objective"] - new["bound"] + 1e-9 * abs(new["objective"])
+    alike = held - new["objective"] <= unproven or (monotone > 0 and least <= 0)
+    cost = new["objective"] - old["objective"]
+    return Change(question, cost, least, most, terms, apart, after, interchangeable=bool(alike and len(apart)))
 
 
 def asked_again(
@@ -114,29 +157,74 @@ def asked_again(
     limits: Limits | None = None,
     demand: Demand | None = None,
     amend: Amend | None = None,
-    from_plan: bool = False,
+    monotone: int = 0,
+    start: Mapping[str, FloatArray] | None = None,
     on_progress: ProgressCall | None = None,
     stop: threading.Event | None = None,
 ) -> Change:
     """Another solve, set beside the plan: of `case`, on the plan's demand or `demand`.
 
-    from_plan: begin from the plan's own decisions, which must keep to the limits of the other solve, too.
+    The plan's own decisions are offered as a start, and kept where nothing better is found. monotone: see
+    `difference`. start: decisions to offer in their place (by name, as `planner.plan.decisions`).
     """
-    start = warm_start(plan) if from_plan else None
+    hours = demand or plan.demand
+    values = start if start is not None else decisions_of(plan).values
+    kept = held_solution(case, hours, values, amend)
     try:
         after, _ = plan_demand(
             case,
-            demand or plan.demand,
+            hours,
             limits=limits,
             amend=amend,
             on_progress=on_progress,
             stop=stop,
-            start=start,
+            start=None if kept is None else WarmStart(kept[1].x),
         )
     except InfeasibleError as reason:
-        none = pd.DataFrame(columns=["site", "module_type", "arrival_period", "before", "after"])
+        none = pd.DataFrame(columns=[*_KEY, "before", "after"])
         return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.problems)
-    return difference(plan, after, question)
+    except StoppedError:
+        if kept is None:
+            raise
+        after = finish(case, hours, kept[0], replace(kept[1], bound=-np.inf))
+        return difference(plan, after, question, monotone=monotone)
+    held = np.inf
+    if kept is not None:
+        program, found = kept
+        held = found.objective * program.money_unit
+        # No worse than what was found: then nothing has to change.
+        if held <= after.certificate["objective"] * (1 + 1e-9) + 1e-9:
+            after = finish(case, hours, program, replace(found, bound=after.certificate["bound"] / program.money_unit))
+    return difference(plan, after, question, monotone=monotone, held=held if start is None else np.inf)
+
+
+def held_solution(
+    case: Case, demand: Demand, values: Mapping[str, FloatArray], amend: Amend | None = None
+) -> tuple[Program, Solution] | None:
+    """The program with these decisions, dispatched at least cost; None where they cannot be had, or it is large."""
+    program = build_program(case, demand)
+    if program.master.columns + sum(len(b.cost) for b in program.blocks) > _HELD_COLUMNS:
+        return None
+    if amend is not None:
+        program = amend(program)
+    names = [name for name in whole_decisions() if name in program.layout.columns]
+    for name in names:
+        if not _fits(values[name], program.layout.columns[name]):
+            return None
+    held = fixed(program, values, names)
+    lower, upper = program.master.lower, program.master.upper
+    if ((held.master.lower < lower - 1e-9) | (held.master.upper > upper + 1e-9)).any():
+        return None  # such an order may not be placed there any more
+    linear = solve_lp(closed(settled(held)))
+    if linear.status != "optimal":
+        return None
+    x, blocks = split(held, linear.x)
+    return program, Solution(x, blocks, linear.objective, -np.inf, np.inf, "feasible", 0.0, "held")
+
+
+def _fits(value: FloatArray, index: IntArray) -> bool:
+    """Whether decisions by branch can be laid over columns of these branches."""
+    return value.shape[1:] == index.shape[1:] and value.shape[0] in (1, index.shape[0])
 
 
 def why_not(
@@ -168,14 +256,56 @@ def why_not(
         slice(None) if question.period is None else question.period,
     )
 
+    asked = question.message(case)
+    values = dict(decisions_of(plan).values)
+    counts = values["orders"][(slice(None), *chosen)].reshape(len(values["orders"]), -1).sum(axis=1)
+    at_least = question.sense == "at_least"
+    if ((counts >= question.modules) if at_least else (counts <= question.modules)).all():
+        none = pd.DataFrame(columns=[*_KEY, "before", "after"])
+        return Change(asked, 0.0, 0.0, 0.0, dict.fromkeys(TERMS, 0.0), none, plan, already=True)
+
     def amend(program: Program) -> Program:
         orders = program.layout.columns["orders"]
-        return with_order_total(
-            program, [orders[b][chosen].ravel() for b in range(len(orders))], question.sense, question.modules
-        )
+        groups = [orders[b][chosen].ravel() for b in range(len(orders))]
+        return with_order_total(program, groups, question.sense, question.modules)
 
-    asked = question.message(case)
-    return asked_again(plan, case, asked, limits=limits, amend=amend, on_progress=on_progress, stop=stop)
+    start = _brought(plan, values, chosen, question)
+    return asked_again(
+        plan,
+        case,
+        asked,
+        limits=limits,
+        amend=amend,
+        monotone=1,
+        start=start,
+        on_progress=on_progress,
+        stop=stop,
+    )
+
+
+def _brought(
+    plan: Plan, values: Mapping[str, FloatArray], chosen: tuple[slice | int, ...], question: Question
+) -> Mapping[str, FloatArray]:
+    """The plan's decisions with orders added, or taken away from the last, until the question is met: a start."""
+    program = build_program(plan.case, plan.demand, merge_steps=1)
+    columns = program.layout.columns["orders"]
+    orders = values["orders"].copy()
+    most = np.broadcast_to(program.master.upper[columns[:1]], (1, *orders.shape[1:]))[0]
+    asked_for = np.zeros(orders.shape[1:], bool)
+    asked_for[chosen] = True
+    # what all branches share changes in all of them
+    shared = np.broadcast_to((columns == columns[:1]).all(axis=0), orders.shape[1:])
+    for b in range(len(orders)):
+        total = orders[b][asked_for].sum()
+        lacking = question.modules - total if question.sense == "at_least" else total - question.modules
+        cells = np.argwhere(asked_for)
+        for s, k, t in cells if question.sense == "at_least" else cells[np.argsort(-cells[:, 2], kind="stable")]:
+            room = most[s, k, t] - orders[b, s, k, t] if question.sense == "at_least" else orders[b, s, k, t]
+            step = min(max(room, 0.0), max(lacking, 0.0))
+            at = slice(None) if shared[s, k, t] else b
+            orders[at, s, k, t] += step if question.sense == "at_least" else -step
+            lacking -= step
+    return completed(plan.case, {**values, "orders": orders})
 
 
 def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:
@@ -259,18 +389,43 @@ def without_filling(case: Case) -> Case:
 
 @dataclass(frozen=True)
 class Filling:
-    """What filling the valleys is worth: modules not ordered and money not spent because work can wait or yield."""
+    """What filling the valleys is worth: modules not ordered and money not spent because work can wait or yield.
+
+    least, most: the range that both proofs leave for the money. Of the modules it is known only what the two plans at
+    hand order: where the range reaches 0, the proofs cannot tell whether any are avoided.
+    """
 
     modules_avoided: int
     pflops_avoided: float
     cost_avoided: float
     change: Change
 
+    @property
+    def least(self) -> float:
+        return self.change.least
+
+    @property
+    def most(self) -> float:
+        return self.change.most
+
+    def sentence(self, words: Wording, currency: str) -> str:
+        if self.change.plan is None:
+            return words("ask.impossible", question=self.change.question.said(words))
+        cost, least, most = (words.money(one, currency) for one in (self.cost_avoided, self.least, self.most))
+        nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
+        if nothing:
+            return words("ask.filling_none")
+        key = "ask.filling" if self.least > 0 else "ask.filling_unclear"
+        compute = words.pflops(self.pflops_avoided)
+        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, least=least, most=most)
+
     def to_json(self) -> dict[str, Any]:
+        possible = self.change.plan is not None
+        money = {"cost_avoided": self.cost_avoided, "least": self.least, "most": self.most}
         return {
-            "modules_avoided": self.modules_avoided,
-            "pflops_avoided": self.pflops_avoided,
-            "cost_avoided": self.cost_avoided,
+            "modules_avoided": self.modules_avoided if possible else None,
+            "pflops_avoided": self.pflops_avoided if possible else None,
+            **{name: value if possible else None for name, value in money.items()},
             "change": self.change.to_json(),
         }
 
@@ -284,7 +439,9 @@ def value_of_filling(
 ) -> Filling:
     """Tide accounting (docs/model.md): a second solve with filling forbidden."""
     asked = message("question.no_filling")
-    change = asked_again(plan, without_filling(plan.case), asked, limits=limits, on_progress=on_progress, stop=stop)
+    change = asked_again(
+        plan, without_filling(plan.case), asked, limits=limits, monotone=1, on_progress=on_progress, stop=stop
+    )
     if change.plan is None:
         return Filling(0, 0.0, np.inf, change)
     before, after = plan.tables["orders"], change.plan.tables["orders"]
@@ -341,7 +498,9 @@ def cost_of_resilience(
     policy = plan.case.policy.model_copy(update={"resilience": other})
     asked = message("question.resilience" if own is None else "question.no_resilience")
     case = plan.case.model_copy(update={"policy": policy})
-    change = asked_again(plan, case, asked, limits=limits, on_progress=on_progress, stop=stop)
+    change = asked_again(
+        plan, case, asked, limits=limits, monotone=1 if own is None else -1, on_progress=on_progress, stop=stop
+    )
     if own is None:
         return Surviving(False, tuple(online), change.cost, change.least, change.most, change)
     return Surviving(True, tuple(own.workloads), -change.cost, -change.most, -change.least, change)

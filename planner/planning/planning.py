@@ -32,7 +32,7 @@ from planner.plan.measures import (
 )
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
-from planner.planning.relax import service_slack, smallest_relaxation
+from planner.planning.relax import service_slack, smallest_relaxation, without_slack
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.decisions import DECISIONS
@@ -40,11 +40,14 @@ from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
+from planner.solve.limits import RouteName
 from planner.verify import Verification, verify
 
 _ROUNDING = 2e-6
 # Regions are pooled where that takes up no more than this part of the gap that is asked for.
 _POOLED_PART = 0.9
+# Without slack not every point of the master has a dispatch, which decomposition needs.
+_IN_EARNEST: RouteName = "one_piece"
 
 ProgressCall = Callable[[Progress], None]
 Amend = Callable[[Program], Program]
@@ -156,14 +159,20 @@ def plan_demand(
 
     solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=built)
     if solution.status == "infeasible":
-        raise InfeasibleError(smallest_relaxation(case, demand) or [_unexplained()])
+        raise InfeasibleError(smallest_relaxation(case, demand, amend=amend) or [_unexplained()])
     if solution.status == "unbounded":
         raise PlanError([Problem("/", "a cost that falls without end", "prices of at least 0")])
     if not len(solution.x):
         raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
     broken = service_slack(program, solution.blocks)
     if broken:
-        raise InfeasibleError(smallest_relaxation(case, demand) or broken)
+        changes = smallest_relaxation(case, demand, amend=amend)
+        if changes:
+            raise InfeasibleError(changes)
+        # A plan exists that breaks nothing: the price of the slack did not tell it from one that does.
+        solution = solve(without_slack(program), replace(limits, route=_IN_EARNEST), on_progress=told, stop=stop)
+        if not len(solution.x) or service_slack(program, solution.blocks):
+            raise StoppedError(broken)
     if solution.gap <= asked:
         solution = replace(solution, status="optimal")
     return finish(case, demand, program, solution), solution

@@ -1,240 +1,358 @@
-"""Requests that cannot be met: which limits stand in the way, and the smallest change that helps.
+"""Requests that cannot be met: which fields of the case stand in the way, and the smallest change of them that helps.
 
-Every limit that an owner can move gets an elastic slack. First one kind of limit at a time: if relaxing it alone makes
-a plan possible, that is an answer by itself ("raise the budget of 2027Q3 by ..."). Only when no single kind helps are
-all relaxed together. Costs play no part; slack is measured against the size of its limit, so that the least relative
-change is found, and solved again with weights 1 / (slack + epsilon) to leave as few limits as possible
-(Candes, Wakin and Boyd 2008).
+Every field that limits a plan takes part (`planner.case.movable`), whole numbers included. First one kind of limit at a
+time: its fields are loosened far, and where a plan exists then, as little as will do is looked for; that is an answer
+by itself. Only when no single kind helps are all loosened together and set back one by one. What is told is written
+into the case and solved again: "this alone is enough" stands only where a plan was found with it.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse as sp
 
-from planner.arrays import FloatArray, IntArray
+from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import Problem
+from planner.case.movable import LimitField, limit_fields, with_fields
+from planner.case.network import latency_ms
 from planner.demand import Demand
-from planner.program.blocks import Arrays, Program, flatten
+from planner.planning.elastic import any_plan, closed, elastic, least_excess, loosest, without_slack
+from planner.program.blocks import Program
 from planner.program.build import build_program
-from planner.program.instance import Instance
-from planner.program.places import row_place
-from planner.program.registry import FAMILIES
+from planner.program.instance import Instance, make_instance
 from planner.program.serving import service_workloads
-from planner.solve import solve_lp
+from planner.solve import Limits, solve
+from planner.words.limits import broken_problem, change_problem, resilience_problem
 
-_TOLERANCE = 1e-6
+__all__ = ["service_slack", "smallest_relaxation", "without_slack"]
+
+Amend = Callable[[Program], Program]
+
+# Up to so many columns whole numbers are searched in earnest; above, the relaxation with merged hours shows the way.
+_WHOLE_COLUMNS = 30_000
 _MERGED_STEPS = 6
-_BLOCK_SLACK = ("minimum_service", "carbon_part", "green_part", "utilisation_part", "resilience_demand")
+_SHARE_STEP = 0.001
+_BROKEN = 1e-5
+# Of a kind with many fields, so many are tried by themselves, and so many of the answers are told.
+_SINGLES, _TOLD = 24, 3
+# Which kinds are set back first when several must move: what an owner gives up last.
+_LAST_GIVEN_UP = (
+    "minimum_service",
+    "campaign_work",
+    "campaign_due",
+    "latency",
+    "lead_periods",
+    "lease_notice",
+    "utilisation",
+    "green_share",
+    "domestic_share",
+    "vendor_share",
+    "max_yield",
+    "max_rate",
+    "bandwidth",
+    "capacity_target",
+    "build_ahead_minimum",
+    "build_ahead_maximum",
+    "type_count",
+    "min_order",
+    "phase_count",
+    "lease_maximum",
+    "carbon_cap",
+    "site_space",
+    "supply",
+    "budget",
+    "site_power",
+)
+
+Move = tuple[LimitField, FloatArray]
 
 
 @dataclass(frozen=True)
-class Slack:
-    """One limit's slack: its family, where it is (position in the family's index sets), and its row's sign."""
+class _Answer:
+    """Fields with new numbers; alone: one kind of limit is enough; proven: a plan was found with them."""
 
-    family: str
-    name: str
-    position: tuple[int, ...]
-    sign: float
+    moves: tuple[Move, ...]
+    alone: bool
+    proven: bool
+
+    @property
+    def size(self) -> float:
+        """The largest relative change, for the order in which answers are told."""
+        parts = [
+            float(np.nanmax(np.abs(new - f.values) / np.maximum(np.abs(f.values), 1e-9), initial=0.0))
+            for f, new in self.moves
+        ]
+        return max(parts, default=0.0)
 
 
-def smallest_relaxation(case: Case, demand: Demand, *, seconds: float = 60.0) -> list[Problem]:
-    """Problems that name the fewest limits to move, each with the amount missing; empty when a plan exists.
+def smallest_relaxation(
+    case: Case, demand: Demand, *, seconds: float = 60.0, amend: Amend | None = None
+) -> list[Problem]:
+    """Problems that name the fields to change, each with its new numbers; empty when a plan exists.
 
-    The amounts come from a relaxation (fractions of modules, merged hours): they are what is needed at least.
+    amend: what else is asked of plans (see `planner.planning.plan_demand`). After `seconds` no further kind is looked
+    at.
     """
-    program = _untightened(build_program(case, demand, merge_steps=_MERGED_STEPS))
-    base = flatten(program)
-    slacks, columns, weight, blocks = _slack_columns(program)
-    begun = time.monotonic()
-    families = list(dict.fromkeys(s.family for s in slacks))
-    if _amounts(base, slacks, columns, weight, blocks, set(), program) is not None:
+    search = _Search(case, demand, amend, time.monotonic() + seconds)
+    if search.possible(case):
         return []
-    found = []
-    for family in families:
-        if time.monotonic() - begun > seconds:
-            break
-        amounts = _amounts(base, slacks, columns, weight, blocks, {family}, program)
-        if amounts is not None:
-            found.append(_problem(program, family, slacks, amounts, alone=True))
-    if not found:
-        amounts = _amounts(base, slacks, columns, weight, blocks, set(families), program)
-        if amounts is not None:
-            used = {s.family for s, a in zip(slacks, amounts, strict=True) if a > _TOLERANCE}
-            found = [_problem(program, f, slacks, amounts, alone=False) for f in families if f in used]
-    return found
+    fields = limit_fields(case)
+    answers = search.alone(fields)
+    told = sorted(answers, key=lambda one: (not one.alone, one.size))
+    problems = [change_problem(case, move, alone=a.alone, proven=a.proven) for a in told for move in a.moves]
+    lost = search.without_resilience()
+    if lost is not None:
+        problems.append(resilience_problem(case, lost))
+    if problems:
+        return problems
+    joint = search.together(fields)
+    if joint is None:
+        return []
+    return [change_problem(case, move, alone=joint.alone, proven=joint.proven) for move in joint.moves]
 
 
-def _untightened(program: Program) -> Program:
-    """The program without the bounds on orders that follow from power, space, supply and budget: these may now move."""
-    inst: Instance = program.facts["instance"]
-    orders = program.layout.columns["orders"]
-    upper, row_upper = program.master.upper.copy(), program.master.row_upper.copy()
-    reachable = np.arange(orders.shape[-1]) >= inst.lead[:, None]
-    upper[orders] = np.where(reachable, np.inf, upper[orders])
-    if "order_charge" in program.layout.rows:
-        row_upper[program.layout.rows["order_charge"].index] = np.inf
-    return replace(program, master=replace(program.master, upper=upper, row_upper=row_upper))
+def _size(answer: _Answer) -> float:
+    return answer.size
 
 
-def _slack_columns(program: Program) -> tuple[list[Slack], sp.csc_matrix, FloatArray, dict[str, IntArray]]:
-    """Slack on every movable master row: descriptions, (rows, slacks) columns, weights; and block slack by family."""
-    master = program.master
-    slacks: list[Slack] = []
-    rows: list[int] = []
-    signs: list[float] = []
-    weights: list[float] = []
-    size = np.asarray(abs(master.matrix).max(axis=1).todense()).ravel()
-    for name, group in program.layout.rows.items():
-        if not FAMILIES[group.family].relax:
-            continue
-        for position, row in np.ndenumerate(group.index):
-            lower, upper = master.row_lower[row], master.row_upper[row]
-            for bound, sign in ((upper, -1.0), (lower, 1.0)):
-                if np.isfinite(bound):
-                    slacks.append(Slack(group.family, name, position, sign))
-                    rows.append(int(row))
-                    signs.append(sign)
-                    weights.append(1 / max(abs(float(bound)), float(size[row]), 1e-6))
-    shape = (master.rows, len(slacks))
-    columns = sp.csc_matrix((signs, (rows, np.arange(len(slacks)))), shape=shape)
-    starts = master.columns + np.concatenate([[0], np.cumsum([len(b.cost) for b in program.blocks])]).astype(int)
-    own: dict[str, list[int]] = {}
-    for start, block in zip(starts, program.blocks, strict=False):
-        for family in _BLOCK_SLACK:
-            if family in block.layout.rows:
-                row_numbers = block.layout.rows[family].index.ravel()
-                for kind in ("slack_service", "slack_limit"):
-                    if kind in block.layout.columns:
-                        candidates = block.layout.columns[kind].ravel()
-                        touched = block.matrix[row_numbers][:, candidates].getnnz(axis=0) > 0
-                        own.setdefault(family, []).extend((start + candidates[touched]).tolist())
-    return slacks, columns, np.array(weights), {f: np.array(c, int) for f, c in own.items() if c}
+@dataclass
+class _Search:
+    """Programs of changed cases and whether they have a plan."""
+
+    case: Case
+    demand: Demand
+    amend: Amend | None
+    deadline: float
+    instance: Instance = field(init=False)
+    whole: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.instance = make_instance(self.case, self.demand)
+        program = build_program(self.case, self.demand, merge_steps=None)
+        columns = program.master.columns + sum(len(b.cost) for b in program.blocks)
+        self.whole = columns <= _WHOLE_COLUMNS
+
+    def left(self, least: float = 2.0) -> float:
+        return max(self.deadline - time.monotonic(), least)
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def program(self, case: Case) -> Program:
+        made = build_program(case, self.demand, merge_steps=None if self.whole else _MERGED_STEPS)
+        return made if self.amend is None else self.amend(made)
+
+    def possible(self, case: Case) -> bool:
+        """Whether some plan exists; of a large case, whether its relaxation has one. What is not known is no."""
+        return any_plan(closed(self.program(case)), self.left(), whole=self.whole).x is not None
+
+    def proven(self, moves: Sequence[Move]) -> bool:
+        """Whether a plan in whole numbers and full hours was found with these numbers in the case."""
+        case = with_fields(self.case, list(moves))
+        if self.whole:
+            return self.possible(case)
+        if self.over:
+            return False
+        program = build_program(case, self.demand)
+        program = program if self.amend is None else self.amend(program)
+        found = solve(program, Limits(seconds=self.left(), gap=0.9))
+        return len(found.x) > 0 and not service_slack(program, found.blocks)
+
+    # ---- one kind of limit by itself
+    def alone(self, fields: Sequence[LimitField]) -> list[_Answer]:
+        """Answers that change one kind of limit."""
+        kinds: dict[str, list[LimitField]] = {}
+        for one in fields:
+            kinds.setdefault(one.kind, []).append(one)
+        out = []
+        for members in kinds.values():
+            if self.over:
+                break
+            out += self._of_kind(members)
+        return out
+
+    def _of_kind(self, members: list[LimitField]) -> list[_Answer]:
+        loose = [(f, loosest(self.case, self.instance, f)) for f in members]
+        if not self.possible(with_fields(self.case, loose)):
+            return []
+        singles = []
+        for f, far in loose[:_SINGLES]:
+            if len(loose) > 1 and (self.over or not self.possible(f.put(self.case, far))):
+                continue
+            found = self._excess([(f, far)], [])
+            move = found[0] if found else (f, self._nearest(f, far, []))
+            singles.append(_Answer((move,), True, self.proven([move])))
+        if singles:
+            return sorted(singles, key=_size)[:_TOLD]
+        moves = self._excess(loose, []) or self._set_back(loose)
+        return [_Answer(tuple(moves), len(moves) == 1, self.proven(moves))]
+
+    def _excess(self, loose: Sequence[Move], others: Sequence[Move]) -> list[Move] | None:
+        """The least excess over fields whose number stands alone in a row; None where it cannot be had that way.
+
+        others: fields of other kinds that have been moved.
+        """
+        program = self.program(with_fields(self.case, [*loose, *others]))
+        inst: Instance = program.facts["instance"]
+        given = [f for f, _ in loose if elastic(program, inst, f)]
+        if len(given) < len(loose):
+            # the rest keeps its numbers, and must do so for an answer of these alone
+            stay = [(f, far) for f, far in loose if f in given]
+            program = self.program(with_fields(self.case, [*stay, *others]))
+            if not given or any_plan(closed(program), self.left(), whole=self.whole).x is None:
+                return None
+        amounts = least_excess(program, given, self.left(), whole=self.whole)
+        if amounts is None:
+            return None
+        moves = [(f, _outward(f, amount)) for f, amount in zip(given, amounts, strict=True)]
+        return [(f, new) for f, new in moves if not np.array_equal(new, f.values, equal_nan=True)]
+
+    def _nearest(self, f: LimitField, far: FloatArray, others: Sequence[Move]) -> FloatArray:
+        """The numbers of a field nearest to its own with which a plan exists; it does with `far`.
+
+        Between the two all numbers of the field move by one amount; what a list need not change is set back after.
+        """
+
+        def possible(values: FloatArray) -> bool:
+            return self.possible(with_fields(self.case, [*others, (f, values)]))
+
+        ladder = _ladder(self.case, f, far)
+        low, high = 0, len(ladder) - 1
+        while high - low > 1 and not self.over:
+            middle = (low + high) // 2
+            low, high = (low, middle) if possible(ladder[middle]) else (middle, high)
+        best = ladder[high]
+        if len(set(f.values[f.limited])) > 1 or f.spread == "each":
+            for t in np.flatnonzero(f.limited & (best != f.values)):
+                kept = best.copy()
+                kept[t] = f.values[t]
+                if not self.over and not np.array_equal(kept, f.values, equal_nan=True) and possible(kept):
+                    best = kept
+        return best
+
+    # ---- several together
+    def together(self, fields: Sequence[LimitField]) -> _Answer | None:
+        """Few fields of several kinds that help together; None where even all of them do not."""
+        loose = [(f, loosest(self.case, self.instance, f)) for f in fields]
+        if not loose or not self.possible(with_fields(self.case, loose)):
+            return None
+        moves = self._set_back(loose)
+        return _Answer(tuple(moves), len(moves) == 1, self.proven(moves))
+
+    def _set_back(self, loose: Sequence[Move]) -> list[Move]:
+        """Fields that must stay loosened when as many as can be are set back one by one, then each set as near as can
+        be.
+        """
+        rank = {kind: i for i, kind in enumerate(_LAST_GIVEN_UP)}
+        kept = list(loose)
+        for move in sorted(loose, key=lambda one: rank.get(one[0].kind, -1)):
+            rest = [one for one in kept if one is not move]
+            if rest and not self.over and self.possible(with_fields(self.case, rest)):
+                kept = rest
+        out: list[Move] = []
+        while kept:
+            f, far = kept.pop(0)
+            others = [*out, *kept]
+            found = self._excess([(f, far)], others)
+            if found is not None and not found:
+                continue  # the others are enough
+            near = found[0][1] if found else self._nearest(f, far, others)
+            if found and not self.possible(with_fields(self.case, [*others, (f, near)])):
+                near = far
+            out.append((f, near))
+        return out
+
+    def without_resilience(self) -> list[str] | None:
+        """Sites whose loss need not be survived for a plan to exist (all that are asked for: []); None if in vain."""
+        rule = self.case.policy.resilience
+        if rule is None or self.over:
+            return None
+        asked = rule.sites if rule.sites is not None else [s.id for s in self.case.sites]
+
+        def possible(sites: list[str] | None) -> bool:
+            kept = None if sites is None else rule.model_copy(update={"sites": sites})
+            policy = self.case.policy.model_copy(update={"resilience": kept})
+            return self.possible(self.case.model_copy(update={"policy": policy}))
+
+        if not possible(None):
+            return None
+        for one in asked:
+            if len(asked) > 1 and not self.over and possible([s for s in asked if s != one]):
+                return [one]
+        return []
 
 
-def _amounts(
-    base: Arrays,
-    slacks: list[Slack],
-    columns: sp.csc_matrix,
-    weight: FloatArray,
-    blocks: dict[str, IntArray],
-    families: set[str],
-    program: Program,
-) -> FloatArray | None:
-    """Least slack on the families that makes the rest possible, (slacks,); None when that is not enough."""
-    keep = np.array([s.family in families for s in slacks], bool)
-    pad = sp.csc_matrix((base.rows - columns.shape[0], int(keep.sum())))
-    extra = sp.vstack([columns[:, keep], pad]).tocsr()
-    upper = base.upper.copy()
-    # Slack inside blocks is a last resort with a price: here it is closed, so that limits are met in earnest.
-    for members in blocks.values():
-        upper[members] = 0.0
-    n = int(keep.sum())
-    arrays = Arrays(
-        sp.hstack([base.matrix, extra]).tocsr(),
-        np.concatenate([np.zeros(base.columns), weight[keep]]),
-        np.concatenate([base.lower, np.zeros(n)]),
-        np.concatenate([upper, np.full(n, np.inf)]),
-        base.row_lower,
-        base.row_upper,
-        np.zeros(base.columns + n, bool),
-    )
-    first = solve_lp(arrays)
-    if first.status != "optimal":
-        return None
-    found = first.x[base.columns :]
-    if n:
-        sharper = replace(
-            arrays, cost=np.concatenate([np.zeros(base.columns), weight[keep] / (found * weight[keep] + 1e-3)])
-        )
-        second = solve_lp(sharper)
-        if second.status == "optimal":
-            found = second.x[base.columns :]
-    out = np.zeros(len(slacks))
-    out[keep] = found
-    return out
+def _outward(f: LimitField, amounts: FloatArray) -> FloatArray:
+    """The field's numbers loosened by amounts that are rounded up to three figures, or to whole numbers."""
+    up = np.array([0.0 if f.whole and a < 1e-6 else rounded_up(a, whole=f.whole) for a in amounts])
+    return f.clipped(f.values + f.loosens * np.where(f.limited, up, 0.0))
 
 
-def _problem(program: Program, family: str, slacks: list[Slack], amounts: FloatArray, *, alone: bool) -> Problem:
-    record = FAMILIES[family]
-    parts = [
-        f"{_where(program, s)}: {_amount(program, s, a)}"
-        for s, a in zip(slacks, amounts, strict=True)
-        if s.family == family and a > _TOLERANCE
-    ]
-    verb = "this alone makes a plan possible" if alone else "needed together with the others"
-    return Problem(
-        f"/{record.relax.replace('.', '/')}",
-        f"{record.sentence} It cannot hold with the other limits",
-        f"a change of at least {'; '.join(parts) or 'a little'}",
-        verb,
-    )
+def rounded_up(amount: float, *, whole: bool, figures: int = 3) -> float:
+    """An amount at its next larger number of three figures (or whole); what a solver's tolerance adds is left out."""
+    if not math.isfinite(amount) or amount <= 1e-9:
+        return 0.0
+    unit = 1.0 if whole else 10.0 ** (math.floor(math.log10(amount)) - figures + 1)
+    return round(math.ceil(amount / unit - 1e-4) * unit, 12)
 
 
-def _where(program: Program, slack: Slack) -> str:
-    """The row in the case's words."""
-    place = row_place(program.facts["instance"], slack.family, slack.name, slack.position)
-    return " ".join(f"future {v}" if k == "future" else v for k, v in place.items()) or slack.family
+def _ladder(case: Case, f: LimitField, far: FloatArray) -> list[FloatArray]:
+    """Numbers of a field from its own to `far`, each asking for less than the one before."""
+    if f.kind == "latency":
+        own = float(f.values[0])
+        rungs = np.unique(np.ceil(latency_ms(case)[np.isfinite(latency_ms(case))] * 1000) / 1000)
+        return [f.values, *(np.array([x]) for x in rungs if x > own)] if (rungs > own).any() else [f.values, far]
+    reach = float(np.nanmax(np.abs(far - f.values), initial=0.0))
+    if f.whole:
+        steps = np.arange(math.ceil(reach - 1e-9) + 1, dtype=float)
+    elif f.unit == "share":
+        steps = np.round(np.arange(math.ceil(reach / _SHARE_STEP - 1e-9) + 1) * _SHARE_STEP, 6)
+    else:
+        steps = _three_figures(reach)
+    return [_between(f, far, step) for step in steps]
 
 
-def _amount(program: Program, slack: Slack, amount: float) -> str:
-    inst: Instance = program.facts["instance"]
-    unit = FAMILIES[slack.family].unit
-    if unit == "currency":
-        return f"{amount * program.money_unit:,.0f} {inst.case.meta.currency}"
-    if slack.family in ("training", "training_service"):
-        job = inst.of_kind_training()[slack.position[1]]
-        return f"{amount * inst.unit_scale[job]:,.3g} {inst.workload(job).unit} on average"
-    if slack.family == "campaign_work":
-        return f"{amount * inst.case.campaigns[slack.position[1]].card_days:,.0f} card-days"
-    return f"{amount:,.3g} {unit}"
+def _three_figures(reach: float) -> FloatArray:
+    """0 and every number of three figures up to `reach`, over six decades."""
+    top = math.floor(math.log10(max(reach, 1e-12)))
+    rungs = [np.arange(100, 1000) * 10.0 ** (decade - 2) for decade in range(top - 5, top + 1)]
+    steps = np.concatenate([np.zeros(1), *rungs])
+    steps = np.round(steps, 12)
+    return np.append(steps[steps < reach], reach)
 
 
+def _between(f: LimitField, far: FloatArray, step: float) -> FloatArray:
+    moved = f.clipped(np.round(f.values + f.loosens * step, 9))
+    return np.minimum(moved, far) if f.loosens > 0 else np.maximum(moved, far)
+
+
+# --- what a solution breaks inside its typical days ------------------------------------------------------------------
 def service_slack(program: Program, blocks: list[FloatArray]) -> list[Problem]:
-    """Limits inside typical days that a solution breaks, each with the largest amount missing; empty when none is.
+    """Fields whose limit a solution breaks inside its typical days, with the periods; empty when none is.
 
     Service levels, carbon, green share, utilisation and resilience carry a priced slack in their blocks, so that every
-    plan of orders can be evaluated. A plan that uses it is refused.
+    plan of orders can be evaluated. A plan that uses it is refused. By how much it does says nothing about how far the
+    field would have to move: `smallest_relaxation` does.
     """
     inst: Instance = program.facts["instance"]
-    worst: dict[tuple[str, str], tuple[float, str]] = {}
     named = service_workloads(inst)
+    broken: dict[str, set[int]] = {}
     for block, y in zip(program.blocks, blocks, strict=True):
-        t = inst.case.horizon.period_label(block.key.period)
         service = y[block.layout.columns["slack_service"]]
+        pointers = [f"/workloads/{w}/minimum_service" for w in named]
+        amounts = list(service)
         if block.key.kind == "outage":
-            total = float(service.sum())
-            site = inst.case.sites[block.key.day].id
-            _keep(worst, ("policy.resilience", f"{t} without {site}"), total, "scaled units at the peak hour")
-            continue
-        for i, amount in enumerate(service):
-            spec = inst.workload(int(named[i]))
-            size = float(amount) * float(inst.unit_scale[named[i]])
-            _keep(worst, ("workloads.minimum_service", f"{spec.id} {t}"), size, f"{spec.unit}-hours on a typical day")
-        for i, (path, unit) in enumerate(
-            (
-                ("policy.carbon_cap_tonnes", "t"),
-                ("policy.green_share_floor", "MWh"),
-                ("policy.utilisation_floor", "module-hours"),
-            )
-        ):
-            _keep(worst, (path, t), float(y[block.layout.columns["slack_limit"][i]]), unit)
-    grouped: dict[str, list[str]] = {}
-    for (path, where), (amount, unit) in worst.items():
-        if amount > 1e-5:
-            grouped.setdefault(path, []).append(f"{where}: {amount:,.4g} {unit}")
-    return [
-        Problem(
-            f"/{path.replace('.', '/')}", "it cannot hold with the other limits", f"a change of at least {'; '.join(p)}"
-        )
-        for path, p in grouped.items()
-    ]
-
-
-def _keep(worst: dict[tuple[str, str], tuple[float, str]], key: tuple[str, str], amount: float, unit: str) -> None:
-    if amount > worst.get(key, (0.0, ""))[0]:
-        worst[key] = (amount, unit)
+            pointers, amounts = ["/policy/resilience"], [float(service.sum())]
+        elif "slack_limit" in block.layout.columns:
+            amounts += list(y[block.layout.columns["slack_limit"]])
+            pointers += [f"/policy/{name}" for name in ("carbon_cap_tonnes", "green_share_floor", "utilisation_floor")]
+        for pointer, amount in zip(pointers, amounts, strict=True):
+            if amount > _BROKEN:
+                broken.setdefault(pointer, set()).add(block.key.period)
+    return [broken_problem(inst.case, pointer, sorted(periods)) for pointer, periods in broken.items()]

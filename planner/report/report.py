@@ -250,10 +250,7 @@ def _drivers(view: View, why: Explanation) -> Section:
     currency = view.case.meta.currency
     texts = [str(one) for one in why.drivers["sentence_zh" if words.chinese else "sentence"]]
     if why.filling is not None:
-        filled = why.filling
-        money = words.money(filled.cost_avoided, currency)
-        compute = words.pflops(filled.pflops_avoided)
-        texts.append(words("ask.filling", modules=filled.modules_avoided, compute=compute, cost=money))
+        texts.append(why.filling.sentence(words, currency))
     if why.resilience is not None and not why.resilience.change.impossible:
         found = why.resilience
         names = {w.id: words.name(w.names) for w in view.case.workloads}
@@ -269,15 +266,16 @@ def _prices(view: View, why: Explanation) -> Section:
     words = view.words
     if why.prices is None:
         texts = [words("report.prices_later")]
-    elif why.prices.empty:
-        texts = [words("ask.no_prices")]
     else:
-        shown = why.prices.assign(rank=why.prices.groupby("family").cumcount()).sort_values("rank", kind="stable")
-        shown = shown.head(MOST_PRICES).sort_values(["family", "rank"])
-        sentences = [str(one) for one in shown["sentence_zh" if words.chinese else "sentence"]]
-        texts = [words("ask.prices"), *sentences]
-        if len(why.prices) > len(shown):
-            texts.append(words("report.more_prices", count=len(why.prices) - len(shown)))
+        rows = why.prices.rows
+        rank = rows.assign(rank=rows.groupby("family").cumcount()).sort_values("rank", kind="stable")
+        shown = rank.head(MOST_PRICES).sort_values(["family", "rank"])
+        texts = [
+            why.prices.heading(words),
+            *(str(one) for one in shown["sentence_zh" if words.chinese else "sentence"]),
+        ]
+        if len(rows) > len(shown):
+            texts.append(words("report.more_prices", count=len(rows) - len(shown)))
     return Section("prices", words("report.prices"), texts=texts)
 
 

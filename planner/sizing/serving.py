@@ -33,7 +33,7 @@ class Stack:
         return work_of(self.model, self.card, self.layout, self.precision, self.engine, load)
 
     def __str__(self) -> str:
-        return f"{self.model.name} {self.precision.weights} on {self.layout.cards} × {self.card.name} ({self.layout})"
+        return f"{self.model.name} {self.precision.weights}, {self.layout.cards} × {self.card.name} ({self.layout})"
 
 
 @dataclass(frozen=True)

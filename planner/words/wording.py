@@ -93,10 +93,10 @@ class Wording:
                 return divisor, f"{sign}{own}"
         return 1.0, own
 
-    def money(self, value: float, currency: str) -> str:
+    def money(self, value: float, currency: str, digits: int = 3) -> str:
         divisor, unit = self.money_unit(value, currency)
         gap = "" if self.chinese and not unit.isascii() else " "
-        return f"{self.number(value / divisor)}{gap}{unit}"
+        return f"{self.number(value / divisor, digits)}{gap}{unit}"
 
     def pflops(self, value: float) -> str:
         divisor, unit = compute_unit(value)

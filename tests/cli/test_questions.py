@@ -226,7 +226,7 @@ def test_the_report_says_what_filling_and_resilience_are_worth(plan_folder: Path
     assert found["filling"]["modules_avoided"] == 0  # chat cannot wait
     assert found["resilience"]["cost"] is None  # the only site cannot be lost
     page = (plan_folder / "report.html").read_text("utf-8")
-    assert "Filling the valleys with work that can wait avoids 0 modules" in page
+    assert "Filling the valleys avoids nothing here" in page
     assert "6 × m at Near, arriving 2027Q1" in page
 
 
@@ -253,3 +253,75 @@ def test_energy_is_handed_over_and_reconciled(plan_folder: Path, tmp_path: Path)
     assert (
         run("energy", plan_folder, "--out", folder, "--classification", "secret", "--json").exit_code == Exit.bad_input
     )
+
+
+def planned(tmp_path: Path, document: dict[str, Any]) -> tuple[Result, Path]:
+    """The case planned to the last, and the folder of its plan."""
+    path, folder = tmp_path / "case.yaml", tmp_path / "plan"
+    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return run("plan", path, "--out", folder, "--threads", 1, "--gap", 1e-6, "--json"), folder
+
+
+def test_a_carbon_cap_that_binds_has_its_price(tmp_path: Path) -> None:
+    """Modules of 50 kW at .8 kg/kWh: a tonne is 1250 kWh, 25 module-hours, 125 unit-hours, at 40 each; hardware stands.
+
+    All of it is cut off evenly, so that a tonne less costs the same.
+    """
+    document = {**CASE, "horizon": {**CASE["horizon"], "periods": 1, "discount_rate": 0.0}}
+    document["sites"] = [{**CASE["sites"][0], "carbon_kg_per_kwh": 0.8}]
+    document["workloads"] = [{**CASE["workloads"][0], "shortfall_cost": 40}]
+    document["fleet"] = [{"site": "near", "module_type": "m", "modules": 6}]
+    document["policy"] = {"carbon_cap_tonnes": 200}
+    done, folder = planned(tmp_path, document)
+    assert done.exit_code == Exit.ok, done.output
+    found = json.loads(run("explain", folder, "--json").stdout)["prices"]
+    (row,) = found["rows"]
+    assert (row["pointer"], row["unit"], json.loads(row["written"])) == ("/policy/carbon_cap_tonnes", "t", 201)
+    assert row["price"] == pytest.approx(5000, rel=1e-6)
+    assert row["less"] == pytest.approx(5000, rel=1e-6)
+    page = (folder / "report.html").read_text("utf-8")
+    assert html.escape(row["sentence"]) in page
+    spoken = run("explain", folder, "--language", "zh-CN")
+    assert "碳排放上限（2027Q1）（/policy/carbon_cap_tonnes）：增加1 t，价值 5,000元" in " ".join(spoken.stdout.split())
+
+
+def test_a_minimum_order_above_the_supply_is_told_in_both_fields(tmp_path: Path) -> None:
+    document = {**CASE, "workloads": [{**CASE["workloads"][0], "minimum_service": 1.0}]}
+    document["module_types"] = [{**CASE["module_types"][0], "min_order": 8, "supply": 6}]
+    done, _ = planned(tmp_path, document)
+    assert done.exit_code == Exit.infeasible, done.output
+    told = {f["where"]: f for f in json.loads(done.stdout)["error"]["faults"]}
+    assert "write [8, 6]" in told["/module_types/0/supply"]["allowed"]
+    assert "2 modules more" in told["/module_types/0/supply"]["allowed"]
+    assert told["/module_types/0/min_order"]["allowed"].endswith("write 6")
+    assert {f["remedy"] for f in told.values()} == {"this alone is enough: a plan was found with it"}
+    spoken = run("plan", tmp_path / "case.yaml", "--language", "zh-CN")
+    assert "仅此一项即可" in spoken.output
+
+
+def test_a_budget_of_nothing_is_worth_what_a_module_saves(tmp_path: Path) -> None:
+    """No money, nothing served; a module serves its 5 units all day, 90 days, in both quarters."""
+    document = {**CASE, "horizon": {**CASE["horizon"], "discount_rate": 0.0, "costing": "upfront"}}
+    document["policy"] = {"budget": 0}
+    done, folder = planned(tmp_path, document)
+    assert done.exit_code == Exit.ok, done.output
+    rows = json.loads(run("explain", folder, "--json").stdout)["prices"]["rows"]
+    first = next(row for row in rows if row["period"] == "2027Q1")
+    assert (first["pointer"], json.loads(first["written"])) == ("/policy/budget", [1000000, 0])
+    assert first["price"] == pytest.approx(2 * 90 * 24 * 5 * 5000 - 1_000_000)
+    assert first["less"] is None
+
+
+def test_what_the_plan_does_already_is_answered_at_once(plan_folder: Path) -> None:
+    found = json.loads(run("why-not", plan_folder, "--modules", 6, "--json").stdout)
+    assert found["already"]
+    assert (found["cost"], found["least"], found["most"], found["orders"]) == (0, 0, 0, [])
+    assert "the plan does this already" in run("why-not", plan_folder, "--modules", 6).stdout
+
+
+def test_alternatives_show_their_orders(plan_folder: Path) -> None:
+    options = ("alternatives", plan_folder, "--quality", "fewest_sites", "--tries", 1, "--gap", 0)
+    (found,) = json.loads(run(*options, "--json").stdout)["alternatives"]
+    assert found["orders"][0]["modules"] == 6
+    assert found["extra_least"] <= found["extra_cost_share"] <= found["extra_most"]
+    assert "its orders" in run(*options).stdout

@@ -63,6 +63,6 @@ def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str
         kind="forecast",
         name=asked.name or history.name,
         asked=asked.model_dump(mode="json", exclude_none=True),
-        request=options | {"timezone": history.timezone, "max_rows": services.settings.max_history_rows},
+        request=options | history.reading(services.settings.max_history_rows),
         inputs=inputs,
     )

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import StringConstraints
 
 from api.http import conditional, examples
 from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import HistoryPage, HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
-from api.http.upload import Upload, receive
+from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call
 from api.jobs.task import Task
@@ -22,6 +23,7 @@ from api.store.documents import StoredHistory
 
 router = APIRouter(prefix="/v1/histories", tags=["histories"])
 
+ReadOption = Annotated[str, StringConstraints(max_length=400)]
 _TABLE = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -29,6 +31,8 @@ _BODY: dict[str, Any] = {
         "content": {
             "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
             "application/vnd.apache.parquet": {"schema": _TABLE},
+            "application/json": {"schema": {"type": "object"}},
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": _TABLE},
             "multipart/form-data": {
                 "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
             },
@@ -38,7 +42,7 @@ _BODY: dict[str, Any] = {
 
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
-    return await receive(request, services.artifacts)
+    return await receive(request, services.artifacts, HISTORY_TYPES)
 
 
 @router.post(
@@ -55,13 +59,18 @@ def create(
     upload: Annotated[Upload, Depends(_upload)],
     name: Annotated[str, Query(max_length=400)] = "",
     timezone: Annotated[str, Query(max_length=64, examples=["Asia/Shanghai"])] = "Asia/Shanghai",
+    read: Annotated[list[ReadOption] | None, Query(max_length=40, examples=[["no-row=zero"]])] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Store a long table (timestamp, region, workload, value) and say what its data are worth."""
+    """Store a history in any of the formats of docs/histories.md and say what its data are worth.
+
+    read: KEY=VALUE, what its file leaves open, as `tideplan history --read` takes it.
+    """
     settings = services.settings
     name = (upload.fields.get("name") or name or upload.name)[:400]
     timezone = upload.fields.get("timezone", timezone)
-    request = {"timezone": timezone, "max_rows": settings.max_history_rows}
+    asked = [*(read or []), *upload.fields.get("read", "").split()]
+    request = {"timezone": timezone, "read": asked, "max_rows": settings.max_history_rows}
     task = Task("read-history", request, {"history": services.artifacts.path(upload.stored.sha256)})
     ended, _files = call(
         task,
@@ -82,7 +91,7 @@ def create(
             artifact=upload.stored.sha256,
             format=upload.format,
             timezone=timezone,
-            mapping={},
+            mapping={"read": asked} if asked else {},
             bytes=upload.stored.bytes,
             report=report,
             owner=caller.owner,
@@ -90,7 +99,7 @@ def create(
         )
         services.documents.add_history(connection, history)
 
-    request_sha256 = fingerprint("history", canonical([upload.stored.sha256, name, timezone]))
+    request_sha256 = fingerprint("history", canonical([upload.stored.sha256, name, timezone, *asked]))
     id, _new = once(services, caller, idempotency_key, request_sha256, "history", add)
     history = services.documents.history(id)
     assert history is not None

@@ -92,7 +92,8 @@ def energy(services: ServicesDep, caller: Viewer, request: Request, id: str) -> 
     operation_id="get_plan_prices",
 )
 def prices(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
-    """Shadow prices: what one unit more of a limit is worth, in words, with orders and openings as planned."""
+    """What one unit more of a limit is worth: its number in the case moved by 1 MW, 1 module, 1 t, 1 % of the budget …,
+    and the case planned again. What is worth nothing is left out; `note` says what stayed as planned."""
     return _explained(services, request, id, "prices")
 
 
@@ -186,8 +187,8 @@ def _explained(services: Services, request: Request, id: str, what: Literal["pri
             raise ProblemError(ended.kind if ended.kind in PROBLEMS else "internal", ended.detail)
         kept.parent.mkdir(parents=True, exist_ok=True)
         draft = kept.with_name(f"{uuid4().hex}.tmp")
-        draft.write_text(json.dumps(ended.result["rows"], ensure_ascii=False), encoding="utf-8")
+        draft.write_text(json.dumps(ended.result, ensure_ascii=False), encoding="utf-8")
         draft.replace(kept)
-    rows: list[dict[str, Any]] = json.loads(kept.read_text(encoding="utf-8"))
+    told: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE}
-    return JSONResponse(Explanation(plan_id=run.id, rows=rows).model_dump(mode="json"), headers=headers)
+    return JSONResponse(Explanation(plan_id=run.id, **told).model_dump(mode="json"), headers=headers)

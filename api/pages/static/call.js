@@ -1,6 +1,6 @@
 // Calls of this service, and its problems (RFC 9457) in words.
 import { element } from "./element.js";
-import { say, sayOr } from "./words.js";
+import { chinese, say, sayOr } from "./words.js";
 
 export class Problem extends Error {
   constructor(problem) {
@@ -33,7 +33,8 @@ const faultOf = (fault, jump) => {
     ? element("button", { type: "button", class: "linklike" }, `${say("js_line", { line: fault.line })} · ${fault.pointer}`)
     : fault.pointer && element("code", {}, fault.pointer);
   if (fault.line && jump) where.addEventListener("click", () => jump(fault.line));
-  const parts = [["js_found", fault.found], ["js_allowed", fault.allowed], ["js_remedy", fault.remedy]]
+  const own = (name) => (chinese && fault[`${name}_zh`]) || fault[name];
+  const parts = [["js_found", own("found")], ["js_allowed", own("allowed")], ["js_remedy", own("remedy")]]
     .filter(([, text]) => text)
     .flatMap(([key, text]) => [element("dt", {}, say(key)), element("dd", {}, text)]);
   return element("li", {}, where, parts.length ? element("dl", {}, ...parts) : element("p", {}, fault.detail ?? ""));

@@ -2,11 +2,18 @@
 import { call, Problem } from "./call.js";
 import { say } from "./words.js";
 
-const TYPES = [[".parquet", "application/vnd.apache.parquet"], [".gz", "application/gzip"]];
+const XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const TYPES = [
+  [".parquet", "application/vnd.apache.parquet"],
+  [".gz", "application/gzip"],
+  [".json", "application/json"],
+  [".xlsx", XLSX],
+];
 const typeOf = (name) => TYPES.find(([end]) => name.toLowerCase().endsWith(end))?.[1] ?? "text/csv";
 
-const store = async (blob, type, name, timezone) => {
+const store = async (blob, type, name, timezone, read = "") => {
   const query = new URLSearchParams({ name, timezone });
+  read.split(/\s+/).filter(Boolean).forEach((one) => query.append("read", one));
   const stored = await call("POST", `/v1/histories?${query}`, { body: blob, headers: { "Content-Type": type } });
   return stored.id;
 };
@@ -19,7 +26,7 @@ export const uploaded = async (form, tell) => {
     throw new Problem({ type: "/problems/invalid-history", errors: [fault] });
   }
   tell(say("js_storing_history"));
-  return store(file, typeOf(file.name), file.name, form.elements.timezone.value);
+  return store(file, typeOf(file.name), file.name, form.elements.timezone.value, form.elements.read.value);
 };
 
 const ofExample = async (name, tell) => {

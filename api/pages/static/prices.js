@@ -11,9 +11,9 @@ export const prices = (button) => {
     button.disabled = true;
     said.textContent = say("js_working");
     try {
-      const { rows } = await call("GET", button.dataset.prices);
+      const { rows, note, note_zh: noteZh } = await call("GET", button.dataset.prices);
       const best = [...rows].sort((a, b) => b.price - a.price);
-      said.textContent = rows.length ? "" : say("js_no_prices");
+      said.textContent = chinese ? noteZh : note;
       const columns = [{ name: say("js_limit") }];
       const table = { columns, rows: best.map((row) => [chinese ? row.sentence_zh : row.sentence]) };
       place.replaceChildren(...(rows.length ? [scrolling(say("js_limit"), grid(table))] : []));

@@ -8,6 +8,7 @@ import { chinese, say } from "./words.js";
 const sentence = (found, currency) => {
   const values = { question: chinese ? found.question_zh : found.question };
   if (!found.possible) return say("js_why_impossible", values);
+  if (found.already) return say("js_why_already", values);
   const [cost, least, most] = [found.cost, found.least, found.most].map((value) => money(value, currency));
   if (found.least > 0) return say("js_why_dearer", { ...values, cost, least, most });
   if (found.most < 0) return say("js_why_cheaper", { ...values, cost: money(-found.cost, currency), least, most });
@@ -32,7 +33,7 @@ const tables = (found, form) => {
       : [];
   return [
     ...shown(say("js_why_terms"), [["js_term"], ["js_change", true]], moved),
-    ...shown(say("js_why_orders"), [["js_site"], ["js_type"], ["js_arrival"], ["js_before", true], ["js_after", true]], orders),
+    ...shown(say(found.interchangeable ? "js_why_alike" : "js_why_orders"), [["js_site"], ["js_type"], ["js_arrival"], ["js_before", true], ["js_after", true]], orders),
   ];
 };
 
@@ -59,7 +60,7 @@ export const whyNot = (form) => {
       const run = await ended(asked.links, tell);
       if (run.state !== "finished") throw new Problem(run.problem ?? { title: say(`state_${run.state}`) });
       const found = run.summary;
-      const reasons = found.impossible.map((text) => element("li", {}, text));
+      const reasons = (chinese ? found.impossible_zh : found.impossible).map((text) => element("li", {}, text));
       place.replaceChildren(
         element("p", { class: "answer" }, sentence(found, form.dataset.currency)),
         ...(reasons.length ? [element("ul", { class: "reasons" }, ...reasons)] : []),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.history import read_history
+from forecasts.history.asked import Reading
 from forecasts.history.quality import find_level_shifts, find_outliers, find_suspects
 from forecasts.outlook import FloatArray
 
@@ -28,7 +29,7 @@ def test_clean_data_raise_no_suspicion() -> None:
     _, report = read_history(frame_of(values))
     one = report.series[0]
     assert (one.stuck, one.outage, one.outliers, one.level_shifts, one.missing) == (0, 0, 0, (), 0)
-    assert report.sentences() == ()
+    assert report.sentences() == ("Read as long table (data frame): 1,680 rows",)
 
 
 def test_a_stuck_sensor_is_masked_to_the_hour() -> None:
@@ -37,7 +38,7 @@ def test_a_stuck_sensor_is_masked_to_the_hour() -> None:
     history, report = read_history(frame_of(values))
     assert report.series[0].stuck == 40
     assert np.flatnonzero(np.isnan(history.values[0])).tolist() == list(range(200, 240))
-    kept, _ = read_history(frame_of(values), keep_suspect=True)
+    kept, _ = read_history(frame_of(values), asked=Reading(suspect="keep"))
     assert np.isfinite(kept.values).all()
 
 

@@ -1,0 +1,90 @@
+"""Amazon CloudWatch: the JSON of `aws cloudwatch get-metric-data` and `get-metric-statistics`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from forecasts.history.asked import Reading
+from forecasts.history.faults import HistoryFault
+from forecasts.history.formats.base import JsonFormat
+from forecasts.history.rows import Source
+
+STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
+
+
+def fits(document: Any) -> bool:
+    return isinstance(document, dict) and ("MetricDataResults" in document or "Datapoints" in document)
+
+
+def read(document: Any, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+    """Moments and values; sums are amounts for their period and become amounts a second."""
+    found = _data(document, faults) if "MetricDataResults" in document else _statistics(document, faults)
+    if found is not None and found.table.empty:
+        faults.append(HistoryFault(found.format, "no data points", "at least one (is the time range right?)"))
+        return None
+    return found
+
+
+def _data(document: Any, faults: list[HistoryFault]) -> Source | None:
+    frames, notes = [], []
+    results = document["MetricDataResults"]
+    if not isinstance(results, list):
+        faults.append(HistoryFault("MetricDataResults", str(results)[:80], "a list"))
+        return None
+    for number, one in enumerate(results):
+        where = f"MetricDataResults {number}"
+        if not isinstance(one, dict):
+            faults.append(HistoryFault(where, str(one)[:80], "an object with Timestamps and Values"))
+            continue
+        moments, values = one.get("Timestamps"), one.get("Values")
+        if not isinstance(moments, list) or not isinstance(values, list) or len(moments) != len(values):
+            faults.append(HistoryFault(where, "Timestamps and Values of different lengths, or none", "one each"))
+            continue
+        name = str(one.get("Label") or one.get("Id") or f"metric {number}")
+        frames.append(pd.DataFrame({"timestamp": moments, "value": values, "series": name}))
+        if one.get("StatusCode") not in (None, "Complete"):
+            notes.append(f"{name}: CloudWatch calls the data {one['StatusCode']}: more pages may be missing")
+    if document.get("NextToken"):
+        notes.append("CloudWatch gave a NextToken: this file is not the whole answer")
+    notes.append("get-metric-data does not say its statistic: if it was Sum, add --read 'amount=*'")
+    if faults:
+        return None
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"timestamp": [], "value": []})
+    return Source("CloudWatch get-metric-data", table, notes=tuple(notes))
+
+
+def _statistics(document: Any, faults: list[HistoryFault]) -> Source | None:
+    points = document["Datapoints"]
+    if not isinstance(points, list) or not all(isinstance(one, dict) for one in points):
+        faults.append(HistoryFault("Datapoints", str(points)[:80], "a list of objects"))
+        return None
+    name = str(document.get("Label") or "value")
+    if not points:
+        return Source("CloudWatch get-metric-statistics", pd.DataFrame({"timestamp": [], "value": []}))
+    kept = next((s for s in STATISTICS if all(s in one for one in points)), None)
+    if kept is None:
+        kept = next((s for s in points[0] if s not in ("Timestamp", "Unit") and all(s in one for one in points)), None)
+    if kept is None or not all("Timestamp" in one for one in points):
+        faults.append(HistoryFault("Datapoints", "points without a statistic or a Timestamp that all have", "one each"))
+        return None
+    unit = str(points[0].get("Unit", ""))
+    per_second = {"Count": "requests/s"} if "request" in name.lower() else {"Count": "Count/s"}
+    stated = "" if unit in ("None", "") else unit.replace("/Second", "/s")
+    amount = kept in ("Sum", "SampleCount")
+    table = pd.DataFrame(
+        {
+            "timestamp": [one["Timestamp"] for one in points],
+            "value": [one[kept] for one in points],
+            "series": name,
+            "unit": per_second.get(unit, f"{stated}/s" if stated else "") if amount else stated,
+        }
+    )
+    more = [s for s in points[0] if s not in ("Timestamp", "Unit", kept)]
+    note = f"Statistic {kept} is read" + (f", {', '.join(more)} left out" if more else "")
+    note += ": an amount a period, taken as an amount a second" if amount else ""
+    return Source("CloudWatch get-metric-statistics", table, notes=(note,), amount=amount)
+
+
+FORMAT = JsonFormat("CloudWatch", fits, read)

@@ -1,0 +1,112 @@
+"""Logs of single requests with their tokens: the Azure LLM inference traces, BurstGPT, and tables like them.
+
+Every request is one; requests and tokens are counted a minute and given a second. A log is whole: a minute without a
+request is one without demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecasts.history.asked import Reading
+from forecasts.history.faults import HistoryFault
+from forecasts.history.formats.base import Sheet, TableFormat
+from forecasts.history.moments import read_times
+from forecasts.history.numbers import read_numbers
+from forecasts.history.rows import Source
+from forecasts.outlook import IntArray
+
+MINUTE = 60_000_000_000
+INPUT = ("contexttokens", "request tokens", "prompt_tokens", "input_tokens", "input_length", "num_prefill_tokens")
+OUTPUT = ("generatedtokens", "response tokens", "completion_tokens", "output_tokens", "output_length")
+MOMENT = ("timestamp", "time", "arrival_time", "arrived_at", "created_at", "start_time", "arrival_s")
+MODEL = ("model", "model_name", "model name")
+MOST_SERIES = 400
+
+
+def fits(names: Sequence[str]) -> bool:
+    return any(n in names for n in INPUT) and any(n in names for n in OUTPUT) and any(n in names for n in MOMENT)
+
+
+def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+    """Series `requests`, `input tokens` and `output tokens`, of each model where the log names models."""
+    wanted = asked.columns.get("timestamp")
+    column = (
+        sheet.column(wanted.lower()) if wanted and sheet.place(wanted.lower()) is not None else sheet.column(*MOMENT)
+    )
+    notes: list[str] = []
+    moments = _moments(column, asked, faults, notes)
+    inputs = read_numbers(sheet.column(*INPUT), faults, asked.decimal, "input tokens")
+    outputs = read_numbers(sheet.column(*OUTPUT), faults, asked.decimal, "output tokens")
+    if moments is None or faults:
+        return None
+    times, aware = moments
+    model, models = np.zeros(len(times), dtype=np.int64), [""]
+    at = sheet.place(*MODEL)
+    if at is not None:
+        part, distinct = pd.factorize(sheet.frame[at], sort=True)
+        models = [str(name).strip() for name in distinct]
+        model = np.where(part < 0, len(models), part)
+        models = [*models, "no model"] if (part < 0).any() else models
+    if len(models) > MOST_SERIES:
+        faults.append(HistoryFault("model", f"{len(models)} models", f"at most {MOST_SERIES}"))
+        return None
+    failed = int((np.nan_to_num(outputs) == 0).sum())
+    if failed:
+        notes.append(f"{failed} requests without output tokens are counted as requests: they were asked for")
+    notes.append(f"{len(times)} requests, counted a minute")
+    minute = times // MINUTE
+    first, span = int(minute.min()), int(minute.max() - minute.min()) + 1
+    if span > 40 * 366 * 1440:
+        faults.append(HistoryFault("timestamp", f"{span // 1440} days", "a log of at most 40 years"))
+        return None
+    stamps = pd.DatetimeIndex((np.arange(span) + first) * MINUTE)
+    stamps = stamps.tz_localize("UTC") if aware else stamps
+    frames = []
+    place = model * span + (minute - first)
+    for name, unit, weight in (
+        ("requests", "requests/s", np.ones(len(times))),
+        ("input tokens", "tokens/s", np.nan_to_num(inputs)),
+        ("output tokens", "tokens/s", np.nan_to_num(outputs)),
+    ):
+        rate = np.bincount(place, weight, len(models) * span).reshape(len(models), span) / 60
+        for own, values in zip(models, rate, strict=True):
+            series = f"{own}/{name}" if own else name
+            frames.append(pd.DataFrame({"timestamp": stamps, "series": series, "unit": unit, "value": values}))
+    table = pd.concat(frames, ignore_index=True).astype({"series": "category", "unit": "category"})
+    return Source(f"{_name(sheet)} ({sheet.how})", table, notes=tuple(notes))
+
+
+def _name(sheet: Sheet) -> str:
+    low = sheet.low()
+    if {"timestamp", "contexttokens", "generatedtokens"} <= set(low):
+        return "request log, Azure LLM inference trace"
+    if {"request tokens", "response tokens", "log type"} <= set(low):
+        return "request log, BurstGPT"
+    return "request log with tokens"
+
+
+def _moments(
+    column: pd.Series[Any], asked: Reading, faults: list[HistoryFault], notes: list[str]
+) -> tuple[IntArray, bool] | None:
+    """Moments of requests. Small numbers are seconds since the log began: the day must be said."""
+    numbers = pd.to_numeric(pd.Series(column.astype("str")), errors="coerce").to_numpy(dtype=np.float64)
+    if np.isfinite(numbers).all() and len(numbers) and np.abs(numbers).max() < 5e8:
+        if asked.began is None:
+            found = f"seconds since the log began ({numbers[0]:g} first)"
+            faults.append(HistoryFault("timestamp", found, "the day on which it began: --read began=2026-01-31"))
+            return None
+        start = pd.Timestamp(asked.began).value
+        notes.append(f"Times count seconds from {asked.began}, as was stated")
+        return start + np.round(numbers * 1e9).astype(np.int64), False
+    if len(numbers) == 0:
+        faults.append(HistoryFault("rows", "a header without rows", "at least one request"))
+        return None
+    return read_times(column, faults)
+
+
+FORMAT = TableFormat("request log with tokens", fits, read)

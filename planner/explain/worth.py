@@ -1,0 +1,175 @@
+"""What a change of a case is worth: the case planned again with it, and the two costs set beside each other.
+
+Two ways, each with the same freedom on both sides: everything planned again in whole numbers, with proven bounds; or,
+where that takes too long, one linear program with openings, places and charges of orders, gangs and campaigns as in
+the plan, and the sizes of orders, phases and leases free, in fractions.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from planner.case import Case
+from planner.plan import Plan
+from planner.plan.decisions import decisions_of, fixed
+from planner.planning import warm_start
+from planner.planning.elastic import closed
+from planner.planning.relax import service_slack
+from planner.program.blocks import Program, flatten
+from planner.program.build import build_program
+from planner.program.decisions import held_for_prices
+from planner.program.tighten import tightened
+from planner.solve import Limits, Linear, Solution, WarmStart, solve, solve_lp
+from planner.solve.one_piece import fixed as whole_fixed
+
+# As near as solvers prove it: what moves less than this is not told apart from nothing.
+PROVEN_GAP = 2e-6
+# Hours are merged where the linear program would be larger.
+_MOST_COLUMNS = 250_000
+
+
+@dataclass(frozen=True)
+class Value:
+    """Cost of the best plan found and what no plan can cost less than, in the case's currency. cost is infinite where
+    none was found; `impossible` where none exists.
+    """
+
+    cost: float
+    bound: float
+    impossible: bool = False
+
+    @property
+    def known(self) -> bool:
+        return self.impossible or math.isfinite(self.cost)
+
+
+class Pricing(Protocol):
+    """One way of planning a case again."""
+
+    way: str
+    base: Value
+    steps: int
+
+    def value(self, case: Case) -> Value: ...
+
+    def duals(self) -> list[tuple[Program, Linear]]: ...
+
+
+class Replanned:
+    """Everything planned again, proven to `PROVEN_GAP` where the time allows it."""
+
+    way = "whole"
+
+    def __init__(self, plan: Plan, deadline: float, stop: threading.Event | None = None) -> None:
+        self._plan, self._deadline, self._stop = plan, deadline, stop
+        self.steps = plan.demand.days.steps
+        self._program = self._build(plan.case)
+        self._solution = self._solve(plan.case, self._program, warm_start(plan))
+        self.base = self._told(self._program, self._solution)
+
+    def until(self, deadline: float) -> None:
+        """When planning again ends from now on."""
+        self._deadline = deadline
+
+    @property
+    def proven(self) -> bool:
+        return self._solution.gap <= 5 * PROVEN_GAP and self.base.known
+
+    def _build(self, case: Case, steps: int | None = None, *, mean_day: bool = False) -> Program:
+        demand = self._plan.demand.mean_day() if mean_day else self._plan.demand
+        return tightened(build_program(case, demand, merge_steps=steps))
+
+    def _solve(self, case: Case, program: Program, start: WarmStart | None) -> Solution:
+        limits = Limits(seconds=max(self._deadline - time.monotonic(), 1.0), gap=PROVEN_GAP)
+
+        def coarse(steps: int, mean_day: bool = False) -> Program:
+            return self._build(case, steps, mean_day=mean_day)
+
+        return solve(program, limits, stop=self._stop, start=start, coarse=coarse)
+
+    @staticmethod
+    def _told(program: Program, found: Solution) -> Value:
+        if found.status == "infeasible":
+            return Value(np.inf, np.inf, impossible=True)
+        unit = program.money_unit
+        if not len(found.x) or service_slack(program, found.blocks):
+            return Value(np.inf, found.bound * unit)
+        return Value(found.objective * unit, found.bound * unit)
+
+    def value(self, case: Case) -> Value:
+        program = self._build(case)
+        return self._told(program, self._solve(case, program, self._carried(program)))
+
+    def _carried(self, program: Program) -> WarmStart:
+        """The plan and the cuts of the case as it stands, for a program that may have other columns."""
+        own, other = self._program.layout.columns, program.layout.columns
+        if own.keys() == other.keys() and all(np.array_equal(index, other[name]) for name, index in own.items()):
+            return self._solution.warm or WarmStart(self._solution.x)
+        x = np.zeros(program.master.columns)
+        for name, index in other.items():
+            before = own.get(name)
+            if before is not None and before.shape == index.shape:
+                both = (index >= 0) & (before >= 0)
+                x[index[both]] = self._solution.x[before[both]]
+        return WarmStart(x)
+
+    def duals(self) -> list[tuple[Program, Linear]]:
+        """Prices of two linear programs: all whole numbers as found, and only those of `held_for_prices`."""
+        plain = build_program(self._plan.case, self._plan.demand)
+        flat = flatten(plain)
+        x = np.concatenate([self._solution.x, *self._solution.blocks])
+        return [(plain, solve_lp(whole_fixed(flat, x))), (plain, solve_lp(flatten(priced_program(plain, self._plan))))]
+
+
+class Fractional:
+    """One linear program, whole decisions as in the plan, sizes of orders free; large cases with merged hours."""
+
+    way = "fractions"
+
+    def __init__(self, plan: Plan, most_columns: int = _MOST_COLUMNS) -> None:
+        self._plan = plan
+        self._merged: int | None = None
+        for steps in (None, 12, 6, 3, 1):
+            program = build_program(plan.case, plan.demand, merge_steps=steps)
+            self._merged = steps
+            if sum(len(b.cost) for b in program.blocks) + program.master.columns <= most_columns:
+                break
+        self.steps = plan.demand.days.steps if self._merged is None else self._merged
+        self._program = priced_program(program, plan)
+        self.linear = solve_lp(closed(self._program))
+        self.base = self._told(self._program, self.linear)
+
+    @staticmethod
+    def _told(program: Program, found: Linear) -> Value:
+        if found.status == "optimal":
+            return Value(found.objective * program.money_unit, found.objective * program.money_unit)
+        return Value(np.inf, -np.inf, impossible=found.status == "infeasible")
+
+    def value(self, case: Case) -> Value:
+        program = priced_program(build_program(case, self._plan.demand, merge_steps=self._merged), self._plan)
+        return self._told(program, solve_lp(closed(program)))
+
+    def duals(self) -> list[tuple[Program, Linear]]:
+        return [(self._program, self.linear)]
+
+
+def priced_program(program: Program, plan: Plan) -> Program:
+    """The program with yes-or-no decisions as planned and the sizes of orders free of tightening bounds."""
+    values = decisions_of(plan).values
+    held = fixed(program, values, [n for n in held_for_prices() if n in program.layout.columns])
+    master = held.master
+    upper, row_upper = master.upper.copy(), master.row_upper.copy()
+    orders, on = program.layout.columns["orders"], program.layout.columns["order_on"]
+    placed = np.broadcast_to(values["order_on"], on.shape) > 0.5
+    upper[orders] = np.where(upper[orders] > 0, np.inf, 0.0)
+    upper[orders[(on >= 0) & ~placed]] = 0.0
+    for group in program.layout.rows.values():
+        if group.family == "order_charge":
+            row_upper[group.index] = np.inf
+    return replace(held, master=replace(master, upper=upper, row_upper=row_upper))
