@@ -226,7 +226,7 @@ def test_power_is_billed_by_month(tmp_path: Path) -> None:
 
 
 def test_work_that_can_wait_keeps_out_of_the_month_that_is_billed(tmp_path: Path) -> None:
-    """Two days of April and May, batch within the day: in each month it is spread until its own highest hour is least."""
+    """Two days of April and May, batch within the day: spread until each month bills least."""
     days = [{"id": name, "weight_days": 30, "month": month} for name, month in (("a", 4), ("m", 5))]
     chat = [[0.0] * 20 + [6.0] * 4, [0.0] * 24]
     case = document([0.0], HOURS, days, sites__0__demand_charge_per_kw_month=25, fleet=fleet(20))
