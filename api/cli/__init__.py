@@ -8,6 +8,7 @@ import typer
 
 from api.cli import compare, data, energy, history, plans, questions, service, size, walk
 from api.cli.exits import EXIT_HELP
+from api.cli.ranges import check_every_command
 
 app = typer.Typer(
     name="tideplan",
@@ -28,6 +29,7 @@ size.register(app)
 data.register(app)
 history.register(app)
 service.register(app)
+check_every_command(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -26,6 +26,7 @@ from api.cli.options import (
     TimeLimit,
     solve_limits,
 )
+from api.cli.output import command, output_folder
 
 if TYPE_CHECKING:
     from planner.compare.comparison import Comparison, Stage
@@ -56,7 +57,9 @@ def compare(
     standard: Annotated[
         bool, typer.Option("--standard", help="The standard seven, also where the folder holds a scenarios.yaml.")
     ] = False,
-    futures: Annotated[int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1)] = 100,
+    futures: Annotated[
+        int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1, max=5000)
+    ] = 100,
     by_hub: ByHub = False,
     out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
     gap: Gap = 0.01,
@@ -68,6 +71,7 @@ def compare(
             help="Time of plans, dispatch and values of information together, in place of --time-limit: the plans end "
             "after three quarters of it at the latest; the forecast adds to it.",
             min=0.05,
+            max=1440.0,
         ),
     ] = None,
     seed: Seed = 1,
@@ -86,6 +90,7 @@ def compare(
         from api.cli.plans import grouped, outlook_given, stopping
         from api.work.bundled import beside
         from planner.case.file import read_case
+        from planner.compare.comparison import COMPARISON_FILES
         from planner.compare.comparison import compare as run
         from planner.planning import settle_demand
         from planner.report.comparison import overview, write_comparison_report
@@ -93,34 +98,41 @@ def compare(
 
         text = console.words(language)
         folder = out or Path("out") / f"{case.resolve().name if case.is_dir() else case.stem}-comparison"
-        found_at = beside(case, folder, history=history is None and outlook is None)
-        read = read_case(found_at.case)
-        if by_hub:
-            read = grouped(read, text, quiet=json)
-        if standard and scenarios is not None:
-            raise UsageError([{"where": "--standard", "found": "--scenarios, too", "allowed": "one of the two"}])
-        listed = None if standard else scenarios or found_at.scenarios
-        wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
-        pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
-        past = history or found_at.history
-        ahead = outlook_given(
-            read, past, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json, evaluation=futures
-        )
-        with stopping(text) as stop:
-            found = run(
-                read,
-                ahead if ahead is not None else settle_demand(read)[1],
-                wanted,
-                limits=solve_limits(time_limit, gap, seed, threads),
-                evaluation_futures=futures if ahead is not None else None,
-                folder=folder / "work",
-                budget_seconds=None if budget is None else 60 * budget,
-                on_progress=_stage_teller(text),
-                stop=stop,
+        with output_folder(folder, COMPARISON_FILES, text) as output:
+            found_at = beside(case, folder, history=history is None and outlook is None)
+            read = read_case(found_at.case)
+            if by_hub:
+                read = grouped(read, text, quiet=json)
+            if standard and scenarios is not None:
+                raise UsageError([{"where": "--standard", "found": "--scenarios, too", "allowed": "one of the two"}])
+            listed = None if standard else scenarios or found_at.scenarios
+            wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
+            pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
+            past = history or found_at.history
+            ahead = outlook_given(
+                read, past, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json, evaluation=futures
             )
-        found.save(folder)
-        periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
-        report = write_comparison_report(found, folder / "report.html", periods, text)
+            with stopping(text) as stop:
+                found = run(
+                    read,
+                    ahead if ahead is not None else settle_demand(read)[1],
+                    wanted,
+                    limits=solve_limits(time_limit, gap, seed, threads),
+                    evaluation_futures=futures if ahead is not None else None,
+                    folder=folder / "work",
+                    budget_seconds=None if budget is None else 60 * budget,
+                    on_progress=_stage_teller(text),
+                    stop=stop,
+                )
+            found = found.with_origin({"command": command()})
+            periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
+
+            def write(draft: Path) -> None:
+                found.write(draft)
+                write_comparison_report(found, draft / "report.html", periods, text)
+
+            output.fill(write)
+        report = folder / "report.html"
         if json:
             files = {"folder": folder, "tables": folder / "tables", "report": report}
             rows = overview(found).to_dict("records")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Ceilings, Json, Language, Maps, Reads, Seed
+from api.cli.output import of_history, output_file
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +69,7 @@ def forecast(
     map: Maps = None,
     reads: Reads = None,
     ceiling: Ceilings = None,
-    weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.")] = 52,
+    weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.", min=1, max=1040)] = 52,
     timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
     out: Annotated[Path, typer.Option(help="Where the outlook is written.")] = Path("out/outlook.zip"),
     seed: Seed = 1,
@@ -84,20 +86,21 @@ def forecast(
         given = Given.of(map, reads, ceiling)
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
-        if case is not None:
-            from api.cli.demand import outlook_of_file
-            from planner.case.file import read_case
+        with output_file(out) as fill:
+            if case is not None:
+                from api.cli.demand import outlook_of_file
+                from planner.case.file import read_case
 
-            outlook, quality = outlook_of_file(read_case(case), history, given, seed)
-        else:
-            from forecasts.forecast import ForecastConfig, make_outlook
-            from forecasts.history.ceilings import name_ceilings
+                outlook, quality = outlook_of_file(read_case(case), history, given, seed)
+            else:
+                from forecasts.forecast import ForecastConfig, make_outlook
+                from forecasts.history.ceilings import name_ceilings
 
-            read, quality = given.read(history, timezone)
-            read = name_ceilings(read, given.named_ceilings())
-            outlook, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        outlook.save(out)
+                read, quality = given.read(history, timezone)
+                read = name_ceilings(read, given.named_ceilings())
+                made, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
+                outlook = replace(made, provenance={**made.provenance, **of_history(history)})
+            fill(outlook.save)
         rows = _outlook_rows(outlook)
         if json:
             console.show_json(
@@ -161,9 +164,9 @@ def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
 
 def backtest(
     history: Annotated[Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet.")],
-    hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24)] = 168,
-    windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1)] = 8,
-    quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0)] = 4,
+    hours: Annotated[int, typer.Option(help="Hours ahead that are scored.", min=24, max=8736)] = 168,
+    windows: Annotated[int, typer.Option(help="Most origins to forecast from.", min=1, max=1000)] = 8,
+    quarters: Annotated[int, typer.Option(help="Origins a quarter apart to order from (0: none).", min=0, max=80)] = 4,
     timezone: Annotated[str, typer.Option(help="Time zone of the history.")] = "Asia/Shanghai",
     reads: Reads = None,
     ceiling: Ceilings = None,

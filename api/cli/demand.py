@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.cli.exits import UsageError
+from api.cli.output import of_history
 
 if TYPE_CHECKING:
     from forecasts.history import History
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
     from forecasts.outlook import Outlook
     from planner.case import Case, SeriesRule
 
-RULE = re.compile(r"(?P<series>.+)=(?P<workload>[^=@*\s]+)@(?P<where>[^*\s]+)(?:\*(?P<scale>\S+))?")
+RULE = re.compile(r"(?P<series>.+)=(?P<workload>[^=@*\s]+)@(?P<weights>~?)(?P<where>[^*\s]+)(?:\*(?P<scale>\S+))?")
+FORM = "SERIES=WORKLOAD@REGION*SCALE, such as 'm-small=chat@east*0.003'"
 
 
 def parse_rules(rules: list[str]) -> list[SeriesRule]:
     """The rules of `--map`. Raises UsageError with every fault at once."""
     from pydantic import ValidationError
-
-    from planner.case import SeriesRule
 
     out: list[SeriesRule] = []
     faults: list[dict[str, str]] = []
@@ -31,21 +31,12 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
         try:
             found = RULE.fullmatch(rule.strip())
             if found is None:
-                raise ValueError("SERIES=WORKLOAD@REGION*SCALE, such as 'm-small=chat@east*0.003'")
-            places = dict(_place(part) for part in found["where"].split(","))
-            region = next(iter(places)) if len(places) == 1 else None
-            share = {} if region is not None else places
-            scale = float(found["scale"] or 1)
-            out.append(
-                SeriesRule(
-                    series=found["series"],
-                    workload=found["workload"],
-                    region=region,
-                    share=share,
-                    scale=scale,
-                    scale_note="--map",
+                raise ValueError(FORM)
+            if found["scale"] is None:
+                raise ValueError(
+                    f"{FORM}: how many units of the workload a unit of the series is, *1 when they are one"
                 )
-            )
+            out.append(_rule(found))
         except ValidationError as error:
             allowed = "; ".join(f"{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             faults.append({"where": "--map", "found": rule, "allowed": allowed})
@@ -56,9 +47,43 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
     return out
 
 
-def _place(part: str) -> tuple[str, float]:
-    region, colon, share = part.partition(":")
-    return region, float(share) if colon else 1.0
+def _rule(found: re.Match[str]) -> SeriesRule:
+    """Raises ValueError for numbers that are none, and for shares that add up to something else than 1."""
+    from planner.case.case import SeriesRule
+    from planner.case.checks import SHARES_OFF
+
+    weights = bool(found["weights"])
+    places: dict[str, float] = {}
+    for part in found["where"].split(","):
+        region, colon, share = part.partition(":")
+        if region in places:
+            raise ValueError(f"every region once in a rule ({region} again)")
+        places[region] = _number(share, f"the share of {region}") if colon else 1.0
+    total = sum(places.values())
+    alone = len(places) == 1 and ":" not in found["where"]
+    if not (alone or weights or abs(total - 1) <= SHARES_OFF):
+        raise ValueError(
+            f"shares that add up to 1 (these: {total:g}), or weights, which are scaled to it: @~{found['where']}"
+        )
+    region = next(iter(places)) if len(places) == 1 else None
+    return SeriesRule(
+        series=found["series"],
+        workload=found["workload"],
+        region=region,
+        share={} if region is not None else places,
+        weights=weights,
+        scale=_number(found["scale"], "the scale"),
+        scale_note="--map",
+    )
+
+
+def _number(text: str, what: str) -> float:
+    from planner.case.document import number_of
+
+    number = number_of(text)
+    if number is None or not 0 < number < float("inf"):
+        raise ValueError(f"a number above 0 as {what}")
+    return float(number)
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,7 @@ def parse_ceilings(rules: list[str]) -> list[Ceiling]:
             out.append(Ceiling(series, capacity=capacity, unserved=unserved))
             continue
         try:
-            out.append(Ceiling(series, value=float(said)))
+            out.append(Ceiling(series, value=_number(said, "the ceiling")))
             if not series:
                 raise ValueError
         except ValueError:
@@ -132,4 +157,6 @@ def outlook_of_file(
     history, quality = given.read(path, case.meta.timezone, case)
     config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
     outlook, _report = outlook_for(case, history, rules=rules, ceilings=ceilings, config=config)
-    return outlook, quality
+    said = {"map": given.maps, "read": given.reads, "ceiling": given.ceilings}
+    told = {name: list(values) for name, values in said.items() if values}
+    return replace(outlook, provenance={**outlook.provenance, **of_history(path), **told}), quality

@@ -10,6 +10,7 @@ import typer
 
 from api.cli.exits import Exit, guarded
 from api.cli.options import Json, Language, PlanFolder
+from api.cli.output import output_or_none
 
 if TYPE_CHECKING:
     from planner.energy import Ledger, Reconciliation
@@ -48,28 +49,34 @@ def energy(
     """
     with guarded(as_json=json, language=language):
         from api.cli import console
-        from planner.energy import check_package, plan_ledger, read_metered, reconcile, write_package
+        from planner.energy import check_package, package_files, plan_ledger, read_metered, reconcile, write_package
         from planner.plan import Plan
 
         text = console.words(language)
-        plan = Plan.load(plan_folder)
-        ledger = plan_ledger(plan)
-        read = None if metered is None else read_metered(plan.case, metered)
-        compared = None if read is None else reconcile(ledger, read)
         package: dict[str, Any] | None = None
         faults: list[str] = []
-        if out is not None:
-            package = write_package(
-                out,
-                ledger,
-                version=version,
-                created=created.date() if created else datetime.now().astimezone().date(),
-                classification=classification,
-                provenance=plan.provenance,
-                metered=read,
-                reconciliation=compared,
-            )
-            faults = check_package(out)
+        with output_or_none(out, package_files(out) if out else (), text) as output:
+            plan = Plan.load(plan_folder)
+            ledger = plan_ledger(plan)
+            read = None if metered is None else read_metered(plan.case, metered)
+            compared = None if read is None else reconcile(ledger, read)
+
+            def write(draft: Path) -> None:
+                nonlocal package
+                package = write_package(
+                    draft,
+                    ledger,
+                    version=version,
+                    created=created.date() if created else datetime.now().astimezone().date(),
+                    classification=classification,
+                    provenance=plan.provenance,
+                    metered=read,
+                    reconciliation=compared,
+                )
+                faults.extend(check_package(draft))
+
+            if output is not None:
+                output.fill(write)
         if json:
             told: dict[str, Any] = {"currency": plan.case.meta.currency, "total": ledger.total()}
             told["sites"] = ledger.sites.to_dict("records")

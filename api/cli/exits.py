@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -55,11 +56,19 @@ _ERRORS: dict[str, tuple[Exit, str]] = {
     "StoppedError": (Exit.no_plan, "error.stopped"),
     "SizingError": (Exit.bad_input, "error.usage"),
     "PlanError": (Exit.bad_input, "error.plan"),
+    "OutputError": (Exit.bad_input, "error.output"),
     "UsageError": (Exit.bad_input, "error.usage"),
     "RefusedError": (Exit.refused, "error.refused"),
     "LockedError": (Exit.refused, "error.refused"),
     "ValidationError": (Exit.bad_input, "error.settings"),
 }
+
+
+_OF_FILES = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+)
+"""What a file system answers when a path or its room is the fault: a matter for the user."""
 
 
 class UsageError(ValueError):
@@ -78,8 +87,8 @@ def told(error: BaseException) -> Told:
             return Told(code, key, _message(error), tuple(_faults(error)))
     if isinstance(error, KeyboardInterrupt):
         return Told(Exit.interrupted, "error.interrupted", "")
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
-        return Told(Exit.bad_input, "error.file", f"{error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.errno in _OF_FILES:
+        return Told(Exit.bad_input, "error.file", f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}")
     if isinstance(error, ValueError) and _ours(error):
         return Told(Exit.bad_input, "error.usage", str(error))
     return Told(Exit.internal, "error.internal", f"{type(error).__name__}: {error} ({_trace_file(error)})")
@@ -126,8 +135,13 @@ def _ours(error: BaseException) -> bool:
 
 
 def _trace_file(error: BaseException) -> str:
-    with tempfile.NamedTemporaryFile("w", prefix="tideplan-", suffix=".log", delete=False, encoding="utf-8") as file:
-        file.writelines(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="tideplan-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.writelines(traceback.format_exception(error))
+    except OSError as full:
+        return f"no file with the details: {full.strerror}"
     return file.name
 
 

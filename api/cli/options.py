@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.ranges import Within
+
 if TYPE_CHECKING:
     from planner.solve.limits import Limits
+
+LONGEST_S = 7 * 86400.0
+"""A week: the longest that anything may be asked to solve, here and over the API."""
 
 TELL_EVERY_S = 5.0
 """How often a long step says how far it is."""
@@ -23,9 +28,10 @@ Maps = Annotated[
     typer.Option(
         "--map",
         metavar="RULE",
-        help="How a series becomes demand: 'SERIES=WORKLOAD@REGION*SCALE'. SERIES may hold * and ?; several "
-        "regions with their shares: '@east:0.6,west:0.4'; SCALE is the workload's units per unit of the "
-        "series (1 if left out). Replaces the case's history_mapping; may be given several times.",
+        help="How a series becomes demand: 'SERIES=WORKLOAD@REGION*SCALE'. SERIES may hold * and ?; SCALE is the "
+        "workload's units per unit of the series (*1 when they are one). Several regions with shares that add up to 1: "
+        "'@east:0.6,west:0.4'; with weights, which are scaled to add up to 1: '@~east:3,west:2'. Replaces the case's "
+        "history_mapping; may be given several times.",
     ),
 ]
 Reads = Annotated[
@@ -47,11 +53,21 @@ Ceilings = Annotated[
         "'SERIES=unserved:OTHER' (rejected or queued work); may be given several times.",
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
-Gap = Annotated[float, typer.Option(help="Stop when the plan is proven this close to the best (0.01 is 1 %).")]
-TimeLimit = Annotated[float, typer.Option(help="Stop after so many seconds of solving with the best plan so far.")]
+Seed = Annotated[int, Within(0, 2**31 - 1), typer.Option(help="Seed of every random draw.")]
+Gap = Annotated[
+    float,
+    Within(0, 1, below=True),
+    typer.Option(help="Stop when the plan is proven this close to the best (0.01 is 1 %)."),
+]
+TimeLimit = Annotated[
+    float,
+    Within(0, LONGEST_S, above=True),
+    typer.Option(help="Stop after so many seconds of solving with the best plan so far."),
+]
 Threads = Annotated[
-    int | None, typer.Option(help="Solver threads and worker processes together; all cores if left out.")
+    int | None,
+    Within(1, 1024),
+    typer.Option(help="Solver threads and worker processes together; all cores if left out."),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for plan.json, tables and report.html.", metavar="DIR")]
 Quantile = Annotated[

@@ -31,10 +31,13 @@ from api.cli.options import (
     TimeLimit,
     solve_limits,
 )
+from api.cli.output import command, output_folder
 
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
     from planner.case import Case
+    from planner.plan.folders import Output
+    from planner.solve.limits import Limits
     from planner.words.wording import Wording
 
 MOST_REMARKS = 6
@@ -75,19 +78,21 @@ def demo(
     with guarded(as_json=json, language=language):
         from api.cli import console
         from api.work.bundled import example_history
+        from planner.plan.plan import PLAN_FILES
 
         text = console.words(language)
         case = example_case(example, quantile)
         folder = out or Path("out") / "demo" / example
-        if by_hub:
-            case = grouped(case, text, quiet=json)
-        if history is None:
-            history = example_history(example, folder)
-            if not json:
-                console.say(text("cli.generated_history", path=history))
-        outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
-        check = HOURLY_CHECK_S if every_hour else None
-        _plan(case, outlook, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
+        with output_folder(folder, PLAN_FILES, text) as output:
+            if by_hub:
+                case = grouped(case, text, quiet=json)
+            if history is None:
+                history = example_history(example, folder)
+                if not json:
+                    console.say(text("cli.generated_history", path=history))
+            outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
+            limits = solve_limits(time_limit, gap, seed, threads)
+            _plan(case, outlook, output, limits, text, as_json=json, every_hour=every_hour)
 
 
 def example_case(name: str, quantile: float | None) -> Case:
@@ -135,13 +140,14 @@ def plan(
     with guarded(as_json=json, language=language):
         from api.cli import console
         from planner.case.file import read_case
+        from planner.plan.plan import PLAN_FILES
 
         text = console.words(language)
-        read = _for_quantile(read_case(case), quantile)
-        ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json)
-        folder = out or Path("out") / case.stem
-        check = HOURLY_CHECK_S if every_hour else None
-        _plan(read, ahead, folder, gap, time_limit, seed, threads, text, as_json=json, check_seconds=check)
+        with output_folder(out or Path("out") / case.stem, PLAN_FILES, text) as output:
+            read = _for_quantile(read_case(case), quantile)
+            ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json)
+            limits = solve_limits(time_limit, gap, seed, threads)
+            _plan(read, ahead, output, limits, text, as_json=json, every_hour=every_hour)
 
 
 def _for_quantile(case: Case, q: float | None) -> Case:
@@ -211,29 +217,31 @@ def _forecast(
 def _plan(
     case: Case,
     outlook: Outlook | None,
-    folder: Path,
-    gap: float,
-    seconds: float,
-    seed: int,
-    threads: int | None,
+    output: Output,
+    limits: Limits,
     text: Wording,
     *,
     as_json: bool,
-    check_seconds: float | None,
+    every_hour: bool,
 ) -> None:
     from api.cli import console
+    from planner.plan.provenance import with_origin
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
     from planner.report.report import write_report
 
-    limits = solve_limits(seconds, gap, seed, threads)
-    folder.mkdir(parents=True, exist_ok=True)
-    with stopping(text) as stop, console.Solving(text, case.meta.currency, seconds).shown() as on_progress:
-        check = None if check_seconds is None else HourlyCheck(seconds=check_seconds)
+    with stopping(text) as stop, console.Solving(text, case.meta.currency, limits.seconds).shown() as on_progress:
+        check = HourlyCheck(seconds=HOURLY_CHECK_S) if every_hour else None
         found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
-    found.save(folder)
-    report = write_report(found, folder / "report.html", text.language)
-    open_gap = bool(found.certificate["gap"] > gap)
+    found = with_origin(found, {"command": command()})
+
+    def write(draft: Path) -> None:
+        found.write(draft)
+        write_report(found, draft / "report.html", text.language)
+
+    output.fill(write)
+    folder, report = output.folder, output.folder / "report.html"
+    open_gap = bool(found.certificate["gap"] > limits.gap)
     if as_json:
         console.show_json(
             {

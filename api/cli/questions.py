@@ -11,6 +11,7 @@ import typer
 
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import TELL_EVERY_S, Gap, Json, Language, PlanFolder, Seed, Threads, TimeLimit, solve_limits
+from api.cli.output import output_folder, output_or_none
 
 if TYPE_CHECKING:
     from planner.case import Case
@@ -37,7 +38,10 @@ def replay(
         Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
     ],
     future: Annotated[
-        int | None, typer.Option(help="Whose late orders to take, where the plan has some; the likeliest if left out.")
+        int | None,
+        typer.Option(
+            help="Whose late orders to take, where the plan has some; the likeliest if left out.", min=0, max=9999
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, hour by hour.", metavar="DIR")] = None,
     language: Language = None,
@@ -50,13 +54,17 @@ def replay(
         from api.work.replay import read_table, replay_summary, replayed_future, save_tables
         from planner.replay import from_table
         from planner.replay import replay as run
+        from planner.replay.accounts import REPLAY_TABLES
 
-        plan, text = _opened(plan_folder, language)
-        course = from_table(plan.case, read_table(demand))
-        chosen = replayed_future(plan, future)
-        found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
-        if out is not None:
-            save_tables(found.tables, out)
+        text = console.words(language)
+        names = [f"{table}.{kind}" for table in REPLAY_TABLES for kind in ("parquet", "csv")]
+        with output_or_none(out, names, text) as output:
+            plan = _opened(plan_folder, language)[0]
+            course = from_table(plan.case, read_table(demand))
+            chosen = replayed_future(plan, future)
+            found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
+            if output is not None:
+                output.fill(lambda draft: save_tables(found.tables, draft))
         if json:
             console.show_json({**replay_summary(plan, found, chosen), "tables": out})
             return
@@ -69,7 +77,7 @@ def why_not(
     plan_folder: PlanFolder,
     site: Annotated[str | None, typer.Option(help="Site of the orders; any if left out.")] = None,
     type: Annotated[str | None, typer.Option(help="Module type of the orders; any if left out.")] = None,
-    modules: Annotated[int, typer.Option(help="How many modules.", min=0)] = 1,
+    modules: Annotated[int, typer.Option(help="How many modules.", min=0, max=10**7)] = 1,
     period: Annotated[
         str | None, typer.Option(help="Period of arrival, such as 2027Q3 or 2 (the first is 0); any if left out.")
     ] = None,
@@ -254,7 +262,9 @@ def explain(
         limits = solve_limits(time_limit, gap, seed, threads)
         with stopping(text) as stop:
             found = explained(plan, filling=filling, resilience=resilience, limits=limits, stop=stop)
-        report = write_report(plan, plan_folder / "report.html", text.language, explanation=found)
+        with output_folder(plan_folder, (), text) as output:
+            output.fill(lambda draft: write_report(plan, draft / "report.html", text.language, explanation=found))
+        report = plan_folder / "report.html"
         if json:
             console.show_json(found.to_json() | {"report": report})
             return
@@ -325,12 +335,14 @@ def _levers(lines: list[str] | None) -> list[Lever]:
 
 
 def _patch(path: Path) -> dict[str, Any]:
-    import yaml
+    from planner.case.document import DocumentError, read_document
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except yaml.YAMLError as error:
-        found = " ".join(str(error).split())
+        found = read_document(path)
+    except DocumentError as error:
+        raise UsageError(
+            [{"where": "--patch", "found": f.found, "allowed": f.allowed} for f in error.faults]
+        ) from error
     if not isinstance(found, dict):
         raise UsageError([{"where": "--patch", "found": str(found)[:200], "allowed": "a YAML or JSON mapping"}])
     return found

@@ -46,7 +46,7 @@ def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to bind (TIDEPLAN_HOST); others than loopback need a key.")
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port (TIDEPLAN_PORT).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port (TIDEPLAN_PORT).", min=0, max=65535)] = None,
     data: Data = None,
     database: DatabaseUrl = None,
     example: Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Json, Language
+from api.cli.ranges import Within
 
 if TYPE_CHECKING:
     from planner.case.errors import Problem
@@ -23,12 +24,26 @@ def register(app: typer.Typer) -> None:
 
 def size(
     model: Annotated[str, typer.Argument(help="A model of the library, by id or name (`tideplan size list`).")],
-    input_tokens: Annotated[float, typer.Option("--input", help="Mean input tokens of a request.")] = 2048,
-    output_tokens: Annotated[float, typer.Option("--output", help="Mean output tokens of a request.")] = 512,
-    requests_per_s: Annotated[float, typer.Option("--rate", help="Requests a second at the peak.")] = 10,
-    ttft_ms: Annotated[float, typer.Option("--ttft", help="Promised time to the first token, ms.")] = 2000,
-    tpot_ms: Annotated[float, typer.Option("--tpot", help="Promised time a token after it, ms.")] = 50,
-    percentile: Annotated[float, typer.Option(help="Share of requests that the promise is for, in percent.")] = 99,
+    input_tokens: Annotated[
+        float, Within(0, 100000000, above=True), typer.Option("--input", help="Mean input tokens of a request.")
+    ] = 2048,
+    output_tokens: Annotated[
+        float, Within(0, 100000000, above=True), typer.Option("--output", help="Mean output tokens of a request.")
+    ] = 512,
+    requests_per_s: Annotated[
+        float, Within(0, 1000000000, above=True), typer.Option("--rate", help="Requests a second at the peak.")
+    ] = 10,
+    ttft_ms: Annotated[
+        float, Within(0, 100000000, above=True), typer.Option("--ttft", help="Promised time to the first token, ms.")
+    ] = 2000,
+    tpot_ms: Annotated[
+        float, Within(0, 100000000, above=True), typer.Option("--tpot", help="Promised time a token after it, ms.")
+    ] = 50,
+    percentile: Annotated[
+        float,
+        Within(0, 100, above=True, below=True),
+        typer.Option(help="Share of requests that the promise is for, in percent."),
+    ] = 99,
     cards: Annotated[
         list[str] | None, typer.Option("--card", help="A card type; several times; all of the library if left out.")
     ] = None,
@@ -36,13 +51,17 @@ def size(
         str | None, typer.Option(help="bf16, fp8 or fp4; fp8 where the card has it if left out.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="trtllm, vllm or sglang; their mean if left out.")] = None,
-    cache_hit: Annotated[float, typer.Option(help="Share of the input found in the prefix cache.")] = 0.0,
-    input_cv: Annotated[float, typer.Option(help="Spread of input lengths: standard deviation over mean.")] = 0.0,
-    output_cv: Annotated[float, typer.Option(help="Spread of output lengths.")] = 0.0,
+    cache_hit: Annotated[float, Within(0, 1), typer.Option(help="Share of the input found in the prefix cache.")] = 0.0,
+    input_cv: Annotated[
+        float, Within(0, 100), typer.Option(help="Spread of input lengths: standard deviation over mean.")
+    ] = 0.0,
+    output_cv: Annotated[float, Within(0, 100), typer.Option(help="Spread of output lengths.")] = 0.0,
     dispersion: Annotated[
-        float, typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
+        float, Within(0, 1000000), typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
     ] = 1.0,
-    network_ms: Annotated[float, typer.Option(help="What the way to the site takes of the first token, ms.")] = 0.0,
+    network_ms: Annotated[
+        float, Within(0, 100000000), typer.Option(help="What the way to the site takes of the first token, ms.")
+    ] = 0.0,
     anchors: Annotated[
         Path | None, typer.Option(help="Measured points, CSV (docs/sizing.md), that move the estimates.")
     ] = None,
@@ -52,7 +71,7 @@ def size(
     price: Annotated[
         list[str] | None, typer.Option("--price", help="CARD=MONEY a card and hour; may be given several times.")
     ] = None,
-    pue: Annotated[float | None, typer.Option(help="Counts cooling into the energy.")] = None,
+    pue: Annotated[float | None, Within(1, 10), typer.Option(help="Counts cooling into the energy.")] = None,
     language: Language = None,
     json: Json = False,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import ByHub, Ceilings, Gap, Json, Language, Maps, Reads, Seed, Threads, TimeLimit, solve_limits
+from api.cli.output import output_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from planner.walk.adaptive import Walk
     from planner.words.wording import Wording
 
+WALK_FILES = ("walks.parquet", "walks.csv", "steps.parquet", "steps.csv")
 USUAL = ("just_in_time", "ratio:1.2", "stochastic", "wait_and_see")
 
 
@@ -45,7 +47,7 @@ def walk(
         ),
     ] = None,
     periods: Annotated[
-        int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1)
+        int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1, max=80)
     ] = None,
     start: Annotated[
         datetime | None,
@@ -80,27 +82,30 @@ def walk(
         read = read_case(case)
         if by_hub:
             read = grouped(read, text, quiet=json)
-        course = Course.of(read, history, Given.of(map, reads, ceiling), start.date() if start else None, periods, seed)
-        own = course.case
-        if not json:
-            last = own.horizon.period_label(own.horizon.periods - 1)
-            console.say(text("walk.course", first=own.horizon.period_label(0), last=last, filled=course.filled))
-
-        def told(name: str, done: int, total: int) -> None:
-            console.say(text("walk.step", rule=name, done=done, total=total))
-
-        with stopping(text) as stop:
-            table, walks = compare_walks(
-                own,
-                course.forecast,
-                course.truth,
-                rules,
-                limits=solve_limits(time_limit, gap, seed, threads),
-                on_step=None if json else told,
-                stop=stop,
+        with output_or_none(out, WALK_FILES, text) as output:
+            course = Course.of(
+                read, history, Given.of(map, reads, ceiling), start.date() if start else None, periods, seed
             )
-        if out is not None:
-            _save(table, walks, out)
+            own = course.case
+            if not json:
+                last = own.horizon.period_label(own.horizon.periods - 1)
+                console.say(text("walk.course", first=own.horizon.period_label(0), last=last, filled=course.filled))
+
+            def told(name: str, done: int, total: int) -> None:
+                console.say(text("walk.step", rule=name, done=done, total=total))
+
+            with stopping(text) as stop:
+                table, walks = compare_walks(
+                    own,
+                    course.forecast,
+                    course.truth,
+                    rules,
+                    limits=solve_limits(time_limit, gap, seed, threads),
+                    on_step=None if json else told,
+                    stop=stop,
+                )
+            if output is not None:
+                output.fill(lambda draft: _save(table, walks, draft))
         if json:
             steps = {name: one.steps.to_dict("records") for name, one in walks.items()}
             told_json = {"start": own.horizon.start, "periods": own.horizon.periods, "filled_hours": course.filled}

@@ -45,7 +45,7 @@ def resolve(
             errors.append(fault_json("/history_id", asked.history_id, "the id of a stored history"))
         else:
             inputs["history"] = history.artifact
-            request |= history.reading(settings.max_history_rows)
+            request |= history.reading(settings.max_history_rows) | {"history_name": history.name}
     if asked.forecast_id is not None:
         forecast = services.runs.get(asked.forecast_id, "forecast")
         if forecast is None or forecast.state != "finished":

@@ -59,7 +59,7 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         on_progress=on_progress,
         stop=stop,
     )
-    found.save(out)
+    found.with_origin({"command": "POST /v1/comparisons", "request": task.request}).write(out)
     _without_csv(out)
     _describe(out / "tables")
     return {**found.summary, "scenarios": overview(found).to_dict("records")}

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from planner.case.document import number_of
+
 
 class _Dumper(yaml.SafeDumper):
     """Lists of plain values stand on one line; nothing is written as a reference to something else."""
@@ -19,7 +21,14 @@ def _listed(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
 
 
+def _quoted(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    """PyYAML knows the numbers of YAML 1.1; what is one only in 1.2 (the name 2e7) would come back as a number."""
+    style = "'" if number_of(data) is not None else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
 _Dumper.add_representer(list, _listed)
+_Dumper.add_representer(str, _quoted)
 
 
 def case_text(document: dict[str, Any]) -> str:
@@ -55,6 +64,6 @@ def compose(text: str) -> yaml.Node | None:
     """The document's nodes with their places; None when it is no YAML."""
     try:
         node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return None
     return node

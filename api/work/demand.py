@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from api.jobs.task import Json, Task, Tell
@@ -31,7 +33,15 @@ def case_and_outlook(task: Task, tell: Tell) -> tuple[Case, Outlook | None]:
 
     tell({"phase": "forecast", "seconds": 0.0})
     outlook, _report = outlook_for(case, history_of(task)[0], config=forecast_config(task.request["forecast"]))
-    return case, outlook
+    return case, told_from(task, outlook)
+
+
+def told_from(task: Task, outlook: Outlook) -> Outlook:
+    """The outlook with the name and the hash of the history that it was made from."""
+    with task.inputs["history"].open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    history = {"name": task.request.get("history_name", ""), "sha256": digest}
+    return replace(outlook, provenance={**outlook.provenance, "history": history})
 
 
 def history_of(task: Task) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from api.jobs.task import Json, Task, Tell, WorkError
 from api.work import analysis
-from api.work.demand import case_and_outlook, forecast_config, history_of
+from api.work.demand import case_and_outlook, forecast_config, history_of, told_from
 
 _HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
 
@@ -84,6 +84,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         outlook, report = make_outlook(history, weeks=weeks, config=config)
     except (HistoryError, ForecastError, CaseError) as fault:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
+    outlook = told_from(task, outlook)
     outlook.save(out / "outlook.zip")
     _weeks_table(outlook, report).to_parquet(out / "weeks.parquet", index=False, compression="zstd")
     looked_back = look_back(history, quality, report, config, out, tell) if task.request.get("backtest", True) else None
@@ -121,6 +122,7 @@ def _weeks_table(outlook: Any, report: Any) -> Any:
 
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+    from planner.plan.provenance import with_origin
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
     from planner.solve.limits import Limits
@@ -133,7 +135,8 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     limits = Limits(**task.request["limits"])
     check = HourlyCheck(seconds=_HOURLY_CHECK_S) if task.request.get("every_hour") else None
     plan = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
-    plan.save(out)
+    plan = with_origin(plan, {"command": "POST /v1/plans", "request": task.request})
+    plan.write(out)
     for path in (out / "tables").glob("*.csv"):
         path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
     certificate = dict(plan.certificate)

@@ -7,6 +7,7 @@ Unknown fields are refused everywhere. Every number carries its unit in its name
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -23,6 +25,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from planner.arrays import FloatArray
 
@@ -31,7 +34,26 @@ NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+
+
+def _no_text(value: Any) -> Any:
+    if isinstance(value, (str, bool)):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)):
+        return value
+    raise PydanticCustomError("date_type", "Input should be a date such as 2027-01-31")
+
+
+Whole = Annotated[int, BeforeValidator(_no_text)]
+"""2e3 is one, the text "2000" is none."""
+Flag = Annotated[bool, Field(strict=True)]
+Day = Annotated[date, BeforeValidator(_day)]
+"""Written out, never a count of seconds."""
+Count = Annotated[Whole, Field(ge=0)]
 PerPeriod = NonNegative | list[NonNegative]
 PerPeriodOrNone = NonNegative | list[NonNegative | None] | None
 PerMonth = (
@@ -85,8 +107,8 @@ class Meta(Block):
     description: str = ""
     currency: str = "CNY"
     timezone: str = "Asia/Shanghai"
-    as_of: date
-    generated_demand: bool = False
+    as_of: Day
+    generated_demand: Flag = False
     sources: list[Source] = []
 
 
@@ -102,9 +124,9 @@ class Horizon(Block):
     may differ by future (None: all orders are the same in every future).
     """
 
-    start: date
-    periods: Annotated[int, Field(ge=1, le=80)]
-    months_per_period: Annotated[int, Field(ge=1, le=12)] = 3
+    start: Day
+    periods: Annotated[Whole, Field(ge=1, le=80)]
+    months_per_period: Annotated[Whole, Field(ge=1, le=12)] = 3
     discount_rate: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.07
     commit_periods: Count | None = None
     costing: Costing = Costing.annuity
@@ -150,8 +172,8 @@ class Phase(Block):
     mw: Positive
     capex: NonNegative
     lead_periods: Count = 4
-    max_count: Annotated[int, Field(ge=1)] = 1
-    life_periods: Annotated[int, Field(ge=1)] = 80
+    max_count: Annotated[Whole, Field(ge=1)] = 1
+    life_periods: Annotated[Whole, Field(ge=1)] = 80
     space_racks: NonNegative = 0
 
 
@@ -174,7 +196,7 @@ class Site(Block):
     hub: str = ""
     status: SiteStatus = SiteStatus.existing
     opening_cost: NonNegative = 0
-    opening_life_periods: Annotated[int, Field(ge=1)] = 80
+    opening_life_periods: Annotated[Whole, Field(ge=1)] = 80
     power_mw: PerPeriod
     phases: list[Phase] = []
     space_racks: PerPeriod | None = None
@@ -208,8 +230,8 @@ class ModuleType(Block):
     names: Names
     accelerator: str = ""
     vendor: str = ""
-    domestic: bool = False
-    cards: Annotated[int, Field(ge=1)]
+    domestic: Flag = False
+    cards: Annotated[Whole, Field(ge=1)]
     peak_pflops: NonNegative
     memory_gib: NonNegative = 0
     power_idle_kw: NonNegative = 0
@@ -218,9 +240,9 @@ class ModuleType(Block):
     capex: PerPeriod
     opex: PerPeriod = 0
     lead_periods: Count = 0
-    life_periods: Annotated[int, Field(ge=1)] = 20
+    life_periods: Annotated[Whole, Field(ge=1)] = 20
     supply: PerPeriod | None = None
-    min_order: Annotated[int, Field(ge=1)] = 1
+    min_order: Annotated[Whole, Field(ge=1)] = 1
     order_cost: PerPeriod = 0
     prepay_share: Share = 0
     availability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
@@ -248,8 +270,8 @@ class Standing(Block):
     site: Id
     module_type: Id
     modules: Count
-    online: date | None = None
-    retire: date | None = None
+    online: Day | None = None
+    retire: Day | None = None
 
 
 class Lease(Block):
@@ -265,9 +287,9 @@ class Lease(Block):
     module_type: Id
     price_per_module_period: PerPeriod
     notice_periods: Count = 0
-    minimum_term_periods: Annotated[int, Field(ge=1)] = 1
+    minimum_term_periods: Annotated[Whole, Field(ge=1)] = 1
     maximum_modules: PerPeriod
-    uses_site_power: bool = False
+    uses_site_power: Flag = False
 
 
 class WorkloadKind(StrEnum):
@@ -302,11 +324,11 @@ class Workload(Block):
     allowed_sites: list[Id] | None = None
     residency: dict[Id, list[Id]] = {}
     traffic_gb_per_unit_hour: NonNegative = 0
-    window_hours: Annotated[int, Field(ge=1, le=24)] = 24
-    allowed_hours: list[tuple[int, int]] | None = None
+    window_hours: Annotated[Whole, Field(ge=1, le=24)] = 24
+    allowed_hours: list[tuple[Whole, Whole]] | None = None
     max_rate_factor: Annotated[float, Field(strict=True, ge=1)] | None = None
-    gang_cards: Annotated[int, Field(ge=1)] | None = None
-    preemptible: bool = False
+    gang_cards: Annotated[Whole, Field(ge=1)] | None = None
+    preemptible: Flag = False
     max_yield_share: Share = 0
     pflops_per_unit: NonNegative | None = None
 
@@ -340,7 +362,7 @@ class Campaign(Block):
 
     id: Id
     names: Names
-    gang_cards: Annotated[int, Field(ge=1)]
+    gang_cards: Annotated[Whole, Field(ge=1)]
     card_days: Positive
     earliest: Count = 0
     due: Count
@@ -383,8 +405,8 @@ class Window(Block):
     """Hours [from, to) of the named months and day kinds that belong to a band; later windows override earlier ones."""
 
     band: Band
-    hours: list[tuple[int, int]]
-    months: list[Annotated[int, Field(ge=1, le=12)]] = list(range(1, 13))
+    hours: list[tuple[Whole, Whole]]
+    months: list[Annotated[Whole, Field(ge=1, le=12)]] = list(range(1, 13))
     day_kinds: list[DayKind] = [*DAY_KINDS]
 
     @model_validator(mode="after")
@@ -404,8 +426,8 @@ class Tariff(Block):
     names: Names = Names(en="")
     prices_per_kwh: dict[Band, Finite]
     windows: list[Window] = []
-    valid_from: date | None = None
-    valid_to: date | None = None
+    valid_from: Day | None = None
+    valid_to: Day | None = None
 
     @model_validator(mode="after")
     def _bands_have_prices(self, info: ValidationInfo) -> Tariff:
@@ -501,7 +523,7 @@ class GivenDay(Block):
 
     id: Id
     weight_days: PerPeriod
-    month: Annotated[int, Field(ge=1, le=12)] | None = None
+    month: Annotated[Whole, Field(ge=1, le=12)] | None = None
     kind: DayKind | None = None
 
 
@@ -533,7 +555,8 @@ class GivenDemand(Block):
 class SeriesRule(Block):
     """How a history's series becomes demand: match (exact name or shell pattern), target, and an explicit unit scale.
 
-    share: spread over regions by these weights (they are scaled to add up to 1); or one `region`.
+    share: spread over regions by these shares, which add up to 1; with `weights`, they are scaled to do so. Or one
+    `region`.
     scale: the workload's units for one unit of the series; a scale of 1 between different units needs a `scale_note`.
     ceiling, ceiling_series, unserved_series: at most one of them, where the series shows what was served and demand may
     have been cut off: at a number in the series' unit, at a series of capacity, or in the hours in which a series of
@@ -544,6 +567,7 @@ class SeriesRule(Block):
     workload: Id
     region: Id | None = None
     share: dict[Id, NonNegative] = {}
+    weights: Flag = False
     scale: Positive
     scale_note: str = ""
     ceiling: Positive | None = None

@@ -18,12 +18,14 @@ from planner.case.draft import Draft, draft_of
 from planner.case.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
 from planner.case.network import latency_between, pairs_within
 from planner.case.plausible import CaseWarning, warnings
-from planner.case.power_checks import gang_fits, power_somewhere, standing_power
+from planner.case.power_checks import gangs_fit, power_somewhere, standing_power
 from planner.case.references import known_ids, plain, reference_faults
 
 __all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]
 
 _PROBABILITY_TOLERANCE = 1e-6
+SHARES_OFF = 1e-3
+"""Shares that were rounded may miss 1 by so much."""
 
 
 def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
@@ -51,6 +53,9 @@ def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
         faults += standing_power(draft)
     if draft.are_whole("sites", "module_types", "leases", "workloads"):
         faults += power_somewhere(draft)
+    powered = not any(fault.kind == "no_power" for fault in faults)
+    if powered and draft.are_whole("sites", "module_types", "leases"):
+        faults += gangs_fit(draft)
     reachable = draft.are_whole("regions", "sites", "network", "workloads", "demand")
     if reachable and not any(fault.kind == "no_coordinates" for fault in faults):
         faults += _reach(draft)
@@ -184,8 +189,6 @@ def _campaigns(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
                     "campaign_too_long",
                     campaign.card_days,
                 )
-        if campaign.value is None and draft.are_whole("sites", "module_types"):
-            yield from gang_fits(i, campaign, draft)
 
 
 def _mapping(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
@@ -197,6 +200,10 @@ def _mapping(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
             yield CrossFault(
                 ("history_mapping", i, "share"), "shares that add up to 0", "at least one share above 0", "no_share"
             )
+        elif rule.share and not rule.weights and abs(sum(rule.share.values()) - 1) > SHARES_OFF:
+            found = f"shares that add up to {sum(rule.share.values()):g}"
+            allowed = "shares that add up to 1, or weights: true, which scales them to it"
+            yield CrossFault(("history_mapping", i, "share"), found, allowed, "shares")
 
 
 def _given_demand(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:

@@ -128,7 +128,15 @@ def _fault(location: Location, lines: Sequence[ErrorDetails], document: Any, not
     note = next((notes[location[:n]] for n in range(len(location), 0, -1) if location[:n] in notes), "")
     found = list(dict.fromkeys(_found(location, line) for line in lines))
     allowed = list(dict.fromkeys(_allowed(location, line, document) for line in lines))
+    if any(_looks_numeric(line) for line in lines):
+        allowed[-1] += " (in decimal, such as 200, 0.5 or 2e7, and without quotes; this is text)"
     return Fault(pointer_of(location), "; ".join(found), " or ".join(allowed), lines[0]["type"], note)
+
+
+def _looks_numeric(line: ErrorDetails) -> bool:
+    """Whether a text stands where a number is wanted and begins as one: 0200, 1:30, 1_000, "5"."""
+    number = line["type"] in ("float_type", "int_type")
+    return number and isinstance(line["input"], str) and re.match(r"[-+]?\.?\d", line["input"]) is not None
 
 
 def _found(location: Location, line: ErrorDetails) -> str:
@@ -158,6 +166,8 @@ def _allowed(location: Location, line: ErrorDetails, document: Any) -> str:
     if kind == "value_error":
         text = str(context.get("error", line["msg"]))
         return text.split("; allowed: ")[1] if "; allowed: " in text else "fields that fit together"
+    if kind == "bool_type":
+        return "true or false"
     text = re.sub(r"^(Input|Value|String|List|Dictionary|Number) should ", "", line["msg"])
     for long, short in (("be ", ""), ("greater than or equal to", "at least"), ("less than or equal to", "at most")):
         text = text.replace(long, short, 1)

@@ -11,16 +11,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from planner.case.case import Case
+from planner.case.document import DocumentError, number_of, read_document, read_json
 from planner.case.fault import Fault, Location, blocks_in, faults_of, pointer_of
 
 SERIES_COLUMNS = ("region", "workload", "period", "day", "step", "value")
@@ -80,55 +80,15 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return out
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key may stand once: the second would silently replace the first."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key} again", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in out:
-            raise ValueError(f"the key {key} again")
-        out[key] = value
-    return out
-
-
-def _read_document(path: Path) -> Any:
-    def refuse(found: str, allowed: str) -> CaseError:
-        return CaseError([Fault("", found, allowed, "file", path.name)])
-
-    readers: dict[str, Callable[[str], Any]] = {
-        ".json": lambda text: json.loads(text, object_pairs_hook=_unique_object),
-        ".yaml": lambda text: yaml.load(text, _UniqueKeys),
-        ".yml": lambda text: yaml.load(text, _UniqueKeys),
-    }
-    if path.suffix.lower() not in readers:
-        raise refuse(f"a file ending in {path.suffix or 'nothing'}", "a case in .json, .yaml or .yml")
+def _read_document(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refuse(f"bytes that are not UTF-8 (at byte {error.start})", "UTF-8 text") from error
-    except OSError as error:
-        raise refuse(f"no readable file ({error.strerror or error})", "a readable file") from error
-    if not text.strip():
-        raise refuse("an empty file", "a case")
-    try:
-        document = readers[path.suffix.lower()](text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        found = " ".join(str(error).split())
-        raise refuse(f"text that cannot be read: {found}", "well-formed JSON or YAML, every key once") from error
+        document = read_document(path, "a case")
+    except DocumentError as error:
+        raise CaseError(list(error.faults)) from error
     if not isinstance(document, dict):
-        raise refuse(f"a {type(document).__name__} at the top", "a mapping with meta, horizon, regions, sites, …")
+        found = "nothing" if document is None else f"a {type(document).__name__}"
+        allowed = "a mapping with meta, horizon, regions, sites, …"
+        raise CaseError([Fault("", f"{found} at the top", allowed, "file", path.name)])
     return document
 
 
@@ -244,9 +204,8 @@ class _Tables:
                 )
                 self._fault(at, note, found, sizes)
                 continue
-            try:
-                number = float(row["value"])
-            except ValueError:
+            number = number_of(row["value"])
+            if number is None:
                 self._fault(at, note, f"the value {row['value']}", "a number")
                 continue
             series = values.setdefault((row["region"], row["workload"]), {})
@@ -302,8 +261,8 @@ def _cell(cell: str, annotation: Any) -> Any:
     kinds = set(_leaves(annotation))
     if cell[0] in "[{":
         try:
-            return json.loads(cell)
-        except ValueError:
+            return read_json(cell)
+        except DocumentError:
             return cell
     if get_origin(_bare(annotation)) is list or (kinds & {float, int} and ";" in cell):
         inner = next(iter(get_args(_bare(annotation))), annotation)
@@ -311,11 +270,8 @@ def _cell(cell: str, annotation: Any) -> Any:
     if bool in kinds and cell.lower() in ("true", "false"):
         return cell.lower() == "true"
     if kinds & {float, int} or not kinds:
-        for read in (int, float):
-            try:
-                return read(cell)
-            except ValueError:
-                continue
+        number = number_of(cell)
+        return cell if number is None else number
     return cell
 
 

@@ -1,7 +1,7 @@
 """Numbers that are allowed but look wrong: a PUE of 3, a tariff in fen, a sparse PFLOPS figure, stale sources.
 
-The usual ranges are those of domain-facts.md (November 2026), widened. Ranges in money are for CNY and are not applied
-to other currencies. A zero is a choice (textbook cases have free power) and never looks wrong here unless said so.
+Ranges of money stand in `planner.case.money`, fields that change nothing in `planner.case.effects`. A zero is a choice
+(textbook cases have free power) and never looks wrong here unless said so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from datetime import timedelta
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import BANDS, Case, SiteStatus, WorkloadKind, by_period
+from planner.case.case import BANDS, Case, GivenDemand, SiteStatus, WorkloadKind, by_period
+from planner.case.effects import idle_fields
 from planner.case.fault import Location, pointer_of
+from planner.case.money import WIDEST_SPAN, decision_costs, energy_share
+from planner.case.money import usual as usual_price
 from planner.case.sources import leads_somewhere
 
 DENSE_PFLOPS = {
@@ -36,11 +39,14 @@ DENSE_PFLOPS = {
 }
 """Dense FP16/BF16 PFLOPS of a card, by a word of its name (vendors' sheets as collected in domain-facts.md 1.1)."""
 
-COST_SPAN = 1e8
-"""Costs further apart than this are beyond what a solver tells apart: it works to some eight digits of the largest."""
-
 STALE_SOURCE_MONTHS = 36
 STALE_CASE_DAYS = 365
+MOST_POWER_MW = 1000.0
+"""The largest campuses announced by 2026 have about as much."""
+FAR_APART = 100.0
+"""Between a site or phase and the median of the others: MW in kW are off by 1000, and small sites are often those."""
+LEAST_ENERGY_SHARE, MOST_ENERGY_SHARE = 5e-4, 1.0
+"""A card at 0.7 kW takes 1 to 5 % of its price in energy a year; a factor of 20 to either side is a wrong unit."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,10 @@ class CaseWarning:
 def warnings(case: Case) -> list[CaseWarning]:
     """Everything in a sound case that looks wrong, block by block."""
     out: list[CaseWarning] = []
-    for look in (_dates, _sites, _tariffs, _module_types, _workloads, _fleet, _given_demand, _cost_span):
+    looks = (_dates, _sites, _power, _tariffs, _module_types, _workloads, _fleet, _money, _given_demand)
+    for look in looks:
         out += look(case)
+    out += [_warning(at, f"{found}: it changes nothing", needs, "no_effect") for at, found, needs in idle_fields(case)]
     return out
 
 
@@ -116,7 +124,6 @@ def _dates(case: Case) -> Iterator[CaseWarning]:
 
 
 def _sites(case: Case) -> Iterator[CaseWarning]:
-    priced = any(site.tariff is not None for site in case.sites)
     for i, site in enumerate(case.sites):
         at: Location = ("sites", i)
         pue = site.pue_by_month()
@@ -126,19 +133,32 @@ def _sites(case: Case) -> Iterator[CaseWarning]:
             found = f"a mean of {pue.mean():.3g} at {site.id}, above its pue_limit"
             yield _warning((*at, "pue"), found, f"at most {site.pue_limit:g}", "pue_limit")
         yield from _range((*at, "carbon_kg_per_kwh"), site.carbon_kg_per_kwh, 0.01, 1.3, "kg/kWh", "carbon")
-        yield from _range((*at, "power_mw"), site.power_mw, 0.01, 2000, "MW", "power", f" at {site.id}")
-        if priced and site.tariff is None:
-            yield _warning(
-                (*at, "tariff"), f"none at {site.id}: its energy is free", "a tariff at every site", "no_tariff"
-            )
-        if case.meta.currency == "CNY":
-            charge = site.demand_charge_per_kw_month
-            yield from _range((*at, "demand_charge_per_kw_month"), charge, 5, 100, "CNY/kW a month", "demand_charge")
-            for j, phase in enumerate(site.phases):
-                per_mw = phase.capex / phase.mw
-                if per_mw and not 2e6 <= per_mw <= 2e8:
-                    found = f"{per_mw:.3g} CNY per MW"
-                    yield _warning((*at, "phases", j, "capex"), found, "2 to 200 million CNY per MW", "phase_capex")
+    without = [(i, site.id) for i, site in enumerate(case.sites) if site.tariff is None]
+    if without and any(kind.power_peak_kw > 0 for kind in case.module_types):
+        names = ", ".join(name for _, name in without)
+        found = f"none at {names}: {'its' if len(without) == 1 else 'their'} energy is free"
+        where: Location = ("sites", without[0][0], "tariff") if len(without) == 1 else ("sites",)
+        yield _warning(where, found, "a tariff at every site", "no_tariff")
+
+
+def _power(case: Case) -> Iterator[CaseWarning]:
+    """Power in MW that is likely in kW: above what campuses have, or far above all others of the same case."""
+    every: list[tuple[Location, str, float]] = []
+    for i, site in enumerate(case.sites):
+        every.append((("sites", i, "power_mw"), site.id, float(np.max(np.asarray(site.power_mw, float)))))
+        every += [(("sites", i, "phases", j, "mw"), f"a phase of {site.id}", p.mw) for j, p in enumerate(site.phases)]
+    for n, (at, name, mw) in enumerate(every):
+        low, high = (0.002 if "mw" in at else 0.01), MOST_POWER_MW
+        usual = f"{low:g} to {high:g} MW"
+        others = [value for m, (_, _, value) in enumerate(every) if m != n and value >= 0.01]
+        typical = float(np.median(others)) if others else np.inf
+        if mw > high:
+            yield _warning(at, f"{mw:g} MW at {name}: in kW?", usual, "power")
+        elif 0 < mw < low:
+            yield _warning(at, f"{mw:g} MW at {name}: in GW?", usual, "power")
+        elif mw > FAR_APART * typical:
+            found = f"{mw:g} MW at {name}, {mw / typical:,.0f} times the median of all other sites and phases: in kW?"
+            yield _warning(at, found, f"{usual}, of like size in a case", "power")
 
 
 def _tariffs(case: Case) -> Iterator[CaseWarning]:
@@ -150,13 +170,17 @@ def _tariffs(case: Case) -> Iterator[CaseWarning]:
         yield _warning(("tariffs",), found, f"valid_to {last} or later, or nothing", "tariff_ended")
     for i, tariff in enumerate(case.tariffs):
         at: Location = ("tariffs", i)
-        if case.meta.currency == "CNY":
-            for band in BANDS:
-                price = tariff.prices_per_kwh.get(band, 0.0)
-                if price > 3 or 0 < price < 0.02:
-                    unit = ": in fen?" if price > 3 else ": in thousands, or per Wh?"
-                    found = f"{price:g} CNY/kWh{unit}"
-                    yield _warning((*at, "prices_per_kwh", band), found, "0.05 to 2.5 CNY/kWh", "tariff_level")
+        range_ = usual_price(case, "energy")
+        for band in BANDS:
+            price = tariff.prices_per_kwh.get(band, 0.0)
+            if price < 0:
+                found = f"{price:g}: whoever takes energy then is paid for it"
+                yield _warning((*at, "prices_per_kwh", band), found, "0 or more", "negative_price")
+            elif range_ is not None and price and not range_.low <= price <= range_.high:
+                why = range_.above if price > range_.high else range_.below
+                found = f"{price:g} {case.meta.currency}/kWh{why}"
+                said = f"{range_.low:g} to {range_.high:g} {range_.unit}"
+                yield _warning((*at, "prices_per_kwh", band), found, said, "tariff_level")
         if tariff.valid_from is not None and tariff.valid_from > case.horizon.start:
             found = f"{tariff.valid_from}, after the horizon starts"
             yield _warning((*at, "valid_from"), found, f"{case.horizon.start} or earlier", "tariff_not_begun")
@@ -175,13 +199,47 @@ def _module_types(case: Case) -> Iterator[CaseWarning]:
         if dense is not None and kind.peak_pflops > 1.5 * dense:
             found = f"{kind.peak_pflops:g} PFLOPS a card for {kind.accelerator or kind.id}: a sparse or FP8 figure?"
             yield _warning((*at, "peak_pflops"), found, f"{dense:g} dense FP16", "peak_pflops")
-        elif case.meta.currency == "CNY":
+        else:
             yield from _range((*at, "peak_pflops"), kind.peak_pflops, 0.02, 6, "PFLOPS a card", "peak_pflops")
         per_card_kw = kind.power_peak_kw / kind.cards
         yield from _range((*at, "power_peak_kw"), per_card_kw, 0.05, 4, "kW a card", "card_power", " kW a card")
-        if case.meta.currency == "CNY":
-            per_card = np.asarray(kind.capex, float) / kind.cards
-            yield from _range((*at, "capex"), per_card, 5e3, 1e6, "CNY a card", "card_capex", " CNY a card")
+
+
+def _money(case: Case) -> Iterator[CaseWarning]:
+    """Prices out of the usual range of the currency, out of proportion to each other, or too far apart to weigh."""
+    currency, known = case.meta.currency, usual_price(case, "card") is not None
+
+    def priced(at: Location, value: object, what: str, kind: str, why: str) -> Iterator[CaseWarning]:
+        range_ = usual_price(case, what)
+        if range_ is not None:
+            yield from _range(at, value, range_.low, range_.high, range_.unit, kind, why)
+
+    for i, site in enumerate(case.sites):
+        at = ("sites", i, "demand_charge_per_kw_month")
+        charge = site.demand_charge_per_kw_month
+        yield from priced(at, charge, "demand_charge", "demand_charge", f" {currency} at {site.id}")
+        for j, phase in enumerate(site.phases):
+            per_mw = phase.capex / phase.mw
+            yield from priced(("sites", i, "phases", j, "capex"), per_mw, "phase", "phase_capex", f" {currency} a MW")
+    for i, kind in enumerate(case.module_types):
+        per_card = np.asarray(kind.capex, float) / kind.cards
+        yield from priced(("module_types", i, "capex"), per_card, "card", "card_capex", f" {currency} a card")
+    carbon = case.policy.carbon_price_per_tonne
+    yield from priced(("policy", "carbon_price_per_tonne"), carbon, "carbon", "carbon_price", f" {currency}")
+    for k, share in [] if known else energy_share(case):
+        if not LEAST_ENERGY_SHARE <= share <= MOST_ENERGY_SHARE:
+            found = f"a year's energy of one {case.module_types[k].id} at full load is {100 * share:.3g} % of its price"
+            said = f"{100 * LEAST_ENERGY_SHARE:g} to {100 * MOST_ENERGY_SHARE:g} %, prices and tariffs in one currency"
+            yield _warning(("module_types", k, "capex"), found, said, "proportion")
+    costs = decision_costs(case)
+    if costs:
+        least, most = min(costs, key=lambda n: costs[n]), max(costs, key=lambda n: costs[n])
+        if costs[most] >= WIDEST_SPAN * costs[least]:
+            found = (
+                f"costs that span a factor of {costs[most] / costs[least]:.2g}: {most} at {costs[most]:.4g}, "
+                f"{least} at {costs[least]:.4g} {currency}"
+            )
+            yield _warning((), found, f"below {WIDEST_SPAN:.0e} between any two decisions", "cost_span")
 
 
 def _dense_pflops(name: str) -> float | None:
@@ -254,31 +312,38 @@ def _given_demand(case: Case) -> Iterator[CaseWarning]:
                 found = f"month {day.month} of {day.id}, which has weight in {label}"
                 yield _warning(("demand", "days", i, "month"), found, f"a month of {label}: {months}", "month_outside")
                 break
-    unnamed = {w.id for w in case.workloads} - {s.workload for f in demand.futures for s in f.series}
-    if unnamed:
-        found = f"no series of {', '.join(sorted(unnamed))}: their demand is 0"
-        yield _warning(("demand", "futures"), found, "a series for every workload", "no_demand")
+    yield from _missing_series(case, demand)
 
 
-def _cost_span(case: Case) -> Iterator[CaseWarning]:
-    """Prices of single decisions, and what a module-hour of work is worth, that lie too far apart for one solve."""
-    priced: list[tuple[float, Location]] = []
-    for i, kind in enumerate(case.module_types):
-        own = (("capex", kind.capex), ("order_cost", kind.order_cost), ("opex", kind.opex))
-        priced += [(float(np.max(price)), ("module_types", i, name)) for name, price in own]
-        for w, workload in enumerate(case.workloads):
-            rate = workload.throughput.get(kind.id, 0.0) * kind.cards * workload.max_utilisation
-            priced.append((workload.shortfall_cost * rate, ("workloads", w, "shortfall_cost")))
-    for s, site in enumerate(case.sites):
-        priced.append((site.opening_cost, ("sites", s, "opening_cost")))
-        priced += [(phase.capex, ("sites", s, "phases", p, "capex")) for p, phase in enumerate(site.phases)]
-    for i, lease in enumerate(case.leases):
-        priced.append((float(np.max(lease.price_per_module_period)), ("leases", i, "price_per_module_period")))
-    priced += [(job.value or 0.0, ("campaigns", i, "value")) for i, job in enumerate(case.campaigns)]
-    positive = [(price, at) for price, at in priced if price > 0]
-    if not positive:
-        return
-    (least, small), (most, large) = min(positive), max(positive)
-    if most > COST_SPAN * least:
-        found = f"{most:g}, {most / least:.0e} times {least:g} at {pointer_of(small)}"
-        yield _warning(large, found, f"costs within a factor of {COST_SPAN:g} of each other", "cost_span")
+def _missing_series(case: Case, demand: GivenDemand) -> Iterator[CaseWarning]:
+    """Workloads, regions and pairs that no series speaks of: their demand is 0, which may not be what was meant."""
+    at: Location = ("demand", "futures")
+    named = [{(s.workload, s.region) for s in future.series} for future in demand.futures]
+    every = set().union(*named)
+    lost = [w.id for w in case.workloads if all(w.id != name for name, _ in every)]
+    if lost:
+        yield _warning(
+            at, f"no series of {', '.join(lost)}: their demand is 0", "a series for every workload", "no_demand"
+        )
+    nowhere = [r.id for r in case.regions if all(r.id != name for _, name in every)]
+    if nowhere:
+        found = f"no series of any workload in {', '.join(nowhere)}: demand there is 0"
+        yield _warning(at, found, "a series in every region, of 0 where there is none", "no_demand")
+    for w in case.workloads:
+        here = [
+            r.id
+            for r in case.regions
+            if (w.id, r.id) not in every
+            and r.id not in nowhere
+            and (w.kind is WorkloadKind.online or r.id in w.residency)
+            and w.residency.get(r.id) != []
+        ]
+        if here and w.id not in lost:
+            found = f"no series of {w.id} in {', '.join(here)}: its demand there is 0"
+            yield _warning(at, found, "a series in every region it serves, of 0 where there is none", "no_demand")
+    for f, (future, known) in enumerate(zip(demand.futures, named, strict=True)):
+        gone = sorted(every - known)
+        if gone:
+            found = f"no series of {', '.join(f'{w} in {r}' for w, r in gone[:6])} in the future {future.id}, "
+            found += "while others have one: there the demand is 0"
+            yield _warning((*at, f, "series"), found, "the same series in every future", "no_demand")

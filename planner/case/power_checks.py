@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import Campaign, Horizon, ModuleType, Site, SiteStatus, Standing, by_period
+from planner.case.case import Horizon, ModuleType, Site, SiteStatus, Standing, WorkloadKind, by_period
 from planner.case.draft import Draft
-from planner.case.fault import CrossFault, periods_text
+from planner.case.fault import CrossFault, Location, periods_text
 
 _POWER_TOLERANCE = 1e-6
 
@@ -93,28 +94,60 @@ def power_somewhere(draft: Draft) -> Iterator[CrossFault]:
         yield CrossFault(("sites",), found, allowed, "no_power")
 
 
-def gang_fits(i: int, campaign: Campaign, draft: Draft) -> Iterator[CrossFault]:
-    """A compulsory campaign needs a site whose power can carry its whole gang on one of its types."""
-    needed_mw, best_mw = np.inf, 0.0
-    for _, site in draft.sites:
-        if campaign.allowed_sites is not None and site.id not in campaign.allowed_sites:
-            continue
-        room_mw = float(np.max(np.asarray(site.power_mw, float))) + sum(p.mw * p.max_count for p in site.phases)
-        for _, kind in draft.module_types:
-            if kind.id in campaign.speed:
-                gang_mw = -(-campaign.gang_cards // kind.cards) * kind.power_peak_kw * min(site.pue_by_month()) / 1000
-                if gang_mw <= room_mw + _POWER_TOLERANCE or any(
-                    lease.site == site.id and lease.module_type == kind.id for _, lease in draft.leases
-                ):
-                    return
-                if gang_mw - room_mw < needed_mw - best_mw:
-                    needed_mw, best_mw = gang_mw, room_mw
-    if np.isfinite(needed_mw):
-        yield CrossFault(
-            ("campaigns", i, "gang_cards"),
-            f"{campaign.gang_cards} cards, which need {needed_mw:.3g} MW where the best site has {best_mw:.3g} MW "
-            "with every phase",
-            "a gang that fits one site, more power, or a value (the campaign may then stay unfinished)",
-            "gang_too_large",
-            campaign.gang_cards,
+@dataclass(frozen=True)
+class Gang:
+    """What must stand together at one site on one type: a gang of a training workload or of a campaign."""
+
+    location: Location
+    cards: int
+    types: Collection[str]
+    allowed_sites: list[str] | None
+
+
+def gangs(draft: Draft) -> Iterator[Gang]:
+    for i, campaign in draft.campaigns:
+        yield Gang(("campaigns", i, "gang_cards"), campaign.gang_cards, campaign.speed, campaign.allowed_sites)
+    for i, work in draft.workloads:
+        if work.kind is WorkloadKind.training and work.gang_cards is not None:
+            yield Gang(("workloads", i, "gang_cards"), work.gang_cards, work.throughput, work.allowed_sites)
+
+
+def gangs_fit(draft: Draft) -> Iterator[CrossFault]:
+    """Every gang has a site whose power and space, with every phase, can hold all of it on one of its types.
+
+    As in the model, what is not available cannot be held: modules x availability must reach the gang.
+    """
+    for gang in gangs(draft):
+        holds: list[tuple[float, str]] = []
+        for _, site in draft.sites:
+            if gang.allowed_sites is None or site.id in gang.allowed_sites:
+                rooms = [_room(kind, site, draft) for _, kind in draft.module_types if kind.id in gang.types]
+                holds += [(cards, f"{site.id} ({why})") for cards, why in rooms]
+        if not holds:
+            continue  # nowhere it may run, or nothing that runs it: told elsewhere
+        most, where = max(holds)
+        if most < gang.cards:
+            found = f"{gang.cards} cards, while no site can hold more than {most:.0f} of them: {where}"
+            allowed = f"at most {most:.0f} cards, or more power and space" if most > 0 else "more power and space"
+            yield CrossFault(gang.location, found, allowed, "gang_too_large", gang.cards)
+
+
+def _room(kind: ModuleType, site: Site, draft: Draft) -> tuple[float, str]:
+    """The most cards of a type that can be available at a site in its best period, and what limits them."""
+    mw = float(np.max(np.asarray(site.power_mw, float))) + sum(p.mw * p.max_count for p in site.phases)
+    need_mw = kind.power_peak_kw * float(min(site.pue_by_month())) / 1000
+    by_power = np.floor(mw / need_mw + _POWER_TOLERANCE) if need_mw > 0 else np.inf
+    limit = f"{mw:.4g} MW with every phase"
+    modules = by_power
+    if site.space_racks is not None and kind.racks > 0:
+        racks = float(np.max(np.asarray(site.space_racks, float))) + sum(
+            p.space_racks * p.max_count for p in site.phases
         )
+        by_space = np.floor(racks / kind.racks + _POWER_TOLERANCE)
+        if by_space < modules:
+            modules, limit = by_space, f"{racks:g} racks with every phase"
+    for _, lease in draft.leases:
+        if (lease.site, lease.module_type) == (site.id, kind.id) and not lease.uses_site_power:
+            modules += float(np.max(np.asarray(lease.maximum_modules, float)))
+    held = np.floor(kind.availability * modules + _POWER_TOLERANCE) if np.isfinite(modules) else np.inf
+    return float(held * kind.cards), f"{limit}, {kind.id}"

@@ -41,6 +41,8 @@ from planner.evaluate.evaluation import (
     plan_world,
 )
 from planner.plan import Plan
+from planner.plan.folders import results_in
+from planner.plan.provenance import made_by
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
 from planner.rules.rules import HELD_NOTE
 from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, pose
@@ -49,6 +51,7 @@ from planner.solve import Limits
 from planner.solve.fanout import executor_or_pool
 
 FORMAT = 1
+COMPARISON_FILES = ("comparison.json", "tables", "report.html")
 # Large cases are planned on so many steps a day here. Plans are judged on more: what a plan is for is its orders, and
 # with the busiest hour by itself few steps tell those as well as many (docs/decisions/0072).
 PLANNING_STEPS = 4
@@ -82,9 +85,19 @@ class Comparison:
     summary: Mapping[str, Any]
     plans: Mapping[str, Plan] = field(default_factory=dict)
 
+    def with_origin(self, origin: Mapping[str, Any]) -> Comparison:
+        """The comparison with more said about where it comes from; what is None says nothing."""
+        said = {name: value for name, value in origin.items() if value is not None}
+        known = dict(self.summary.get("provenance", {}))
+        return replace(self, summary={**self.summary, "provenance": known | said})
+
     def save(self, folder: Path) -> None:
-        """Write comparison.json and every table as Parquet and CSV into `folder`."""
-        folder = Path(folder)
+        """Write comparison.json and every table as Parquet and CSV into `folder`, aside first and moved in whole."""
+        with results_in(Path(folder), COMPARISON_FILES) as output:
+            output.fill(self.write)
+
+    def write(self, folder: Path) -> None:
+        """What `save` writes, straight into a folder of one's own."""
         write_tables(folder, self.tables)
         write_json(folder / "comparison.json", {"format": FORMAT, "summary": self.summary})
 
@@ -174,8 +187,24 @@ def compare(
         "planned_steps": base.futures.days.steps if large else None,
         "merge_error": error,
         "limits": {"seconds": limits.seconds, "gap": limits.gap, "seed": limits.seed},
+        "provenance": _origin(case, source, limits),
     }
     return Comparison(tables, summary, {o.scenario.id: o.plan for o in outcomes if o.plan is not None})
+
+
+def _origin(case: Case, source: Outlook | Demand | None, limits: Limits) -> dict[str, Any]:
+    """Of what case and forecast a comparison speaks, and how it was made (`planner.plan.provenance`)."""
+    meta = case.meta
+    out: dict[str, Any] = {
+        "name": meta.name,
+        "as_of": meta.as_of.isoformat(),
+        "currency": meta.currency,
+        "generated_demand": meta.generated_demand,
+        "case": case_hash(case),
+        "solve": limits.as_json(),
+        **made_by(),
+    }
+    return out | ({"outlook": dict(source.provenance)} if isinstance(source, Outlook) else {})
 
 
 def _plain(known: Bracketed) -> dict[str, float | None]:

@@ -73,7 +73,7 @@ class Store:
         return found
 
     def keep_plan(self, key: str, plan: Plan) -> None:
-        self.write("plans", key, plan.save)
+        self.write("plans", key, plan.write)
 
     def evaluation(self, key: str) -> Evaluation | None:
         found: Evaluation | None = self.read("evaluations", f"{key}.npz", Evaluation.load)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from planner.energy.ledger import Ledger, plan_ledger, replay_ledger
 from planner.energy.metered import Metered, read_metered
-from planner.energy.package import CLASSIFICATIONS, check_package, write_package
+from planner.energy.package import CLASSIFICATIONS, check_package, package_files, write_package
 from planner.energy.reconcile import Reconciliation, reconcile
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Metered",
     "Reconciliation",
     "check_package",
+    "package_files",
     "plan_ledger",
     "read_metered",
     "reconcile",

@@ -117,6 +117,16 @@ def write_package(
     return descriptor
 
 
+def package_files(folder: Path) -> list[str]:
+    """The files of a package that was written into a folder, by its descriptor; none where there is none."""
+    try:
+        descriptor = json.loads((folder / DESCRIPTOR).read_text(encoding="utf-8"))
+        names = [str(resource["path"]) for resource in descriptor["resources"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        names = []
+    return [DESCRIPTOR, *(name for name in names if Path(name).name == name)]
+
+
 def check_package(folder: Path) -> list[str]:
     """Every way in which a package differs from what its descriptor says; empty when it is whole."""
     try:

@@ -162,10 +162,13 @@ def _phases(inst: Instance, index: IntArray, values: FloatArray, sites: np.ndarr
 def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
     """Leases by branch; -1 only where there is one branch (the leased modules of a branch are its own)."""
     leases, T = inst.case.leases, inst.case.horizon.periods
-    b, i, t = np.nonzero((values["lease_active"] > 1e-9) | (values["lease_start"] > 0.5))
+    b, i, t = np.nonzero(values["lease_active"] > 1e-9)
     ids = np.array([x.id for x in leases] or [""], object)
     price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in leases]).reshape(len(leases), T)
-    active = np.round(values["lease_active"][b, i, t])
+    whole = np.round(values["lease_active"])
+    active = whole[b, i, t]
+    # A start that no growth needs binds for a term and does nothing: what began is what was added.
+    begun = np.maximum(np.diff(whole, axis=2, prepend=0.0), 0.0)[b, i, t]
     return TABLES["leases"].frame(
         {
             "branch": _branch_label(inst, b),
@@ -173,7 +176,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
             "lease": ids[i],
             "site": np.array([x.site for x in leases] or [""], object)[i],
             "module_type": np.array([x.module_type for x in leases] or [""], object)[i],
-            "started": values["lease_start"][b, i, t].astype(int),
+            "started": begun.astype(int),
             "active": active.astype(int),
             "cost": active * price[i, t],
         }
@@ -232,7 +235,7 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
         }
     )
     on = values["campaign_on"]
-    b, c, s, k, t = np.nonzero(on > 0.5)
+    b, c, s, k, t = np.nonzero((on > 0.5) & (values["campaign_share"] > 1e-9))
     campaign = np.array([x.id for x in case.campaigns] or [""], object)
     campaigns = TABLES["campaigns"].frame(
         {

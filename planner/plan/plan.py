@@ -16,11 +16,13 @@ import pandas as pd
 from planner.case import Case
 from planner.case.file import dump_case
 from planner.demand import Demand, TypicalDays
+from planner.plan.folders import results_in
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
 from planner.plan.tables import TABLES, schema
 from planner.program.registry import TERMS
 
 PLAN_FORMAT = 1
+PLAN_FILES = ("plan.json", "tables", "demand.npz", "report.html")
 _FIRST = ("order_date", "arrival_date", "site", "module_type", "modules", "cards", "capex")
 
 
@@ -43,8 +45,14 @@ class Plan:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write plan.json, tables as Parquet and CSV with their schema, and the demand arrays into `folder`."""
-        folder = Path(folder)
+        """Write plan.json, tables as Parquet and CSV with their schema, and the demand arrays into `folder`, aside
+        first and moved in whole. OutputError (planner.plan.folders) says where they are kept when there is no room.
+        """
+        with results_in(Path(folder), PLAN_FILES) as output:
+            output.fill(self.write)
+
+    def write(self, folder: Path) -> None:
+        """What `save` writes, straight into a folder of one's own."""
         write_tables(folder, self.tables)
         write_json(folder / "tables" / "schema.json", schema())
         (folder / "demand.npz").write_bytes(demand_bytes(self.demand))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from forecasts.outlook import Outlook
 from planner.case import Case, WorkloadKind
 from planner.case.checks import warnings as case_warnings
 from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
-from planner.case.file import case_hash
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
-from planner.plan import Plan, demand_hash, summarise
+from planner.plan import Plan, summarise
 from planner.plan.decisions import decisions_of
 from planner.plan.extract import decision_tables, master_values
 from planner.plan.extract_days import day_tables
@@ -30,6 +28,7 @@ from planner.plan.measures import (
     read_meter,
     utilisation_table,
 )
+from planner.plan.provenance import as_json, provenance, with_origin
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation, without_slack
@@ -74,10 +73,16 @@ def make_plan(
     VerificationError when a result breaks its own limits.
     """
 
+    origin: dict[str, Any] | None = None
+    if outlook is not None and demand is None:
+        checked = None if every_hour is None else as_json(every_hour)
+        origin = {"outlook": dict(outlook.provenance), "every_hour": checked}
+
     def once(rules: DayRules | None, before: Plan | None) -> Plan:
         settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
         first = start if before is None else warm_start(before, hours)
-        return plan_demand(settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first)[0]
+        made = plan_demand(settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first)[0]
+        return made if origin is None else with_origin(made, origin | {"days": as_json(rules or DayRules())})
 
     if outlook is None or demand is not None or every_hour is None:
         return once(days, None)
@@ -139,7 +144,7 @@ def plan_demand(
     amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to).
     """
     limits = limits or Limits()
-
+    said = {"solve": limits.as_json()}
     asked, pooling = limits.gap, pooling_share(make_instance(case, demand))
     pooled = pooling <= _POOLED_PART * asked
     if pooled:
@@ -163,6 +168,9 @@ def plan_demand(
     if solution.status == "unbounded":
         raise PlanError([Problem("/", "a cost that falls without end", "prices of at least 0")])
     if not len(solution.x):
+        if stop is not None and stop.is_set():
+            found = f"stopped by hand after {solution.seconds:.0f} s, before there was a first plan"
+            raise StoppedError([Problem("limits", found, "to let it run until a first plan is found")])
         raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
     broken = service_slack(program, solution.blocks)
     if broken:
@@ -175,7 +183,7 @@ def plan_demand(
             raise StoppedError(broken)
     if solution.gap <= asked:
         solution = replace(solution, status="optimal")
-    return finish(case, demand, program, solution), solution
+    return with_origin(finish(case, demand, program, solution), said), solution
 
 
 def _unexplained() -> Problem:
@@ -259,14 +267,3 @@ def coefficient_range(program: Program) -> dict[str, float]:
 
 def _checks(verification: Verification) -> tuple[dict[str, Any], ...]:
     return tuple(asdict(check) for check in verification.checks)
-
-
-def provenance(case: Case, demand: Demand) -> dict[str, Any]:
-    """Hashes of what went in and versions of what worked on it."""
-    versions = {}
-    for package in ("tideplan", "ortools", "numpy", "scipy", "pandas"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "unknown"
-    return {"case": case_hash(case), "demand": demand_hash(demand), "versions": versions}

@@ -15,6 +15,7 @@ import numpy as np
 
 from forecasts.outlook import Futures, Outlook
 from planner.case import Case, Quantile
+from planner.case.errors import StoppedError
 from planner.demand.horizon import DayRules, quantile
 from planner.plan import Plan
 from planner.replay import HourlyDemand, TypicalDayError, from_outlook, typical_day_error
@@ -59,7 +60,12 @@ def refined(
     for number in range(check.rounds + 1):
         if best is not None and ((stop is not None and stop.is_set()) or spent > check.seconds):
             break
-        plan = make(replace(rules, extra=extra), plan)
+        try:
+            plan = make(replace(rules, extra=extra), plan)
+        except StoppedError:
+            if best is None:
+                raise
+            break  # a round that was cut off takes nothing away from those before
         course = _course(case, outlook, plan)
         begun = time.monotonic()
         found = _replayed(plan, course, check.seconds - spent, on_progress, stop)

@@ -64,6 +64,9 @@ class Account:
         return np.asarray(np.bincount(self.period, minlength=T) / days, float)
 
 
+REPLAY_TABLES = ("hours", "sites", "days", "service", "idle", "energy", "carbon", "billed", "costs")
+
+
 def account_tables(account: Account) -> dict[str, pd.DataFrame]:
     """Tables of a replay; every sum over hours agrees with the totals by period."""
     service = _service(account)

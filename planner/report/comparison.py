@@ -19,12 +19,15 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
 <title>{{ title }}</title><style>{{ style }}</style><script>{{ plotly }}</script></head><body>
-<header><p class="kicker">tideplan</p><h1>{{ title }}</h1></header><main>
+<header><p class="kicker">tideplan</p><h1>{{ title }}</h1>{% if case_line %}<p class="sub">{{ case_line }}</p>{% endif %}
+{% if generated %}<p class="notice">{{ generated }}</p>{% endif %}</header><main>
 <section><h2>{{ heading }}</h2>{% for one in verdict %}<p class="answer">{{ one }}</p>{% endfor %}{{ grid(overview) }}{% for one in information %}<p>{{ one }}</p>{% endfor %}</section>
 {% for chart, drawn, table in charts %}
 <section><figure><h3>{{ chart.title }}</h3><figcaption>{{ chart.note }}</figcaption>{{ drawn }}
 <details><summary>{{ as_table }}</summary>{{ grid(table) }}</details></figure></section>
-{% endfor %}</main></body></html>
+{% endfor %}
+{% if made %}<section><h2>{{ made_heading }}</h2><dl class="facts">{% for label, value in made %}<div><dt>{{ label }}</dt><dd class="wrap">{{ value }}</dd></div>{% endfor %}</dl></section>{% endif %}
+</main></body></html>
 """  # noqa: E501
 
 
@@ -103,8 +106,11 @@ def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str
     from plotly.offline import get_plotlyjs
 
     from planner.report.figures import ComparisonView, comparison_charts
+    from planner.report.made_how import made_how
     from planner.report.report import grid
 
+    origin = found.summary.get("provenance", {})
+    named = {name: origin[name] for name in ("name", "as_of", "currency") if name in origin}
     view = ComparisonView(found.tables, periods, str(found.summary["currency"]), text)
     charts = comparison_charts(view) if len(found.tables["costs"]) else {}
     templates = files("planner") / "report" / "templates"
@@ -123,6 +129,10 @@ def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str
         overview=grid(overview(found, text), text),
         information=information_sentences(found, text),
         as_table=text("compare.as_table"),
+        case_line=text("compare.for_case", **named) if named else "",
+        generated=text("report.generated_demand") if origin.get("generated_demand") else "",
+        made_heading=text("report.made"),
+        made=made_how(origin, text),
         charts=[(one, Markup(_drawing(one)), grid(one.table, text)) for one in charts.values()],
         style=Markup((templates / "report.css").read_text("utf-8")),
         plotly=Markup(str(get_plotlyjs()).replace("</script", "<\\/script")),

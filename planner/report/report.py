@@ -39,6 +39,7 @@ from planner.report.figures import (
     utilisation,
 )
 from planner.report.limits_used import power_used, supply_used
+from planner.report.made_how import made_how
 from planner.report.reasons import headline, reasons
 from planner.words.wording import Wording
 
@@ -133,6 +134,7 @@ def report_html(
         verdict=words("report.checks_good" if _checks_ok(plan) else "report.checks_bad", count=len(plan.checks)),
         checks_ok=_checks_ok(plan),
         certificate=_certificate(plan, words),
+        made=made_how(plan.provenance, words),
         checks=_checks(plan, words),
         sections=sections,
         warnings=[text for text in plan.warnings if text not in plan.demand.notes],

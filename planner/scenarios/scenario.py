@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from planner.case import Block, Case, Id, Names, NonNegative, Share
+from planner.case.document import DocumentError, read_document
 from planner.case.fault import Fault, faults_of
 from planner.case.file import CaseError, dump_case, merge_patch
 from planner.scenarios.levers import Lever
@@ -256,10 +256,9 @@ def read_scenarios(path: str | Path) -> list[Scenario]:
     """Scenarios of a YAML or JSON file. Raises ScenarioError with every fault."""
     path = Path(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        found = f"a file that cannot be read: {' '.join(str(error).split())}"
-        raise ScenarioError([Fault("", found, "a YAML or JSON list of scenarios", "file", path.name)]) from error
+        document = read_document(path, "a list of scenarios")
+    except DocumentError as error:
+        raise ScenarioError(list(error.faults)) from error
     return scenarios_from(document)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from planner.case.document import DocumentError, read_document
 from planner.case.errors import Problem
 from planner.case.fault import among, faults_of
 from planner.sizing.errors import SizingError
@@ -258,9 +259,9 @@ def open_library(own: Sequence[Path] = ()) -> Library:
     parsed, problems = list(_shipped()), []
     for path in own:
         try:
-            document = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            problems.append(Problem(str(path), str(error).split("\n")[0], "a YAML file of models and cards"))
+            document = read_document(path, "models and cards")
+        except DocumentError as error:
+            problems += [Problem(f"{path}{f.pointer}", f.found, f.allowed) for f in error.faults]
             continue
         try:
             parsed.append(LibraryFile.model_validate(document))

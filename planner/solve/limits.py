@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 RouteName = Literal["auto", "one_piece", "relax_and_fix", "benders"]
 
@@ -29,15 +30,22 @@ class Limits:
 
     def __post_init__(self) -> None:
         faults = []
-        if not self.seconds > 0:
-            faults.append(f"seconds is {self.seconds}; allowed: above 0")
+        if not 0 < self.seconds < math.inf:
+            faults.append(f"seconds is {self.seconds}; allowed: above 0, and finite")
+        if not 0 <= self.seed < 2**31:
+            faults.append(f"seed is {self.seed}; allowed: 0 to {2**31 - 1}")
         if not 0 <= self.gap < 1:
             faults.append(f"gap is {self.gap}; allowed: 0 <= gap < 1")
         if self.threads < 1:
             faults.append(f"threads is {self.threads}; allowed: 1 or more")
         if self.route not in ("auto", "one_piece", "relax_and_fix", "benders"):
             faults.append(f"route is {self.route!r}; allowed: auto, one_piece, relax_and_fix, benders")
-        if self.memory_gb is not None and not self.memory_gb > 0:
+        if self.memory_gb is not None and not 0 < self.memory_gb < math.inf:
             faults.append(f"memory_gb is {self.memory_gb}; allowed: above 0 or None")
         if faults:
             raise ValueError("; ".join(faults))
+
+    def as_json(self) -> dict[str, Any]:
+        """What was asked for, to be written beside a result."""
+        names = ("seconds", "gap", "seed", "threads", "route", "memory_gb")
+        return {name: getattr(self, name) for name in names}

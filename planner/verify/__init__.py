@@ -15,12 +15,13 @@ from planner.case import Case
 from planner.demand import Demand
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
 from planner.verify.catalogue import CATALOGUE
-from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, late_costs, risk_value
+from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, risk_value
 from planner.verify.facts import make_facts
 from planner.verify.hourly import RowsOfFutures, check_hours, sum_hours
 from planner.verify.reading import read_plan
 from planner.verify.report import Book, Check, Verification, VerificationError
 from planner.verify.resilience import check_resilience
+from planner.verify.shown import Metered, check_shown
 
 __all__ = ["Check", "Verification", "VerificationError", "verify"]
 
@@ -52,14 +53,15 @@ def verify(
     check_policy(facts, plan, capacity, book)
     check_gangs(facts, plan, capacity, book)
     rows = {name: RowsOfFutures(plan.tables[name], facts.futures) for name in ("placement", "load", "shortfall")}
-    hourly = []
+    hourly, metered = [], Metered(facts)
     for future in range(facts.futures):
         hours = sum_hours(facts, plan, capacity, rows, future, book)
         check_hours(facts, plan, capacity, hours, book)
         hourly.append(hourly_costs(facts, hours))
+        metered.add(hours, capacity)
     check_resilience(facts, capacity, book)
-    decided, late = decided_costs(facts, plan, capacity), late_costs(facts, plan)
-    costs = check_costs(facts, decided, hourly, late, tables.get("costs", _NO_COSTS), book)
+    check_shown(facts, plan, capacity, metered, tables, book)
+    costs = check_costs(facts, decided_costs(facts, plan, capacity), hourly, tables.get("costs", _NO_COSTS), book)
     check_owed(facts, plan, book)
     future_cost = costs.groupby("future")["discounted"].sum().reindex(range(facts.futures)).to_numpy(float)
     value = risk_value(case.risk, demand.probability, np.asarray(future_cost))

@@ -10,7 +10,7 @@ from planner.case import Costing, CVaR, Risk, WorkloadKind, by_period
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
-from planner.verify.reading import PlanArrays
+from planner.verify.reading import PlanArrays, Rows
 from planner.verify.report import Book
 
 TERMS = (
@@ -27,59 +27,84 @@ TERMS = (
     "transfer",
     "shortfall",
 )
-HOURLY_TERMS = ("energy", "carbon", "transfer")
-"""Terms whose money falls in the period in which it is used, so that their periods are compared one by one."""
 
 
-def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[str, FloatArray]:
-    """Discounted (F,) cost of everything decided ahead of the hours, by term."""
-    case, T = facts.case, facts.case.horizon.periods
+def _placed(amount: FloatArray) -> FloatArray:
+    """(..., S, T) money at sites as (..., S + 1, T)."""
+    return np.concatenate([amount, np.zeros_like(amount[..., :1, :])], axis=-2)
+
+
+def _nowhere(amount: FloatArray, sites: int) -> FloatArray:
+    """(..., T) money of no site as (..., S + 1, T)."""
+    out = np.zeros((*amount.shape[:-1], sites + 1, amount.shape[-1]))
+    out[..., -1, :] = amount
+    return out
+
+
+def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Of everything decided ahead of the hours, by term: (F, S + 1, T) money of the period, and discounted.
+
+    A price falls into the period of arrival, discounted to what its annuities inside the horizon come to.
+    """
+    case, (T, _, _), S = facts.case, facts.shape, len(facts.case.sites)
     charge = np.array([facts.charge(k.life_periods) for k in case.module_types])
-    phases = np.zeros(facts.futures)
+    sites = facts.labels["site"]
+    phases = np.zeros((2, facts.futures, S, T))
     for p, (s, i) in enumerate(facts.phases):
         phase = case.sites[s].phases[i]
-        phases += phase.capex * (plan.phases[:, p] @ facts.charge(phase.life_periods))
-    opening = np.array([site.opening_cost * facts.charge(site.opening_life_periods) for site in case.sites])
-    rent = np.array([by_period(x.price_per_module_period, T, 0.0) for x in case.leases]).reshape(-1, T)
+        paid = phase.capex * plan.phases[:, p]
+        phases[:, :, s] += paid, paid * facts.charge(phase.life_periods)
+    opening = np.array([site.opening_cost for site in case.sites])[:, None] * plan.openings
+    spread = np.array([facts.charge(site.opening_life_periods) for site in case.sites])
+    rent = np.zeros((facts.futures, S, T))
+    rest = np.zeros((2, facts.futures, S, T))
+    for i, lease in enumerate(case.leases):
+        rent[:, sites.index(lease.site)] += by_period(lease.price_per_module_period, T, 0.0) * plan.lease_active[:, i]
+        owed, owed_now = facts.lease_rest(i)
+        rest[:, :, sites.index(lease.site)] += plan.lease_start[:, i] * owed, plan.lease_start[:, i] * owed_now
     power = np.array([s.demand_charge_per_kw_month for s in case.sites])
+    billed = np.einsum("s,tm,fstm->fst", power, facts.bill_months, plan.billed_kw)
+    opex = np.einsum("kt,fskt->fst", facts.opex, capacity.owned)
+    ordered = (plan.orders > 0.5).astype(float)
+    late = np.zeros((facts.futures, T))
+    for w, workload in enumerate(case.workloads):
+        if facts.kind[w] is WorkloadKind.training:
+            late += workload.shortfall_cost * plan.training_shortfall[:, w]
+    for c, campaign in enumerate(case.campaigns):
+        late[:, campaign.due] += (campaign.value or 0.0) * plan.unfinished[:, c]
+    now = facts.discount
     return {
-        "capex": np.einsum("kt,kt,fskt->f", charge, facts.capex, plan.orders),
-        "order_charges": np.einsum("kt,kt,fskt->f", charge, facts.order_cost, (plan.orders > 0.5).astype(float)),
-        "phases": phases,
-        "openings": np.einsum("st,fst->f", opening, plan.openings),
-        "opex": np.einsum("t,kt,fskt->f", facts.discount, facts.opex, capacity.owned),
-        "leases": np.einsum("t,lt,flt->f", facts.discount, rent, plan.lease_active),
-        "leases_owed": sum(
-            (plan.lease_start[:, i] @ facts.lease_rest(i)[1] for i in range(len(case.leases))), np.zeros(facts.futures)
+        "capex": (
+            _placed(np.einsum("kt,fskt->fst", facts.capex, plan.orders)),
+            _placed(np.einsum("kt,kt,fskt->fst", charge, facts.capex, plan.orders)),
         ),
-        "demand_charge": np.einsum("t,s,tm,fstm->f", facts.discount, power, facts.bill_months, plan.billed_kw),
+        "order_charges": (
+            _placed(np.einsum("kt,fskt->fst", facts.order_cost, ordered)),
+            _placed(np.einsum("kt,kt,fskt->fst", charge, facts.order_cost, ordered)),
+        ),
+        "phases": (_placed(phases[0]), _placed(phases[1])),
+        "openings": (_placed(opening), _placed(opening * spread)),
+        "opex": (_placed(opex), _placed(opex * now)),
+        "leases": (_placed(rent), _placed(rent * now)),
+        "leases_owed": (_placed(rest[0]), _placed(rest[1])),
+        "demand_charge": (_placed(billed), _placed(billed * now)),
+        "shortfall": (_nowhere(late, S), _nowhere(late * now, S)),
     }
 
 
 def hourly_costs(facts: Facts, hours: Hours) -> dict[str, FloatArray]:
-    """Discounted (T,) cost of one future's hours, by term; `shortfall` without training and campaigns."""
-    T = facts.case.horizon.periods
+    """Of one future's hours, by term: (S + 1, T) money of the period; `shortfall` without training and campaigns."""
+    T = facts.shape[0]
     penalty = np.array([w.shortfall_cost for w in facts.case.workloads])
     price = by_period(facts.case.policy.carbon_price_per_tonne, T, 0.0) / 1000
     kwh = np.einsum("tdh,stdh->st", facts.hours, hours.kw)
-    paid = np.where(facts.tariff < 0, hours.kw - hours.unearned_kw, hours.kw)
+    short = np.einsum("tdh,w,wrtdh->t", facts.hours, penalty, hours.shortfall)
     return {
-        "energy": facts.discount * np.einsum("tdh,stdh,stdh->t", facts.hours, facts.tariff, paid),
-        "carbon": facts.discount * price * (facts.carbon @ kwh),
-        "transfer": facts.discount * hours.transfer,
-        "shortfall": facts.discount * np.einsum("tdh,w,wrtdh->t", facts.hours, penalty, hours.shortfall),
+        "energy": _placed(np.einsum("tdh,stdh,stdh->st", facts.hours, facts.tariff, hours.paid_kw(facts))),
+        "carbon": _placed(price * facts.carbon[:, None] * kwh),
+        "transfer": _placed(hours.transfer),
+        "shortfall": _nowhere(short, len(facts.case.sites)),
     }
-
-
-def late_costs(facts: Facts, plan: PlanArrays) -> FloatArray:
-    """Discounted (F,) cost of training work not delivered and campaigns not finished."""
-    out = np.zeros(facts.futures)
-    for w, workload in enumerate(facts.case.workloads):
-        if facts.kind[w] is WorkloadKind.training:
-            out += workload.shortfall_cost * (plan.training_shortfall[:, w] @ facts.discount)
-    for c, campaign in enumerate(facts.case.campaigns):
-        out += (campaign.value or 0.0) * facts.discount[campaign.due] * plan.unfinished[:, c]
-    return out
 
 
 def risk_value(risk: Risk, probability: FloatArray, cost: FloatArray) -> float:
@@ -97,36 +122,40 @@ def risk_value(risk: Risk, probability: FloatArray, cost: FloatArray) -> float:
 
 def check_costs(
     facts: Facts,
-    decided: dict[str, FloatArray],
-    by_period_of: list[dict[str, FloatArray]],
-    late: FloatArray,
+    decided: dict[str, tuple[FloatArray, FloatArray]],
+    hourly: list[dict[str, FloatArray]],
     table: pd.DataFrame,
     book: Book,
 ) -> pd.DataFrame:
-    """Compare the costs table with the recomputed terms; returns future, term, discounted."""
-    total = {term: np.zeros(facts.futures) for term in TERMS} | decided
-    for term in (*HOURLY_TERMS, "shortfall"):
-        total[term] = np.array([terms[term].sum() for terms in by_period_of])
-    total["shortfall"] = total["shortfall"] + late
-    future = pd.to_numeric(table["future"], errors="coerce").fillna(-2).to_numpy(int)
-    amount = pd.to_numeric(table["discounted"], errors="coerce").to_numpy(float)
-    period = pd.to_numeric(table["period"], errors="coerce").fillna(-2).to_numpy(int)
-    unknown = ~table["term"].isin(TERMS).to_numpy() | (future < 0) | (future >= facts.futures)
-    unknown |= (period < 0) | (period >= facts.shape[0])
-    book.rule(
-        "known", len(table), int(unknown.sum()), float(unknown.sum()), "table costs: unknown term, future or period"
+    """Compare the costs table with the recomputed terms, by future, period and site; returns future, term, discounted.
+
+    decided, hourly: what `decided_costs` and, for every future, `hourly_costs` say.
+    """
+    shape = (facts.futures, len(facts.case.sites) + 1, facts.shape[0])
+    plain = {term: np.zeros(shape) for term in TERMS} | {term: money for term, (money, _) in decided.items()}
+    discounted = {term: np.zeros(shape) for term in TERMS} | {term: money for term, (_, money) in decided.items()}
+    for term in hourly[0] if hourly else ():
+        money = np.array([one[term] for one in hourly])
+        plain[term], discounted[term] = plain[term] + money, discounted[term] + money * facts.discount
+    future, period = (
+        pd.to_numeric(table[c], errors="coerce").replace([np.inf, -np.inf], np.nan).fillna(-2).to_numpy(float)
+        for c in ("future", "period")
     )
-    for term in TERMS:
-        own = (table["term"] == term).to_numpy() & ~unknown
-        listed = np.bincount(future[own], weights=amount[own], minlength=facts.futures)
-        book.limit("costs", listed, "equal", total[term], ("future",), at=f"term {term}, discounted")
-        if term in HOURLY_TERMS:
-            flat = future[own] * facts.shape[0] + period[own]
-            listed = np.bincount(flat, weights=amount[own], minlength=facts.futures * facts.shape[0])
-            true = np.array([terms[term] for terms in by_period_of])
-            listed = listed.reshape(true.shape)
-            book.limit("costs", listed, "equal", true, ("future", "period"), at=f"term {term}, discounted")
-    columns = [(f, term, float(total[term][f])) for f in range(facts.futures) for term in TERMS]
+    site = pd.Index([*facts.labels["site"], ""]).get_indexer(pd.Index(table["site"].fillna("")))
+    unknown = ~table["term"].isin(TERMS).to_numpy() | (future < 0) | (future >= facts.futures) | (site < 0)
+    unknown |= (period < 0) | (period >= facts.shape[0]) | (future % 1 != 0) | (period % 1 != 0)
+    where = "table costs: unknown term, future, period or site"
+    book.rule("known", len(table), int(unknown.sum()), float(unknown.sum()), where if unknown.any() else "")
+    book.labels = {**book.labels, "cost site": [*facts.labels["site"], "none"]}
+    flat = np.where(unknown, 0, (future * shape[1] + site) * shape[2] + period).astype(int)
+    for column, expected in (("discounted", discounted), ("undiscounted", plain)):
+        amount = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
+        for term in TERMS:
+            own = (table["term"] == term).to_numpy() & ~unknown
+            listed = np.bincount(flat[own], weights=amount[own], minlength=int(np.prod(shape))).reshape(shape)
+            at = f"term {term}, {column}"
+            book.limit("costs", listed, "equal", expected[term], ("future", "cost site", "period"), at=at)
+    columns = [(f, term, float(discounted[term][f].sum())) for f in range(facts.futures) for term in TERMS]
     return pd.DataFrame(columns, columns=["future", "term", "discounted"])
 
 
@@ -172,9 +201,51 @@ def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
     book.rule("known", len(rows), lost, float(lost), f"table owed, kind: allowed one of {', '.join(true)}")
     wrong = int((rows.value["counted"] != float(not annuity)).sum())
     book.rule("owed", len(rows), wrong, float(wrong), f"table owed, counted: allowed {int(not annuity)}")
+    _check_owed_rows(facts, rows, book)
     for label, amounts in true.items():
         for name, amount in zip(("undiscounted", "discounted"), amounts, strict=True):
             own = np.where(kinds == label, rows.value[name], 0.0)
             shared = own[branch < 0].sum()
             listed = shared + np.array([own[branch == f].sum() for f in range(facts.futures)])
             book.limit("owed", listed, "equal", amount, ("future",), at=f"{label}, {name}")
+
+
+def _check_owed_rows(facts: Facts, rows: Rows, book: Book) -> None:
+    """Each row: the periods that its term or life goes on after the horizon, and what they cost for its count."""
+    case, T, horizon = facts.case, facts.shape[0], facts.case.horizon
+    rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
+    terms: dict[tuple[str, str, str], tuple[int, FloatArray]] = {}
+    for lease in case.leases:
+        price = np.full(T, by_period(lease.price_per_module_period, T, 0.0)[-1])
+        terms["lease", lease.id, lease.site] = lease.minimum_term_periods, price
+    bought: list[tuple[tuple[str, str, str], int, FloatArray]] = []
+    for site in case.sites:
+        for k, kind in enumerate(case.module_types):
+            bought.append((("order", kind.id, site.id), kind.life_periods, facts.capex[k]))
+            bought.append((("order charge", kind.id, site.id), kind.life_periods, facts.order_cost[k]))
+        for i, phase in enumerate(site.phases):
+            bought.append((("phase", f"phase {i + 1}", site.id), phase.life_periods, np.full(T, phase.capex)))
+        bought.append((("opening", site.id, site.id), site.opening_life_periods, np.full(T, site.opening_cost)))
+    for key, life, price in bought:
+        terms[key] = life, price / ((1 + rate) ** -np.arange(life, dtype=float)).sum()
+    frame, period = rows.frame, rows.index["period"]
+    known = [
+        terms.get((str(k), str(i), str(s))) for k, i, s in zip(frame["kind"], frame["item"], frame["site"], strict=True)
+    ]
+    lost = sum(one is None for one in known)
+    book.rule("known", len(rows), lost, float(lost), "table owed: an item of the site and kind")
+    lives = np.array([1 if one is None else one[0] for one in known], int)
+    payment = np.array([0.0 if one is None else one[1][t] for one, t in zip(known, period, strict=True)])
+    left = np.maximum(period + life - T, 0)
+    later = (1 + horizon.discount_rate) ** (
+        -np.arange(T, T + int(left.max(initial=0))) * horizon.months_per_period / 12
+    )
+    factor = np.concatenate([[0.0], np.cumsum(later)])[left]
+    book.labels = {**book.labels, "row": [str(i) for i in range(len(rows))]}
+    count = rows.value["count"]
+    for name, expected in (
+        ("periods_left", left.astype(float)),
+        ("undiscounted", count * payment * left),
+        ("discounted", count * payment * factor),
+    ):
+        book.limit("owed", rows.value[name], "equal", expected, ("row",), at=f"table owed, {name}")

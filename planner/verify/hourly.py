@@ -21,7 +21,7 @@ class Hours:
     served, shortfall: (W, R, T, D, H) rate; site_served: (W, S, T, D, H) rate; load: (W + C, S, K, T, D, H) modules;
     busy_on, busy: (S, K, T, D, H) modules that are taken and that are at work (they differ by campaigns and by gangs
     that may not yield, which hold their modules while they stand still); kw_on, kw: (S, T, D, H) facility power of the
-    two; unearned_kw: the part of kw on which a negative price earns nothing; transfer: (T,) undiscounted money.
+    two; unearned_kw: the part of kw on which a negative price earns nothing; transfer: (S, T) undiscounted money.
     """
 
     future: int
@@ -35,6 +35,10 @@ class Hours:
     kw: FloatArray
     unearned_kw: FloatArray
     transfer: FloatArray
+
+    def paid_kw(self, facts: Facts) -> FloatArray:
+        """(S, T, D, H) facility power that meets the tariff: all of it, less what a negative price does not earn on."""
+        return np.where(facts.tariff < 0, self.kw - self.unearned_kw, self.kw)
 
 
 class RowsOfFutures:
@@ -80,7 +84,7 @@ def sum_hours(
     _check_bandwidth(facts, index, rate, future, book)
     hours = facts.hours[index["period"], index["day"], index["step"]]
     price = hours * rate * facts.transfer[r, s] * facts.traffic[w]
-    transfer = np.asarray(np.bincount(index["period"], weights=price, minlength=when[0]), float)
+    transfer = np.asarray(np.bincount(s * when[0] + index["period"], weights=price, minlength=S * when[0]), float)
     served = _total(index, ("workload", "region", *_WHEN), (W, R, *when), rate)
     site_served = _total(index, ("workload", "site", *_WHEN), (W, S, *when), rate)
     index, value = tables["shortfall"].of(future)
@@ -94,7 +98,9 @@ def sum_hours(
     kw_on = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy_on))
     kw = pue * (idle + np.einsum("k,sktdh->stdh", dynamic, busy))
     unearned = pue * _idle_kw_not_paid(facts, capacity, busy, future)
-    return Hours(future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, unearned, transfer)
+    return Hours(
+        future, served, shortfall, site_served, load, busy_on, busy, kw_on, kw, unearned, transfer.reshape(S, -1)
+    )
 
 
 def _idle_kw_not_paid(facts: Facts, capacity: Capacity, busy: FloatArray, future: int) -> FloatArray:

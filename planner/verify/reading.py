@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import BoolArray, FloatArray, IntArray
+from planner.case import BANDS
 from planner.plan.tables import TABLES
 from planner.verify.facts import Facts
 from planner.verify.report import Book
@@ -51,7 +52,7 @@ class PlanArrays:
     training_shortfall: FloatArray  # (F, W, T) unit-hours
 
 
-class _Reader:
+class Reader:
     def __init__(self, facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> None:
         self.facts, self.tables, self.book = facts, tables, book
         case = facts.case
@@ -63,6 +64,7 @@ class _Reader:
             "region": facts.labels["region"],
             "campaign": facts.labels["campaign"],
             "lease": facts.labels["lease"],
+            "band": [*BANDS, "mean"],
         }
         periods, days, steps = facts.shape
         self.numbers: dict[str, tuple[int, int]] = {
@@ -99,11 +101,20 @@ class _Reader:
         return np.where(fine, np.where(fine, number, 0).astype(np.int64), np.iinfo(np.int64).min)
 
     def read(
-        self, name: str, axes: Mapping[str, str], values: Sequence[str], whole: Sequence[str] = (), *, key: bool = True
+        self,
+        name: str,
+        axes: Mapping[str, str],
+        values: Sequence[str],
+        whole: Sequence[str] = (),
+        *,
+        key: bool = True,
+        signed: Sequence[str] = (),
+        empty: Sequence[str] = (),
     ) -> Rows:
         """The rows of a table: `axes` maps columns to axes, `values` are quantities of at least 0, `whole` whole ones.
 
-        With `key` the axes' columns may stand together only once.
+        With `key` the axes' columns may stand together only once. signed: quantities that may be below 0; empty: those
+        that need not be there (NaN).
         """
         frame, book = self.frame(name), self.book
         total = len(frame)
@@ -118,10 +129,11 @@ class _Reader:
         value: dict[str, FloatArray] = {}
         for column in values:
             number = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
-            odd = ~np.isfinite(number)
+            odd = ~np.isfinite(number) & ~(np.isnan(number) & (column in empty))
             self._report("finite", name, column, frame[column], odd, "a finite number")
             number = np.where(odd, 0.0, number)
-            self._report("nonnegative", name, column, frame[column], number < -book.tolerance, "at least 0", -number)
+            below = (number < -book.tolerance) & (column not in signed)
+            self._report("nonnegative", name, column, frame[column], below, "at least 0", -number)
             if column in whole:
                 off = np.abs(number - np.round(number))
                 self._report("whole", name, column, frame[column], off > _WHOLE, "a whole number", off)
@@ -179,7 +191,7 @@ def _spread(rows: Rows, column: str, shape: tuple[int, ...], futures: int, axes:
 
 def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> PlanArrays:
     """Read every table that holds a decision or a consequence of one."""
-    reader, case = _Reader(facts, tables, book), facts.case
+    reader, case = Reader(facts, tables, book), facts.case
     F, S, K, T = facts.futures, len(case.sites), len(case.module_types), case.horizon.periods
     W, C, L = len(case.workloads), len(case.campaigns), len(case.leases)
     same = {"branch": "branch", "period": "period", "site": "site", "module_type": "module_type"}
@@ -272,7 +284,7 @@ def _training(rows: Rows) -> Rows:
     return Rows(rows.index | {"branch": rows.index["future"]}, rows.value, rows.frame)
 
 
-def _phase_index(facts: Facts, reader: _Reader, rows: Rows) -> None:
+def _phase_index(facts: Facts, reader: Reader, rows: Rows) -> None:
     """Add the position among all sites' phases as axis "flat"; a phase that its site does not have is unknown."""
     start = np.array([sum(len(x.phases) for x in facts.case.sites[:s]) for s in range(len(facts.case.sites))])
     count = np.array([len(x.phases) for x in facts.case.sites])

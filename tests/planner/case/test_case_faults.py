@@ -305,7 +305,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         "/workloads/0/shortfall_cost",
         "500",
         [
-            "/workloads/0/shortfall_cost: found '500'; allowed: a number",
+            "/workloads/0/shortfall_cost: found '500'; allowed: a number "
+            "(in decimal, such as 200, 0.5 or 2e7, and without quotes; this is text)",
         ],
     ),
     (
@@ -353,11 +354,60 @@ def test_campaigns() -> None:
         "/campaigns/0/card_days: found 30000, while 128 cards at speed 1 do 11648 in the 91 days from earliest to due; "
         "allowed: at most 11648, a larger gang, a faster type or more periods"
     ]
-    assert faults(campaign(gang_cards=10000)) == [
-        "/campaigns/0/gang_cards: found 10000 cards, which need 17 MW where the best site has 6 MW with every phase; "
-        "allowed: a gang that fits one site, more power, or a value (the campaign may then stay unfinished)"
-    ]
-    assert Case.model_validate(campaign(gang_cards=10000, value=1e6))
+    for more in ({}, {"value": 1e6}):  # one that may stay unfinished never begins, either
+        assert faults(campaign(gang_cards=10000, **more)) == [
+            "/campaigns/0/gang_cards: found 10000 cards, while no site can hold more than 3520 of them: "
+            "hl (6 MW with every phase, b); allowed: at most 3520 cards, or more power and space"
+        ]
+
+
+GANG = {
+    "meta": {"name": "gang", "as_of": "2026-11-22"},
+    "horizon": {"start": "2027-01-01", "periods": 2},
+    "regions": [{"id": "r", "names": "R"}],
+    "sites": [
+        {"id": "small", "names": "S", "power_mw": 0.5},
+        {"id": "large", "names": "L", "power_mw": [1, 2], "pue": 1.25, "space_racks": 100},
+    ],
+    "module_types": [
+        {"id": "k", "names": "K", "cards": 10, "peak_pflops": 0.3, "power_peak_kw": 20, "capex": 1e6, "racks": 2}
+    ],
+    "workloads": [{"id": "w", "names": "W", "kind": "training", "gang_cards": 500, "throughput": {"k": 0.07}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "most"),
+    [
+        ("workloads/0/gang_cards", 500, None),  # 50 modules x 20 kW x 1.25 = 1.25 MW, in 100 racks
+        ("workloads/0/gang_cards", 501, "500 of them: large (100 racks with every phase, k)"),
+        ("sites/1/space_racks", None, None),
+        ("sites/1/power_mw", 1, "400 of them: large (1 MW with every phase, k)"),
+        ("workloads/0/allowed_sites", ["small"], "250 of them: small (0.5 MW with every phase, k)"),
+        ("module_types/0/availability", 0.9, "450 of them: large (100 racks with every phase, k)"),
+    ],
+)
+def test_a_gang_must_fit_one_site(path: str, value: object, most: str | None) -> None:
+    document = copy.deepcopy(GANG)
+    *parents, last = path.split("/")
+    place: Any = document
+    for part in parents:
+        place = place[int(part) if part.isdigit() else part]
+    place[last] = value
+    if most is None:
+        assert Case.model_validate(document)
+        return
+    (found,) = faults(document)
+    assert found.startswith("/workloads/0/gang_cards: ")
+    assert f"while no site can hold more than {most}" in found
+
+
+def test_what_cannot_be_held_may_be_rented() -> None:
+    rent = {"id": "l", "site": "small", "module_type": "k", "price_per_module_period": 1, "maximum_modules": 30}
+    document = GANG | {"leases": [rent], "workloads": [{**GANG["workloads"][0], "gang_cards": 550}]}
+    assert Case.model_validate(document)
+    (found,) = faults(document | {"leases": [rent | {"uses_site_power": True}]})
+    assert "while no site can hold more than 500" in found
 
 
 def test_given_latencies_stand_in_for_coordinates() -> None:

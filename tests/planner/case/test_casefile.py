@@ -99,7 +99,7 @@ def test_the_hash_follows_the_content() -> None:
             "case.json",
             '{"meta": 1, "meta": 2}',
             "/ (case.json): found text that cannot be read: the key meta again; "
-            "allowed: well-formed JSON or YAML, every key once",
+            "allowed: well-formed JSON, every key once, at most 50 levels",
         ),
     ],
 )
