@@ -213,10 +213,21 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
     days_ = TypicalDays(labels, weight, np.ones(24), calendar, hourly=True)
     peaks = _evaluation_peaks(case, outlook, w_of)
     share = outlook.evaluation.probability
-    demand = Demand(
-        futures.probability, values, days_, quantile(peaks, share, 0.5), quantile(peaks, share, 0.9), outlook.notes
-    )
+    notes = (*outlook.notes, *_silent(case, outlook))
+    demand = Demand(futures.probability, values, days_, quantile(peaks, share, 0.5), quantile(peaks, share, 0.9), notes)
     return for_objective(case, demand)
+
+
+def _silent(case: Case, outlook: Outlook) -> list[str]:
+    """A sentence for workloads, and for regions, of which no series speaks: their demand is planned as 0."""
+    told = {key.workload for key in outlook.series}, {key.region for key in outlook.series}
+    lost = [w.id for w in case.workloads if w.id not in told[0]], [r.id for r in case.regions if r.id not in told[1]]
+    out = []
+    if lost[0]:
+        out.append(f"The history has no series of {', '.join(lost[0])}: their demand is planned as 0.")
+    if lost[1]:
+        out.append(f"The history has no series in {', '.join(lost[1])}: demand there is planned as 0.")
+    return out
 
 
 def _equivalent(path: FloatArray, need: FloatArray, online: np.ndarray) -> FloatArray:

@@ -206,8 +206,10 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
 def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book) -> None:
     known = {column.name for column in TABLES["capacity"].columns}
     ratio = "capacity_to_peak" if "capacity_to_peak" in known else "build_ahead_ratio"
-    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", ratio]
-    rows = reader.read("capacity", {"branch": "branch", "period": "period"}, columns, empty=[ratio])
+    ahead = ["build_ahead_ratio", "months_ahead"]  # the ratio itself: `planner.verify.ahead`
+    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", *{ratio, *ahead}]
+    axes = {"branch": "branch", "period": "period"}
+    rows = reader.read("capacity", axes, columns, signed=["months_ahead"], empty=[ratio, *ahead])
     f, t = _future(rows), rows.index["period"]
     shown = _Columns(book, "capacity", rows)
     installed = np.einsum("k,fskt->ft", facts.pflops, capacity.modules)
@@ -218,6 +220,10 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
     shown.number("p50_peak_pflops", p50[t])
     shown.number("p90_peak_pflops", p90[t])
     shown.number(ratio, np.where(p50[t] > 0, usable[f, t] / np.where(p50[t] > 0, p50[t], 1.0), np.nan))
+    if ratio != "build_ahead_ratio":
+        months = facts.case.horizon.months_per_period
+        reached = [_months_ahead(float(x), p50, int(i)) for x, i in zip(rows.value[ahead[0]], t, strict=True)]
+        shown.number("months_ahead", months * np.array(reached, float))
     shown.date("start", t, facts)
     alike = bool((rows.index["branch"] < 0).all())
     shown.everywhere(("period",), (facts.shape[0],), 1.0 if alike else float(facts.futures))
@@ -226,6 +232,22 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
         inside = rows.index["branch"] >= 0
         split = Rows({a: v[inside] for a, v in rows.index.items()}, {}, rows.frame[inside])
         _Columns(book, "capacity", split).everywhere(("branch", "period"), shape, 1.0)
+
+
+def _months_ahead(ratio: float, peaks: FloatArray, period: int) -> float:
+    """Periods from one until the peak is `ratio` times what it is there, by straight lines: docs/model.md §6.
+
+    Below 1 back to when it was (negative), to the horizon's end at most; nan where the ratio is not known, or that was
+    before the horizon.
+    """
+    level = ratio * peaks[period]
+    if not (np.isfinite(level) and peaks[period] > 0):
+        return float("nan")
+    steps = range(period, len(peaks) - 1) if ratio >= 1 else range(period - 1, -1, -1)
+    for i in steps:
+        if (peaks[i + 1] > level) if ratio >= 1 else (peaks[i] <= level):
+            return float(i - period + (level - peaks[i]) / (peaks[i + 1] - peaks[i]))
+    return float(len(peaks) - 1 - period) if ratio >= 1 else float("nan")
 
 
 def _check_utilisation(facts: Facts, capacity: Capacity, metered: Metered, reader: Reader, book: Book) -> None:

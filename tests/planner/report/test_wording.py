@@ -48,6 +48,14 @@ def test_terms_of_the_objective_and_tariff_bands_have_words() -> None:
     assert {f"term.{t}" for t in TERMS} | {f"band.{b}" for b in (*BANDS, "mean")} <= set(CATALOGUES["en"])
 
 
+def test_every_check_is_said_in_both_languages_and_in_english_as_the_verifier_says_it() -> None:
+    from planner.verify.catalogue import CATALOGUE
+
+    said = {id: CATALOGUES["en"].get(f"check.{id}") for id in CATALOGUE}
+    assert said == {id: sentence for id, (_, sentence) in CATALOGUE.items()}
+    assert all(re.search("[\u4e00-\u9fff]", CATALOGUES["zh-CN"][f"check.{id}"]) for id in CATALOGUE)
+
+
 @pytest.mark.parametrize(
     ("tag", "language"),
     [("zh", "zh-CN"), ("zh_CN.UTF-8", "zh-CN"), ("zh-Hans", "zh-CN"), ("en-GB", "en"), ("C.UTF-8", "en"), (None, "en")],
