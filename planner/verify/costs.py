@@ -236,10 +236,9 @@ def _check_owed_rows(facts: Facts, rows: Rows, book: Book) -> None:
     book.rule("known", len(rows), lost, float(lost), "table owed: an item of the site and kind")
     lives = np.array([1 if one is None else one[0] for one in known], int)
     payment = np.array([0.0 if one is None else one[1][t] for one, t in zip(known, period, strict=True)])
-    left = np.maximum(period + life - T, 0)
-    later = (1 + horizon.discount_rate) ** (
-        -np.arange(T, T + int(left.max(initial=0))) * horizon.months_per_period / 12
-    )
+    left = np.maximum(period + lives - T, 0)
+    years = np.arange(T, T + int(left.max(initial=0))) * horizon.months_per_period / 12
+    later = (1 + horizon.discount_rate) ** -years
     factor = np.concatenate([[0.0], np.cumsum(later)])[left]
     book.labels = {**book.labels, "row": [str(i) for i in range(len(rows))]}
     count = rows.value["count"]
