@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.arrays import BoolArray, FloatArray, IntArray
-from planner.case import WorkloadKind, by_period
+from planner.case import CVaR, WorkloadKind, by_period
 from planner.program.blocks import Builder, Layout
 from planner.program.capacity import order_limits
 from planner.program.instance import Instance
@@ -272,11 +272,20 @@ def day_costs(inst: Instance, layout: Layout, origins: Origins, cells: Cells, pe
     charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in charged]) / inst.money_unit
     months = inst.case.horizon.months_per_period
     rare = float(inst.probability.min()) * max(float(inst.weight[period, day]), 1e-9)
+    rare *= least_weight(inst)
     cost[layout.columns["over_billed"]] = 1.05 * charge * months * inst.pue[period, day, charged] / rare
     service, limits = hard_prices(inst)
-    cost[layout.columns["slack_service"]] = service[service_workloads(inst)]
-    cost[layout.columns["slack_limit"]] = limits
+    cost[layout.columns["slack_service"]] = service[service_workloads(inst)] / least_weight(inst)
+    cost[layout.columns["slack_limit"]] = limits / least_weight(inst)
     return cost
+
+
+def least_weight(inst: Instance) -> float:
+    """Least part of its probability with which a future's days enter the objective: with CVaR those of a cheap future
+    count by the mean alone, and a price that no plan pays must be as high there."""
+    rule = inst.case.risk.objective
+    averse = isinstance(rule, CVaR) and len(inst.probability) > 1
+    return max(1 - rule.weight, 0.05) if averse else 1.0  # type: ignore[union-attr]
 
 
 def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
