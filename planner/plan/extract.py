@@ -19,6 +19,9 @@ from planner.program.training import campaign_sizes, gang_output, gang_sizes, tr
 
 Values = Mapping[str, FloatArray]
 
+# A campaign that runs for less of a period than this does not run.
+_RUNS = 1e-9
+
 
 def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
     """Each group of master columns in its own shape; whole numbers rounded, columns that do not exist are 0."""
@@ -27,6 +30,17 @@ def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
     for name, index in program.layout.columns.items():
         out[name] = np.where(index >= 0, whole[np.maximum(index, 0)], 0.0) if len(x) else np.zeros(index.shape)
     return out
+
+
+def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatArray]:
+    """The values with a campaign on only where it runs: nothing else keeps it from holding modules for nothing.
+
+    Where futures share the decision it stays on while it runs in any of them.
+    """
+    index, share = program.layout.columns["campaign_on"], values["campaign_share"]
+    shared = np.broadcast_to((index == index[:1]).all(axis=0), index.shape)
+    most = np.where(shared, share.max(axis=0, initial=0.0), share) if share.size else share
+    return {**values, "campaign_on": np.where(most > _RUNS, values["campaign_on"], 0.0)}
 
 
 def chosen(
@@ -235,7 +249,7 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
         }
     )
     on = values["campaign_on"]
-    b, c, s, k, t = np.nonzero((on > 0.5) & (values["campaign_share"] > 1e-9))
+    b, c, s, k, t = np.nonzero(on > 0.5)
     campaign = np.array([x.id for x in case.campaigns] or [""], object)
     campaigns = TABLES["campaigns"].frame(
         {

@@ -17,7 +17,7 @@ from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.plan import Plan, summarise
 from planner.plan.decisions import decisions_of
-from planner.plan.extract import decision_tables, master_values
+from planner.plan.extract import decision_tables, master_values, without_idle_campaigns
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
     billed_power,
@@ -195,7 +195,7 @@ def _unexplained() -> Problem:
 def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> Plan:
     """Tables, measures, checks and summary of a solution."""
     inst: Instance = program.facts["instance"]
-    values = master_values(program, solution.x)
+    values = without_idle_campaigns(program, master_values(program, solution.x))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)

@@ -188,7 +188,10 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
     shown = _Columns(book, "campaigns", rows)
     if facts.case.campaigns:
         shown.number("modules", facts.campaign_gang[rows.index["campaign"], rows.index["module_type"]])
-        shown.number("on", np.where(rows.value["share"] > 0, 1.0, 0.0))
+        # it may stay on in a future in which it does not run, where futures share the decision
+        runs = plan.campaign_share.max(axis=0) > 0
+        at = tuple(rows.index[axis] for axis in ("campaign", "site", "module_type", "period"))
+        shown.number("on", runs[at].astype(float))
     rows = plan.tables["training"]
     shown = _Columns(book, "training", rows)
     f, w, t = (rows.index[axis] for axis in ("future", "workload", "period"))
