@@ -29,6 +29,7 @@ from forecasts.forecast import ForecastConfig, make_outlook, weekly_logs
 from forecasts.history import History, read_history
 from forecasts.outlook import FloatArray, Futures, SeriesKey
 from forecasts.weekly.futures import Paths, draw_paths, reduce_paths, weighted_quantile
+from forecasts.weekly.growth import Beliefs
 from forecasts.weekly.level import forecast_level, weekly_panel
 from forecasts.weekly.reconcile import coincident_peak
 
@@ -55,8 +56,8 @@ def sample(history: History, weeks: int, draws: int) -> Paths:
     """Joint paths as make_outlook draws them, before they are reduced."""
     config = ForecastConfig()
     logs, _ = weekly_logs(weekly_panel(history.values, history.index))
-    ahead = forecast_level(logs, weeks, config.growth)
-    values = np.exp(draw_paths(ahead, draws, config.growth, np.random.default_rng(7)))
+    ahead = forecast_level(logs, weeks, Beliefs.alike(config.growth, len(logs) // 2))
+    values = np.exp(draw_paths(ahead, draws, config.growth.common, np.random.default_rng(7)))
     n = len(history.series)
     return Paths(values[:, :n], np.maximum(values[:, n:], values[:, :n]))
 

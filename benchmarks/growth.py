@@ -30,7 +30,7 @@ from forecasts.forecast import weekly_logs
 from forecasts.history import read_history
 from forecasts.outlook import FloatArray
 from forecasts.weekly.futures import daily_movement, unproven
-from forecasts.weekly.growth import PRESENT_WEEKS, GrowthPrior, analogue
+from forecasts.weekly.growth import PRESENT_WEEKS, Beliefs, GrowthPrior, analogue
 from forecasts.weekly.level import forecast_level, weekly_panel
 
 REOPENINGS = ("2020-04-16", "2020-08-13", "2021-08-26")
@@ -46,7 +46,7 @@ THREE_YEARS = 156
 def young_forecasts(young: FloatArray, launches: FloatArray, prior: GrowthPrior) -> dict[str, FloatArray]:
     """(AHEAD,) weekly logs after a launch as each way foretells them. young: (age,); launches: (others, weeks)."""
     logs = np.stack([young, young + 0.4])
-    fitted = forecast_level(logs, AHEAD, prior)
+    fitted = forecast_level(logs, AHEAD, Beliefs.alike(prior, len(logs) // 2))
     structural = fitted.mean[0]
     half = len(young) // 2
     step = (young[-half:].mean() - young[:half].mean()) / (len(young) - half)
@@ -145,7 +145,9 @@ def after_shifts(data: Path, name: str) -> list[dict[str, Any]]:
             known = logs[:, max(end - THREE_YEARS, 0) : end]
             rich = np.isfinite(known[:, -4:]).any(axis=1) & (np.isfinite(known).sum(axis=1) > 8)
             live = np.flatnonzero(rich[:series] & rich[series:])
-            ahead = forecast_level(known[np.concatenate([live, live + series])], AHEAD, GrowthPrior())
+            ahead = forecast_level(
+                known[np.concatenate([live, live + series])], AHEAD, Beliefs.alike(GrowthPrior(), len(live))
+            )
             hours = history.values[live, : history.values.shape[1] - 168 * (logs.shape[1] - end)]
             ahead = unproven(ahead, daily_movement(hours))
             band = [ahead.quantile(p)[len(live) :] for p in (0.025, 0.1, 0.9, 0.975)]

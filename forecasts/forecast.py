@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from forecasts.calendar.calendar import CalendarError, country_of_zone, own_calendar, special_days
+from forecasts.calendar.calendar import CalendarError, special_days
+from forecasts.calendar.country import AUTO, foreseen_country
 from forecasts.calendar.events import Event, apply_events, check_events
 from forecasts.calendar.holidayweeks import WeekFactors, no_holidays, week_factors
 from forecasts.calendar.hours import hour_of_week
 from forecasts.history import History
 from forecasts.hourly.combine import HourlyConfig, forecast_hourly
 from forecasts.hourly.tide import hour_of_week_tide, season_of_month
-from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Futures, IntArray, Outlook
-from forecasts.weekly.futures import (
-    FEWEST_ERRORS,
-    MIN_RESIDUAL_WEEKS,
-    Paths,
-    daily_movement,
-    draw_paths,
-    reduce_paths,
-    unproven,
-)
-from forecasts.weekly.growth import PRESENT_WEEKS, WEEKS_PER_YEAR, GrowthPrior, analogue
-from forecasts.weekly.level import HELD, LevelForecast, WeeklyPanel, forecast_level, weekly_panel
+from forecasts.outlook import HOURS_PER_WEEK, BoolArray, FloatArray, Futures, IntArray, Outlook, SeriesKey
+from forecasts.weekly.futures import Paths, daily_movement, draw_paths, reduce_paths, unproven
+from forecasts.weekly.glitches import wild_hours
+from forecasts.weekly.growth import Beliefs, GrowthPrior
+from forecasts.weekly.growthused import GrowthUsed, growth_used
+from forecasts.weekly.guard import guarded
+from forecasts.weekly.launches import with_analogues
+from forecasts.weekly.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
+from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift_notes, unserved_notes, wild_notes
 from forecasts.weekly.reconcile import hierarchy, reconcile
+from forecasts.weekly.unserved import with_unserved
 
-METHOD_VERSION = 4
+METHOD_VERSION = 5
 
 # Share of the short-range combination in the weekly level of weeks 1, 2 (docs/decisions/0031: it helps no further).
 SHORT_RANGE_SHARE = (0.5, 0.25)
-# A series younger than this is compared with the launches of others.
-YOUNG_WEEKS = 26
 # Demand below this share of a series' highest week counts as none: logarithms need a floor.
 NOTHING = 1e-3
 
@@ -55,28 +52,33 @@ class ForecastConfig:
     """How an outlook is made; every default is written into its provenance.
 
     seed: of every random draw. futures: weighted futures for planning. evaluation: futures of equal weight, drawn
-    apart. growth: belief about growth where a history is too short to show it. growth_half_life_years: how fast growth
-    that only the history shows fades. seasons: tides a year (1, 2, 3, 4, 6 or 12). events: what no history shows yet.
-    peak_quantile: which quantile of a week's hours counts as its peak (1: the single busiest hour). draws: sample
-    paths behind the reduction. short_range: hourly models take part in the first weeks. totals: "bottom_up" or "wls",
-    whether forecasts of region, workload and overall totals pull the series (they add up either way).
-    country, subdivision: whose special days count, as the `holidays` package names them (CN, or AU and VIC); None for
-    none; "auto" for the country of the history's time zone, if demand is seen to know its special days.
+    apart. growth: belief about growth where a history is too short to show it, how fast growth that only the history
+    shows fades, and the doubt that stays; growth_of: the same for single workloads. seasons: tides a year (1, 2, 3, 4,
+    6 or 12). events: what no history shows yet. peak_quantile: which quantile of a week's hours counts as its peak (1:
+    the single busiest hour). draws: sample paths behind the reduction. short_range: hourly models take part in the
+    first weeks. totals: "bottom_up" or "wls", whether forecasts of region, workload and overall totals pull the series
+    (they add up either way). country, subdivision: whose special days count, as the `holidays` package names them (CN,
+    or AU and VIC); None for none; "auto" for the country of the history's time zone, if demand is seen to know its
+    special days.
     """
 
     seed: int = 1
     futures: int = 5
     evaluation: int = 100
     growth: GrowthPrior = field(default_factory=GrowthPrior)
-    growth_half_life_years: float = 1.0
+    growth_of: Mapping[str, GrowthPrior] = field(default_factory=dict)
     seasons: int = 4
     events: tuple[Event, ...] = ()
     peak_quantile: float = 0.99
     draws: int = 400
     short_range: bool = True
     totals: str = "bottom_up"
-    country: str | None = "auto"
+    country: str | None = AUTO
     subdivision: str | None = None
+
+    def priors(self, series: Sequence[SeriesKey]) -> list[GrowthPrior]:
+        """The belief about each series' growth."""
+        return [self.growth_of.get(key.workload, self.growth) for key in series]
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,17 @@ class OutlookReport:
     """How the outlook came about.
 
     history: the weeks that the forecast started from. method: (series,), what made the level. growth_per_year:
-    (series,), growth seen and believed, 0.25 for +25 %. quantiles: level and peak that stay above demand with these
-    probabilities, (series, weeks) each. errors: standardised rolling-origin errors behind each range of horizons.
-    notes: as in the outlook.
+    (series,), growth seen and believed, 0.25 for +25 %; growth: what was made of it, series by series. cut_off:
+    (series,), share of the measured hours in which demand was cut off, as the owner says. level_quantiles,
+    peak_quantiles: level and peak that demand stays below with these probabilities, (series, weeks) each. errors:
+    standardised rolling-origin errors behind each range of horizons. notes: as in the outlook.
     """
 
     history: WeeklyPanel
     method: tuple[str, ...]
     growth_per_year: FloatArray
+    growth: tuple[GrowthUsed, ...]
+    cut_off: FloatArray
     level_quantiles: dict[float, FloatArray]
     peak_quantiles: dict[float, FloatArray]
     errors: IntArray
@@ -108,29 +113,46 @@ def make_outlook(
     """
     config = config or ForecastConfig()
     _check(history, weeks, config)
+    wild, instead = wild_hours(history.values)
+    history = replace(history, values=np.where(wild, instead, history.values))
+    history, unserved = with_unserved(history, np.random.default_rng([config.seed, 3]))
     panel = weekly_panel(history.values, history.index, config.peak_quantile)
     logs, empty = weekly_logs(panel)
     series = len(empty)
     tide = hour_of_week_tide(history.values, history.index, config.seasons)
-    country, calendar_notes = _country(history, config)
-    special = _special(history, tide, panel, weeks, country, config)
-    ahead = forecast_level(
-        logs - special.known(panel.weeks), weeks, config.growth, half_life_years=config.growth_half_life_years
+    country, calendar_notes = foreseen_country(
+        history.values, history.index, history.timezone, config.country, config.subdivision
     )
-    ahead, analogue_notes = _with_analogues(ahead, logs - special.known(panel.weeks), history, config.growth)
+    special = _special(history, tide, panel, weeks, country, config)
+    priors = config.priors(history.series)
+    beliefs = Beliefs.of(priors)
+    plain = logs - special.known(panel.weeks)
+    ahead = forecast_level(plain, weeks, beliefs)
+    ahead, analogue_notes = with_analogues(ahead, plain, history.series, priors)
+    used = growth_used(ahead, plain)
     ahead = replace(ahead, mean=ahead.mean + special.ahead(panel.weeks))
-    notes = [*history.notes, *calendar_notes, *special.notes]
+    notes = [
+        *history.notes,
+        *unserved_notes(unserved, history.series),
+        *wild_notes(wild, history.series),
+        *calendar_notes,
+        *special.notes,
+    ]
     daily = daily_movement(history.values)
     ahead = unproven(ahead, daily)
-    notes += [*_growth_notes(panel, logs, config), *_error_notes(ahead)]
-    notes += analogue_notes
+    doubt = np.array([one.doubt if np.isfinite(one.doubt) else 0.0 for one in unserved])
+    ahead = replace(ahead, spread=np.hypot(ahead.spread, np.tile(doubt, 2)[:, None]))
+    notes += [*growth_notes(logs, priors), *shift_notes(ahead.steps, panel.start, panel.weeks, history.series)]
+    notes += [*error_notes(ahead), *analogue_notes]
     if config.short_range:
         hourly = HourlyConfig(seed=config.seed, country=country, subdivision=config.subdivision)
         ahead, short_notes = _with_short_range(ahead, history, panel, empty, hourly)
         notes += short_notes
     if config.totals == "wls" and series > 1:
-        ahead = _with_totals(ahead, panel, history, config)
+        ahead = _with_totals(ahead, panel, history, beliefs)
         notes.append("Forecasts of region, workload and overall totals were reconciled with those of the series.")
+    ahead, held = guarded(ahead)
+    notes += guard_notes(held, history.series)
     start = panel.start.to_pydatetime()
 
     def course(values: FloatArray, rng: np.random.Generator | None) -> Paths:
@@ -143,8 +165,8 @@ def make_outlook(
     # Separate streams: what a plan is judged by must not be what it was made from.
     planning, judging = (np.random.default_rng([config.seed, stream]) for stream in (1, 2))
     draws = int(np.clip(3e7 / (2 * series * weeks), min(100, config.draws), config.draws))
-    sampled = course(draw_paths(ahead, max(draws, config.futures), config.growth, planning, daily), planning)
-    evaluation = course(draw_paths(ahead, config.evaluation, config.growth, judging, daily), judging)
+    sampled = course(draw_paths(ahead, max(draws, config.futures), beliefs.common, planning, daily), planning)
+    evaluation = course(draw_paths(ahead, config.evaluation, beliefs.common, judging, daily), judging)
     central = course(ahead.mean[None], None)
     middle = pd.DatetimeIndex([panel.start + pd.Timedelta(days=7 * w + 3) for w in range(weeks)])
     season = season_of_month(np.asarray(middle.month, dtype=np.int64), config.seasons)
@@ -164,7 +186,12 @@ def make_outlook(
         residual=scatter(history, tide, config.seasons),
         burst=np.maximum(np.nan_to_num(history.burst, nan=1.0), 1.0),
         notes=tuple(dict.fromkeys(notes)),
-        provenance=_provenance(history, weeks, config) | {"country": country or ""},
+        provenance=_provenance(history, weeks, config)
+        | {
+            "country": country or "",
+            "cut_off": [one.share for one in unserved],
+            "growth": [asdict(one) for one in used],
+        },
     )
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     bands = {p: np.exp(ahead.quantile(p)) for p in levels}
@@ -172,32 +199,14 @@ def make_outlook(
         history=panel,
         method=ahead.method[:series],
         growth_per_year=np.expm1(ahead.structural.rate[:series]),
+        growth=used,
+        cut_off=np.array([one.share for one in unserved]),
         level_quantiles={p: np.where(empty[:, None], 0.0, band[:series]) for p, band in bands.items()},
         peak_quantiles={p: np.where(empty[:, None], 0.0, band[series:]) for p, band in bands.items()},
         errors=ahead.pooled,
         notes=outlook.notes,
     )
     return outlook, report
-
-
-def _country(history: History, config: ForecastConfig) -> tuple[str | None, list[str]]:
-    """Whose special days count, and a sentence on it."""
-    if config.country != "auto":
-        return config.country, []
-    country = country_of_zone(history.timezone)
-    if country is None:
-        return None, []
-    first, last = history.index[0].date(), history.index[-1].date()
-    try:
-        days = special_days(first, (last - first).days + 1, country, config.subdivision)
-    except CalendarError:
-        return None, [f"Special days: no calendar is known for the time zone {history.timezone}."]
-    own = own_calendar(history.values, history.index, days)
-    if own is None:
-        return None, [f"Special days of {country}: too few lie in the history to learn from; none are foreseen."]
-    if not own:
-        return None, [f"Special days of {country}: demand does not know them; none are foreseen."]
-    return country, [f"Special days of {country} (time zone {history.timezone}) are foreseen as they were in the past."]
 
 
 def _special(
@@ -218,7 +227,7 @@ def _special(
     )
 
 
-def weekly_logs(panel: WeeklyPanel) -> tuple[FloatArray, NDArray[np.bool_]]:
+def weekly_logs(panel: WeeklyPanel) -> tuple[FloatArray, BoolArray]:
     """(2 series, weeks) logs of level and then peak, and (series,) whether there never was any demand.
 
     Weeks before a series' first demand are left out (NaN): it did not exist yet. Later weeks without demand count as a
@@ -263,7 +272,7 @@ def scatter(history: History, tide: FloatArray, seasons: int) -> FloatArray:
 
 
 def _with_short_range(
-    ahead: LevelForecast, history: History, panel: WeeklyPanel, empty: NDArray[np.bool_], config: HourlyConfig
+    ahead: LevelForecast, history: History, panel: WeeklyPanel, empty: BoolArray, config: HourlyConfig
 ) -> tuple[LevelForecast, list[str]]:
     """The first weeks' level leans on the hourly combination; the peak goes half as far with it."""
     lead = int((panel.start - history.index[-1]) / pd.Timedelta(hours=1)) - 1
@@ -285,42 +294,7 @@ def _with_short_range(
     return replace(ahead, mean=mean), notes
 
 
-def _with_analogues(
-    ahead: LevelForecast, logs: FloatArray, history: History, prior: GrowthPrior
-) -> tuple[LevelForecast, list[str]]:
-    """Young series from their present level on as others went on after their launch, where the panel knows launches."""
-    series, weeks = len(history.series), logs.shape[1]
-    level = logs[:series]
-    first = np.isfinite(level).argmax(axis=1)
-    launched = [i for i in range(series) if first[i] >= 4]
-    young = [i for i in launched if weeks - first[i] < YOUNG_WEEKS and weeks - first[i] >= 2]
-    if not young or len(launched) < 3:
-        return ahead, []
-    mean, spread, method, notes = ahead.mean.copy(), ahead.spread.copy(), list(ahead.method), []
-    bridged = pd.DataFrame(logs.T).interpolate(limit_area="inside")
-    lived, present = bridged.to_numpy().T, bridged.ffill().to_numpy().T
-    for i in young:
-        others = [j for j in launched if j != i and history.series[j].workload == history.series[i].workload]
-        others = others if len(others) >= 2 else [j for j in launched if j != i]
-        aligned = np.full((len(others), weeks), np.nan)
-        for row, j in enumerate(others):
-            aligned[row, : weeks - first[j]] = lived[j, first[j] :]
-        found = analogue(present[i, first[i] :], aligned, ahead.mean.shape[1], prior)
-        if found is None:
-            continue
-        for row in (i, i + series):
-            mean[row] = present[row, -PRESENT_WEEKS:].mean() + found.growth
-            spread[row] = np.hypot(spread[row], found.sigma)
-            method[row] = f"{method[row]}, growth of {found.launches} earlier launches"
-        key = history.series[i]
-        notes.append(
-            f"{key.region}/{key.workload} is {weeks - first[i]} weeks old: it is taken to grow as "
-            f"{found.launches} earlier launches did, with a trust of {found.trust:.0%}."
-        )
-    return replace(ahead, mean=mean, spread=spread, method=tuple(method)), notes
-
-
-def _with_totals(ahead: LevelForecast, panel: WeeklyPanel, history: History, config: ForecastConfig) -> LevelForecast:
+def _with_totals(ahead: LevelForecast, panel: WeeklyPanel, history: History, beliefs: Beliefs) -> LevelForecast:
     """Series moved so that their sums come nearest to what the totals' own histories foretell."""
     tree = hierarchy(history.series)
     series = len(history.series)
@@ -328,47 +302,13 @@ def _with_totals(ahead: LevelForecast, panel: WeeklyPanel, history: History, con
     sums = np.asarray(tree.sums[:upper] @ np.nan_to_num(panel.level))
     logs, empty = weekly_logs(WeeklyPanel(panel.start, sums, sums))
     weeks = ahead.mean.shape[1]
-    above = forecast_level(logs, weeks, config.growth, half_life_years=config.growth_half_life_years)
+    above = forecast_level(logs, weeks, Beliefs.alike(beliefs.usual(), upper))
     base = np.concatenate([np.where(empty[:, None], 0.0, np.exp(above.mean[:upper])), np.exp(ahead.mean[:series])])
     relative = np.concatenate([above.spread[:upper], ahead.spread[:series]]).mean(axis=1)
     coherent = reconcile(base, (relative * base.mean(axis=1)) ** 2, tree)
     shift = np.log(np.maximum(coherent, 1e-300)) - ahead.mean[:series]
     shift = np.clip(shift, -0.5, 0.5)
     return replace(ahead, mean=ahead.mean + np.concatenate([shift, shift]))
-
-
-def _growth_notes(panel: WeeklyPanel, logs: FloatArray, config: ForecastConfig) -> list[str]:
-    series = len(logs) // 2
-    years = (panel.weeks - np.isfinite(logs[:series]).argmax(axis=1)) / WEEKS_PER_YEAR
-    notes = []
-    if (years < 2).any():
-        notes.append(
-            f"{int((years < 2).sum())} of {series} series go back less than two years (the shortest "
-            f"{round(float(years.min()) * WEEKS_PER_YEAR)} weeks): their growth rests on the assumed median of "
-            f"{config.growth.per_year:+.0%} a year (log-normal, sigma {config.growth.sigma:g}), the more the shorter."
-        )
-    if (years >= 2).any():
-        notes.append(
-            f"{int((years >= 2).sum())} of {series} series go back two years or more: growth is their own, "
-            f"fading with a half-life of {config.growth_half_life_years:g} years."
-        )
-    if (years < 65 / WEEKS_PER_YEAR).any():
-        notes.append("Series of less than 65 weeks have no yearly pattern: their level is taken to have no seasons.")
-    return notes
-
-
-def _error_notes(ahead: LevelForecast) -> list[str]:
-    notes = []
-    failed = sum(HELD in name for name in ahead.method[: len(ahead.method) // 2])
-    if failed:
-        notes.append(f"{failed} series hold their last four weeks, because the structural model could not be fitted.")
-    if ahead.pooled.min() < FEWEST_ERRORS:
-        notes.append("The history is too short to measure forecast errors at every range: spreads rest on assumptions.")
-    if np.isfinite(ahead.structural.innovation).any(axis=0).sum() < MIN_RESIDUAL_WEEKS:
-        notes.append(
-            "Too few weeks to see how series move together: their correlations rest on their days and on assumptions."
-        )
-    return notes
 
 
 def _event_note(event: Event) -> str:
@@ -384,7 +324,6 @@ def _check(history: History, weeks: int, config: ForecastConfig) -> None:
         ("config.evaluation", config.evaluation, 1, 10_000),
         ("config.draws", config.draws, 1, 100_000),
         ("config.peak_quantile", config.peak_quantile, 0.5, 1),
-        ("config.growth_half_life_years", config.growth_half_life_years, 0.01, 100),
     ):
         if not low <= value <= high:
             faults.append((where, str(value), f"{low} to {high}"))
@@ -398,8 +337,14 @@ def _check(history: History, weeks: int, config: ForecastConfig) -> None:
         silent = np.flatnonzero(~np.asarray(np.isfinite(history.values).any(axis=1)))
         names = [history.series[i] for i in silent]
         faults += [(f"series {key.region}/{key.workload}", "no measured hour", "at least one") for key in names]
+    workloads = {key.workload for key in history.series}
+    faults += [
+        (f"config.growth_of.{name}", "no series of this workload", ", ".join(sorted(workloads)[:20]))
+        for name in config.growth_of
+        if name not in workloads
+    ]
     faults += check_events(config.events, history.series)
-    if config.country not in (None, "auto"):
+    if config.country not in (None, AUTO):
         try:
             special_days(date(2025, 1, 1), 1, config.country or "", config.subdivision)
         except CalendarError as fault:
@@ -423,7 +368,9 @@ def _provenance(history: History, weeks: int, config: ForecastConfig) -> dict[st
         "growth_per_year": config.growth.per_year,
         "growth_sigma": config.growth.sigma,
         "growth_common": config.growth.common,
-        "growth_half_life_years": config.growth_half_life_years,
+        "growth_half_life_years": config.growth.half_life_years,
+        "growth_doubt": config.growth.doubt,
+        "growth_of": {name: asdict(prior) for name, prior in sorted(config.growth_of.items())},
         "seasons": config.seasons,
         "events": [event.name for event in config.events],
         "peak_quantile": config.peak_quantile,

@@ -11,7 +11,7 @@ import typer
 
 from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
-from api.cli.options import Ceilings, Json, Language, Maps, Reads, Seed
+from api.cli.options import Ceilings, Growth, Json, Language, Maps, Reads, Seed
 from api.cli.output import of_history, output_file
 
 
@@ -71,6 +71,7 @@ def forecast(
     ceiling: Ceilings = None,
     weeks: Annotated[int, typer.Option(help="Weeks ahead, where no case says so.", min=1, max=1040)] = 52,
     timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
+    growth: Growth = None,
     out: Annotated[Path, typer.Option(help="Where the outlook is written.")] = Path("out/outlook.zip"),
     seed: Seed = 1,
     language: Language = None,
@@ -81,9 +82,12 @@ def forecast(
         from rich.markup import escape
 
         from api.cli import console
+        from api.cli.growth import with_growth
+        from forecasts.forecast import ForecastConfig
 
         text = console.words(language)
-        given = Given.of(map, reads, ceiling)
+        given = Given.of(map, reads, ceiling, growth)
+        config = with_growth(ForecastConfig(seed=seed), growth)
         if map and case is None:
             raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
         with output_file(out) as fill:
@@ -93,12 +97,12 @@ def forecast(
 
                 outlook, quality = outlook_of_file(read_case(case), history, given, seed)
             else:
-                from forecasts.forecast import ForecastConfig, make_outlook
+                from forecasts.forecast import make_outlook
                 from forecasts.history.ceilings import name_ceilings
 
                 read, quality = given.read(history, timezone)
                 read = name_ceilings(read, given.named_ceilings())
-                made, _report = make_outlook(read, weeks=weeks, config=ForecastConfig(seed=seed))
+                made, _report = make_outlook(read, weeks=weeks, config=config)
                 outlook = replace(made, provenance={**made.provenance, **of_history(history)})
             fill(outlook.save)
         rows = _outlook_rows(outlook)
@@ -124,11 +128,14 @@ def forecast(
                 text.number(r["peak_last"]),
                 text.number(r["peak_last_low"]),
                 text.number(r["peak_last_high"]),
+                text.percent(r["growth_seen_per_year"]),
+                text.percent(r["growth_used"]),
                 r["unit"],
             ]
             for r in rows
         ]
-        names = ("region", "workload", "level_first", "level_last", "peak_last", "peak_low", "peak_high", "unit")
+        names = ["region", "workload", "level_first", "level_last", "peak_last", "peak_low", "peak_high"]
+        names += ["growth_seen", "growth_used", "unit"]
         columns = [(text(f"cli.{name}"), name not in ("region", "workload", "unit")) for name in names]
         console.out().print(console.table(text("cli.outlook", weeks=outlook.weeks), columns, shown))
         told = quality.sentences(text.language)
@@ -139,12 +146,34 @@ def forecast(
         console.out().print(escape(text("cli.outlook_file", path=out)))
 
 
+def _quarter_table(ahead: Any, text: Any) -> tuple[list[tuple[str, bool]], list[list[str]]]:
+    """Columns and rows of the scores by quarters ahead, beside the best of the simple rules."""
+    rows = []
+    for score in ahead.by_quarter:
+        known = [loss for loss in score.rules.values() if loss is not None]
+        shares = (score.below50, score.below90, score.below95, score.bias, score.log_error)
+        last = score.log_error_last_year if score.log_error_last_year is not None else float("nan")
+        rows.append(
+            [
+                str(score.quarter),
+                text("lookback.of_sum" if score.of == "sum" else "lookback.of_series"),
+                str(score.judged),
+                *(text.percent(v) for v in (*shares, last, score.pinball, min(known) if known else float("nan"))),
+            ]
+        )
+    heads = ("quarter_ahead", "of", "judged", "below50", "below90", "below95")
+    names = [f"lookback.{head}" for head in heads] + ["cli.peak_bias", "lookback.log_error"]
+    names += ["lookback.log_error_last_year", "lookback.pinball", "lookback.pinball_best"]
+    return [(text(name), name != "lookback.of") for name in names], rows
+
+
 def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
-    """One row a series: mean demand of the first and last week, and the last week's peak with its range."""
+    """One row a series: mean demand of the first and last week, the last week's peak with its range, and growth."""
     import numpy as np
 
     rows = []
     futures = outlook.futures
+    growth = outlook.provenance.get("growth") or [{}] * len(outlook.series)
     for i, key in enumerate(outlook.series):
         last = futures.peak[:, i, -1]
         rows.append(
@@ -157,6 +186,10 @@ def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
                 "peak_last": float(outlook.central.peak[0, i, -1]),
                 "peak_last_low": float(np.min(last)),
                 "peak_last_high": float(np.max(last)),
+                "growth_seen_per_year": growth[i].get("seen_per_year"),
+                "growth_used": growth[i].get("next_year"),
+                "growth_used_weeks": growth[i].get("weeks"),
+                "growth_half_life_weeks": growth[i].get("half_life_weeks"),
             }
         )
     return rows
@@ -233,6 +266,8 @@ def backtest(
             heads = ("lookback.weeks_ahead", "lookback.rel_peak", "cli.coverage80", "cli.coverage95", "cli.peak_bias")
             columns = [(text(name), name != "lookback.weeks_ahead") for name in heads]
             console.out().print(console.table(text("lookback.ranges"), columns, ranges))
+        if ahead is not None and ahead.by_quarter:
+            console.out().print(console.table(text("lookback.by_quarter"), *_quarter_table(ahead, text)))
         lacked = sentences(ahead.to_json(), text) if ahead is not None else []
         for sentence in (*report.notes, *lacked, *quality.sentences(text.language)):
             console.say(f"· {sentence}")

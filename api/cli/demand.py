@@ -88,19 +88,26 @@ def _number(text: str, what: str) -> float:
 
 @dataclass(frozen=True)
 class Given:
-    """What the command line says of a history: the values of --map, --read and --ceiling as they were typed."""
+    """What the command line says of a history: --map, --read, --ceiling and --growth as they were typed."""
 
     maps: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     ceilings: tuple[str, ...] = ()
+    growth: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, maps: list[str] | None, reads: list[str] | None, ceilings: list[str] | None) -> Given:
+    def of(
+        cls,
+        maps: list[str] | None,
+        reads: list[str] | None,
+        ceilings: list[str] | None,
+        growth: list[str] | None = None,
+    ) -> Given:
         """Options that may be left out."""
-        return cls(tuple(maps or ()), tuple(reads or ()), tuple(ceilings or ()))
+        return cls(tuple(maps or ()), tuple(reads or ()), tuple(ceilings or ()), tuple(growth or ()))
 
     def __bool__(self) -> bool:
-        return bool(self.maps or self.reads or self.ceilings)
+        return bool(self.maps or self.reads or self.ceilings or self.growth)
 
     def read(self, path: Path, timezone: str, case: Case | None = None) -> tuple[History, QualityReport]:
         """The history of a file, for a case. Raises HistoryError or UsageError with every fault."""
@@ -149,6 +156,7 @@ def outlook_of_file(
     given: what the command line says; without rules of its own the case's `history_mapping` holds. evaluation: futures
     to judge on, if not the forecast's own number. Raises HistoryError, ForecastError or UsageError with every fault.
     """
+    from api.cli.growth import with_growth
     from api.work.intake import outlook_for
     from forecasts.forecast import ForecastConfig
 
@@ -156,6 +164,7 @@ def outlook_of_file(
     ceilings = given.named_ceilings()
     history, quality = given.read(path, case.meta.timezone, case)
     config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
+    config = with_growth(config, list(given.growth))
     outlook, _report = outlook_for(case, history, rules=rules, ceilings=ceilings, config=config)
     said = {"map": given.maps, "read": given.reads, "ceiling": given.ceilings}
     told = {name: list(values) for name, values in said.items() if values}

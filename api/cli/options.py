@@ -34,6 +34,16 @@ Maps = Annotated[
         "history_mapping; may be given several times.",
     ),
 ]
+Growth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--growth",
+        metavar="RULE",
+        help="What is believed about growth: '0.3' is +30 % a year (median), with ',sigma=0.3' for its spread, "
+        "',half-life=1' (years) for how fast growth that only the history shows fades and ',doubt=0.05' for the spread "
+        "that no history takes away. 'WORKLOAD=0.3,...' holds for one workload; may be given several times.",
+    ),
+]
 Reads = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,6 +18,7 @@ from api.cli.options import (
     Ceilings,
     EveryHour,
     Gap,
+    Growth,
     History,
     Json,
     Language,
@@ -123,6 +124,7 @@ def plan(
     map: Maps = None,
     reads: Reads = None,
     ceiling: Ceilings = None,
+    growth: Growth = None,
     out: Out = None,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 180.0,
@@ -145,7 +147,7 @@ def plan(
         text = console.words(language)
         with output_folder(out or Path("out") / case.stem, PLAN_FILES, text) as output:
             read = _for_quantile(read_case(case), quantile)
-            ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json)
+            ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling, growth), seed, text, quiet=json)
             limits = solve_limits(time_limit, gap, seed, threads)
             _plan(read, ahead, output, limits, text, as_json=json, every_hour=every_hour)
 
@@ -178,7 +180,7 @@ def outlook_given(
     if history is not None and outlook is not None:
         raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
     if given and history is None:
-        found, allowed = "rules without a history", "--map, --read and --ceiling with --history"
+        found, allowed = "rules without a history", "--map, --read, --ceiling and --growth with --history"
         raise UsageError([{"where": "--map", "found": found, "allowed": allowed}])
     if history is not None:
         return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)

@@ -12,7 +12,7 @@ from api.cli.options import Json, Language
 from api.cli.ranges import Within
 
 if TYPE_CHECKING:
-    from planner.case.errors import Problem
+    from planner.sizing.errors import Problem
     from planner.sizing.need import Need, Question, Refused
     from planner.sizing.serving import Served
     from planner.words.wording import Wording
@@ -41,7 +41,7 @@ def size(
     ] = 50,
     percentile: Annotated[
         float,
-        Within(0, 100, above=True, below=True),
+        Within(50, 100, below=True),
         typer.Option(help="Share of requests that the promise is for, in percent."),
     ] = 99,
     cards: Annotated[
@@ -51,13 +51,15 @@ def size(
         str | None, typer.Option(help="bf16, fp8 or fp4; fp8 where the card has it if left out.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="trtllm, vllm or sglang; their mean if left out.")] = None,
-    cache_hit: Annotated[float, Within(0, 1), typer.Option(help="Share of the input found in the prefix cache.")] = 0.0,
-    input_cv: Annotated[
-        float, Within(0, 100), typer.Option(help="Spread of input lengths: standard deviation over mean.")
+    cache_hit: Annotated[
+        float, Within(0, 1, below=True), typer.Option(help="Share of the input found in the prefix cache.")
     ] = 0.0,
-    output_cv: Annotated[float, Within(0, 100), typer.Option(help="Spread of output lengths.")] = 0.0,
+    input_cv: Annotated[
+        float, Within(0, 5), typer.Option(help="Spread of input lengths: standard deviation over mean.")
+    ] = 0.0,
+    output_cv: Annotated[float, Within(0, 5), typer.Option(help="Spread of output lengths.")] = 0.0,
     dispersion: Annotated[
-        float, Within(0, 1000000), typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
+        float, Within(1, 10), typer.Option(help="Variance over mean of arrivals within seconds; 1 is Poisson.")
     ] = 1.0,
     network_ms: Annotated[
         float, Within(0, 100000000), typer.Option(help="What the way to the site takes of the first token, ms.")
@@ -71,7 +73,7 @@ def size(
     price: Annotated[
         list[str] | None, typer.Option("--price", help="CARD=MONEY a card and hour; may be given several times.")
     ] = None,
-    pue: Annotated[float | None, Within(1, 10), typer.Option(help="Counts cooling into the energy.")] = None,
+    pue: Annotated[float | None, Within(1, 3), typer.Option(help="Counts cooling into the energy.")] = None,
     language: Language = None,
     json: Json = False,
 ) -> None:
@@ -81,13 +83,13 @@ def size(
     """
     with guarded(as_json=json, language=language):
         from api.cli import console
-        from planner.sizing.library import open_library
+        from planner.case.own_library import read_library
         from planner.sizing.need import Question, needs
         from planner.sizing.points import read_points
         from planner.sizing.types import ENGINES, Engine, Load, Promise
 
         text = console.words(language)
-        known = open_library(library or [])
+        known = read_library(library or [])
         if model == "list":
             _show_library(known, text, json)
             return

@@ -128,13 +128,34 @@ class LimitsRequest(BaseModel):
     model_config = _example({"seconds": 60, "gap": 0.01, "seed": 1, "route": "auto"})
 
 
+class GrowthRequest(BaseModel):
+    """What is believed about growth; what is left out takes the forecast's own default.
+
+    `per_year`: median growth a year, 0.25 for +25 %. `sigma`: standard deviation of its yearly logarithm. `common`:
+    share of that which all series have in common. `half_life_years`: how fast growth that only the history shows fades.
+    `doubt`: standard deviation that no history takes away.
+    """
+
+    per_year: Annotated[float, Field(gt=-1, le=100, allow_inf_nan=False)] | None = None
+    sigma: Annotated[float, Field(ge=0, lt=5, allow_inf_nan=False)] | None = None
+    common: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    half_life_years: Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)] | None = None
+    doubt: Annotated[float, Field(ge=0, lt=5, allow_inf_nan=False)] | None = None
+    model_config = _example({"per_year": 0.4, "sigma": 0.3, "half_life_years": 1.0, "doubt": 0.05})
+
+
 class ForecastOptions(BaseModel):
-    """How the outlook is made from a history; what is left out takes the forecast's own default."""
+    """How the outlook is made from a history; what is left out takes the forecast's own default.
+
+    `growth` holds for every workload that `growth_of` does not name.
+    """
 
     seed: Seed | None = None
     futures: Annotated[int, Field(ge=1, le=200)] | None = None
     evaluation: Annotated[int, Field(ge=1, le=5000)] | None = None
-    model_config = _example({"seed": 1, "futures": 5})
+    growth: GrowthRequest | None = None
+    growth_of: Annotated[dict[str, GrowthRequest], Field(max_length=1000)] | None = None
+    model_config = _example({"seed": 1, "futures": 5, "growth": {"per_year": 0.4}})
 
 
 class ForecastRequest(ForecastOptions):

@@ -64,4 +64,12 @@ def forecast_config(options: Json) -> ForecastConfig:
     """The options of a request; what it leaves out takes the forecast's own default."""
     from forecasts.forecast import ForecastConfig
 
-    return ForecastConfig(**{name: options[name] for name in ("seed", "futures", "evaluation") if name in options})
+    plain = {name: options[name] for name in ("seed", "futures", "evaluation") if name in options}
+    config = ForecastConfig(**plain)
+    growth = replace(config.growth, **_given(options.get("growth")))
+    of = {name: replace(growth, **_given(one)) for name, one in (options.get("growth_of") or {}).items()}
+    return replace(config, growth=growth, growth_of=of)
+
+
+def _given(growth: Json | None) -> Json:
+    return {name: value for name, value in (growth or {}).items() if value is not None}

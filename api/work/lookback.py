@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,10 @@ def look_back(
     """Write `backtest.json` and `peaks.parquet` below `out`; the summary comes back.
 
     backtest.json: `week`, the scores a week ahead by series, workload and day (null if the history is too short);
-    `quarters`, those of the weekly peak by weeks ahead, series and workload, with the orders that would have been
-    short; `courses`, what every series' course ahead was made of; `quality`, what the data are worth. peaks.parquet:
-    every week's peak as foretold, with bands and order, beside what came.
+    `quarters`, those of the weekly peak by weeks ahead, series and workload, and of every quarter's highest week beside
+    simple rules, with the orders that would have been short; `courses`, what every series' course ahead was made of;
+    `quality`, what the data are worth. peaks.parquet: every week's peak as foretold, with bands and order, beside what
+    came.
     """
     from forecasts.lookback.backtest import backtest
     from forecasts.lookback.quarters import backtest_quarters
@@ -41,8 +43,14 @@ def look_back(
     quarters = backtest_quarters(history, windows=QUARTERS, config=config)
     quarters.peaks.to_parquet(out / "peaks.parquet", index=False, compression="zstd")
     courses = [
-        {"region": key.region, "workload": key.workload, "method": method, "growth_per_year": float(growth)}
-        for key, method, growth in zip(history.series, report.method, report.growth_per_year, strict=True)
+        {
+            "region": key.region,
+            "workload": key.workload,
+            "method": method,
+            "growth_per_year": growth.seen_per_year,
+            "growth": asdict(growth),
+        }
+        for key, method, growth in zip(history.series, report.method, report.growth, strict=True)
     ]
     notes += quarters.sentences()
     ahead = quarters.to_json()
@@ -57,6 +65,6 @@ def look_back(
     names = ("rel", "mase", "coverage80", "coverage95", "pinball", "peak_bias")
     return {
         "week": {name: week[name] for name in names} if week is not None else None,
-        "quarters": {name: ahead[name] for name in ("planned", "origins", "by_weeks_ahead", "shortfall")},
+        "quarters": {name: ahead[name] for name in ("planned", "origins", "by_weeks_ahead", "by_quarter", "shortfall")},
         "notes": notes,
     }

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from api.work.drawing import Json, draw
-from forecasts.lookback.quarters import FEWEST_WEEKS, QUARTER_WEEKS, TOTAL
+from forecasts.lookback.quarters import FEWEST_WEEKS, TOTAL
+from forecasts.lookback.quarterscores import QUARTER_WEEKS
 from forecasts.outlook import SeriesKey
 from planner.report.figures import backtest_scores, peaks_against
 from planner.report.report import grid
@@ -83,6 +84,8 @@ def _tables(
 ) -> list[Any]:
     """Scores of the weekly peak by range, workload and series, of the hours likewise, and what forecasts rest on."""
     tables = []
+    if quarters.get("by_quarter"):
+        tables.append(quarter_table(quarters["by_quarter"], words))
     if quarters["by_weeks_ahead"]:
         note = words("lookback.ranges.note")
         ranges = {words("lookback.weeks_ahead"): lambda row: f"{row['first']}–{row['last']}"}
@@ -105,6 +108,31 @@ def _tables(
     return tables
 
 
+QUARTER = {
+    "lookback.judged": "judged",
+    "lookback.below50": "below50",
+    "lookback.below90": "below90",
+    "lookback.below95": "below95",
+    "cli.peak_bias": "bias",
+    "lookback.log_error": "log_error",
+    "lookback.log_error_last_year": "log_error_last_year",
+    "lookback.pinball": "pinball",
+    "lookback.pinball_last_year": "pinball_last_year",
+    "lookback.pinball_last_year_grown": "pinball_last_year_grown",
+    "lookback.pinball_year_highest": "pinball_year_highest",
+}
+
+
+def quarter_table(rows: Sequence[Json], words: Wording) -> Any:
+    """The highest week of every quarter ahead, of series and of totals, beside three simple rules."""
+    keys = {
+        words("lookback.quarter_ahead"): lambda row: row["quarter"],
+        words("lookback.of"): lambda row: words("lookback.of_sum" if row["of"] == "sum" else "lookback.of_series"),
+    }
+    table = _table(rows, keys, QUARTER, words)
+    return grid(table, words, words("lookback.by_quarter"), words("lookback.by_quarter.note"))
+
+
 PEAK = {
     "lookback.rel_peak": "rel",
     "cli.coverage80": "coverage80",
@@ -122,7 +150,7 @@ WEEK = {
     "lookback.tide_day": "tide_day",
     "lookback.tide_week": "tide_week",
 }
-_SHARES = ("coverage80", "coverage95", "bias", "peak_bias")
+_SHARES = {"coverage80", "coverage95", "bias", "peak_bias", *QUARTER.values()} - {"judged"}
 
 
 def _table(rows: Sequence[Json], keys: Mapping[str, Any], columns: Mapping[str, str], words: Wording) -> pd.DataFrame:
@@ -150,9 +178,11 @@ def _made_of(week: Mapping[str, Any] | None, courses: Sequence[Json], words: Wor
         weights = scored.get((course["region"], course["workload"]), {})
         largest = sorted(weights.items(), key=lambda pair: -pair[1])
         hours = words.joined([f"{name} {words.percent(share, 0)}" for name, share in largest if share >= 0.005])
-        growth = words.percent(course["growth_per_year"])
-        rows.append([course["region"], course["workload"], course["method"], hours or "–", growth])
-    heads = ("cli.region", "cli.workload", "lookback.quarters_of", "lookback.week_of", "lookback.growth")
+        used = course.get("growth") or {}
+        growth = [words.percent(course["growth_per_year"]), words.percent(used.get("next_year", float("nan")))]
+        rows.append([course["region"], course["workload"], course["method"], hours or "–", *growth])
+    heads = ["cli.region", "cli.workload", "lookback.quarters_of", "lookback.week_of"]
+    heads += ["cli.growth_seen", "cli.growth_used"]
     table = pd.DataFrame(rows, columns=[words(head) for head in heads])
     return grid(table, words, words("lookback.courses"), words("lookback.courses.note"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -96,6 +97,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         "provenance": dict(outlook.provenance),
         "method": list(report.method),
         "growth_per_year": [float(rate) for rate in report.growth_per_year],
+        "growth": [asdict(one) for one in report.growth],
         "backtest": looked_back,
     }
 

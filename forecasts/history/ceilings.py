@@ -156,7 +156,10 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
                 if above:
                     notes.append(f"{labels[i]}: {above} hours lie above the ceiling that was named.")
             censored[i] |= cut
-            named_by = f"{one.value:g}" if one.value is not None else labels[helper or 0]
+            if helper is None:
+                named_by = f"the ceiling that was named, {one.value:g}"
+            else:
+                named_by = f"{'the capacity' if one.capacity else 'work waiting or lost'} in {labels[helper]}"
             notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(values).sum()), named_by))
     if faults:
         raise HistoryError(faults)
@@ -167,11 +170,11 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
 
 def _said(name: str, hours: int, measured: int, named_by: str) -> str:
     if not hours:
-        return f"{name}: no hour stands at the ceiling that was named ({named_by})."
+        return f"{name}: demand was cut off in no hour ({named_by})."
     share = 100 * hours / max(measured, 1)
     return (
-        f"{name}: demand was cut off in {hours} hours ({share:.0f} % of those measured), at the ceiling that was named "
-        f"({named_by}): what was served there is less than what was asked for."
+        f"{name}: demand was cut off in {hours} hours ({share:.0f} % of those measured; {named_by}): what was served "
+        f"there is a lower bound of what was asked for."
     )
 
 

@@ -234,7 +234,9 @@ def _irregular(gaps: IntArray, step: IntArray) -> bool:
     """Whether moments follow no step: less than half of the gaps are like those around them."""
     if len(gaps) < 3:
         return bool(len(gaps) and gaps.max() > 1.5 * HOUR)
-    return bool((np.abs(gaps - step) <= 0.25 * step).mean() < 0.5)
+    # Steps above an hour that are no multiples of it are a sensor's only if they hardly vary.
+    bar = 0.5 if np.median(gaps) <= 1.1 * HOUR else 0.9
+    return bool((np.abs(gaps - step) <= 0.25 * step).mean() < bar)
 
 
 def _usual(gaps: IntArray, step: IntArray) -> tuple[tuple[float, float], ...]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from forecasts.calendar.country import AUTO, foreseen_country
 from forecasts.forecast import ForecastConfig
 from forecasts.history import History
 from forecasts.hourly.combine import HourlyConfig, fill, forecast_hourly
@@ -168,13 +169,17 @@ def backtest(
 
     Every series is judged on its own span (series of one panel may begin and end apart). The first origin has a week
     of history at least, half the span where there is less than ten days; the truth of the nearest origin may be shorter
-    than `hours` on short histories, but not below three days. quarters: origins a quarter apart at which whole outlooks
-    are tested too (see longrange.py; some seconds each). Raises ValueError when no series is long enough.
+    than `hours` on short histories, but not below three days. config: of our own forecasts; without one special days
+    are foreseen as an outlook foresees them (calendar/country.py). quarters: origins a quarter apart at which whole
+    outlooks are tested too (see quarters.py; some seconds each). Raises ValueError when no series is long enough.
     """
-    settings = config or HourlyConfig()
 
     def ours(past: History, ahead: int) -> Predicted:
-        return forecast_hourly(past, ahead, settings)
+        if config is not None:
+            return forecast_hourly(past, ahead, config)
+        # As an outlook made then would have had it: the country whose special days demand was seen to know.
+        country, _ = foreseen_country(past.values, past.index, past.timezone, AUTO, None)
+        return forecast_hourly(past, ahead, HourlyConfig(country=country))
 
     tally = _Tally(hours)
     began = time.process_time()
@@ -199,7 +204,8 @@ def backtest(
     notes = (f"{left} series too short to test",) if left else ()
     long = None
     if quarters:
-        ours_ahead = ForecastConfig(country=settings.country or "auto", subdivision=settings.subdivision)
+        given = config or HourlyConfig()
+        ours_ahead = ForecastConfig(country=given.country or AUTO, subdivision=given.subdivision)
         long = backtest_quarters(history, windows=quarters, config=ours_ahead)
         notes = (*notes, *long.sentences())
     return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes, long)

@@ -14,14 +14,15 @@ import pandas as pd
 
 from forecasts.forecast import ForecastConfig, OutlookReport, make_outlook
 from forecasts.history import History
+from forecasts.lookback.quarterscores import QUARTER_WEEKS, QuarterScore, quarter_rows, quarter_scores
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Outlook
 from forecasts.weekly.level import BUCKETS, weekly_panel
 from forecasts.weekly.reconcile import coincident_peak
 
-QUARTER_WEEKS = 13
 FEWEST_WEEKS = 26
 """Weeks of history before the first origin."""
 PLANNED_QUANTILE = 0.95
+MOST_QUARTERS = 8
 TOTAL = "total"
 """Region and workload of the rows for the sum of all series of a unit."""
 
@@ -104,7 +105,8 @@ class LongRangeReport:
     what came; the data of the chart "peak forecast against what came". quarters: a row a series (and total), origin and
     quarter: ordered, came, short (share of the order, 0 when it was enough). ranges: scores by weeks ahead of the
     series. series, workloads: scores of each over all weeks ahead. shortfall: of the totals, one a unit. planned: the
-    quantile that was ordered for.
+    quantile that was ordered for. highest: the highest week of every quarter as foretold and by simple rules, a row a
+    series (and total), origin and quarter; by_quarter: their scores by quarters ahead.
     """
 
     planned: float
@@ -115,6 +117,8 @@ class LongRangeReport:
     shortfall: tuple[Shortfall, ...]
     series: tuple[GroupScore, ...]
     workloads: tuple[GroupScore, ...]
+    highest: pd.DataFrame
+    by_quarter: tuple[QuarterScore, ...]
 
     def sentences(self) -> tuple[str, ...]:
         """What a planner should know, a sentence each."""
@@ -131,6 +135,7 @@ class LongRangeReport:
             "by_series": [_plain(one) for one in self.series],
             "by_workload": [_plain(one) for one in self.workloads],
             "shortfall": [vars(one) for one in self.shortfall],
+            "by_quarter": [one.to_json() for one in self.by_quarter],
             "sentences": list(self.sentences()),
         }
 
@@ -143,11 +148,11 @@ def backtest_quarters(
     history: History,
     *,
     windows: int = 4,
-    weeks: int = 2 * QUARTER_WEEKS,
+    weeks: int = MOST_QUARTERS * QUARTER_WEEKS,
     planned: float = PLANNED_QUANTILE,
     config: ForecastConfig | None = None,
 ) -> LongRangeReport:
-    """Make the outlook at up to `windows` origins a quarter apart, and score `weeks` weeks of each.
+    """Make the outlook at up to `windows` origins a quarter apart, and score up to `weeks` weeks of each.
 
     The last origin lies a quarter before the history's end, the first has half a year before it. Series that were not
     measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest weekly
@@ -158,6 +163,7 @@ def backtest_quarters(
     settings = replace(config or ForecastConfig(), futures=1)
     hours = len(history.index)
     peaks: list[pd.DataFrame] = []
+    highest: list[pd.DataFrame] = []
     origins = 0
     for turn in range(1, windows + 1):
         cut = hours - turn * QUARTER_WEEKS * HOURS_PER_WEEK
@@ -170,12 +176,25 @@ def backtest_quarters(
         past = history.part(rows, slice(cut))
         ahead = min(weeks, turn * QUARTER_WEEKS)
         outlook, report = make_outlook(past, weeks=ahead, config=settings)
-        peaks.append(_against(history, rows, outlook, report, planned, settings.peak_quantile))
+        weekly, quarterly = _against(history, rows, outlook, report, planned, settings.peak_quantile)
+        peaks.append(weekly)
+        highest.append(quarterly)
         origins += 1
     table = pd.concat(peaks, ignore_index=True) if peaks else pd.DataFrame(columns=list(PEAK_COLUMNS))
     quarters = _quarters(table)
-    series, workloads = _groups(table, SERIES), _groups(table, SERIES[1:])
-    return LongRangeReport(planned, origins, table, quarters, _ranges(table), _shortfalls(quarters), series, workloads)
+    whole = pd.concat(highest, ignore_index=True) if highest else pd.DataFrame(columns=[*SERIES, "quarter", "came"])
+    return LongRangeReport(
+        planned=planned,
+        origins=origins,
+        peaks=table,
+        quarters=quarters,
+        ranges=_ranges(table),
+        shortfall=_shortfalls(quarters),
+        series=_groups(table, SERIES),
+        workloads=_groups(table, SERIES[1:]),
+        highest=whole,
+        by_quarter=quarter_scores(whole, TOTAL),
+    )
 
 
 def _against(
@@ -185,8 +204,8 @@ def _against(
     report: OutlookReport,
     planned: float,
     peak_quantile: float,
-) -> pd.DataFrame:
-    """Every week of one outlook beside what came. A week that was not measured has no `came`."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every week of one outlook beside what came, and every quarter. A week that was not measured has no `came`."""
     first = int((pd.Timestamp(outlook.start) - history.index[0]) / pd.Timedelta(hours=1))
     stop = min(first + outlook.weeks * HOURS_PER_WEEK, len(history.index))
     whole = (stop - first) // HOURS_PER_WEEK
@@ -194,7 +213,8 @@ def _against(
     index, values = history.index[span], history.values[rows, span]
     evaluation = outlook.evaluation
     bands = (0.025, 0.1, 0.9, 0.975)
-    frames = []
+    frames, quarterly = [], []
+    start = pd.Timestamp(outlook.start)
 
     def add(
         name: tuple[str, str, str], p50: FloatArray, band: FloatArray, plan: FloatArray, came: FloatArray, now: float
@@ -221,6 +241,7 @@ def _against(
         plan = _ordered(evaluation.peak[:, i, :whole], planned)
         name = (key.region, key.workload, key.unit)
         add(name, outlook.central.peak[0, i], band, plan, came[i], float(present[i]))
+        quarterly.append(quarter_rows(name, start, evaluation.peak[:, i], came[i], report.history.peak[i]))
     for unit in dict.fromkeys(key.unit for key in outlook.series):
         members = [i for i, key in enumerate(outlook.series) if key.unit == unit]
         # An hour of the total counts when all of it was measured.
@@ -231,8 +252,12 @@ def _against(
         p50 = coincident_peak(outlook, outlook.central, members)[0]
         band = np.quantile(drawn, bands, axis=0)
         plan = _ordered(drawn[:, :whole], planned)
-        add((TOTAL, TOTAL, unit), p50, band, plan, weekly_panel(total, index, peak_quantile).peak[0], now)
-    return pd.concat(frames, ignore_index=True)
+        name, whole_came = (TOTAL, TOTAL, unit), weekly_panel(total, index, peak_quantile).peak[0]
+        add(name, p50, band, plan, whole_came, now)
+        before = history.values[rows[members], :first].sum(axis=0, keepdims=True)
+        past = weekly_panel(before, history.index[:first], peak_quantile).peak[0]
+        quarterly.append(quarter_rows(name, start, drawn, whole_came, past))
+    return pd.concat(frames, ignore_index=True), pd.concat(quarterly, ignore_index=True)
 
 
 def _ordered(drawn: FloatArray, planned: float) -> FloatArray:

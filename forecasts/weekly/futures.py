@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from forecasts.outlook import FloatArray, Futures, IntArray
-from forecasts.weekly.growth import WEEKS_PER_YEAR, GrowthPrior
+from forecasts.weekly.growth import WEEKS_PER_YEAR
 from forecasts.weekly.level import BUCKETS, LevelForecast, limited
+from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.structural import StructuralFit
 
 # Weeks drawn in one run, so that what moves together for a while keeps doing so.
@@ -30,6 +31,8 @@ FEWEST_DAYS = 6
 UNPROVEN_SPREAD = 1.25
 UNPROVEN_DAILY = 0.5
 FEWEST_ERRORS = 8
+HALF_YEAR = 3
+"""The range of BUCKETS that ends after half a year."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,14 @@ def daily_movement(values: FloatArray) -> DailyMovement | None:
 def unproven(ahead: LevelForecast, daily: DailyMovement | None) -> LevelForecast:
     """The forecast with wider spreads at the ranges of weeks ahead at which no error could be measured.
 
-    The model's own spread is too small there, most where demand jumps from day to day.
+    The model's own spread is too small there, most where demand jumps from day to day. Past half a year the law of the
+    last measured range holds (level.py), so that those ranges are as proven as the one before them.
     """
     size = np.zeros(len(ahead.spread)) if daily is None else np.tile(daily.size, 2)
     wide = np.hypot(UNPROVEN_SPREAD * ahead.spread, UNPROVEN_DAILY * size[:, None])
     spread = ahead.spread.copy()
     for b, (begin, end) in enumerate(BUCKETS):
-        if ahead.pooled[b] < FEWEST_ERRORS:
+        if ahead.pooled[min(b, HALF_YEAR)] < FEWEST_ERRORS:
             part = slice(begin, end if b < len(BUCKETS) - 1 else None)
             spread[:, part] = wide[:, part]
     return replace(ahead, spread=spread)
@@ -146,28 +150,30 @@ def _as_days_moved(daily: DailyMovement, weeks: int, rng: np.random.Generator) -
 def draw_paths(
     ahead: LevelForecast,
     draws: int,
-    prior: GrowthPrior,
+    common: float,
     rng: np.random.Generator,
     daily: DailyMovement | None = None,
 ) -> FloatArray:
     """(draws, rows, weeks ahead) logs of joint courses; rows are the levels of all series and then their peaks.
 
     Whole residual weeks carry all rows through the structural model's error map, unknown growth is added, and each
-    horizon is bent to the law that earlier forecasts' errors followed. daily: how days moved, for where weeks are few.
+    horizon is bent to the law that earlier forecasts' errors followed; then the highest week of every quarter to the
+    law that quarters followed. daily: how days moved, for where weeks are few. common: share of growth's variance that
+    all series have in common.
     """
     fit = ahead.structural
     pool, _ = residual_weeks(fit.innovation, rng, daily)
     errors = draw_errors(fit, pool, max(draws, MIN_DRAWS), rng)
-    errors += growth_errors(fit.rate_variance, errors.shape[2], len(errors), prior, rng)
+    errors += growth_errors(fit.rate_variance, errors.shape[2], len(errors), common, rng)
     # Runs of weeks that hang together widen what they add up to: every row and week is brought back to unit spread.
     errors -= errors.mean(axis=0)
     errors /= np.maximum(errors.std(axis=0), 1e-12)
     errors = errors[:draws]
     errors = ahead.calibrated(errors)
     errors *= ahead.spread
-    errors = limited(errors)
+    errors = ahead.held(limited(errors))
     errors += ahead.mean
-    return errors
+    return imposed(errors, ahead.mean, ahead.spread, ahead.quarter, ahead.upper_quarter)
 
 
 def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:
@@ -186,16 +192,16 @@ def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random
 
 
 def growth_errors(
-    rate_variance: FloatArray, ahead: int, draws: int, prior: GrowthPrior, rng: np.random.Generator
+    rate_variance: FloatArray, ahead: int, draws: int, common: float, rng: np.random.Generator
 ) -> FloatArray:
     """(draws, rows, weeks ahead) logarithmic errors from not knowing growth, partly common to all series.
 
     rate_variance: (rows,), levels and then peaks; a series' level and peak share their growth error.
     """
     series = len(rate_variance) // 2
-    common = rng.standard_normal((draws, 1))
+    shared = rng.standard_normal((draws, 1))
     own = rng.standard_normal((draws, series))
-    z = np.sqrt(prior.common) * common + np.sqrt(1 - prior.common) * own
+    z = np.sqrt(common) * shared + np.sqrt(1 - common) * own
     years = np.arange(1, ahead + 1) / WEEKS_PER_YEAR
     return np.asarray((np.concatenate([z, z], axis=1) * np.sqrt(rate_variance))[:, :, None] * years)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 from forecasts.outlook import FloatArray
 
 WEEKS_PER_YEAR = 365.25 / 7
+YEAR_WEEKS = 53
+# Growth above this (x3 a year, in logs) is a launch's or a surge's: it fades in weeks.
+FASTEST_LASTING = math.log(3)
+# Usual size (standard deviation in logs) of a yearly pattern that has not been seen yet.
+SEASONAL_SWING = 0.1
 
 
 @dataclass(frozen=True)
@@ -20,11 +26,16 @@ class GrowthPrior:
     per_year: median growth, 0.25 for +25 % a year; must be above -1.
     sigma: standard deviation of the yearly logarithmic growth rate.
     common: share of that variance which all series have in common (0..1): a wrong belief is wrong everywhere at once.
+    half_life_years: how fast growth that only the history shows fades.
+    doubt: standard deviation of the yearly logarithmic growth that no history takes away: the past does not bind the
+    years to come.
     """
 
     per_year: float = 0.25
     sigma: float = 0.33
     common: float = 0.5
+    half_life_years: float = 1.0
+    doubt: float = 0.05
 
     def __post_init__(self) -> None:
         if not (self.per_year > -1 and math.isfinite(self.per_year)):
@@ -33,6 +44,10 @@ class GrowthPrior:
             raise ValueError(f"growth prior: sigma is {self.sigma}, allowed is 0 to 5")
         if not (0 <= self.common <= 1):
             raise ValueError(f"growth prior: common is {self.common}, allowed is 0 to 1")
+        if not (0.01 <= self.half_life_years <= 100):
+            raise ValueError(f"growth prior: half_life_years is {self.half_life_years}, allowed is 0.01 to 100")
+        if not (0 <= self.doubt < 5):
+            raise ValueError(f"growth prior: doubt is {self.doubt}, allowed is 0 to 5")
 
     @property
     def log_rate(self) -> float:
@@ -40,29 +55,94 @@ class GrowthPrior:
         return math.log1p(self.per_year)
 
 
+@dataclass(frozen=True)
+class Beliefs:
+    """Growth priors of many series side by side.
+
+    log_rate, sigma, half_life_years, doubt: (series,), as in GrowthPrior, the rate in logs a year. common: as there.
+    """
+
+    log_rate: FloatArray
+    sigma: FloatArray
+    half_life_years: FloatArray
+    doubt: FloatArray
+    common: float
+
+    @staticmethod
+    def of(priors: Sequence[GrowthPrior]) -> Beliefs:
+        """One belief a series; `common` is their mean."""
+        table = np.array([[p.log_rate, p.sigma, p.half_life_years, p.doubt, p.common] for p in priors]).reshape(-1, 5)
+        common = float(table[:, 4].mean()) if len(table) else 0.5
+        return Beliefs(table[:, 0], table[:, 1], table[:, 2], table[:, 3], common)
+
+    @staticmethod
+    def alike(prior: GrowthPrior, count: int) -> Beliefs:
+        """The same belief for so many series."""
+        return Beliefs.of([prior] * count)
+
+    def usual(self) -> GrowthPrior:
+        """One belief in the place of all, for their totals."""
+        rate, sigma, half, doubt = (
+            float(part.mean()) for part in (self.log_rate, self.sigma, self.half_life_years, self.doubt)
+        )
+        return GrowthPrior(math.expm1(rate), sigma, self.common, half, doubt)
+
+    def twice(self) -> Beliefs:
+        """For rows that are the levels of all series and then their peaks."""
+        rate, sigma, half, doubt = (
+            np.tile(part, 2) for part in (self.log_rate, self.sigma, self.half_life_years, self.doubt)
+        )
+        return Beliefs(rate, sigma, half, doubt, self.common)
+
+
 def posterior_rate(
-    slope: FloatArray, variance: FloatArray, prior: GrowthPrior, prior_rate: FloatArray | float
+    slope: FloatArray, variance: FloatArray, sigma: FloatArray, prior_rate: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Yearly log growth (mean, variance) after seeing slopes with their sampling variance.
 
-    slope, variance: (series,), per year in logs; infinite variance means that the history says nothing. prior_rate is
-    the belief, prior.sigma its standard deviation. The precision-weighted mean of two normal statements.
+    slope, variance: (series,), per year in logs; infinite variance means that the history says nothing. prior_rate:
+    (series,), the belief, sigma its standard deviation. The precision-weighted mean of two normal statements.
     """
-    tau2 = prior.sigma**2
+    tau2 = np.asarray(sigma, dtype=np.float64) ** 2
     known = np.isfinite(variance)
     weight = np.where(known, tau2 / np.maximum(tau2 + np.where(known, variance, 0.0), 1e-300), 0.0)
     rate = weight * np.where(known, slope, 0.0) + (1 - weight) * prior_rate
     return np.asarray(rate, dtype=np.float64), np.asarray((1 - weight) * tau2, dtype=np.float64)
 
 
-def damped_years(weeks_ahead: FloatArray, half_life_years: float) -> FloatArray:
+def damped_years(weeks_ahead: FloatArray, half_life_years: FloatArray | float) -> FloatArray:
     """Years of growth that a rate seen in the past still earns `weeks_ahead` weeks on, when it fades by half-lives.
 
     The integral of 2^(-t / half_life) from 0 to t: trends seen in a history rarely hold for years (Gardner and
-    McKenzie's damped trend, in continuous time).
+    McKenzie's damped trend, in continuous time). weeks_ahead: (ahead,); half_life_years: a number, or (rows,) for
+    (rows, ahead).
     """
-    rate = math.log(2) / half_life_years
-    return (1 - np.exp(-rate * weeks_ahead / WEEKS_PER_YEAR)) / rate
+    rate = math.log(2) / np.asarray(half_life_years, dtype=np.float64)[..., None]
+    years = (1 - np.exp(-rate * weeks_ahead / WEEKS_PER_YEAR)) / rate
+    return np.asarray(years)
+
+
+def fading(rate: FloatArray, half_life_years: FloatArray) -> FloatArray:
+    """(rows,) half-life of growth seen at `rate` (yearly, logarithmic): growth faster than x3 a year fades the sooner.
+
+    What is still to come of it is then never more than what x3 a year would bring: a level that doubled every three
+    weeks does not go on for a year. Both arguments are (rows,).
+    """
+    return np.asarray(half_life_years * np.minimum(1.0, FASTEST_LASTING / np.maximum(np.abs(rate), 1e-12)))
+
+
+def seasonal_slope_variance(weeks: int) -> float:
+    """Variance of the yearly slope that a yearly pattern alone puts into so many weeks of logs; 0 from a year on.
+
+    Least squares slope of sqrt(2) SEASONAL_SWING sin(2 pi t + phase) over the window, mean square over phases: what is
+    seen of a part of a year may be season.
+    """
+    if weeks >= YEAR_WEEKS or weeks < 2:
+        return 0.0
+    t = (np.arange(weeks) - (weeks - 1) / 2) / WEEKS_PER_YEAR
+    wave = math.sqrt(2) * SEASONAL_SWING * np.stack([np.sin(2 * np.pi * t), np.cos(2 * np.pi * t)])
+    slope = wave @ t / (t @ t)
+    return float((slope**2).mean())
 
 
 # A curve must beat the straight line by this much in the Bayesian criterion, and have bent inside the history.

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
-from forecasts.weekly.growth import WEEKS_PER_YEAR, GrowthPrior, saturation
+from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw, quarter_law
+from forecasts.weekly.shifts import Step, find_steps, moved, untaught
 from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
 
@@ -25,13 +28,15 @@ YEAR = 52
 # Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
 SPIKE_DEVIATIONS = 3.0
 # Horizons (weeks ahead, first and past the last) whose errors are pooled.
-BUCKETS = ((0, 4), (4, 8), (8, 13), (13, BACKTEST_WEEKS))
+BUCKETS = ((0, 4), (4, 8), (8, 13), (13, 26), (26, 52), (52, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
 POOL_HALF = 60
 OWN_SPREAD_POWER = 0.7
 # Origins that a row needs before its own error size counts half against the usual row's.
 OWN_HALF = 4.0
 POOL_HALF_LIFE_WEEKS = 26.0
+# A standardised error counts at most this much: one row's break is no law for the others.
+FARTHEST = 4.0
 HELD = " (the structural fit failed: the last four weeks held)"
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
 _FAR = 8.0
@@ -109,11 +114,13 @@ def _quantile(blocks: FloatArray, count: IntArray, quantile: float) -> FloatArra
 class LevelForecast:
     """Weekly level and peak ahead, in logs. Rows are the levels of all series and then their peaks.
 
-    mean, spread: (rows, ahead), median course and the model's standard deviation around it.
+    mean, spread: (rows, ahead), median course and the model's standard deviation around it; spreads never narrow.
     quantiles: (buckets, knots), how large standardised errors of earlier forecasts really were; see `calibrated`.
     pooled: (buckets,), how many errors stand behind them.
     structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
-    floor: (rows,), log below which demand counts as none.
+    steps: the level shifts that the past was cleared of. highest: (rows,), the highest week of the last year at the
+    present level. quarter: the law of a quarter's highest week. upper: (rows,), share of a week's errors above the
+    course that counts, and upper_quarter: (series,), of a quarter's; below 1 where the guard holds them (guard.py).
     """
 
     mean: FloatArray
@@ -122,6 +129,11 @@ class LevelForecast:
     pooled: IntArray
     structural: StructuralFit
     method: tuple[str, ...]
+    steps: tuple[Step, ...]
+    highest: FloatArray
+    quarter: QuarterLaw
+    upper: FloatArray
+    upper_quarter: FloatArray
 
     def calibrated(self, z: FloatArray) -> FloatArray:
         """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
@@ -139,12 +151,18 @@ class LevelForecast:
     def quantile(self, probability: float) -> FloatArray:
         """(rows, ahead) logarithm that demand stays below with this probability."""
         z = float(np.interp(probability, ndtr(_NORMAL_KNOTS), _NORMAL_KNOTS))
-        return self.mean + limited(self.spread * self.calibrated(np.full(self.mean.shape, z)))
+        return self.mean + self.held(limited(self.spread * self.calibrated(np.full(self.mean.shape, z))))
+
+    def held(self, errors: FloatArray) -> FloatArray:
+        """Logarithmic errors (..., rows, ahead) with those above the course as far as the guard lets them."""
+        return np.asarray(np.where(errors > 0, errors * self.upper[:, None], errors))
 
 
 def common_size(spread: FloatArray) -> FloatArray:
     """(rows, ahead) spreads drawn geometrically to the usual row's: a model only guesses its own error."""
-    usual = np.nanmedian(spread, axis=0)
+    known = np.isfinite(spread).any(axis=0)
+    usual = np.full(spread.shape[1], np.nan)
+    usual[known] = np.nanmedian(spread[:, known], axis=0)
     return np.asarray(spread**OWN_SPREAD_POWER * usual ** (1 - OWN_SPREAD_POWER))
 
 
@@ -162,57 +180,89 @@ def stretched(errors: FloatArray) -> FloatArray:
     return np.asarray(np.sinh(errors))
 
 
-def forecast_level(
-    logs: FloatArray, ahead: int, prior: GrowthPrior, *, half_life_years: float = 1.0, max_origins: int = 20
-) -> LevelForecast:
+def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origins: int = 20) -> LevelForecast:
     """Weekly logs of level and peak `ahead` weeks on, with intervals from rolling origins.
 
     logs: (rows, weeks), levels of all series and then their peaks, NaN where not measured, one value at least a row.
-    Where a row goes back a year and a quarter the course is put together from five views, each believed by what it got
+    beliefs: of every series. Level shifts are found and the weeks before them moved to the level after (shifts.py).
+    Where a row goes back a year and a quarter the course is put together from six views, each believed by what it got
     wrong at earlier origins (views.py). Shorter rows follow the structural model, whose growth is then mostly the
-    prior's, or a curve towards a ceiling where the level bends. Growth belief fades out between one and two years of
-    history. Errors are measured at earlier origins with the same rules, divided by the spread
-    foretold at that origin, and pooled over rows by horizon.
+    belief's, or a curve towards a ceiling where the level bends. Growth belief fades out between one and two years of
+    history. Errors are measured at earlier origins with the same rules, not across shifts, divided by the spread
+    foretold at that origin, cut at four, and pooled over rows by horizon.
     """
     rows, weeks = logs.shape
-    clean = despike(_bridge(logs))
+    steps = find_steps(logs)
+    level = moved(logs, steps)
+    clean = despike(_bridge(level))
     first = np.isfinite(clean).argmax(axis=1)
     years = (weeks - first) / WEEKS_PER_YEAR
-    prior_rate = prior.log_rate * np.clip(2 - years, 0.0, 1.0)
+    beliefs = beliefs.twice()
+    prior_rate = beliefs.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
     fallback = ""
     try:
-        fit = fit_structural(clean, ahead, prior, prior_rate, half_life_years=half_life_years, origins=origins)
+        fit = fit_structural(clean, ahead, beliefs, prior_rate, origins=origins)
         broken = not np.isfinite(fit.mean).all()
     except np.linalg.LinAlgError:
         broken = True
     if broken:
-        fit, fallback = held_fit(clean, ahead, prior, prior_rate, origins), HELD
+        fit, fallback = held_fit(clean, ahead, beliefs, prior_rate, origins), HELD
     structural, curve = _bent(clean, fit.mean, fit.growth)
     here = views_of(clean, structural)
     age = (weeks - origins).astype(np.float64)
     reach = fit.origin_mean.shape[2]
     seen = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
     came = np.full((len(origins), rows, reach), np.nan)
-    off = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
+    yearly = np.zeros((len(origins), rows), dtype=bool)
     for o, end in enumerate(origins):
         known = clean[:, :end]
         past = views_of(known, _bent(known, fit.origin_mean[o], fit.origin_growth[o])[0])
-        seen[o] = past.paths
-        truth = logs[:, end : end + reach]
+        seen[o], yearly[o] = past.paths, past.yearly
+        truth = level[:, end : end + reach]
         came[o, :, : truth.shape[1]] = truth
-        off[o] = np.where(past.yearly[:, None], np.abs(came[o] - past.paths), np.nan)
+    came[untaught(steps, origins, rows, reach)] = np.nan
+    off = np.where(yearly[:, None, :, None], np.abs(came[:, None] - seen), np.nan)
     share = elect(off, age, BUCKETS, ahead)
     mean = (share.now * here.paths).sum(axis=0)
-    size = np.stack([common_size(spread) for spread in fit.origin_spread]) if len(origins) else came
-    errors = stretched(came - (share.then * seen).sum(axis=1)) / size
+    course = (share.then * seen).sum(axis=1)
+    then = [_size(fit.origin_spread[o], yearly[o], beliefs.doubt) for o in range(len(origins))]
+    size = np.stack(then) if then else came
+    # What a row without a yearly pattern got wrong says nothing of what it gets wrong with one.
+    like = yearly == here.yearly
+    errors = np.where(like[:, :, None], stretched(came - course) / size, np.nan)
     own = _own_scale(errors, age)
-    quantiles, pooled = _pool(errors / own[:, None], age)
+    quantiles, pooled = _pool(np.clip(errors / own[:, None], -FARTHEST, FARTHEST), age)
+    spread = _size(fit.spread, here.yearly, beliefs.doubt) * own[:, None]
     method = tuple(
         f"{name}{f', {kind} growth' if kind else ''}{fallback}"
         for name, kind in zip(spoken(share.now, here.yearly), curve, strict=True)
     )
-    return LevelForecast(mean, common_size(fit.spread) * own[:, None], quantiles, pooled, fit, method)
+    peaks = slice(rows // 2, rows)
+    quarter = quarter_law(
+        np.where(like[:, peaks, None], came[:, peaks], np.nan), course[:, peaks], (size * own[:, None])[:, peaks], age
+    )
+    highest = np.nanmax(np.where(np.isfinite(clean[:, -YEAR:]), clean[:, -YEAR:], -np.inf), axis=1)
+    free = np.ones(rows)
+    return LevelForecast(
+        mean, spread, quantiles, pooled, fit, method, steps, highest, quarter, upper=free, upper_quarter=free[peaks]
+    )
+
+
+def _size(spread: FloatArray, yearly: NDArray[np.bool_], doubt: FloatArray) -> FloatArray:
+    """(rows, ahead) spreads as they are used: drawn to the usual row's, and never narrower than nearer ones.
+
+    A row that knows last year's weeks does not drift away as a random walk does: past a quarter only what growth may
+    be widens its band (docs/decisions/0131).
+    """
+    usual = common_size(spread)
+    ahead = spread.shape[1]
+    at = min(QUARTER_WEEKS, ahead) - 1
+    years = np.arange(1, ahead + 1) / WEEKS_PER_YEAR
+    more = np.maximum(years**2 - years[at] ** 2, 0.0)
+    steady = np.sqrt(usual[:, at : at + 1] ** 2 + doubt[:, None] ** 2 * more)
+    held = np.where(np.arange(ahead) <= at, usual, np.minimum(usual, steady))
+    return np.asarray(np.maximum.accumulate(np.where(yearly[:, None], held, usual), axis=1))
 
 
 def _origins(weeks: int, most: int) -> IntArray:
@@ -286,5 +336,12 @@ def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArr
             rank = np.where(np.abs(_KNOTS - 0.5) > 0.4001, level, _KNOTS)
             order = np.argsort(z[known], kind="stable")
             share = (np.cumsum(mass[order]) - 0.5 * mass[order]) / mass.sum()
-            table[b] = weight * np.interp(rank, share, z[known][order]) + (1 - weight) * _NORMAL_KNOTS
-    return np.maximum.accumulate(table, axis=1), count
+            table[b] = weight * np.interp(rank, share, z[known][order]) + (1 - weight) * table[max(b - 1, 0)]
+        elif b:
+            table[b] = table[b - 1]
+    table = np.maximum.accumulate(table, axis=1)
+    # Bands do not narrow with the horizon: what is known of nearer weeks bounds what can be known of farther ones.
+    middle = len(_KNOTS) // 2
+    table[:, :middle] = np.minimum.accumulate(table[:, :middle], axis=0)
+    table[:, middle + 1 :] = np.maximum.accumulate(table[:, middle + 1 :], axis=0)
+    return table, count

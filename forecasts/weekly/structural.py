@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from forecasts.outlook import FloatArray, IntArray
-from forecasts.weekly.growth import WEEKS_PER_YEAR, GrowthPrior, damped_years, posterior_rate
+from forecasts.weekly.growth import (
+    FASTEST_LASTING,
+    WEEKS_PER_YEAR,
+    YEAR_WEEKS,
+    Beliefs,
+    damped_years,
+    fading,
+    posterior_rate,
+    seasonal_slope_variance,
+)
 
 # Belief about a week's unexplained movement before data speak: standard deviation in logs, worth so many weeks.
 VOLATILITY_PRIOR = 0.08
@@ -26,15 +35,18 @@ VOLATILITY_HALF_LIFE_WEEKS = 39.0
 # Variance ratios to the AR(1) part: step of the random walk, AR(1) coefficient, yearly pattern.
 _WALK = (0.0, 0.02, 0.12, 0.6)
 _PERSISTENCE = (0.0, 0.4, 0.7)
-_YEARLY = (0.0, 0.7, 6.0)
+_NO_YEARLY = (0.0,)
+_YEARLY = (0.7, 6.0, 30.0)
+# Weeks through which the present level of a row that grows very fast is read.
+LAUNCH_WEEKS = 4
 _HARMONICS = 20
 _HARMONIC_DECAY = 1.0
-# A yearly pattern is only looked for once it has been seen to come back.
-_WEEKS_FOR_YEARLY = 65
+# From a year of history on a yearly pattern is always in the model: without it the way from winter to summer is growth.
+_WEEKS_FOR_YEARLY = YEAR_WEEKS
 # Likelihoods are flattened before they become weights: the best point of a grid is less sure than it looks.
 _TEMPER = 0.3
 _JITTER = 1e-8
-BACKTEST_WEEKS = 26
+BACKTEST_WEEKS = 104
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,8 @@ class StructuralFit:
     pattern: (rows,), which map holds. scale: (rows,), standard deviation of an innovation in logs.
     innovation: (rows, weeks), one-week-ahead errors of the past over their standard deviation; NaN where not measured.
     rate, rate_variance: (rows,), yearly log growth and its variance.
-    growth: (rows, ahead), the part of the mean that is growth after the last week.
+    growth: (rows, ahead), the part of the mean that is growth after the last week; half_life_years: (rows,), how fast
+    growth that the history shows fades.
     origins: (origins,), weeks known at each; origin_mean, origin_spread, origin_growth: (origins, rows, weeks ahead),
     NaN where a row had no history at that time.
     """
@@ -60,6 +73,7 @@ class StructuralFit:
     rate: FloatArray
     rate_variance: FloatArray
     growth: FloatArray
+    half_life_years: FloatArray
     origins: IntArray
     origin_mean: FloatArray
     origin_spread: FloatArray
@@ -93,29 +107,31 @@ def covariance(times: int, walk: float, persistence: float, yearly: float) -> Fl
 def fit_structural(
     logs: FloatArray,
     ahead: int,
-    prior: GrowthPrior,
+    beliefs: Beliefs,
     prior_rate: FloatArray,
     *,
-    half_life_years: float = 1.0,
     origins: IntArray | None = None,
 ) -> StructuralFit:
     """Fit and forecast.
 
     logs: (rows, weeks), NaN where not measured; every row must have a value. ahead: weeks. prior_rate: (rows,), yearly
-    log growth believed in; prior.sigma says how firmly. half_life_years: growth that the history shows beyond the
-    belief fades at this pace. origins: earlier numbers of weeks from which to forecast as well.
+    log growth believed in; beliefs (a row each): how firmly, and at what pace growth that the history shows beyond the
+    belief fades. origins: earlier numbers of weeks from which to forecast as well.
     """
     rows, weeks = logs.shape
     points = [
         (walk, persistence, yearly)
-        for walk, persistence, yearly in product(_WALK, _PERSISTENCE, _YEARLY)
-        if yearly == 0 or weeks >= _WEEKS_FOR_YEARLY
+        for walk, persistence, yearly in product(
+            _WALK, _PERSISTENCE, _YEARLY if weeks >= _WEEKS_FOR_YEARLY else _NO_YEARLY
+        )
     ]
     past = np.zeros(0, dtype=np.int64) if origins is None else np.asarray(origins, dtype=np.int64)
     ends = np.append(past, weeks)
     shape = (len(points), len(ends), rows)
     reach = min(ahead, BACKTEST_WEEKS)
-    means = [np.full((len(points), rows, reach if e < len(past) else ahead), np.nan) for e in range(len(ends))]
+    # At an earlier origin only weeks that came can be judged.
+    spans = [*(min(reach, weeks - int(end)) for end in past), ahead]
+    means = [np.full((len(points), rows, span), np.nan) for span in spans]
     grid = _Grid(np.full(shape, -np.inf), means, np.zeros(shape), np.zeros(shape), np.zeros(shape))
     masks, group = np.unique(np.isfinite(logs), axis=0, return_inverse=True)
     group = group.reshape(-1)
@@ -125,7 +141,7 @@ def fit_structural(
         model_sd[p] = np.sqrt((_error_map(cov, weeks) ** 2).sum(axis=1))
         for m, mask in enumerate(masks):
             _forecast_group(
-                grid, p, cov, logs, np.flatnonzero(mask), np.flatnonzero(group == m), ends, prior, prior_rate
+                grid, p, cov, logs, np.flatnonzero(mask), np.flatnonzero(group == m), ends, beliefs, prior_rate
             )
     known: NDArray[np.bool_] = np.all(np.isfinite(grid.loglik), axis=0)
     loglik = np.where(known, grid.loglik, 0.0)
@@ -136,17 +152,26 @@ def fit_structural(
 
     def course(e: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         horizon = np.arange(1, grid.mean[e].shape[2] + 1, dtype=np.float64)
-        steady, damped = horizon / WEEKS_PER_YEAR, damped_years(horizon, half_life_years)
+        steady = horizon / WEEKS_PER_YEAR
+        damped = damped_years(horizon, fading(rate[e] - prior_rate, beliefs.half_life_years))
         mean = np.einsum("pr,prh->rh", weight[:, e], np.nan_to_num(grid.mean[e]))
         growth = prior_rate[:, None] * steady + (rate[e] - prior_rate)[:, None] * damped
+        unknown = np.maximum(rate_variance[e], beliefs.doubt**2)
         noise = np.einsum("pr,pr,ph->rh", weight[:, e], np.sqrt(grid.sigma2[:, e]), model_sd[:, : len(horizon)])
-        spread = np.sqrt(noise**2 + rate_variance[e][:, None] * steady**2)
+        spread = np.sqrt(noise**2 + unknown[:, None] * steady**2)
+        mean = mean + growth + _behind(logs[:, : ends[e]], mean[:, 0], rate[e], prior_rate)[:, None]
         there = known[e][:, None]
-        return np.where(there, mean + growth, np.nan), np.where(there, spread, np.nan), growth
+        return np.where(there, mean, np.nan), np.where(there, spread, np.nan), growth
 
     mean, spread, growth = course(len(past))
     earlier = [course(e) for e in range(len(past))]
-    nothing = np.zeros((0, rows, reach))
+
+    def side_by_side(parts: list[FloatArray]) -> FloatArray:
+        out = np.full((len(parts), rows, reach), np.nan)
+        for o, part in enumerate(parts):
+            out[o, :, : part.shape[1]] = part
+        return out
+
     best = weight[:, -1].argmax(axis=0)
     used, pattern = np.unique(best, return_inverse=True)
     scale = (weight[:, -1] * np.sqrt(grid.sigma2[:, -1])).sum(axis=0)
@@ -161,14 +186,15 @@ def fit_structural(
         rate_variance=rate_variance[-1],
         origins=past,
         growth=growth,
-        origin_mean=np.stack([mean for mean, _, _ in earlier]) if earlier else nothing,
-        origin_spread=np.stack([spread for _, spread, _ in earlier]) if earlier else nothing,
-        origin_growth=np.stack([growth for _, _, growth in earlier]) if earlier else nothing,
+        half_life_years=fading(rate[-1] - prior_rate, beliefs.half_life_years),
+        origin_mean=side_by_side([mean for mean, _, _ in earlier]),
+        origin_spread=side_by_side([spread for _, spread, _ in earlier]),
+        origin_growth=side_by_side([growth for _, _, growth in earlier]),
     )
 
 
 def held_fit(
-    logs: FloatArray, ahead: int, prior: GrowthPrior, prior_rate: FloatArray, origins: IntArray
+    logs: FloatArray, ahead: int, beliefs: Beliefs, prior_rate: FloatArray, origins: IntArray
 ) -> StructuralFit:
     """The last four weeks held, with the growth believed in and a random walk around: for when nothing can be fitted.
 
@@ -188,7 +214,7 @@ def held_fit(
                 mean[row] = known[-4:].mean()
         horizon = np.arange(1, reach + 1, dtype=np.float64)
         growth = prior_rate[:, None] * horizon / WEEKS_PER_YEAR
-        spread = np.sqrt(step[:, None] ** 2 * horizon + (prior.sigma * horizon / WEEKS_PER_YEAR) ** 2)
+        spread = np.sqrt(step[:, None] ** 2 * horizon + np.outer(beliefs.sigma, horizon / WEEKS_PER_YEAR) ** 2)
         there = np.isfinite(mean)[:, None]
         return mean[:, None] + growth, np.where(there, spread, np.nan), growth
 
@@ -204,13 +230,31 @@ def held_fit(
         scale=step,
         innovation=change / step[:, None],
         rate=np.asarray(prior_rate, dtype=np.float64),
-        rate_variance=np.full(rows, prior.sigma**2),
+        rate_variance=beliefs.sigma**2,
         growth=growth,
+        half_life_years=beliefs.half_life_years,
         origins=origins,
         origin_mean=np.stack([part[0] for part in earlier]) if earlier else nothing,
         origin_spread=np.stack([part[1] for part in earlier]) if earlier else nothing,
         origin_growth=np.stack([part[2] for part in earlier]) if earlier else nothing,
     )
+
+
+def _behind(logs: FloatArray, start: FloatArray, rate: FloatArray, prior_rate: FloatArray) -> FloatArray:
+    """(rows,) how far the course of a row that grows faster than x3 a year begins below its present level (or above).
+
+    A belief holds such a slope back, and the fitted level lags behind the weeks: it is put on them. logs: (rows, weeks)
+    known; start: (rows,), the course before growth.
+    """
+    fast = np.abs(rate - prior_rate) > FASTEST_LASTING
+    present = np.zeros(len(logs))
+    for row in np.flatnonzero(fast).tolist():
+        seen = logs[row][np.isfinite(logs[row])][-LAUNCH_WEEKS:]
+        if len(seen) == LAUNCH_WEEKS:
+            # A line through the last weeks, at the last of them.
+            t = np.arange(LAUNCH_WEEKS) - (LAUNCH_WEEKS - 1) / 2
+            present[row] = seen.mean() + (t @ seen / (t @ t)) * t[-1] - start[row]
+    return present
 
 
 def _error_map(cov: FloatArray, weeks: int) -> FloatArray:
@@ -226,7 +270,7 @@ def _forecast_group(
     seen: IntArray,
     rows: IntArray,
     ends: IntArray,
-    prior: GrowthPrior,
+    beliefs: Beliefs,
     prior_rate: FloatArray,
 ) -> None:
     """Fill in one grid point for rows that share their holes: generalised least squares of level and growth."""
@@ -249,9 +293,8 @@ def _forecast_group(
         slope = line_c @ y_c / xx if sure else np.zeros(len(rows))
         residual = y_c - np.outer(line_c, slope)
         sigma2 = _variance((residual**2).sum(axis=0), n - 2)
-        rate, rate_variance = posterior_rate(
-            slope, sigma2 / xx if sure else np.full(len(rows), np.inf), prior, prior_rate[rows]
-        )
+        sampling = sigma2 / xx + seasonal_slope_variance(int(seen[n - 1] - seen[0]) + 1) if sure else sigma2 + np.inf
+        rate, rate_variance = posterior_rate(slope, sampling, beliefs.sigma[rows], prior_rate[rows])
         residual = y_c - np.outer(line_c, rate)
         sigma2 = _variance((residual**2).sum(axis=0), n - 1)
         level = one @ (y - np.outer(line, rate)) / oo

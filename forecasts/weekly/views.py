@@ -1,7 +1,7 @@
 """Views of a weekly course, and how much each is believed: by what it got wrong at earlier origins.
 
-A series that goes back a year and a quarter is seen in five ways. Each stands for election by range of horizons, as the
-members of the short range do; how the views and the rules of election were chosen is in docs/decisions/0081.
+A series that goes back a year and eight weeks is seen in six ways. Each stands for election by range of horizons, as
+the members of the short range do; how the views and the rules of election were chosen is in docs/decisions/0081.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecasts.outlook import FloatArray, IntArray
-from forecasts.weekly.growth import WEEKS_PER_YEAR
+from forecasts.weekly.growth import WEEKS_PER_YEAR, damped_years, fading
 
 YEAR = 52
-# A year-on-year view needs a year and a quarter before it says anything about this year against the last.
-MIN_WEEKS_YEARLY = 65
-YEAR_ON_YEAR_DAMPING = 0.5
+# A year-on-year view needs a year and eight weeks before it says anything about this year against the last.
+MIN_WEEKS_YEARLY = 60
 # Fewer series than this have no usual year to speak of.
 FEWEST_FOR_PANEL = 4
 # Weeks whose mean counts as a row's present level when its year is compared with the panel's.
 PRESENT_WEEKS = 8
+# Share of the last weeks' gain on the year before that lasts so many weeks; then it fades.
+GAINED_KEPT = 0.5
+GAINED_WEEKS = 26
+# A gain of this size (in logs) is as likely growth that goes on as luck that does not.
+GROWTH_GAIN = 0.6
 
-VIEWS = ("structural", "year on year", "Fourier", "median", "panel")
+VIEWS = ("structural", "year on year", "Fourier", "median", "panel", "last year")
 # What the views' errors are taken to be before any was measured, against the structural model's.
-BELIEVED_ERROR = np.array([1.0, 1.0, 1.15, 0.87, 0.85])
+BELIEVED_ERROR = np.array([1.0, 1.0, 1.15, 0.87, 0.85, 0.85])
 POWER = 3.0
 # Origins after which measured errors count as much as the belief, and a row's own as much as those of all rows.
 OWN_ORIGINS = 2.0
@@ -47,10 +51,11 @@ def views_of(clean: FloatArray, structural: FloatArray) -> Views:
     """Every view of the weeks after a history.
 
     clean: (rows, weeks), logs of the levels of all series and then of their peaks, NaN where not measured; structural:
-    (rows, ahead). Rows without a whole year and a quarter behind them have the structural view five times over.
+    (rows, ahead). Rows without a whole year and eight weeks behind them have the structural view six times over.
 
     median: of structural, year on year and Fourier. panel: the median view with the series' own way from its present
-    level (season and growth) replaced by the usual series'; the median view again below four series.
+    level (season and growth) replaced by the usual series'; the median view again below four series. last year: last
+    year's weeks as they were, with what the last eight lie above theirs.
     """
     ahead = structural.shape[1]
     recent = clean[:, -MIN_WEEKS_YEARLY:]
@@ -63,6 +68,7 @@ def views_of(clean: FloatArray, structural: FloatArray) -> Views:
         paths[1:3] = np.where(np.isfinite(paths[1:3]), paths[1:3], structural)
         paths[3] = np.median(paths[:3], axis=0)
         paths[4] = _panel_view(clean, paths[3], yearly)
+        paths[5, yearly] = last_year(clean[yearly], ahead)
     return Views(paths, yearly)
 
 
@@ -123,6 +129,9 @@ def elect(errors: FloatArray, age_weeks: FloatArray, ranges: tuple[tuple[int, in
         own = mass.sum(axis=0) ** 2 / np.maximum((mass**2).sum(axis=0), 1e-300)
         own = own / (own + OWN_ORIGINS)
         mixed = np.maximum(own * ratio + (1 - own) * everyone[:, None], 1e-3)
+        # A range that nothing was measured at is judged as the one before it.
+        for b in np.flatnonzero(weigh.sum(axis=0) == 0).tolist():
+            mixed[:, :, b] = mixed[:, :, max(b - 1, 0)]
         share = mixed**-POWER
         share /= share.sum(axis=0)
         week = np.arange(weeks, dtype=np.float64)
@@ -140,23 +149,49 @@ def _effective(weight: FloatArray) -> float:
 
 
 def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
-    """(rows, ahead): last year's weeks, smoothed over three, plus damped growth of the last quarter over its own.
+    """(rows, ahead): last year's weeks, smoothed over three, moved by the growth of the last quarter over its own.
 
-    logs: (rows, weeks) with at least 65 weeks and no hole in the last 65.
+    logs: (rows, weeks) with at least a year and eight weeks and no hole in them.
     """
     quarter = min(13, logs.shape[1] - YEAR)
-    growth = (logs[:, -quarter:] - logs[:, -quarter - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
+    gained = (logs[:, -quarter:] - logs[:, -quarter - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
     frame = pd.DataFrame(logs[:, -YEAR - 1 :].T)
     smooth = frame.rolling(3, center=True, min_periods=1).mean().to_numpy().T[:, 1:]
-    turn = np.arange(ahead) // YEAR
-    damping = YEAR_ON_YEAR_DAMPING * (1 - YEAR_ON_YEAR_DAMPING ** (turn + 1)) / (1 - YEAR_ON_YEAR_DAMPING)
-    return np.asarray(smooth[:, np.arange(ahead) % YEAR] + growth[:, None] * damping)
+    return _carried(smooth, gained, np.full(ahead, GAINED_KEPT))
+
+
+def last_year(logs: FloatArray, ahead: int) -> FloatArray:
+    """(rows, ahead): last year's weeks as they were (a quarter's highest as high), moved by the last weeks' gain.
+
+    logs: (rows, weeks) with at least a year and eight weeks and no hole in them.
+    """
+    gained = (logs[:, -PRESENT_WEEKS:] - logs[:, -PRESENT_WEEKS - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
+    fades = np.clip(1 - (np.arange(ahead) - GAINED_WEEKS) / (2 * YEAR), 0.3, 1.0)
+    return _carried(logs[:, -YEAR:], gained, GAINED_KEPT * fades)
+
+
+def _carried(year: FloatArray, gained: FloatArray, kept: FloatArray) -> FloatArray:
+    """(rows, ahead) a year's weeks (rows, 52) again, with what has been gained on the year before (rows,).
+
+    A small gain is as much luck as growth: kept (ahead,) of it lasts. A large one is growth: the year is then a pattern
+    around a line of that slope, and goes on from the present level with growth that fades (half-life of a year).
+    """
+    week = np.arange(len(kept), dtype=np.int64)
+    again = year[:, week % YEAR]
+    luck = again + np.outer(gained, kept)
+    turn = week // YEAR + 1
+    rate: FloatArray = gained * (WEEKS_PER_YEAR / YEAR)
+    horizon: FloatArray = np.arange(1, len(kept) + 1, dtype=np.float64)
+    grown = rate[:, None] * damped_years(horizon, fading(rate, np.ones(len(rate))))
+    line = again + np.outer(gained, turn - horizon / YEAR) + grown
+    sure = (gained**2 / (gained**2 + GROWTH_GAIN**2))[:, None]
+    return np.asarray((1 - sure) * luck + sure * line)
 
 
 def fourier_held(logs: FloatArray, ahead: int, harmonics: int = 3, ridge: float = 3.0) -> FloatArray:
     """(rows, ahead): yearly Fourier terms over a line, the line held at the last quarter's level.
 
-    logs: (rows, weeks); holes must be the same in every row's last 65 weeks (none). Ridge keeps a pattern that was
+    logs: (rows, weeks); holes must be the same in every row's last 60 weeks (none). Ridge keeps a pattern that was
     seen only once or twice small.
     """
     rows, weeks = logs.shape

@@ -8,9 +8,10 @@ Unknown fields are refused everywhere. Every number carries its unit in its name
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from planner.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from planner.case.fault import CrossFault
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/|,]+$")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
@@ -298,9 +302,91 @@ class WorkloadKind(StrEnum):
     training = "training"
 
 
+class Tokens(Block):
+    """A distribution of token counts: mean, and standard deviation over mean."""
+
+    mean: Positive
+    cv: Annotated[float, Field(strict=True, ge=0, le=5)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        return {"mean": value} if isinstance(value, int | float) else value
+
+
+class DerivedRate(Block):
+    """What one card of a type serves, in the workload's unit, as sizing derived it.
+
+    safe_share: highest safe load over per_card at the stated pool. error: median relative error that such estimates
+    have shown on measured points; None: not known. binds: what gives first when the load grows.
+    """
+
+    per_card: Positive
+    safe_share: Share
+    error: NonNegative | None
+    replica_cards: Annotated[int, Field(ge=1)]
+    layout: str
+    binds: str
+
+
+class Derived(Block):
+    """What sizing wrote into a workload, kept beside it so that a change of the statement is derived again.
+
+    key: hash of what it was derived from. refused: module types that will not do, with the reason.
+    """
+
+    key: str
+    throughput: dict[Id, DerivedRate] = {}
+    max_utilisation: Share | None = None
+    refused: dict[Id, str] = {}
+    source: str = ""
+
+
+class Service(Block):
+    """Online or batch serving of a language model, from which throughput and max_utilisation are derived.
+
+    ttft_ms, tpot_ms: promises to the first token (from end to end: the workload's latency_ms is part of it) and a
+    token after it, at `percentile` of requests; None: no promise. demand: what the workload's demand counts.
+    pool_cards: cards at one site that the headroom is taken for. dispersion: variance over mean of arrivals within
+    seconds. cards: card of the sizing library by module type, where the type's `accelerator` does not name it.
+    """
+
+    model: str
+    input_tokens: Tokens
+    output_tokens: Tokens
+    ttft_ms: Positive | None = None
+    tpot_ms: Positive | None = None
+    percentile: Annotated[float, Field(strict=True, ge=50, lt=100)] = 99.0
+    cache_hit: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
+    demand: Literal["requests_per_s", "output_tokens_per_s"] = "requests_per_s"
+    pool_cards: Annotated[int, Field(ge=1)] = 64
+    dispersion: Annotated[float, Field(strict=True, ge=1, le=10)] = 1.0
+    engine: Literal["trtllm", "vllm", "sglang"] | None = None
+    precision: Literal["bf16", "fp8", "fp4"] | None = None
+    cards: dict[Id, str] = {}
+    derived: Derived | None = None
+
+
+class TrainingJob(Block):
+    """Training of a model of `parameters` billions that a token passes, from which tokens a second and card follow.
+
+    tokens: billions of the whole job, a note. mfu: utilisation of the peak; None: the default of docs/sizing.md.
+    """
+
+    parameters: Positive
+    tokens: Positive | None = None
+    precision: Literal["bf16", "fp8"] = "bf16"
+    experts: bool = False
+    mfu: Annotated[float, Field(strict=True, gt=0, le=1)] | None = None
+    cards: dict[Id, str] = {}
+    derived: Derived | None = None
+
+
 class Workload(Block):
     """A class of demand with a unit of its own.
 
+    service, job: what is served or trained, in place of throughput and max_utilisation: these are then derived and
+    written in (planner/case/derive.py); a number that is given stands.
     throughput: unit per card, by module type; a type that is not named cannot run the workload. Serving one unit keeps
     burst_factor / (throughput x max_utilisation) cards busy. shortfall_cost is per unit-hour not served.
     deferrable: work that arrives in an hour is finished within `window_hours` (24: within the day), only in
@@ -316,7 +402,9 @@ class Workload(Block):
     kind: WorkloadKind = WorkloadKind.online
     unit: str = "PFLOPS"
     latency_ms: NonNegative | None = None
-    throughput: dict[Id, Positive]
+    service: Service | None = None
+    job: TrainingJob | None = None
+    throughput: dict[Id, Positive] = {}
     max_utilisation: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
     burst_factor: Annotated[float, Field(strict=True, ge=1)] = 1.0
     shortfall_cost: NonNegative = 0
@@ -348,6 +436,10 @@ class Workload(Block):
             faults.append(f"allowed_hours {bad}, which are not 0 <= from < to <= 24")
         if self.max_yield_share and not self.preemptible:
             faults.append("max_yield_share needs preemptible: true")
+        if self.service is not None and self.kind is WorkloadKind.training:
+            faults.append("service belongs to online and deferrable work, this is training; allowed: job")
+        if self.job is not None and self.kind is not WorkloadKind.training:
+            faults.append(f"job belongs to training, this is {self.kind.value}; allowed: service")
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -603,15 +695,27 @@ class Case(Block):
 
         if isinstance(value, Case):
             return value
+        underived: list[CrossFault] = []
+        if _states_service(value):
+            from planner.case.derive import derived  # here, because only such cases need the sizing
+
+            value, underived = derived(value)
         case, fields = None, None
         try:
             case = handler(value)
         except ValidationError as error:
             fields = error
-        crossing = cross_faults(value, case)
+        crossing = [*underived, *cross_faults(value, case)]
         if case is None or crossing:
             raise error_of(cls.__name__, fields, crossing)
         return case
+
+
+def _states_service(value: Any) -> bool:
+    """Whether a workload of the document states a service or a job to derive its throughput from."""
+    workloads = value.get("workloads") if isinstance(value, Mapping) else None
+    stated = [w for w in workloads if isinstance(w, Mapping)] if isinstance(workloads, list) else []
+    return any(w.get("service") is not None or w.get("job") is not None for w in stated)
 
 
 def by_period(value: float | list[float] | list[float | None] | None, periods: int, missing: float) -> FloatArray:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
+from planner.case.file import CaseError
 from planner.case.movable import LimitField, limit_fields, with_fields
 from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
 from planner.plan import Plan
@@ -141,7 +142,7 @@ def shadow_prices(
         replanned.until(deadline)
         pricing = replanned if replanned.proven else None
     if pricing is None and not whole:
-        pricing = Fractional(plan)
+        pricing = Fractional(plan, deadline)
     if pricing is None or not pricing.base.known or pricing.base.impossible:
         return Prices(pd.DataFrame(columns=_COLUMNS), "unknown")
     found, untried = _Trial(plan, pricing, deadline, stop).run()
@@ -168,10 +169,14 @@ class _Trial:
         moves = candidate_moves(self._plan, self._pricing)
         found: list[_Found] = []
         worthless: list[_Move] = []
+        # More room never costs more: one solve with everything loosened tells whether anything matters, and one with
+        # all that has no price in a linear program whether any of that does.
         waiting = [[move] for move in moves if move.promise > 0]
-        # The rest rarely matters: one solve with all of it loosened tells whether any of it does.
         rest = [move for move in moves if move.promise <= 0]
         waiting += [rest] if rest else []
+        everything = self._worth(*moves) if len(waiting) > 1 else None
+        if everything is not None and everything.most <= self._nothing:
+            return [], 0
         while waiting and not self._over:
             group = [m for m in waiting.pop(0) if not self._useless(m, worthless)]
             if not group:
@@ -198,7 +203,11 @@ class _Trial:
         return field.spread == "onward" and any(w.field is field and w.period <= move.period for w in worthless)
 
     def _value(self, changes: list[tuple[LimitField, FloatArray]]) -> Value:
-        return self._pricing.value(with_fields(self._plan.case, changes))
+        try:
+            case = with_fields(self._plan.case, changes)
+        except CaseError:  # a number that no case may have says nothing about plans
+            return Value(np.inf, -np.inf)
+        return self._pricing.value(case)
 
     def _worth(self, *moves: _Move) -> _Found | None:
         """What moves are worth together; None where that is not known."""

@@ -40,6 +40,7 @@ from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
 from planner.solve.limits import RouteName
+from planner.solve.probing import ruled_out, without
 from planner.verify import Verification, verify
 
 _ROUNDING = 2e-6
@@ -150,11 +151,15 @@ def plan_demand(
     if pooled:
         limits = replace(limits, gap=asked - pooling)
 
-    def built(steps: int | None = None, mean_day: bool = False) -> Program:
+    def built(steps: int | None = None, mean_day: bool = False, loose: bool = False) -> Program:
         asked_for = demand.mean_day() if mean_day else demand
-        made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled))
+        made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled or loose))
+        made = without(made, closed) if len(closed) else made
         return affordable(made) if amend is None else amend(made)
 
+    closed = np.zeros(0, np.int64)
+    if case.campaigns:
+        closed = ruled_out(built(steps=1))
     program = built()
 
     def told(progress: Progress) -> None:

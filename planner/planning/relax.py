@@ -107,7 +107,7 @@ def smallest_relaxation(
     problems = [change_problem(case, move, alone=a.alone, proven=a.proven) for a in told for move in a.moves]
     lost = search.without_resilience()
     if lost is not None:
-        problems.append(resilience_problem(case, lost))
+        problems.append(resilience_problem(case, lost, proven=search.whole))
     if problems:
         return problems
     joint = search.together(fields)

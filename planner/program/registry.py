@@ -282,6 +282,14 @@ FAMILIES: dict[str, Family] = {
             solver_only=True,
         ),
         Family(
+            "campaign_periods",
+            "A campaign works in whole periods: half of its gang in two of them is not one of them.",
+            "训练专项按整个周期开工：半组跑两个周期不等于整组跑一个周期。",
+            "unfinished_c + sum_sk [w_sk(S) place_csk + sum_{t not in S} (w_sk(S + t) - w_sk(S)) on_cskt] >= 1",
+            "share",
+            ("branch", "campaign", "set of periods"),
+        ),
+        Family(
             "gang_steps",
             "Half of the modules of a gang run none of it.",
             "半组模块不能运行该组任务。",

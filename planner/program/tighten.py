@@ -6,6 +6,7 @@ tenth of the cards. The rows go into the program that is solved, never into what
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from planner.program.training import campaign_sizes, gang_output, gang_sizes
 _LEAST_FRACTION = 0.02
 # So many further gangs are looked at one by one for the narrowest step.
 _STEPS = 40
+# Rows of a campaign for every set of its periods up to so many of them.
+_ALL_SETS = 4
 
 
 class _Cuts:
@@ -53,6 +56,7 @@ def tightened(program: Program) -> Program:
     """The program with these rows at the end of its master."""
     families = {
         "campaign_gang": _campaign_gangs(program),
+        "campaign_periods": _campaign_periods(program),
         "gang_steps": _gang_steps(program),
         "training_rounding": _training_rounding(program),
     }
@@ -122,7 +126,46 @@ def _campaign_gangs(program: Program) -> _Cuts:
                     for column, count in sources:
                         cuts.add((share[s, k, so_far], done[so_far]), (column, -1.0 / count), upper=0.0)
                         cuts.add((on[s, k, t], 1.0), (column, -1.0 / count), upper=0.0)
+                        if t == live[-1]:  # a campaign is placed where it runs: placed and never run, it may be dropped
+                            cuts.add((place[s, k], 1.0), (column, -1.0 / count), upper=0.0)
     return cuts
+
+
+def _campaign_periods(program: Program) -> _Cuts:
+    """A campaign works in whole periods: half of its gang in two of them is not one of them.
+
+    At its one place, what a set S of periods finishes, w_sk(S) = min(1, sum_{t in S} done_ct), is a submodular function
+    of S, so that for every S (Nemhauser and Wolsey 1988, III.3):
+      unfinished_c + sum_sk [w_sk(S) place_csk + sum_{t not in S} (w_sk(S + t) - w_sk(S)) on_cskt] >= 1
+    """
+    inst: Instance = program.facts["instance"]
+    cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
+    types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
+    for b in range(inst.branches):
+        for c, job in enumerate(inst.case.campaigns):
+            on, place = columns["campaign_on"][b, c], columns["campaign_place"][b, c]
+            spots = np.argwhere(upper[place] > 0)
+            live = np.flatnonzero((upper[on] > 0).any(axis=(0, 1)))
+            speed = np.array([job.speed.get(k, 0.0) for k in types])
+            done = np.where(upper[on] > 0, job.gang_cards / job.card_days * speed[None, :, None] * days, 0.0)
+            for chosen in _period_sets(live):
+                inside = np.isin(np.arange(len(days)), chosen)
+                terms: list[tuple[IntArray, FloatArray | float]] = [(columns["campaign_unfinished"][b, [c]], 1.0)]
+                for s, k in spots:
+                    work = done[s, k] @ inside
+                    more = np.where(inside, 0.0, np.minimum(work + done[s, k], 1.0) - min(work, 1.0))
+                    later = np.flatnonzero(more > 1e-9)
+                    terms += [(place[s, [k]], min(float(work), 1.0)), (on[s, k, later], more[later])]
+                cuts.add(*terms, lower=1.0)
+    return cuts
+
+
+def _period_sets(live: IntArray) -> list[IntArray]:
+    """Sets of periods that a row each is made of: all of a few periods, of many those without a gap."""
+    if len(live) <= _ALL_SETS:
+        return [np.array(s, np.int64) for r in range(len(live) + 1) for s in itertools.combinations(live.tolist(), r)]
+    ends = range(len(live) + 1)
+    return [live[:0], *(live[a:b] for a in ends for b in ends if a < b)]
 
 
 def _gang_steps(program: Program) -> _Cuts:

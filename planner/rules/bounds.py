@@ -27,6 +27,7 @@ from planner.program.tighten import tightened
 from planner.rules.neighbour import Values
 from planner.rules.statistics import cvar, mean
 from planner.solve import solve_lp
+from planner.solve.probing import probed
 
 Shared = Mapping[str, BoolArray]
 
@@ -37,7 +38,7 @@ def lone_bound(case: Case, demand: Demand, held: Values | None, shared: Shared |
     demand: one future. held: (1, ...) decisions by name, held where `shared` (of the same shapes) says so. Infinity
     where no plan keeps to them, minus infinity where `seconds` did not do.
     """
-    program = tightened(build_program(plan_world(case), demand, merge_steps=1, pooled=True))
+    program = probed(tightened(build_program(plan_world(case), demand, merge_steps=1, pooled=True)))
     master = program.master
     if held is not None and shared is not None:
         lower, upper = master.lower.copy(), master.upper.copy()

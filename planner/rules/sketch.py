@@ -30,6 +30,7 @@ from planner.program.tighten import tightened
 from planner.rules.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
+from planner.solve.probing import probed
 
 Amend = Callable[[Program], Program]
 
@@ -82,7 +83,7 @@ def sketched(
 
 
 def _program(case: Case, demand: Demand, amend: Amend | None) -> Program:
-    program = tightened(build_program(case, demand, merge_steps=1, pooled=True))
+    program = probed(tightened(build_program(case, demand, merge_steps=1, pooled=True)))
     return program if amend is None else amend(program)
 
 

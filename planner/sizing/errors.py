@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from planner.case.errors import PlanError, Problem
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault: where it is, what was found there, what is allowed."""
+
+    where: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}; allowed: {self.allowed}"
 
 
-class SizingError(PlanError):
+class SizingError(ValueError):
     """A sizing question that has no answer as it stands; `problems` holds every fault."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(problems)
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
 
 
 def refuse(where: str, found: str, allowed: str) -> SizingError:
     return SizingError([Problem(where, found, allowed)])
+
+
+def near(known: Iterable[str], wanted: str) -> str:
+    """Which names are allowed: those near the wanted one, else all."""
+    names = sorted(set(known))
+    return f"one of {', '.join(difflib.get_close_matches(wanted, names, 3, 0.5) or names)}"

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from planner.case.document import DocumentError, read_document
-from planner.case.errors import Problem
-from planner.case.fault import among, faults_of
-from planner.sizing.errors import SizingError
+from planner.sizing.errors import Problem, SizingError, near
 from planner.sizing.types import Attention, Card, Model, PrecisionName
 
 Positive = Annotated[float, Field(gt=0)]
@@ -247,30 +243,16 @@ class Library:
     def _id(self, wanted: str, known: Mapping[str, Any], what: str) -> str:
         found = self.names.get(wanted.split("/")[-1].lower(), "")
         if found not in known:
-            raise SizingError([Problem(what[:-1], wanted, among(known, wanted, what))])
+            raise SizingError([Problem(what[:-1], wanted, near(known, wanted))])
         return found
 
 
-def open_library(own: Sequence[Path] = ()) -> Library:
-    """The libraries that ship and files of the owner's; a later file's model or card stands for an earlier one's.
+def open_library(own: Sequence[LibraryFile] = ()) -> Library:
+    """The libraries that ship and the owner's; a later one's model or card stands for an earlier one's.
 
-    Raises SizingError with every fault of every file.
+    Files of the owner's are read by planner/case/own_library.py.
     """
-    parsed, problems = list(_shipped()), []
-    for path in own:
-        try:
-            document = read_document(path, "models and cards")
-        except DocumentError as error:
-            problems += [Problem(f"{path}{f.pointer}", f.found, f.allowed) for f in error.faults]
-            continue
-        try:
-            parsed.append(LibraryFile.model_validate(document))
-        except ValidationError as error:
-            shaped = document if isinstance(document, dict) else {}
-            problems += [Problem(f"{path}{f.pointer}", f.found, f.allowed) for f in faults_of(error, shaped)]
-    if problems:
-        raise SizingError(problems)
-    return _joined(parsed)
+    return _joined([*_shipped(), *own])
 
 
 @cache

@@ -215,8 +215,8 @@ def _sound(question: Question) -> None:
         wrong.append(("cache_hit", f"{load.cache_hit:g}", "at least 0, below 1"))
     if not 50 <= promise.percentile < 100:
         wrong.append(("percentile", f"{promise.percentile:g}", "50 to below 100"))
-    if not 1 <= question.dispersion <= 50:
-        wrong.append(("dispersion", f"{question.dispersion:g}", "1 (Poisson) to 50"))
+    if not 1 <= question.dispersion <= 10:
+        wrong.append(("dispersion", f"{question.dispersion:g}", "1 (Poisson) to 10"))
     if question.pue is not None and not 1 <= question.pue <= 3:
         wrong.append(("pue", f"{question.pue:g}", "1 to 3"))
     if question.precision is not None and question.precision not in BYTES:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from planner.case.errors import Problem
-from planner.sizing.errors import SizingError
+from planner.sizing.errors import Problem, SizingError
 from planner.sizing.library import Library
 from planner.sizing.memory import most_requests
 from planner.sizing.serving import Stack

@@ -8,6 +8,9 @@ import numpy as np
 
 from planner.arrays import FloatArray
 
+FULLEST = 0.96
+"""Share of the servers taken beyond which a wait is not worth computing: no promise holds there, and it takes long."""
+
 
 def erlang_b(servers: int, load: float) -> float:
     """Share of arrivals that find all servers busy where nobody waits (Erlang 1917). load: arrivals × service time."""
@@ -33,6 +36,10 @@ def stationary(arrivals: float, rates: FloatArray, batch: float = 1.0) -> FloatA
     index of dispersion of 2·batch − 1. Exact: what crosses upwards after n, arrivals/batch · Σ_k π_k q^(n−k)
     with q = 1 − 1/batch, equals rates[n] · π_(n+1) that comes back.
     """
+    if batch <= 1.0:
+        plain = np.concatenate([[0.0], np.cumsum(np.log(arrivals / rates))])
+        one = np.exp(plain - plain.max())
+        return np.asarray(one / one.sum(), dtype=float)
     q = 1.0 - 1.0 / batch
     logs = np.empty(len(rates) + 1)
     logs[0] = 0.0
@@ -72,11 +79,11 @@ def equal_services(arrivals: float, service: float, servers: int, batch: float =
     """The queue M^X/D/c in the long run.
 
     Crommelin 1932: over one service time everybody in service leaves, so that Q(t + s) = max(Q(t) − c, 0) + A(s), A
-    compound Poisson; its distribution is found by iteration on a vector wide enough for all but 1e-9.
-    Raises ValueError when arrivals × service reach the servers.
+    compound Poisson; its distribution is found by iteration on a vector wide enough for all but a trace.
+    Raises ValueError when arrivals × service take more than FULLEST of the servers.
     """
     load = arrivals * service
-    if load >= 0.995 * servers:
+    if load >= FULLEST * servers:
         raise ValueError(f"{load / servers:.3f} of the servers are taken: no long run")
     slack = 1.0 - load / servers
     width = int(servers + 8 * np.sqrt(servers * (2 * batch - 1)) + 12 * (2 * batch - 1) / slack + 20)
@@ -84,16 +91,15 @@ def equal_services(arrivals: float, service: float, servers: int, batch: float =
     q = 1.0 - 1.0 / batch
     z = np.exp(-2j * np.pi * np.arange(size) / size)
     came = np.exp(arrivals / batch * service * ((1 - q) * z / (1 - q * z) - 1.0))
-    shares = np.zeros(size)
-    shares[: width + 1] = 1.0 / (width + 1)
-    for _ in range(2000):
+    shares = np.clip(np.fft.ifft(came).real, 0.0, None)
+    for _ in range(1000):
         left = np.zeros(size)
         left[0] = shares[: servers + 1].sum()
         left[1 : size - servers] = shares[servers + 1 :]
         now = np.clip(np.fft.ifft(np.fft.fft(left) * came).real, 0.0, None)
         now[width + 1 :] = 0.0
         now /= now.sum()
-        if np.abs(now - shares).sum() < 1e-9:
+        if np.abs(now - shares).sum() < 1e-8:
             break
         shares = now
     before = (1 - q) * q ** np.arange(width + 1)

@@ -113,7 +113,7 @@ def _take(
 
 
 def _solution(control: Control, route: str, ending: Ending, warm: WarmStart | None) -> Solution:
-    if control.x is None:
+    if control.x is None or ending == "unbounded":
         status: SolutionStatus = ending or "stopped_without_plan"
         bound = np.inf if status == "infeasible" else -np.inf if status == "unbounded" else control.bound
         none = np.zeros(0)

@@ -15,6 +15,7 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
 
 from .control import Control
+from .first_plan import first_plans
 from .linear import attempts
 from .native import Outcome, Settings, run
 from .solution import SolutionStatus
@@ -23,6 +24,8 @@ from .workers import Worker
 Ending = SolutionStatus | None
 
 SMALL_COLUMNS = 3_000
+# Seconds for the plan of one future, which is then carried over to all; the root of its tree mostly takes less.
+FIRST_S = 5.0
 
 
 def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
@@ -84,6 +87,9 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         first = dispatch(program, arrays, start, control)
         if first is not None:
             hint = first
+    else:
+        hint = try_first_plans(program, arrays, control)
+        control.phase = "one piece"
 
     outcome = scip(arrays, control, hint)
     if outcome is None:
@@ -108,6 +114,17 @@ def _billed_in_full(program: Program, arrays: Arrays) -> Arrays:
     return replace(arrays, upper=upper)
 
 
+def try_first_plans(program: Program, arrays: Arrays, control: Control) -> FloatArray | None:
+    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any."""
+    best = None
+    for phase, x in first_plans(program, min(FIRST_S, 0.1 * control.limits.seconds), control.limits.seed):
+        control.phase = phase
+        found = None if control.halted else _held(program, arrays, x, control)
+        if found is not None and (best is None or arrays.cost @ found < arrays.cost @ best):
+            best = found
+    return best
+
+
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
     control.phase = "linear program"
     if arrays.columns <= SMALL_COLUMNS:
@@ -129,14 +146,22 @@ def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
 
 
 def dispatch(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
-    """Fix the whole numbers of x (flat, or the master's part) and solve the rest; the plan goes to `control`."""
+    """Fix the whole numbers of a solver's x (flat, or the master's part) and solve the rest; the plan goes to
+    `control`."""
+    answer = _held(program, arrays, x, control)
+    whole = np.flatnonzero(arrays.integer)
+    if answer is None and x.shape[0] == arrays.columns and not set(whole) - set(_near_whole(arrays, x)):
+        master, blocks = split(program, x)
+        control.offer(float(arrays.cost @ x), master, blocks)
+    return answer
+
+
+def _held(program: Program, arrays: Arrays, x: FloatArray, control: Control) -> FloatArray | None:
+    """The same for any x; None, and nothing offered, where its whole numbers are in no plan."""
     full = np.zeros(arrays.columns)
     full[: x.shape[0]] = x
     rest = run(fixed(arrays, full), Settings("highs", seconds=max(control.left(), 10.0)))
     if rest.x is None:
-        if x.shape[0] == arrays.columns and not (set(np.flatnonzero(arrays.integer)) - set(_near_whole(arrays, x))):
-            master, blocks = split(program, x)
-            control.offer(float(arrays.cost @ x), master, blocks)
         return None
     answer = rest.x.copy()
     answer[arrays.integer] = np.round(answer[arrays.integer])

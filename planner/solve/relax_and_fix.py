@@ -15,7 +15,7 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.control import Control
 from planner.solve.native import Outcome, Settings
-from planner.solve.one_piece import Ending, dispatch, scip, why_no_plan
+from planner.solve.one_piece import Ending, dispatch, scip, try_first_plans, why_no_plan
 from planner.solve.periods import period_of_columns
 from planner.solve.workers import Worker
 
@@ -39,6 +39,8 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
         control.raise_bound(linear.bound)
         if start is not None:
             dispatch(program, arrays, start, control)
+        else:
+            try_first_plans(program, arrays, control)
         lower, upper = arrays.lower.copy(), arrays.upper.copy()
         windows = range(0, last + 1, WINDOW_PERIODS)
         for number, first in enumerate(windows):

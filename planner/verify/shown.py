@@ -223,6 +223,9 @@ def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book
     shown.number("p50_peak_pflops", p50[t])
     shown.number("p90_peak_pflops", p90[t])
     shown.number(ratio, np.where(p50[t] > 0, usable[f, t] / np.where(p50[t] > 0, p50[t], 1.0), np.nan))
+    if "ratio_gangs" in TABLES:  # that they suffice, and no more: `planner.verify.ahead`
+        places = {"workload": "workload", "site": "site", "module_type": "module_type"}
+        reader.read("ratio_gangs", axes | places, ["gangs"], ["gangs"])
     if ratio != "build_ahead_ratio":
         months = facts.case.horizon.months_per_period
         reached = [_months_ahead(float(x), p50, int(i)) for x, i in zip(rows.value[ahead[0]], t, strict=True)]

@@ -107,8 +107,8 @@ def _after(field: LimitField, t: int, new: FloatArray, words: Wording) -> str:
     return words(key, value=amount(field, float(new[t]), words), by=by)
 
 
-def resilience_problem(case: Case, lost: Sequence[str]) -> Problem:
-    """Giving up resilience, or only the loss of the named sites, as a problem."""
+def resilience_problem(case: Case, lost: Sequence[str], *, proven: bool) -> Problem:
+    """Giving up resilience, or only the loss of the named sites, as a problem. proven: a plan was found so."""
     rule = case.policy.resilience
     asked = list(rule.sites) if rule is not None and rule.sites is not None else [s.id for s in case.sites]
     kept = [s for s in asked if s not in lost] if lost else []
@@ -125,7 +125,7 @@ def resilience_problem(case: Case, lost: Sequence[str]) -> Problem:
             )
         else:
             told.append(("/policy/resilience", found, words("relax.resilience_none")))
-    remedies = [wording(language)("relax.alone") for language in LANGUAGES]
+    remedies = [wording(language)("relax.alone" if proven else "relax.unproven") for language in LANGUAGES]
     return Problem(*told[0], remedies[0], Problem(*told[1], remedies[1]))
 
 

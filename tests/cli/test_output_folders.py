@@ -87,6 +87,41 @@ def test_an_outlook_and_its_plan_name_their_history(tmp_path: Path) -> None:
         assert word in report
 
 
+def test_a_comparison_names_its_case_and_how_it_was_made(tmp_path: Path) -> None:
+    meta = {**CASE["meta"], "currency": "EUR", "generated_demand": True}
+    scenarios = tmp_path / "s.yaml"
+    scenarios.write_text(yaml.safe_dump([{"id": "jit", "names": "Just in time", "rule": {"kind": "just_in_time"}}]))
+    case = written(tmp_path / "case.yaml", meta=meta)
+    out = tmp_path / "o"
+    said = (
+        "--scenarios",
+        scenarios,
+        "--out",
+        out,
+        "--seed",
+        "5",
+        "--gap",
+        "0.02",
+        "--time-limit",
+        "20",
+        "--threads",
+        "1",
+    )
+    assert run("compare", case, *said)[0] == 0
+    made = json.loads((out / "comparison.json").read_text(encoding="utf-8"))["summary"]["provenance"]
+    told = {name: made[name] for name in ("name", "as_of", "currency", "generated_demand")}
+    assert told == {"name": "One of each", "as_of": "2026-11-01", "currency": "EUR", "generated_demand": True}
+    assert (made["solve"]["seed"], made["solve"]["gap"], made["solve"]["seconds"]) == (5, 0.02, 20)
+    report = (out / "report.html").read_text(encoding="utf-8")
+    for words in ("One of each, case of 2026-11-01, money in EUR", "is generated for demonstration", made["made"]):
+        assert words in report
+    assert run("compare", case, *said, "--language", "zh-CN")[0] == 0
+    report = (out / "report.html").read_text(encoding="utf-8")
+    for words in ("One of each，算例日期 2026-11-01，金额单位 EUR", "如何得出"):
+        assert words in report
+    assert not (out / "former").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

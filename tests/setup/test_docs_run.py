@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.forecasts.history.exports import write_all
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "questions", "sizing"))]
-QUICK = ("check", "doctor", "--help", "--version")
+RUN = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("guide", "histories", "questions", "sizing"))]
+QUICK = ("check", "doctor", "--help", "--version", "tideplan history ")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -60,6 +62,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     for name in ("examples", "docs", "Makefile"):
         (folder / name).symlink_to(ROOT / name)
+    write_all(folder / "exports")
     shim = folder / "bin" / "tideplan"
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m api.cli "$@"\n')

@@ -59,7 +59,8 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     began = np.where(ran, start, stop)
     seen = np.where(np.isnat(submit), start, submit)
     first = int(seen[~np.isnat(seen)].min().astype(np.int64))
-    base, hours = first // HOUR, int(last.astype(np.int64) // HOUR - first // HOUR) + 1
+    # The hour in which the log ends is not whole: it would read too low.
+    base, hours = first // HOUR, max(int(last.astype(np.int64) // HOUR - first // HOUR), 1)
     frames = []
     stamps = pd.DatetimeIndex((np.arange(hours) + base) * HOUR)
     waits = ~np.isnat(submit) & (began > submit)

@@ -7,7 +7,7 @@ the plan that it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Billing:
     """Which master columns bill each charged site of a block, and the power usage effectiveness of that day."""
 
     def __init__(self, program: Program) -> None:
+        self._program = program
         # by block: charged site, master column and PUE of every bill that the day belongs to
         self._bills: dict[int, tuple[IntArray, IntArray, FloatArray]] = {}
         billed = program.layout.columns.get("billed_kw")
@@ -57,3 +58,28 @@ class Billing:
                 np.maximum.at(out, column[over], drawn[over])
         more = out - x
         return out if np.any(more > _NEGLIGIBLE * np.maximum(1.0, np.abs(x))) else None
+
+    def lowered(self, x: FloatArray, y: Sequence[FloatArray | None]) -> FloatArray:
+        """x with billed power lowered to the most that any day draws: the same dispatch, which then costs less.
+
+        y: (blocks,) columns of all blocks at x; where one is missing, x comes back as it is.
+        """
+        known_y = [columns for columns in y if columns is not None]
+        if len(known_y) < len(self._program.blocks):
+            return x
+        spare = np.full(len(x), np.inf)
+        for index, (site, column, pue) in self._bills.items():
+            block = self._program.blocks[index]
+            rows = block.layout.rows["demand_charge"].index
+            used = block.matrix[rows.ravel()] @ known_y[index] + block.coupling[rows.ravel()] @ x
+            if "demand_bill" in block.layout.rows:
+                # these rows hold the day's highest power, which may stand above what any hour draws
+                drawn = used.reshape(rows.shape).max(axis=1) + known_y[index][block.layout.columns["highest_kw"]]
+                np.minimum.at(spare, column, np.maximum(x[column] - drawn[site] * pue, 0.0))
+            else:
+                room = (block.row_upper[rows.ravel()] - used).reshape(rows.shape).min(axis=1)
+                np.minimum.at(spare, column, np.maximum(room, 0.0)[site] * pue)
+        out = x.copy()
+        known = np.isfinite(spare)
+        out[known] = np.maximum(x[known] - spare[known], self._program.master.lower[known])
+        return out

@@ -34,6 +34,15 @@ class CutPool:
         self.owner = np.concatenate([self.owner, owner])
         self.constant = np.concatenate([self.constant, constant])
 
+    def of(self, blocks: IntArray, columns: IntArray) -> CutPool:
+        """The cuts of some blocks, numbered as given here, over the columns that they see."""
+        number = np.full(self.blocks, -1)
+        number[blocks] = np.arange(len(blocks))
+        which = np.flatnonzero(number[self.owner] >= 0)
+        out = CutPool(len(blocks), len(columns))
+        out.add(number[self.owner[which]], self.constant[which], self.slope[which][:, columns])
+        return out
+
     def values(self, x: FloatArray) -> FloatArray:
         """(cuts,) what every cut says at x."""
         return np.asarray(self.constant + self.slope @ x, float)

@@ -17,7 +17,7 @@ all but the orders; the great choices found there are taken up by the search for
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.decisions import DECISIONS, of_size
 from planner.solve.benders.bounds import BEFORE_END_S
+from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.search import Search
 from planner.solve.control import Control
@@ -109,7 +110,7 @@ class MergedSearch:
         control, search = self._control, self._search
         control.phase = "great choices, on a mean day"
         arrays, names = flatten(mean_day), mean_day.layout.columns
-        great = _columns(names, GREAT)
+        great = columns_of(names, GREAT)
         outcome = search.solve(_only(arrays, great), 0.25 * control.left(), GREAT_GAP)
         if outcome.x is None:
             return
@@ -122,7 +123,7 @@ class MergedSearch:
             return
         self._tried.append(great)
         self._control.phase = "the rest under great choices"
-        held = _held(self.arrays, self._named(GREAT), great)
+        held = held_at(self.arrays, self._named(GREAT), great)
         share = 0.35 * self._control.left()
         relaxed = attempts(held, share)
         if relaxed.x is None:
@@ -152,31 +153,12 @@ class MergedSearch:
         national example's best plan, the cuts at the relaxation's optimum alone bring back half in the bound. Plans are
         looked for without them: in half the time, and as good.
         """
-        flat, pool = self.arrays, self._search.master.pool
         with self._search.lock:
-            chosen = np.unique(np.concatenate([pool.best(x) for x in (*self._points, *self._ended_at)]))
-            chosen = chosen[chosen >= 0]
-            owner, constant, slope = pool.owner[chosen], pool.constant[chosen], pool.slope[chosen]
-        sizes = np.array([len(block.cost) for block in self._merged.blocks])
-        of = np.repeat(np.arange(len(sizes)), sizes)
-        worth = np.concatenate([block.cost for block in self._merged.blocks])
-        costs = sp.csr_matrix((worth, (of, np.arange(len(of)))), shape=(len(sizes), len(of)))
-        weight = self._merged.risk.mean_weight if self._merged.risk else 1.0
-        extra = sp.identity(len(sizes), format="csr")
-        rows = sp.hstack([-slope, costs[owner], extra[owner]])
-        zeros = sp.csr_matrix((flat.rows, len(sizes)))
-        return Arrays(
-            sp.csr_matrix(sp.vstack([sp.hstack([flat.matrix, zeros]), rows])),
-            np.concatenate([flat.cost, np.full(len(sizes), weight)]),
-            np.concatenate([flat.lower, np.zeros(len(sizes))]),
-            np.concatenate([flat.upper, np.full(len(sizes), np.inf)]),
-            np.concatenate([flat.row_lower, constant]),
-            np.concatenate([flat.row_upper, np.full(len(chosen), np.inf)]),
-            np.concatenate([flat.integer, np.zeros(len(sizes), bool)]),
-        )
+            points = (*self._points, *self._ended_at)
+            return with_exact_cuts(self.arrays, self._merged, self._search.master.pool, points)
 
     def _named(self, names: tuple[str, ...]) -> IntArray:
-        return _columns(self._layout.columns, names)
+        return columns_of(self._layout.columns, names)
 
     def _offer(self, outcome: Outcome) -> None:
         if outcome.x is None:
@@ -267,14 +249,41 @@ class MergedSearch:
         )
 
 
-def _columns(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArray:
+def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequence[FloatArray]) -> Arrays:
+    """`flat`, the merged program written out, with the best cuts of exact blocks at these points.
+
+    extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1.
+    """
+    chosen = np.unique(np.concatenate([pool.best(x) for x in points]))
+    chosen = chosen[chosen >= 0]
+    owner, constant, slope = pool.owner[chosen], pool.constant[chosen], pool.slope[chosen]
+    sizes = np.array([len(block.cost) for block in merged.blocks])
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    worth = np.concatenate([block.cost for block in merged.blocks])
+    costs = sp.csr_matrix((worth, (of, np.arange(len(of)))), shape=(len(sizes), len(of)))
+    weight = merged.risk.mean_weight if merged.risk else 1.0
+    extra = sp.identity(len(sizes), format="csr")
+    rows = sp.hstack([-slope, costs[owner], extra[owner]])
+    zeros = sp.csr_matrix((flat.rows, len(sizes)))
+    return Arrays(
+        sp.csr_matrix(sp.vstack([sp.hstack([flat.matrix, zeros]), rows])),
+        np.concatenate([flat.cost, np.full(len(sizes), weight)]),
+        np.concatenate([flat.lower, np.zeros(len(sizes))]),
+        np.concatenate([flat.upper, np.full(len(sizes), np.inf)]),
+        np.concatenate([flat.row_lower, constant]),
+        np.concatenate([flat.row_upper, np.full(len(chosen), np.inf)]),
+        np.concatenate([flat.integer, np.zeros(len(sizes), bool)]),
+    )
+
+
+def columns_of(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArray:
     """All columns of these names, in an order that only depends on the case."""
     index = [names[n].ravel() for n in wanted if n in names]
     joined = np.concatenate(index) if index else np.zeros(0, np.int64)
     return joined[joined >= 0]
 
 
-def _held(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:
+def held_at(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:
     """The same with these columns at these values, as far as their bounds allow."""
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[columns] = upper[columns] = np.clip(values, lower[columns], upper[columns])

@@ -18,6 +18,7 @@ from planner.solve.benders.relaxation import Relaxed, relax
 from planner.solve.benders.search import Effort, Search
 from planner.solve.benders.start import FAITHFUL, Beginning, Coarse, Merged, is_large
 from planner.solve.control import Control
+from planner.solve.futures.route import ByFuture, suits
 from planner.solve.one_piece import Ending
 from planner.solve.solution import CutStore, WarmStart
 
@@ -48,9 +49,14 @@ def decompose(
     try:
         try:
             whole = bool(program.master.integer.any())
-            merged, point = None, _known_point(program, master, control, start)
-            if point is not None:
-                rough: Relaxed | None = Relaxed(point, np.inf, -np.inf, [point])
+            if whole and coarse is not None and suits(program, coarse):
+                settled = _future_by_future(program, master, exact, control, start, coarse)
+            merged, point = None, None if settled else _known_point(program, master, control, start)
+            rough: Relaxed | None = None
+            if settled:
+                cheap = None
+            elif point is not None:
+                rough = Relaxed(point, np.inf, -np.inf, [point])
                 cheap = begin.cheap_blocks(point)
             else:
                 rough, merged, cheap = begin.run()
@@ -108,6 +114,31 @@ def decompose(
             for evaluator in (exact, *begin.opened):
                 evaluator.close()
         lanes.close()
+
+
+def _future_by_future(
+    program: Program,
+    master: CutMaster,
+    exact: Evaluator,
+    control: Control,
+    start: WarmStart | None,
+    coarse: Coarse,
+) -> bool:
+    """Whether the futures by themselves were what to search (`futures.route`)."""
+    nowhere = np.zeros(program.master.columns)
+    search = Search(program, master, exact, control, Relaxed(nowhere, np.inf, -np.inf, []))
+    apart: ByFuture | None = None
+    try:
+        if start is not None and len(start.x) == program.master.columns:
+            search.try_plan(start.x)
+        apart = ByFuture(program, search, control, coarse)
+        return apart.run()
+    except ValueError:  # the layout does not tell futures apart
+        return False
+    finally:
+        if apart is not None:
+            apart.close()
+        search.close()
 
 
 def _faithful(merged: Merged, exact: Evaluator, search: Search) -> bool:

@@ -133,6 +133,8 @@ class Search:
                 evaluator.add_to(self.master.pool, evaluation)
                 if evaluator is not self.evaluator:
                     values = np.fmax(values, self.master.pool.lower(trial))
+            if columns:
+                trial = self._billing.lowered(trial, evaluation.y)
             cost, at = self.master.true_objective(trial, values)
             if cost < best:
                 best, point, y = cost, at, evaluation.y

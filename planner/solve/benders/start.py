@@ -18,9 +18,12 @@ from planner.solve.control import Control
 
 
 class Coarse(Protocol):
-    """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation."""
+    """Makes the program with its blocks' steps merged to at most `steps`; on a mean day: an estimate, no relaxation.
 
-    def __call__(self, steps: int, mean_day: bool = False) -> Program: ...
+    loose: regions with the same sites as one, whatever that costs: for bounds. Asked for where there are several
+    futures."""
+
+    def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program: ...
 
 
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.

@@ -51,7 +51,7 @@ def test_the_library_is_listed_with_marks() -> None:
         (["--engine", "ollama"], "ollama"),
         (["--price", "h200"], "CARD=MONEY"),
         (["--card", "h9000"], "h9000"),
-        (["--pue", "0.2", "--rate", "-1"], "1 to 3"),
+        (["--pue", "0.2", "--rate", "-1"], "at most 3"),
         (["--library", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )

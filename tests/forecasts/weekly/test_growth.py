@@ -11,16 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasts.history import read_history
-from forecasts.weekly.growth import GrowthPrior, analogue, damped_years, posterior_rate, saturation
-from forecasts.weekly.level import weekly_panel
+from forecasts.weekly.growth import (
+    WEEKS_PER_YEAR,
+    Beliefs,
+    GrowthPrior,
+    analogue,
+    damped_years,
+    fading,
+    posterior_rate,
+    saturation,
+    seasonal_slope_variance,
+)
+from forecasts.weekly.level import forecast_level, weekly_panel
 from forecasts.weekly.structural import fit_structural
 
 DATA = Path(os.environ.get("TIDEPLAN_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 
 
 def test_posterior_is_the_precision_weighted_mean() -> None:
-    prior = GrowthPrior(per_year=0.0, sigma=0.3)
-    mean, variance = posterior_rate(np.array([0.6, 5.0]), np.array([0.09, np.inf]), prior, 0.0)
+    mean, variance = posterior_rate(np.array([0.6, 5.0]), np.array([0.09, np.inf]), np.full(2, 0.3), np.zeros(2))
     np.testing.assert_allclose(mean, [0.3, 0.0])
     np.testing.assert_allclose(variance, [0.045, 0.09])
 
@@ -28,7 +37,7 @@ def test_posterior_is_the_precision_weighted_mean() -> None:
 @settings(deadline=None)
 @given(st.floats(-3, 3), st.floats(1e-6, 10), st.floats(0, 2), st.floats(-1, 1))
 def test_posterior_lies_between_belief_and_slope(slope: float, variance: float, sigma: float, rate: float) -> None:
-    mean, left = posterior_rate(np.array([slope]), np.array([variance]), GrowthPrior(sigma=sigma), rate)
+    mean, left = posterior_rate(np.array([slope]), np.array([variance]), np.array([sigma]), np.array([rate]))
     assert min(slope, rate) - 1e-9 <= mean[0] <= max(slope, rate) + 1e-9
     assert 0 <= left[0] <= min(variance, sigma**2) + 1e-9
 
@@ -41,8 +50,45 @@ def test_damping_starts_at_full_pace_and_halves() -> None:
     assert years[2] == pytest.approx(1 / np.log(2))
 
 
+def test_growth_faster_than_threefold_fades_the_sooner_and_never_brings_more() -> None:
+    rate = np.array([0.1, np.log(3), 2 * np.log(3), 12.0, -12.0])
+    half = fading(rate, np.ones(5))
+    np.testing.assert_allclose(half[:3], [1, 1, 0.5])
+    assert half[3] < 6 / 52
+    assert half[4] == half[3]
+    ever = rate * damped_years(np.array([1e6]), half)[:, 0]
+    np.testing.assert_allclose(np.abs(ever[1:]), np.log(3) / np.log(2))
+
+
+def test_a_part_of_a_year_may_be_season() -> None:
+    assert seasonal_slope_variance(26) > seasonal_slope_variance(40) > 0.03
+    assert seasonal_slope_variance(53) == 0 == seasonal_slope_variance(1)
+
+
+def test_sixty_weeks_of_a_yearly_pattern_are_not_growth() -> None:
+    rng = np.random.default_rng(3)
+    t = np.arange(60)
+    for phase in np.linspace(0, 2 * np.pi, 6)[:-1]:
+        wave = 0.35 * np.sin(2 * np.pi * t / WEEKS_PER_YEAR + phase)
+        logs = np.stack([wave, wave + 0.5]) + rng.normal(0, 0.03, (2, 60))
+        made = forecast_level(logs, 104, Beliefs.alike(GrowthPrior(0.0, 0.33), 1))
+        assert np.abs(made.structural.rate).max() < 0.2
+        came = 0.35 * np.sin(2 * np.pi * (60 + np.arange(104)) / WEEKS_PER_YEAR + phase)
+        assert np.abs(made.mean[0] - came).mean() < 0.6 * np.abs(came - wave[-4:].mean()).mean()
+
+
+def test_tenfold_growth_goes_on_and_fades_without_a_saw() -> None:
+    t = np.arange(78 + 104)
+    logs = np.log(10) * t / 78 + np.random.default_rng(4).normal(0, 0.02, (2, len(t)))
+    made = forecast_level(logs[:, :78], 104, Beliefs.alike(GrowthPrior(), 1))
+    quarters = made.mean[0].reshape(8, 13).mean(axis=1)
+    assert (np.diff(quarters) > 0).all()
+    assert (np.diff(quarters, 2) < 0.06).all()
+    assert quarters[-1] - logs[0, 77] < np.log(5)
+
+
 def test_bad_beliefs_are_refused() -> None:
-    for fault in ({"per_year": -1.0}, {"sigma": -0.1}, {"common": 1.5}):
+    for fault in ({"per_year": -1.0}, {"sigma": -0.1}, {"common": 1.5}, {"half_life_years": 0.0}, {"doubt": -1.0}):
         with pytest.raises(ValueError, match="allowed"):
             GrowthPrior(**fault)
 
@@ -135,7 +181,7 @@ def test_a_bend_found_in_a_real_recovery_is_worth_following() -> None:
                 continue
             known, came = logs[found.found, :length], logs[found.found, length:]
             rate = np.full(len(known), belief.log_rate * min(1.0, 2 - length / 52))
-            fit = fit_structural(known, 26, belief, rate)
+            fit = fit_structural(known, 26, Beliefs.alike(belief, len(known)), rate)
             bent = fit.mean - fit.growth + found.growth[found.found]
             off["bent"] += np.abs(bent - came)[:, 8:].mean(axis=1).tolist()
             off["straight"] += np.abs(fit.mean - came)[:, 8:].mean(axis=1).tolist()

@@ -11,7 +11,7 @@ from forecasts.forecast import ForecastConfig, make_outlook
 from forecasts.history import History
 from forecasts.outlook import FloatArray, SeriesKey
 from forecasts.weekly import level
-from forecasts.weekly.growth import GrowthPrior
+from forecasts.weekly.growth import Beliefs, GrowthPrior
 from forecasts.weekly.level import BUCKETS, HELD, forecast_level
 from forecasts.weekly.structural import fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
@@ -29,7 +29,7 @@ def errors(best: int, origins: int = 6, rows: int = 4) -> FloatArray:
 def test_the_view_that_erred_least_is_believed_most_and_shares_add_up() -> None:
     age = np.arange(6.0) * 3
     found = elect(errors(1), age, BUCKETS, 40)
-    assert found.now.shape == (5, 4, 40)
+    assert found.now.shape == (len(VIEWS), 4, 40)
     np.testing.assert_allclose(found.now.sum(axis=0), 1)
     np.testing.assert_allclose(found.then.sum(axis=1), 1)
     assert (found.now[1] > 0.85).all()
@@ -51,13 +51,13 @@ def test_an_origins_own_errors_stay_out_of_its_shares() -> None:
     found = elect(odd, np.zeros(5), BUCKETS, 26)
     assert (found.then[2][1] > found.then[0][1]).all()
     changed = odd.copy()
-    changed[2] *= np.arange(1, 6)[:, None, None]
+    changed[2] *= np.arange(1, len(VIEWS) + 1)[:, None, None]
     np.testing.assert_allclose(elect(changed, np.zeros(5), BUCKETS, 26).then[2], found.then[2])
 
 
 def test_without_origins_the_belief_stands() -> None:
-    found = elect(np.zeros((0, 5, 3, 26)), np.zeros(0), BUCKETS, 10)
-    assert found.then.shape == (0, 5, 3, 26)
+    found = elect(np.zeros((0, len(VIEWS), 3, 26)), np.zeros(0), BUCKETS, 10)
+    assert found.then.shape == (0, len(VIEWS), 3, 26)
     np.testing.assert_allclose(found.now, np.broadcast_to(found.now[:, :1, :1], found.now.shape))
     assert found.now[VIEWS.index("panel"), 0, 0] > found.now[VIEWS.index("Fourier"), 0, 0]
 
@@ -70,9 +70,9 @@ def test_short_rows_have_the_structural_view_only_and_small_panels_no_usual_year
     assert found.yearly.tolist() == [True, False, True, True, True, True]
     assert (found.paths[:, 1] == 0).all()
     np.testing.assert_array_equal(found.paths[3], found.paths[4])
-    names = spoken(np.full((5, 6, 20), 0.2), found.yearly)
+    names = spoken(np.full((len(VIEWS), 6, 20), 1 / 6), found.yearly)
     assert names[1] == "structural"
-    assert "year on year 20 %" in names[0]
+    assert "year on year 17 %" in names[0]
 
 
 def test_the_panel_view_goes_the_usual_way_from_the_rows_own_level() -> None:
@@ -92,7 +92,7 @@ def test_a_failed_fit_is_held_named_and_noted(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(level, "fit_structural", broken)
     logs = 3 + np.random.default_rng(1).normal(0, 0.05, (4, 40))
-    made = forecast_level(logs, 30, NOTHING)
+    made = forecast_level(logs, 30, Beliefs.alike(NOTHING, len(logs) // 2))
     assert all(HELD in name for name in made.method)
     np.testing.assert_allclose(made.mean, logs[:, -4:].mean(axis=1, keepdims=True).repeat(30, axis=1), atol=0.05)
     assert (np.diff(made.spread, axis=1) >= 0).all()
@@ -109,8 +109,8 @@ def test_the_held_stand_in_errs_as_a_random_walk_does() -> None:
     walk = np.cumsum(np.random.default_rng(3).normal(0, 0.05, (30, 80)), axis=1)
     walk[0, :40] = np.nan
     origins = np.array([50, 60])
-    held = held_fit(walk, 12, NOTHING, np.zeros(30), origins)
-    fitted = fit_structural(walk, 12, NOTHING, np.zeros(30), origins=origins)
+    held = held_fit(walk, 12, Beliefs.alike(NOTHING, 30), np.zeros(30), origins)
+    fitted = fit_structural(walk, 12, Beliefs.alike(NOTHING, 30), np.zeros(30), origins=origins)
     assert {name: getattr(held, name).shape for name in ("mean", "origin_mean", "innovation", "rate")} == {
         name: getattr(fitted, name).shape for name in ("mean", "origin_mean", "innovation", "rate")
     }

@@ -164,6 +164,34 @@ def test_a_target_with_several_limits_in_the_way_is_met_with_all_changes_togethe
     assert not any(alone(told[p]) for p in told if p != "/policy/capacity_targets_eflops")
 
 
+def test_a_limit_that_can_be_kept_is_kept_however_cheap_its_slack_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack that costs next to nothing would leave the carbon cap and the service level broken; a plan keeps both."""
+    from planner.program import serving
+
+    def cheap(inst: Any) -> tuple[Any, Any]:
+        return np.full(len(inst.case.workloads), 1e-9), np.full(3, 1e-9)
+
+    document = one_place(carbon_cap_tonnes=540)
+    document["module_types"][0]["capex"] = 1_000_000
+    honest = make_plan(Case.model_validate(document), limits=EXACT)
+    monkeypatch.setattr(serving, "hard_prices", cheap)
+    plan = make_plan(Case.model_validate(document), limits=EXACT)
+    assert plan.certificate["objective"] == pytest.approx(honest.certificate["objective"])
+    assert not plan.summary["shortfall_any"]
+
+
+def test_at_most_so_many_types_is_a_limit_like_others() -> None:
+    """Work A runs on the one type, work B on the other; one type may stand at the only site."""
+    document = one_place(max_module_types={"s": 1})
+    document["module_types"].append(document["module_types"][0] | {"id": "m", "names": "M"})
+    document["workloads"].append(document["workloads"][0] | {"id": "v", "names": "V", "throughput": {"m": 1.0}})
+    series = document["demand"]["futures"][0]["series"]
+    series.append(series[0] | {"workload": "v"})
+    told = changes(document)
+    assert to_write(told["/policy/max_module_types/s"]) == 2
+    assert alone(told["/policy/max_module_types/s"])
+
+
 @pytest.mark.parametrize("seed", range(100, 112))
 def test_changes_of_random_cases_help_and_smaller_ones_do_not(seed: int) -> None:
     """A case with compulsory service is cut down until it cannot be met; every change told alone mends it, and four

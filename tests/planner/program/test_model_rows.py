@@ -126,7 +126,14 @@ BINDING: dict[str, dict[str, Any]] = {
 # In the relaxation an order charge can be paid in parts, so these two show only in whole numbers (known answers).
 WHOLE_ONLY = {"order_minimum", "open_once"}
 # Rows of relaxations: what they are for is tested in test_tighten.py.
-RELAXATIONS = {"tariff_split", "tariff_room", "campaign_gang", "gang_steps", "training_rounding"}
+RELAXATIONS = {
+    "tariff_split",
+    "tariff_room",
+    "campaign_gang",
+    "campaign_periods",
+    "gang_steps",
+    "training_rounding",
+}
 
 
 def test_every_family_of_rows_is_tried() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from planner.case.own_library import read_library
 from planner.sizing import Engine, Layout, Load, Precision, Stack, open_library
 from planner.sizing.anchors import anchor, calibrated
 from planner.sizing.errors import SizingError
@@ -143,13 +144,13 @@ def test_an_owner_s_own_cards_and_models_and_every_fault_of_a_file(tmp_path: Pat
         "     tb_per_s: [1.2, lab], pflops: {bf16: [0.3, lab]}, link_gb_per_s: [28, lab], domain: 8, power_w: null}\n",
         encoding="utf-8",
     )
-    library = open_library([own])
+    library = read_library([own])
     assert library.card("ascend-910b").missing() == ()
     assert library.marks("ascend-910b")["tb_per_s"] == "F"
     assert LIBRARY.card("ascend-910b").tb_per_s is None
     own.write_text(own.read_text("utf-8").replace("1.2, lab", "-1, lab").replace("domain: 8", "domain: 0"), "utf-8")
     with pytest.raises(SizingError) as caught:
-        open_library([own])
+        read_library([own])
     assert [p.where.split("yaml")[-1] for p in caught.value.problems] == ["/cards/0/tb_per_s/0", "/cards/0/domain"]
     with pytest.raises(SizingError, match="allowed: one of"):
         LIBRARY.card("h10")

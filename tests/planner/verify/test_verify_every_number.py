@@ -171,7 +171,7 @@ def test_a_changed_number_is_caught(plan: Plan, table: str, column: str) -> None
     if values.dtype.kind == "i":
         changes = [(first, values.iloc[first] + 1), (last, values.iloc[last] - 1)]
     else:
-        some = 1e-3 * float(values.abs().max())
+        some = 1e-3 * float(values.abs().max()) or 1.0
         changes = [(first, values.iloc[first] * 1.01 + some), (last, values.iloc[last] * 0.99 - some), (last, np.nan)]
     for row, new in changes:
         assert seen(plan, table, column, row, new), f"row {row}: {values.iloc[row]} became {new}"

@@ -1,0 +1,125 @@
+"""The law of a quarter's highest week: measured at earlier origins as itself, and put on sample paths.
+
+Planners order for a quarter's peak. Weekly laws and residual weeks give it only through how thirteen weeks hang
+together, and came out too wide from the third quarter on (docs/decisions/0131).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from forecasts.outlook import FloatArray, IntArray
+
+QUARTER_WEEKS = 13
+# Quarters a law is kept for; later ones follow the last.
+QUARTERS = 8
+KNOTS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
+NORMAL = np.array([-2.3263, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 2.3263])
+# What is believed before any quarter was measured: the highest of thirteen weeks lies above the course by so much of
+# a week's spread, and a quarter's highest is this much surer than one week is.
+BELIEVED_PLACE = 0.2
+BELIEVED_WIDTH = 0.9
+# Independent origins after which what was measured counts half.
+HALF = 6.0
+PLACE_HALF = 12.0
+PLACES = (-0.2, 0.6)
+HALF_LIFE_WEEKS = 52.0
+FARTHEST = 4.0
+# How far errors of one quarter ahead tell of the next (their weight halves with each quarter between).
+NEIGHBOUR = 0.5
+FEWEST = 8
+_MIDDLE = 4
+
+
+@dataclass(frozen=True)
+class QuarterLaw:
+    """table: (quarters, knots), quantiles of the standardised error of a quarter's highest week at KNOTS.
+
+    counts: (quarters,), errors measured that many quarters ahead.
+    """
+
+    table: FloatArray
+    counts: IntArray
+
+    def at(self, quarter: int, probability: FloatArray | float) -> FloatArray:
+        """Standardised errors at these probabilities, `quarter` quarters ahead (0: the first). Normal tails."""
+        law = self.table[min(quarter, len(self.table) - 1)]
+        return np.asarray(np.interp(probability, ndtr(NORMAL), law))
+
+
+def quarters_of(weeks: int) -> list[slice]:
+    """The quarters that so many weeks hold; what is left at the end is a shorter one."""
+    return [slice(w, min(w + QUARTER_WEEKS, weeks)) for w in range(0, weeks, QUARTER_WEEKS)]
+
+
+def middle_of(part: slice) -> int:
+    """The week whose spread stands for a quarter's."""
+    return int((part.start + part.stop - 1) // 2)
+
+
+def quarter_law(came: FloatArray, course: FloatArray, size: FloatArray, age_weeks: FloatArray) -> QuarterLaw:
+    """What earlier outlooks got wrong about the highest week of each quarter ahead.
+
+    came, course, size: (origins, rows, weeks ahead), logs of what came, of the course foretold and its spread; came is
+    NaN where it says nothing. Only whole quarters are judged. age_weeks: (origins,); old origins count less.
+    """
+    origins, rows, reach = came.shape
+    whole = min(reach // QUARTER_WEEKS, QUARTERS)
+    z = np.full((QUARTERS, origins, rows), np.nan)
+    for k in range(whole):
+        part = slice(k * QUARTER_WEEKS, (k + 1) * QUARTER_WEEKS)
+        off = came[:, :, part].max(axis=2) - course[:, :, part].max(axis=2)
+        z[k] = np.sinh(off) / size[:, :, middle_of(part)]
+    z = np.clip(z, -FARTHEST, FARTHEST)
+    seen = np.isfinite(z)
+    fresh = (0.5 ** (age_weeks / HALF_LIFE_WEEKS))[None, :, None] * seen
+    believed = BELIEVED_PLACE + BELIEVED_WIDTH * NORMAL
+    table = np.tile(believed, (QUARTERS, 1))
+    counts = seen.sum(axis=(1, 2)).astype(np.int64)
+    values = np.where(seen, z, 0.0).ravel()
+    order = np.argsort(values, kind="stable")
+    for k in range(QUARTERS):
+        mass = fresh * (NEIGHBOUR ** np.abs(np.arange(QUARTERS) - k))[:, None, None]
+        if counts.sum() < FEWEST or mass.sum() <= 0:
+            continue
+        # Origins less than a quarter apart see the same weeks, and rows of one origin err together.
+        per_origin = mass.max(axis=(0, 2))
+        apart = float(np.median(-np.diff(age_weeks))) / QUARTER_WEEKS if len(age_weeks) > 1 else 1.0
+        firm = float(per_origin.sum() ** 2 / (per_origin**2).sum()) * min(apart, 1.0)
+        firm *= np.sqrt(max(float(mass.sum() / per_origin.sum()), 1.0))
+        weight = firm / (firm + HALF)
+        sorted_mass = mass.ravel()[order]
+        share = (np.cumsum(sorted_mass) - 0.5 * sorted_mass) / sorted_mass.sum()
+        level = 0.5 + np.clip((KNOTS - 0.5) * (1 + 0.5 / max(np.sqrt(firm), 1.0)), -0.5, 0.5)
+        rank = np.where(np.abs(KNOTS - 0.5) > 0.35, level, KNOTS)
+        measured = np.interp(rank, share, values[order])
+        table[k] = weight * measured + (1 - weight) * believed
+        # Where errors lay is a matter of luck (a recovery, a dry year) much longer than how far they lay apart.
+        trust = firm / (firm + PLACE_HALF)
+        place = trust * np.clip(measured[_MIDDLE], *PLACES) + (1 - trust) * BELIEVED_PLACE
+        table[k] += place - table[k, _MIDDLE]
+    return QuarterLaw(np.maximum.accumulate(table, axis=1), counts)
+
+
+def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: QuarterLaw, upper: FloatArray) -> FloatArray:
+    """Paths (draws, rows, weeks) of which every row's highest peak of a quarter follows the law.
+
+    Rows are the levels of all series and then their peaks; mean, spread: (rows, weeks); upper: (series,), share of the
+    errors above the course that counts. Every draw keeps its rank among the others; its weeks of the quarter are moved
+    together, level and peak alike.
+    """
+    draws, rows, weeks = paths.shape
+    series = rows // 2
+    out = paths.copy()
+    for k, part in enumerate(quarters_of(weeks)):
+        highest = paths[:, series:, part].max(axis=2)
+        rank = np.argsort(np.argsort(highest, axis=0, kind="stable"), axis=0, kind="stable")
+        off = np.arcsinh(spread[series:, middle_of(part)] * law.at(k, (rank + 0.5) / draws))
+        wanted = mean[series:, part].max(axis=1) + np.where(off > 0, off * upper, off)
+        move = (wanted - highest)[:, :, None]
+        out[:, :series, part] += move
+        out[:, series:, part] += move
+    return out

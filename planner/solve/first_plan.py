@@ -1,0 +1,37 @@
+"""Plans that are there in seconds, for searches that may take long to find one.
+
+Ordering nothing is a plan wherever no limit asks for orders. Where there are several futures, what is ordered for one
+of them alone is a plan for all wherever it keeps to their limits, and seldom a bad one: each dispatches as it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from planner.arrays import FloatArray
+from planner.program.blocks import Program, flatten
+from planner.solve.futures.apart import Apart
+from planner.solve.native import Settings, run
+
+# A plan of one future need not be closer than this, nor its tree go beyond the root: it ends at the same place whatever
+# else the machine does.
+_GAP, _NODES = 0.02, 1
+
+
+def first_plans(program: Program, seconds: float, seed: int) -> Iterator[tuple[str, FloatArray]]:
+    """(what it is, master columns) of plans to try, whole columns only; in at most about so many seconds each."""
+    master = program.master
+    yield "nothing ordered", np.where(np.isfinite(master.lower), master.lower, 0.0)
+    try:
+        apart = Apart(program)
+    except ValueError:
+        return
+    if apart.count > 1:
+        star = apart.at_quantile()
+        alone = apart.alone(program, star)
+        settings = Settings("highs", seconds=seconds, gap=_GAP, seed=seed, node_limit=_NODES)
+        found = run(flatten(alone.program), settings)
+        if found.x is not None:
+            yield "orders of one future in all", apart.carried(program, alone, found.x)
