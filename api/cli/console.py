@@ -152,19 +152,26 @@ def say(message: str) -> None:
 
 def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_gap: bool) -> None:
     """The answer first, then what it rests on, then where the files lie."""
-    from planner.report.figures import View, order_list, orders_table
-    from planner.report.reasons import headline, owed
+    from planner.report.answer import answer
+    from planner.report.figures import View
+    from planner.report.reasons import owed
     from planner.report.report import grid, tiles
 
     console, view = out(), View.of(plan, text.language)
-    now = order_list(view, first_only=True)
-    console.print(f"\n[bold]{escape(headline(view, now))}[/]\n")
+    found = answer(plan, text.language)
+    console.print(f"\n[bold]{escape(found.headline)}[/]\n")
     for sentence in owed(view):
         console.print(f"{escape(sentence)}\n")
-    if len(now):
-        shown = grid(orders_table(view, now), text)
+    if len(found.now):
+        shown = grid(found.now, text)
         columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
         console.print(table(text("report.answer"), columns, shown.rows))
+    for line in found.lines:
+        console.print(escape(line))
+    if found.cash is not None:
+        shown = grid(found.cash, text)
+        columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
+        console.print(table(text("cash.title"), columns, shown.rows))
     console.print(_costs(plan, text))
     console.print(_capacity(view, text))
     facts = [(tile["label"], f"{tile['value']}  ({tile['hint']})") for tile in tiles(plan, text)]
@@ -218,7 +225,7 @@ def _capacity(view: Any, text: Wording) -> Table:
             text.pflops(row["usable_pflops"]),
             text.pflops(row["p50_peak_pflops"]),
             text.pflops(row["p90_peak_pflops"]),
-            f"{row['build_ahead_ratio']:.2f}",
+            text.number(row["build_ahead_ratio"]),
         ]
         for row in capacity_by_period(view).to_dict("records")
     ]

@@ -12,6 +12,7 @@ from api.work.drawing import Json, draw, write_json
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
 from planner.program.registry import TERMS
+from planner.report.answer import answer
 from planner.report.figures import (
     Chart,
     View,
@@ -22,16 +23,14 @@ from planner.report.figures import (
     costs_by_term,
     day_name,
     energy,
-    order_list,
-    orders_table,
     site_map,
     tide,
     timeline,
     utilisation,
 )
 from planner.report.limits_used import power_used, supply_used
-from planner.report.reasons import headline, reasons
-from planner.report.report import MOST_CHOICES, WEAK_MARKS, grid, largest_shortfall, tiles
+from planner.report.reasons import reasons
+from planner.report.report import MOST_CHOICES, WEAK_MARKS, grid, tiles
 from planner.words.wording import Wording
 
 
@@ -45,7 +44,7 @@ def write(task: Task, out: Path) -> None:
 def content(plan: Plan, view: View, out: Path) -> Json:
     """Everything that the template needs; figures go into files below `out`."""
     words, meta, why = view.words, plan.case.meta, explained_in_passing(plan)
-    now = order_list(view, first_only=True)
+    told = answer(plan, words.language)
     sources = [source.model_dump(mode="json") for source in meta.sources]
     weak = sum(source["mark"] in WEAK_MARKS for source in sources)
     return {
@@ -61,10 +60,12 @@ def content(plan: Plan, view: View, out: Path) -> Json:
             regions=len(plan.case.regions),
             futures=len(view.probability),
         ),
-        "answer": headline(view, now),
-        "now": _shown(orders_table(view, now), words),
+        "answer": told.headline,
+        "answer_lines": told.lines,
+        "now": _shown(told.now, words),
+        "cash": None if told.cash is None else _shown(told.cash, words, words("cash.title")),
         "tiles": tiles(plan, words),
-        "reasons": reasons(view, largest_shortfall(plan)[1]),
+        "reasons": reasons(view),
         "drivers": [str(text) for text in why.drivers["sentence_zh" if words.chinese else "sentence"]],
         "prices": _prices(why, words),
         "proof": _proof(plan, words),

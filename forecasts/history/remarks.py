@@ -19,7 +19,12 @@ class Remark:
 
     def words(self, language: str = "en") -> str:
         """The remark in words."""
-        return ONE[self.code][language == "zh-CN"].format(**self.values)
+        zh = language == "zh-CN"
+        values = dict(self.values)
+        if zh and self.code == "format":
+            for english, chinese in FORMATS.items():
+                values["format"] = values["format"].replace(english, chinese)
+        return ONE[self.code][zh].format(**values)
 
 
 DONE = (
@@ -29,6 +34,21 @@ DONE = (
 """Codes of what was done; all others are warnings."""
 READ = ("format", "note", "parts")
 """Codes of how the file was read."""
+FORMATS = {
+    "long table": "长表",
+    "wide table": "宽表",
+    "request log with tokens": "带词元数的请求日志",
+    "request log": "请求日志",
+    "series joined by time": "按时间合并的序列",
+    "series to rows": "逐行序列",
+    "parted by commas": "以逗号分隔",
+    "parted by semicolons": "以分号分隔",
+    "parted by tabs": "以制表符分隔",
+    "parted by bars": "以竖线分隔",
+    "data frame": "数据框",
+    "sheet ": "工作表 ",
+}
+"""What formats are called in Chinese, where it is not a product's own name."""
 
 ONE: dict[str, tuple[str, str]] = {
     "format": ("Read as {format}: {rows:,} rows", "读作 {format}：{rows:,} 行"),

@@ -102,8 +102,9 @@ COMPARISON_TABLES: dict[str, Table] = {
             scenario string - scenario
             period integer - period
             usable_pflops number PFLOPS after availability, mean over branches
-            build_ahead_ratio number - usable / P50 peak
-            months_ahead number months until the P50 peak reaches it
+            build_ahead_ratio number - largest multiple of P50 demand that can be served in full, least of any branch
+            months_ahead number months until the P50 peak is so many times what it is, least of any branch
+            capacity_to_peak number - usable / P50 peak, least of any branch
             """,
         ),
         described_table(
@@ -416,8 +417,9 @@ def _of_scenario(
                 "scenario": scenario.id,
                 "period": t,
                 "usable_pflops": group["usable_pflops"].mean(),
-                "build_ahead_ratio": group["build_ahead_ratio"].mean(),
-                "months_ahead": group["months_ahead"].mean(),
+                "build_ahead_ratio": group["build_ahead_ratio"].min(),
+                "months_ahead": group["months_ahead"].min(),
+                "capacity_to_peak": group["capacity_to_peak"].min(),
             }
         )
 

@@ -1,5 +1,5 @@
 """Demand on typical days, and how an outlook becomes it."""
 
-from planner.demand.demand import Demand, TypicalDays
+from planner.demand.demand import Course, Demand, TypicalDays, quantile
 
-__all__ = ["Demand", "TypicalDays"]
+__all__ = ["Course", "Demand", "TypicalDays", "quantile"]

@@ -10,6 +10,15 @@ import numpy as np
 from planner.arrays import BoolArray, FloatArray
 
 
+def quantile(values: FloatArray, probability: FloatArray, q: float) -> FloatArray:
+    """Weighted quantile over axis 0: the least value whose cumulated probability reaches q."""
+    order = np.argsort(values, axis=0, kind="stable")
+    cumulated = np.cumsum(probability[order], axis=0)
+    reach = (cumulated >= q - 1e-12).argmax(axis=0)
+    position = np.take_along_axis(order, reach[None], axis=0)
+    return np.asarray(np.take_along_axis(values, position, axis=0)[0], float)
+
+
 @dataclass(frozen=True)
 class TypicalDays:
     """The days that stand for each period.
@@ -42,6 +51,11 @@ class TypicalDays:
     @property
     def steps(self) -> int:
         return int(self.step_hours.shape[0])
+
+    def clock(self, step: int) -> str:
+        """The time of day at which a step begins; a step may be longer than an hour."""
+        hours = float(self.step_hours[:step].sum())
+        return f"{int(hours):02d}:{round(60 * (hours % 1)):02d}"
 
     def used(self) -> list[tuple[int, int]]:
         """(period, day) pairs that stand for at least part of a real day, in order."""
@@ -76,6 +90,27 @@ def power_bills(days: TypicalDays) -> tuple[FloatArray, BoolArray]:
 
 
 @dataclass(frozen=True)
+class Course:
+    """One course of demand with days and steps of its own, which stay when those of the demand around it are merged.
+
+    values: (workloads, regions, periods, days, steps), mean rate in the workload's unit.
+    """
+
+    values: FloatArray
+    days: TypicalDays
+
+    def from_period(self, period: int) -> Course:
+        """What is left of it from a period on."""
+        days = self.days
+        left = replace(days, weight=days.weight[period:], calendar=days.calendar[period:])
+        return Course(self.values[:, :, period:], left)
+
+    def scaled(self, factor: FloatArray) -> Course:
+        """Its values times a factor that broadcasts to them."""
+        return Course(self.values * factor, self.days)
+
+
+@dataclass(frozen=True)
 class Demand:
     """Demand on typical days.
 
@@ -85,6 +120,7 @@ class Demand:
     p50_peak: (periods,) installed-PFLOPS equivalent of the P50 peak hour (see `planner.demand.horizon.peak_pflops`).
     p90_peak: (periods,) the same for P90.
     notes: what was assumed on the way from history to demand.
+    course: the P50 course; None where it is the median over the futures (`central` gives it either way).
     """
 
     probability: FloatArray
@@ -93,9 +129,15 @@ class Demand:
     p50_peak: FloatArray
     p90_peak: FloatArray
     notes: tuple[str, ...] = ()
+    course: Course | None = None
 
     def __len__(self) -> int:
         return int(self.probability.shape[0])
+
+    @property
+    def central(self) -> Course:
+        """The P50 course: what the build-ahead ratio is measured against."""
+        return self.course or Course(quantile(self.values, self.probability, 0.5), self.days)
 
     def mean_day(self) -> Demand:
         """The same with one typical day a period, the mean of its days."""
@@ -106,12 +148,15 @@ class Demand:
         bills = power_bills(self.days)[0] if self.days.bills is None else self.days.bills
         days = TypicalDays(("mean day",), total, self.days.step_hours, calendar, self.days.hourly, bills)
         values = np.einsum("fwrtdh,td->fwrth", self.values, share)[:, :, :, :, None]
-        return replace(self, days=days, values=values)
+        return replace(self, days=days, values=values, course=self.central)
 
     def only(self, futures: Sequence[int]) -> Demand:
         """The named futures, their probabilities scaled to add up to 1."""
         keep = list(futures)
         probability = self.probability[keep]
-        return Demand(
-            probability / probability.sum(), self.values[keep], self.days, self.p50_peak, self.p90_peak, self.notes
+        return replace(
+            self,
+            probability=probability / probability.sum(),
+            values=self.values[keep],
+            course=self.central,
         )

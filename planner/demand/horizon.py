@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import holidays
@@ -15,18 +15,9 @@ from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case, Quantile, WorkloadKind, by_period
 from planner.case.compute import pflops_per_unit
 from planner.case.errors import PlanError, Problem
-from planner.demand.demand import Demand, TypicalDays
+from planner.demand.demand import Course, Demand, TypicalDays, quantile
 
 PEAK_DAY = "peak day"
-
-
-def quantile(values: FloatArray, probability: FloatArray, q: float) -> FloatArray:
-    """Weighted quantile over axis 0: the least value whose cumulated probability reaches q."""
-    order = np.argsort(values, axis=0, kind="stable")
-    cumulated = np.cumsum(probability[order], axis=0)
-    reach = (cumulated >= q - 1e-12).argmax(axis=0)
-    position = np.take_along_axis(order, reach[None], axis=0)
-    return np.asarray(np.take_along_axis(values, position, axis=0)[0], float)
 
 
 def peak_pflops(case: Case, values: FloatArray, weight: FloatArray, step_hours: FloatArray) -> FloatArray:
@@ -98,7 +89,7 @@ def for_objective(case: Case, demand: Demand) -> Demand:
         return demand
     values = quantile(demand.values, demand.probability, rule.q)[None]
     note = f"Planned for one future: the {rule.q:.0%} quantile of every demand."
-    return Demand(np.ones(1), values, demand.days, demand.p50_peak, demand.p90_peak, (*demand.notes, note))
+    return replace(demand, probability=np.ones(1), values=values, notes=(*demand.notes, note), course=demand.central)
 
 
 # --- demand from an outlook ------------------------------------------------------------------------------------------
@@ -183,6 +174,7 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
     need = pflops_per_unit(case)[w_of]
     online = np.array([case.workloads[w].kind is WorkloadKind.online for w in w_of])
     values = np.zeros((F, W, R, T, D, 24))
+    course = np.zeros(values.shape[1:])
     weight = np.zeros((T, D))
     calendar = np.zeros((T, D, 12, len(DAY_KINDS)))
     for t in range(T):
@@ -205,6 +197,7 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
             weight[t], days = _day_means(path, members, peak_at, fixed=1 + len(own))
             np.add.at(values[f, :, :, t], (w_of, r_of), days)
         central_peak = int(_equivalent(central, need, online).max(axis=1).argmax())
+        np.add.at(course[:, :, t], (w_of, r_of), _day_means(central, members, central_peak, fixed=1 + len(own))[1])
         members[0, central_peak] = 1
         count = members.sum(axis=1)
         calendar[t] = np.einsum("di,imk->dmk", members, marks) / np.where(count > 0, count, 1)[:, None, None]
@@ -214,7 +207,8 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
     peaks = _evaluation_peaks(case, outlook, w_of)
     share = outlook.evaluation.probability
     notes = (*outlook.notes, *_silent(case, outlook))
-    demand = Demand(futures.probability, values, days_, quantile(peaks, share, 0.5), quantile(peaks, share, 0.9), notes)
+    p50, p90 = quantile(peaks, share, 0.5), quantile(peaks, share, 0.9)
+    demand = Demand(futures.probability, values, days_, p50, p90, notes, Course(course, days_))
     return for_objective(case, demand)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from planner.case import by_period
 from planner.plan import Plan
+from planner.plan.decisions import branches_of
 from planner.words.wording import Message, Wording, message, wording
 
 _FULL = 0.985
@@ -50,7 +52,7 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
             row |= {"peak_period": "", "peak_day": "", "peak_hour": -1, "busy": 0.0, "workloads": ""}
         jobs = held.get((site, kind), "")
         row["workloads"] = ", ".join(x for x in (row["workloads"], jobs) if x)
-        full = _limits(plan, site, kind, arrival)
+        full = _limits(plan, order)
         row["limits"] = "; ".join(one.said(wording("en")) for one in full)
         row["limits_zh"] = "；".join(one.said(wording("zh-CN")) for one in full)
         for column, language in (("sentence", "en"), ("sentence_zh", "zh-CN")):
@@ -63,8 +65,7 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
 
 def peak_hour(plan: Plan, step: int) -> str:
     """The time of day at which a step begins; a step may be longer than an hour."""
-    hours = float(plan.demand.days.step_hours[:step].sum())
-    return f"{int(hours):02d}:{round(60 * (hours % 1)):02d}"
+    return plan.demand.days.clock(step)
 
 
 def workloads_named(plan: Plan, text: str, words: Wording) -> str:
@@ -110,28 +111,48 @@ def _campaigns(plan: Plan) -> dict[tuple[str, str], str]:
     return {place: ", ".join(names) for place, names in out.items()}
 
 
-def _limits(plan: Plan, site: str, kind: str, period: int) -> list[Message]:
-    """Limits that are full at the order's arrival, with their use."""
+def _limits(plan: Plan, order: Mapping[Any, Any]) -> list[Message]:
+    """Limits that are full where the order draws on them, as the model states them, in a branch that has the order.
+
+    Power when it arrives; supply of its type in its arrival period; the budget in the periods in which it is paid for,
+    which with a prepayment are two (docs/model.md, budget).
+    """
     case, periods = plan.case, plan.case.horizon.periods
+    site, kind, period = str(order["site"]), str(order["module_type"]), int(order["arrival_period"])
+    own = int(order["branch"])
+    branches = range(branches_of(plan)) if own < 0 else [own]
     out: list[Message] = []
+
+    def most(table: pd.DataFrame, mask: pd.Series, column: str) -> float:
+        """The largest sum of a column in any of the branches."""
+        shown = table[mask]
+        return max(float(shown.loc[shown["branch"].isin((-1, b)), column].sum()) for b in branches)
+
     spec = next(s for s in case.sites if s.id == site)
-    stock = plan.tables["stock"]
-    drawn = float(stock[(stock["site"] == site) & (stock["period"] == period)]["power_mw"].sum())
-    phases = plan.tables["phases"]
-    built = phases[(phases["site"] == site) & (phases["arrival_period"] <= period)]["mw"].sum()
-    limit = float(by_period(spec.power_mw, periods, np.inf)[period] + built)
-    if limit > 0 and drawn >= _FULL * limit:
-        out.append(message("driver.site_power", used=f"{drawn:,.1f}", limit=f"{limit:,.1f}"))
+    stock, phases, orders = plan.tables["stock"], plan.tables["phases"], plan.tables["orders"]
+    power = by_period(spec.power_mw, periods, np.inf)[period]
+    for b in branches:
+        at = stock[(stock["site"] == site) & (stock["period"] == period) & stock["branch"].isin((-1, b))]
+        built = phases[(phases["site"] == site) & phases["branch"].isin((-1, b))]
+        life = np.array([spec.phases[int(p)].life_periods for p in built["phase"]], int)
+        arrival = built["arrival_period"].to_numpy(int)
+        stands = (arrival <= period) & (period < arrival + life)
+        drawn, limit = float(at["power_mw"].sum()), float(power + built["mw"].to_numpy(float)[stands].sum())
+        if limit > 0 and drawn >= _FULL * limit:
+            out.append(message("driver.site_power", used=f"{drawn:,.2f}", limit=f"{limit:,.2f}"))
+            break
     module = next(k for k in case.module_types if k.id == kind)
-    supply = float(by_period(module.supply, periods, np.inf)[period])
-    orders = plan.tables["orders"]
-    arrived = orders[(orders["module_type"] == kind) & (orders["arrival_period"] == period)]["modules"].sum()
-    if np.isfinite(supply) and arrived >= _FULL * supply:
+    supply = float(np.floor(by_period(module.supply, periods, np.inf)[period]))
+    arrived = most(orders, (orders["module_type"] == kind) & (orders["arrival_period"] == period), "modules")
+    if np.isfinite(supply) and supply > 0 and arrived >= _FULL * supply:
         out.append(message("driver.supply", used=f"{arrived:g}", limit=f"{supply:g}"))
-    budget = float(by_period(case.policy.budget, periods, np.inf)[period])
-    if np.isfinite(budget):
-        paid = orders[orders["arrival_period"] == period][["capex", "order_cost"]].sum().sum()
-        if paid >= _FULL * budget:
-            currency = case.meta.currency
-            out.append(message("driver.budget", used=f"{paid:,.0f}", limit=f"{budget:,.0f}", currency=currency))
+    cash, placed = plan.tables["cash"], int(order["order_period"])
+    paid_in = [period] if module.prepay_share == 0 else [placed] if module.prepay_share == 1 else [placed, period]
+    for at_period in dict.fromkeys(paid_in):
+        budget = float(by_period(case.policy.budget, periods, np.inf)[at_period])
+        due = most(cash, cash["period"] == at_period, "due")
+        if np.isfinite(budget) and due >= _FULL * budget:
+            label, currency = case.horizon.period_label(at_period), case.meta.currency
+            values = {"used": f"{due:,.0f}", "limit": f"{budget:,.0f}", "currency": currency, "period": label}
+            out.append(message("driver.budget", **values))
     return out

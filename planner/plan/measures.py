@@ -9,7 +9,6 @@ import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.case import BANDS, Costing, by_period
-from planner.demand import Demand
 from planner.plan.extract import Values, leased
 from planner.plan.extract_days import Days
 from planner.plan.tables import TABLES
@@ -135,47 +134,6 @@ def carbon_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.Da
             "cost": mwh[t, s] * inst.carbon[s] * price[t],
         }
     )
-
-
-def capacity_table(inst: Instance, demand: Demand, values: Values) -> pd.DataFrame:
-    """Installed and usable compute against the P50 and P90 peak, with the build-ahead ratio and months ahead."""
-    total, _ = leased(inst, values)
-    stands = values["stock"] + total
-    installed = np.einsum("bskt,k->bt", stands, inst.pflops)
-    usable = np.einsum("bskt,k->bt", stands, inst.pflops * inst.availability)
-    horizon = inst.case.horizon
-    months = np.array([[months_ahead(usable[b, t], demand.p50_peak[t:], horizon.months_per_period)
-                        for t in range(horizon.periods)] for b in range(inst.branches)])  # fmt: skip
-    b, t = (a.ravel() for a in np.indices(usable.shape))
-    p50 = demand.p50_peak[t]
-    return TABLES["capacity"].frame(
-        {
-            "branch": np.where(inst.branches == 1, -1, b),
-            "period": t,
-            "start": np.array([horizon.period_start(i) for i in range(horizon.periods)], object)[t],
-            "installed_pflops": installed[b, t],
-            "usable_pflops": usable[b, t],
-            "p50_peak_pflops": p50,
-            "p90_peak_pflops": demand.p90_peak[t],
-            "build_ahead_ratio": np.where(p50 > 0, usable[b, t] / np.where(p50 > 0, p50, 1), np.nan),
-            "months_ahead": months[b, t],
-        }
-    )
-
-
-def months_ahead(usable: float, peaks: FloatArray, months_per_period: int) -> float:
-    """Months until the P50 peak passes `usable`, between periods by straight lines; beyond the horizon its end.
-
-    Negative when the peak is above it already: how long ago it was passed is not known, so one period is stated.
-    """
-    if usable < peaks[0]:
-        return -float(months_per_period)
-    above = np.flatnonzero(peaks > usable)
-    if not above.size:
-        return float((len(peaks) - 1) * months_per_period)
-    i = int(above[0])
-    low, high = peaks[i - 1], peaks[i]
-    return float((i - 1 + (usable - low) / (high - low)) * months_per_period)
 
 
 def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFrame:

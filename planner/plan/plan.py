@@ -15,13 +15,13 @@ import pandas as pd
 
 from planner.case import Case
 from planner.case.file import dump_case
-from planner.demand import Demand, TypicalDays
+from planner.demand import Course, Demand, TypicalDays
 from planner.plan.folders import results_in
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
 from planner.plan.tables import TABLES, schema
 from planner.program.registry import TERMS
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 PLAN_FILES = ("plan.json", "tables", "demand.npz", "report.html")
 _FIRST = ("order_date", "arrival_date", "site", "module_type", "modules", "cards", "capex")
 
@@ -96,31 +96,63 @@ def demand_bytes(demand: Demand) -> bytes:
         values=demand.values,
         p50_peak=demand.p50_peak,
         p90_peak=demand.p90_peak,
-        weight=days.weight,
-        step_hours=days.step_hours,
-        calendar=days.calendar,
-        hourly=np.array(days.hourly),
-        words=np.array(json.dumps({"labels": days.labels, "notes": demand.notes})),
+        **_day_arrays("", days),
+        course=demand.central.values,
+        **_day_arrays("course_", demand.central.days),
+        words=np.array(
+            json.dumps({"labels": days.labels, "course_labels": demand.central.days.labels, "notes": demand.notes})
+        ),
     )
     return out.getvalue()
+
+
+def _day_arrays(prefix: str, days: TypicalDays) -> dict[str, Any]:
+    return {
+        f"{prefix}weight": days.weight,
+        f"{prefix}step_hours": days.step_hours,
+        f"{prefix}calendar": days.calendar,
+        f"{prefix}hourly": np.array(days.hourly),
+    }
 
 
 def demand_from_bytes(data: bytes) -> Demand:
     """What `demand_bytes` wrote."""
     with np.load(BytesIO(data), allow_pickle=False) as held:
         words = json.loads(str(held["words"]))
-        days = TypicalDays(
-            tuple(words["labels"]), held["weight"], held["step_hours"], held["calendar"], bool(held["hourly"])
-        )
+
+        def days(prefix: str) -> TypicalDays:
+            return TypicalDays(
+                tuple(words[f"{prefix}labels"]),
+                held[f"{prefix}weight"],
+                held[f"{prefix}step_hours"],
+                held[f"{prefix}calendar"],
+                bool(held[f"{prefix}hourly"]),
+            )
+
         return Demand(
-            held["probability"], held["values"], days, held["p50_peak"], held["p90_peak"], tuple(words["notes"])
+            held["probability"],
+            held["values"],
+            days(""),
+            held["p50_peak"],
+            held["p90_peak"],
+            tuple(words["notes"]),
+            Course(held["course"], days("course_")),
         )
 
 
 def demand_hash(demand: Demand) -> str:
     """Hash of the demand's numbers."""
     found = hashlib.sha256()
-    for part in (demand.probability, demand.values, demand.days.weight, demand.days.step_hours):
+    course = demand.central
+    for part in (
+        demand.probability,
+        demand.values,
+        demand.days.weight,
+        demand.days.step_hours,
+        course.values,
+        course.days.weight,
+        course.days.step_hours,
+    ):
         found.update(np.ascontiguousarray(part).tobytes())
     return found.hexdigest()
 
@@ -152,8 +184,10 @@ def summarise(case: Case, demand: Demand, tables: Mapping[str, pd.DataFrame]) ->
         },
         "cost_by_term": {term: float(by_term.get(term, 0.0)) for term in TERMS},
         "cost": float(by_term.sum()),
-        "build_ahead_ratio": [_finite(v) for v in capacity.groupby("period")["build_ahead_ratio"].mean()],
-        "months_ahead": [_finite(v) for v in capacity.groupby("period")["months_ahead"].mean()],
+        **{  # by period, the least of any branch: what holds whatever comes
+            column: [_finite(v) for v in capacity.groupby("period")[column].min()]
+            for column in ("build_ahead_ratio", "months_ahead", "capacity_to_peak")
+        },
         "mean_busy": busy,
         "peak_busy": float(use["peak_busy"].max()) if len(use) else 0.0,
         "shortfall_unit_hours": missing,

@@ -98,6 +98,52 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "purchases",
+            "Everything to sign over the horizon, in one list: modules, phases, openings",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            kind string - module, phase or opening
+            order_period integer - period in which it is decided and signed
+            arrival_period integer - period from whose start it is in service
+            order_date date - first day of the order period
+            arrival_date date - first day of the arrival period
+            site string - site
+            item string - module type, position of the phase at its site, or empty
+            count integer - how many
+            cards integer cards accelerators
+            pflops number PFLOPS dense FP16
+            mw number MW facility power added
+            price number currency price, with the charge of the order itself
+            """,
+        ),
+        described_table(
+            "cash",
+            "What falls due in each period, against its budget",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            prepaid number currency shares of modules paid when they are ordered
+            on_arrival number currency what is left of their price, paid when they arrive
+            order_charges number currency charges of orders that arrive
+            phases number currency phases that arrive
+            openings number currency sites opened
+            due number currency sum of these, which the budget limits
+            budget number currency budget of the period (empty: none)
+            leases number currency rent of leased modules, outside of the budget
+            """,
+        ),
+        described_table(
+            "unserved",
+            "Work that is asked for and not served (mean over futures)",
+            """
+            period integer - period
+            workload string - workload
+            asked_unit_hours number unit-hours asked
+            unserved_unit_hours number unit-hours not served
+            unavoidable_unit_hours number unit-hours of it, before anything that is ordered or leased can arrive
+            """,
+        ),
+        described_table(
             "leases",
             "Leased modules",
             """
@@ -255,8 +301,25 @@ TABLES: dict[str, Table] = {
             usable_pflops number PFLOPS after availability
             p50_peak_pflops number PFLOPS installed-PFLOPS equivalent of the P50 peak
             p90_peak_pflops number PFLOPS the same for P90
-            build_ahead_ratio number - usable / P50 peak
-            months_ahead number months how long until the P50 peak reaches today's usable capacity
+            capacity_to_peak number - usable / P50 peak
+            build_ahead_ratio number - largest multiple of the P50 demand that what stands can serve in full
+            months_ahead number months until the P50 peak is so many times what it is (to the horizon's end at most)
+            binding_day string - typical day on which the ratio binds
+            binding_hour string - time of that day at which most of it binds (empty where none does by itself)
+            binding_workloads string - work that competes there, the most first
+            binding_sites string - sites that are full there, the most first
+            """,
+        ),
+        described_table(
+            "ratio_gangs",
+            "Training gangs with which the build-ahead ratio is reached",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            workload string - training workload
+            site string - site
+            module_type string - module type
+            gangs integer gangs whole gangs
             """,
         ),
         described_table(

@@ -21,6 +21,7 @@ from planner.program.blocks import Arrays, Program, flatten
 from planner.program.capacity import useful_modules
 from planner.program.instance import Instance
 from planner.program.limit_rows import master_rows
+from planner.program.reserve import KIND as RESERVE
 from planner.solve.native import Outcome, Settings, run
 
 # Limits whose number stands alone on one side of a row of the master of the same name: the row's unit per the field's.
@@ -83,7 +84,7 @@ def without_slack(program: Program) -> Program:
     blocks = []
     for block in program.blocks:
         upper = block.upper.copy()
-        for name in _SLACK:
+        for name in (*_SLACK, "shortfall") if block.key.kind == RESERVE else _SLACK:
             if name in block.layout.columns:
                 upper[block.layout.columns[name].ravel()] = 0.0
         blocks.append(replace(block, upper=upper))

@@ -15,13 +15,13 @@ from planner.case.checks import warnings as case_warnings
 from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
+from planner.evaluate.capacity import capacity_tables
 from planner.plan import Plan, summarise
 from planner.plan.decisions import decisions_of
 from planner.plan.extract import decision_tables, master_values, without_idle_campaigns
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
     billed_power,
-    capacity_table,
     carbon_table,
     cost_table,
     energy_table,
@@ -29,9 +29,11 @@ from planner.plan.measures import (
     utilisation_table,
 )
 from planner.plan.provenance import as_json, provenance, with_origin
+from planner.plan.purchases import cash_table, purchases_table, unserved_table
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation, without_slack
+from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.decisions import DECISIONS
@@ -82,12 +84,17 @@ def make_plan(
     def once(rules: DayRules | None, before: Plan | None) -> Plan:
         settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
         first = start if before is None else warm_start(before, hours)
-        made = plan_demand(settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first)[0]
+        made = plan_demand(
+            settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first, measured=False
+        )[0]
         return made if origin is None else with_origin(made, origin | {"days": as_json(rules or DayRules())})
 
     if outlook is None or demand is not None or every_hour is None:
-        return once(days, None)
-    return refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
+        made = once(days, None)
+    else:
+        made = refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
+    made = measured_plan(made)
+    return replace(made, summary={**made.summary, "unserved_why": why_unserved(made)})
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
@@ -139,10 +146,12 @@ def plan_demand(
     stop: threading.Event | None = None,
     start: WarmStart | None = None,
     amend: Amend | None = None,
+    measured: bool = True,
 ) -> tuple[Plan, Solution]:
     """One solve on fixed typical days: the plan, and the solution behind it for warm starts.
 
-    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to).
+    amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to). measured:
+    False leaves out the build-ahead ratio, for plans on the way to another (see `measured_plan`).
     """
     limits = limits or Limits()
     said = {"solve": limits.as_json()}
@@ -188,7 +197,7 @@ def plan_demand(
             raise StoppedError(broken)
     if solution.gap <= asked:
         solution = replace(solution, status="optimal")
-    return with_origin(finish(case, demand, program, solution), said), solution
+    return with_origin(finish(case, demand, program, solution, measured=measured), said), solution
 
 
 def _unexplained() -> Problem:
@@ -197,8 +206,11 @@ def _unexplained() -> Problem:
     )
 
 
-def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> Plan:
-    """Tables, measures, checks and summary of a solution."""
+def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, measured: bool = True) -> Plan:
+    """Tables, measures, checks and summary of a solution.
+
+    measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
+    """
     inst: Instance = program.facts["instance"]
     values = without_idle_campaigns(program, master_values(program, solution.x))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
@@ -210,14 +222,19 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         "placement": days.placement,
         "load": days.load,
         "shortfall": days.shortfall,
-        "capacity": capacity_table(inst, demand, values),
+        **capacity_tables(inst, demand, tables, measured=measured, counted=values["ahead_gangs"]),
         "utilisation": utilisation_table(inst, values, meter),
         "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
         "costs": cost_table(inst, program, values, days, meter),
     }
+    tables |= {
+        "purchases": purchases_table(case, tables),
+        "cash": cash_table(case, inst.branches, tables),
+        "unserved": unserved_table(case, demand, tables),
+    }
     tables = {name: tables[name] for name in TABLES}
-    verification = verify(case, demand, tables)
+    verification = verify(case, demand, tables, ratio=measured)
     verification.require()
     objective, bound = verification.objective, solution.bound * program.money_unit
     pooling = pooling_error(inst) * program.money_unit if inst.pooled else 0.0
@@ -247,6 +264,15 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution) -> 
         tuple(notes),
         provenance(case, demand),
     )
+
+
+def measured_plan(plan: Plan) -> Plan:
+    """A plan that was made without its build-ahead ratio, with it; verified again as a whole."""
+    inst = make_instance(plan.case, plan.demand)
+    tables = {**plan.tables, **capacity_tables(inst, plan.demand, plan.tables)}
+    checks = verify(plan.case, plan.demand, tables).require()
+    summary = {**plan.summary, **summarise(plan.case, plan.demand, tables)}
+    return replace(plan, tables=tables, summary=summary, checks=_checks(checks))
 
 
 def _agree(objective: float, bound: float, claimed: float, pooling: float) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 from forecasts.outlook import Futures, Outlook
 from planner.case import Case, Quantile
 from planner.case.errors import StoppedError
-from planner.demand.horizon import DayRules, quantile
+from planner.demand import quantile
+from planner.demand.horizon import DayRules
 from planner.plan import Plan
 from planner.replay import HourlyDemand, TypicalDayError, from_outlook, typical_day_error
 from planner.solve import Progress

@@ -25,6 +25,7 @@ from planner.planning.elastic import any_plan, closed, elastic, least_excess, lo
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.instance import Instance, make_instance
+from planner.program.reserve import KIND as RESERVE
 from planner.program.serving import service_workloads
 from planner.solve import Limits, solve
 from planner.words.limits import broken_problem, change_problem, resilience_problem
@@ -336,14 +337,18 @@ def _between(f: LimitField, far: FloatArray, step: float) -> FloatArray:
 def service_slack(program: Program, blocks: list[FloatArray]) -> list[Problem]:
     """Fields whose limit a solution breaks inside its typical days, with the periods; empty when none is.
 
-    Service levels, carbon, green share, utilisation and resilience carry a priced slack in their blocks, so that every
-    plan of orders can be evaluated. A plan that uses it is refused. By how much it does says nothing about how far the
-    field would have to move: `smallest_relaxation` does.
+    Service levels, carbon, green share, utilisation, resilience and the build-ahead floor carry a priced slack in their
+    blocks, so that every plan of orders can be evaluated. A plan that uses it is refused. By how much it does says
+    nothing about how far the field would have to move: `smallest_relaxation` does.
     """
     inst: Instance = program.facts["instance"]
     named = service_workloads(inst)
     broken: dict[str, set[int]] = {}
     for block, y in zip(program.blocks, blocks, strict=True):
+        if block.key.kind == RESERVE:
+            if float(y[block.layout.columns["shortfall"]].sum()) > _BROKEN:
+                broken.setdefault("/policy/build_ahead/minimum", set()).add(block.key.period)
+            continue
         service = y[block.layout.columns["slack_service"]]
         pointers = [f"/workloads/{w}/minimum_service" for w in named]
         amounts = list(service)

@@ -15,6 +15,7 @@ from planner.program.merge import merge_steps as merged
 from planner.program.outage import outage_blocks
 from planner.program.policy import add_budget, add_capacity_policies, add_shares, add_type_limits
 from planner.program.power import add_billed_power, add_openings, add_phases, add_site_limits
+from planner.program.reserve import add_build_ahead, reserve_blocks
 from planner.program.risk import add_objective
 from planner.program.training import add_campaigns, add_gangs, add_gangs_fit
 
@@ -36,6 +37,7 @@ def build_master(inst: Instance) -> Master:
     add_shares(master)
     add_type_limits(master)
     add_capacity_policies(master)
+    add_build_ahead(master)
     add_period_limits(master)
     return master
 
@@ -51,6 +53,10 @@ def build_program(case: Case, demand: Demand, *, merge_steps: int | None = None,
     cost, risk = add_objective(master)
     arrays = replace(master.arrays(), cost=cost)
     inner = inst if merge_steps is None else merged(inst, merge_steps)
-    blocks = (*day_blocks(inner, master), *outage_blocks(inst, master))
+    blocks = (
+        *day_blocks(inner, master),
+        *outage_blocks(inst, master),
+        *reserve_blocks(inst, master, merge_steps=merge_steps),
+    )
     layout = Layout(master.columns, master.rows)
     return Program(arrays, layout, blocks, inst.money_unit, risk, {"instance": inst})

@@ -50,16 +50,18 @@ def order_limits(inst: Instance) -> FloatArray:
 def useful_modules(inst: Instance) -> FloatArray:
     """(K,) a generous count of modules beyond which no plan needs more of a type at one site.
 
-    All demand of the busiest step on this type alone, all gangs, any target or build-ahead floor on top, doubled. Used
-    only where nothing else limits a type.
+    All demand of the busiest step on this type alone (that of a build-ahead floor where it is more), all gangs, any
+    target on top, doubled. Used only where nothing else limits a type.
     """
-    rates = inst.demand.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0) * inst.burst
+    rates = inst.demand.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0)
+    ahead = by_period(inst.case.policy.build_ahead.minimum, inst.case.horizon.periods, 0.0)
+    course = inst.course.values.sum(axis=1).max(axis=(2, 3), initial=0.0) / inst.unit_scale[:, None]
+    rates = np.maximum(rates, (course * ahead).max(axis=1, initial=0.0)) * inst.burst
     with np.errstate(divide="ignore", invalid="ignore"):
         need = np.where(inst.throughput > 0, rates[:, None] / inst.throughput, 0.0).sum(axis=0)
     periods = inst.case.horizon.periods
     policy = inst.case.policy
     floor = by_period(policy.capacity_targets_eflops, periods, 0.0).max() * 1000
-    floor += (by_period(policy.build_ahead.minimum, periods, 0.0) * inst.p50_peak).max(initial=0.0)
     with np.errstate(divide="ignore"):
         need = need + np.where(inst.pflops > 0, floor / inst.pflops, 0.0)
     gangs = [w.gang_cards for w in inst.case.workloads if w.gang_cards] + [c.gang_cards for c in inst.case.campaigns]

@@ -136,6 +136,15 @@ DECISIONS: dict[str, Decision] = {
             source=Source("gangs", "gangs", ("workload", *_PLACE)),
             held_for_prices=True,
         ),
+        # the gangs that the build-ahead floor counts on; the ratio of a plan says with which it is reached
+        Decision(
+            "ahead_gangs",
+            ("training", *_PLACE),
+            "scheduled",
+            source=Source("ratio_gangs", "gangs", ("workload", *_PLACE)),
+            weight=0.0,
+            held_for_prices=True,
+        ),
         Decision(
             "campaign_on",
             ("campaign", *_PLACE),

@@ -15,7 +15,7 @@ from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_period
 from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
-from planner.demand import Demand, TypicalDays
+from planner.demand import Course, Demand, TypicalDays
 from planner.demand.demand import power_bills
 
 
@@ -77,6 +77,7 @@ class Instance:
     pflops_per_unit: FloatArray  # (W,) per scaled unit
     needs_opening: BoolArray  # (S,)
     p50_peak: FloatArray  # (T,) PFLOPS
+    course: Course  # the P50 course, in the workloads' units
     idle_follows_work: BoolArray  # (S, K, T) see `period_busy_cost`
     bill_months: FloatArray  # (T, C) months behind each power bill of a period, 0 where it has no more
     bill_days: BoolArray  # (T, D, C) whether a typical day belongs to a bill's months
@@ -335,6 +336,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         pflops_per_unit=pflops_per_unit(case) * unit_scale,
         needs_opening=np.array([s.status is SiteStatus.candidate and s.opening_cost > 0 for s in sites]),
         p50_peak=demand.p50_peak,
+        course=demand.central,
         idle_follows_work=standing <= 0,
         worth=_worth(case, demand, price) / money,
         bill_months=share * case.horizon.months_per_period,

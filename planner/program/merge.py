@@ -63,7 +63,11 @@ def price_slots(price: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def merge_steps(inst: Instance, count: int) -> Instance:
     """The instance on at most `count` steps; the master must still be built on the exact one."""
-    group = step_groups(inst, count)
+    return merged_groups(inst, step_groups(inst, count))
+
+
+def merged_groups(inst: Instance, group: IntArray) -> Instance:
+    """The same on given groups of steps. group: (H,) numbered from 0."""
     groups = int(group.max()) + 1
     hours = np.bincount(group, weights=inst.step_hours, minlength=groups).astype(float)
     mean = np.zeros((len(group), groups))

@@ -95,19 +95,17 @@ def add_capacity_policies(master: Master) -> None:
     """Floors and ceilings on installed and usable compute.
 
     capacity_target: sum_sk P_k cap_skt >= 1000 target_t
-    build_ahead_minimum, build_ahead_maximum: minimum_t P50_t <= sum_sk a_k P_k cap_skt <= maximum_t P50_t
+    build_ahead_maximum: sum_sk a_k P_k cap_skt <= maximum_t P50_t (the floor: `reserve`)
     """
     inst = master.instance
     policy, T = inst.case.policy, inst.case.horizon.periods
     target = by_period(policy.capacity_targets_eflops, T, -np.inf) * 1000
     # NaN, not infinity, stands for a missing limit: a period without demand has a peak of 0 to multiply with.
-    least = by_period(policy.build_ahead.minimum, T, np.nan) * inst.p50_peak
     most = by_period(policy.build_ahead.maximum, T, np.nan) * inst.p50_peak
-    least, most = np.where(np.isnan(least), -np.inf, least), np.where(np.isnan(most), np.inf, most)
+    most = np.where(np.isnan(most), np.inf, most)
     usable = inst.pflops * inst.availability
     for family, weight, lower, upper in (
         ("capacity_target", inst.pflops, target, np.full(T, np.inf)),
-        ("build_ahead_minimum", usable, least, np.full(T, np.inf)),
         ("build_ahead_maximum", usable, np.full(T, -np.inf), most),
     ):
         bounded = np.isfinite(lower) | np.isfinite(upper)

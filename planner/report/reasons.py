@@ -5,45 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from planner.plan.purchases import first_arrival
 from planner.report.figures import View
 from planner.report.figures.capacity import capacity_by_period
 
-
-def headline(view: View, now: pd.DataFrame) -> str:
-    """What to order now, in one sentence. `now`: `order_list(view, first_only=True)`."""
-    words = view.words
-    if now.empty:
-        return words("answer.nothing")
-    modules = now[now["kind"] == "module"]
-    parts = []
-    if len(modules):
-        parts.append(
-            words(
-                "answer.modules",
-                modules=f"{int(modules['modules'].sum()):,}",
-                cards=f"{int(modules['cards'].sum()):,}",
-                compute=words.pflops(float(modules["pflops"].sum())),
-                sites=_sites_named(view, list(dict.fromkeys(modules["site"]))),
-            )
-        )
-    if (now["mw"] > 0).any():
-        parts.append(words("answer.power", mw=words.number(float(now["mw"].sum()))))
-    when = str(now["order_date"].iloc[0])[:10]
-    total = words.money(float(now["capex"].sum()), view.currency)
-    key = "answer.now" if int(now["order_period"].iloc[0]) == 0 else "answer.later"
-    return words(key, date=when, orders=words("and").join(parts), total=total)
+_MOST_SITES = 4
 
 
-def _sites_named(view: View, names: list[str]) -> str:
-    few = len(names) <= 3
-    return view.words.joined(names) if few else view.words("answer.sites", count=len(names))
-
-
-def reasons(view: View, short: float) -> list[str]:
-    """Three to six sentences: what demand does, what would happen without orders, who uses it, what is short.
-
-    short: largest expected share of a workload that is not served.
-    """
+def reasons(view: View) -> list[str]:
+    """Three to six sentences: what demand does, what would happen without orders, who uses it, how far ahead it is."""
     words = view.words
     data = capacity_by_period(view).set_index("period")
     first, last = data.index.min(), data.index.max()
@@ -64,12 +34,39 @@ def reasons(view: View, short: float) -> list[str]:
     out += _users(view, last)
     out += _sites(view)
     out += owed(view)
-    ratios = data["build_ahead_ratio"].dropna()
-    if len(ratios):
-        low, ratio = int(ratios.index[int(ratios.to_numpy().argmin())]), float(ratios.min())
-        key = "reason.behind" if ratio < 1 else "reason.ahead"
-        out.append(words(key, period=view.periods[low], ratio=words.number(ratio), short=words.percent(short, 2)))
-    return out
+    return out + _ahead(view)
+
+
+def _ahead(view: View) -> list[str]:
+    """The least build-ahead ratio, and below 1 what binds and why."""
+    words, table = view.words, view.tables["capacity"].dropna(subset=["build_ahead_ratio"])
+    if table.empty:
+        return []
+    row = table.iloc[int(table["build_ahead_ratio"].to_numpy().argmin())]
+    period, ratio = int(row["period"]), float(row["build_ahead_ratio"])
+    # cut, not rounded: what is below 1 is never said to be 1
+    said = words.number(np.floor(ratio * 1000) / 1000)
+    if ratio >= 1 - 1e-6:
+        return [words("reason.ahead", ratio=words.number(max(ratio, 1.0)), period=view.periods[period])]
+    names = [view.name("workload", w) for w in str(row["binding_workloads"]).split(", ") if w]
+    day = words.day(str(row["binding_day"]))
+    binds = ""
+    if names and row["binding_hour"]:
+        binds = words("reason.binds_at", workloads=words.joined(names), day=day, hour=row["binding_hour"])
+    elif names:
+        binds = words("reason.binds", workloads=words.joined(names), day=day)
+    sites = [view.name("site", s) for s in str(row["binding_sites"]).split(", ") if s]
+    if sites and len(sites) <= _MOST_SITES:
+        binds += words("reason.full", sites=words.joined(sites))
+    unserved = view.tables["unserved"]
+    first = first_arrival(view.case)
+    if period < first:
+        why = words("reason.below.early", date=view.case.horizon.period_start(first).isoformat())
+    elif float(unserved.loc[unserved["period"] == period, "unserved_unit_hours"].sum()) > 0:
+        why = words("reason.below.short")
+    else:
+        why = words("reason.below.less")
+    return [words("reason.behind", period=view.periods[period], ratio=said, binds=binds, why=why)]
 
 
 def owed(view: View) -> list[str]:
@@ -87,7 +84,7 @@ def owed(view: View) -> list[str]:
 
 
 def _without_orders(view: View, data: pd.DataFrame) -> list[str]:
-    """How long what stands today would carry the P50 peak."""
+    """Capacity against the P50 peak at the horizon's end without what is ordered, and with it."""
     words, case = view.words, view.case
     orders = view.tables["orders"]
     n = case.horizon.periods
@@ -97,21 +94,18 @@ def _without_orders(view: View, data: pd.DataFrame) -> list[str]:
     for row, w in zip(orders.to_dict("records"), weight, strict=True):
         kind, at = types[row["module_type"]], int(row["arrival_period"])
         arrived[at : at + kind.life_periods] += w * row["pflops"] * kind.availability
-    standing = data["usable_pflops"].to_numpy(float) - arrived[data.index.to_numpy()]
-    short = np.flatnonzero(standing < data["p50_peak_pflops"].to_numpy(float) - 1e-9)
     if not len(orders):
         return [words("reason.no_orders")]
-    if not len(short):
-        return [words("reason.enough")]
-    at = int(short[0])
-    last = len(standing) - 1
-    peak = data["p50_peak_pflops"].to_numpy(float)
+    last = len(arrived) - 1
+    usable, peak = float(data["usable_pflops"].iloc[-1]), float(data["p50_peak_pflops"].iloc[-1])
+    if peak <= 0:
+        return []
     return [
         words(
             "reason.without_orders",
-            period=view.periods[int(data.index[at])],
-            last=view.periods[int(data.index[last])],
-            share=words.percent(standing[last] / peak[last] if peak[last] > 0 else np.inf, 0),
+            last=view.periods[last],
+            share=words.percent((usable - arrived[last]) / peak, 0),
+            with_them=words.percent(usable / peak, 0),
         )
     ]
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
 from planner.plan.tables import TABLES
+from planner.report.answer import answer
 from planner.report.figures import (
     Chart,
     View,
@@ -31,8 +32,6 @@ from planner.report.figures import (
     costs_by_term,
     day_name,
     energy,
-    order_list,
-    orders_table,
     site_map,
     tide,
     timeline,
@@ -40,7 +39,7 @@ from planner.report.figures import (
 )
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
-from planner.report.reasons import headline, reasons
+from planner.report.reasons import reasons
 from planner.words.wording import Wording
 
 MOST_CHOICES = 48
@@ -99,7 +98,7 @@ def report_html(
     view = View.of(plan, language)
     words = view.words
     charts: dict[str, Any] = {}
-    now = order_list(view, first_only=True)
+    told = answer(plan, language)
     sections = _sections(view, charts, explanation or explained_in_passing(plan))
     fixed = ("answer", "why", "certificate")
     contents = [(id, words(f"report.{id}")) for id in fixed]
@@ -126,10 +125,12 @@ def report_html(
             futures=len(view.probability),
         ),
         contents=contents,
-        answer=headline(view, now),
-        now=grid(orders_table(view, now), words),
+        answer=told.headline,
+        answer_lines=told.lines,
+        now=grid(told.now, words),
+        cash=None if told.cash is None else grid(told.cash, words, words("cash.title")),
         tiles=tiles(plan, words),
-        reasons=reasons(view, largest_shortfall(plan)[1]),
+        reasons=reasons(view),
         proof=_proof(plan, words),
         verdict=words("report.checks_good" if _checks_ok(plan) else "report.checks_bad", count=len(plan.checks)),
         checks_ok=_checks_ok(plan),

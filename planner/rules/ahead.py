@@ -1,9 +1,10 @@
 """A floor on the build-ahead ratio, met as far as it can be with hardware that is worth having.
 
-Lead times, supply, power and budget often allow less than the floor asks for. Taken by itself "as much as can be built"
-then buys whatever gives most PFLOPS for the budget, be it of no use to any workload. So the floor is eased: what is
-missing from it costs twice what the dearest hardware would, and the whole program, dispatch and all, is searched with
-that price. What the plan found reaches is the floor that it is then held to (docs/decisions/0074).
+Lead times, supply, power and budget often allow less than the floor asks for. Taken by itself "as near to it as can be"
+would give up whatever does not count in it, campaigns among it. So the floor is eased: what is missing from it costs
+a multiple of what the dearest hardware would, and the whole program, dispatch and all, is searched with that price.
+What the plan found can serve (`planner.evaluate.multiple`) is the floor that it is then held to, and a linear program
+for each such period says whether any plan could have reached more (docs/decisions/0074, 0110).
 """
 
 from __future__ import annotations
@@ -13,20 +14,26 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from planner.arrays import FloatArray
+from planner.arrays import FloatArray, IntArray
 from planner.case import Case, by_period
 from planner.demand import Demand
-from planner.program.blocks import Arrays, Layout, Program, flatten
+from planner.evaluate.multiple import largest_multiples
+from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
 from planner.program.instance import Instance, standing_after
+from planner.program.reserve import KIND
 from planner.program.tighten import tightened
+from planner.program.training import campaign_sizes
 from planner.rules.neighbour import Values
 from planner.rules.sketch import around, busier_days, searched, whole_values
-from planner.solve import Limits
+from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
 
-# What is missing costs so many times the dearest hardware: nothing that serves is too dear to build ahead with.
-_WORTH = 2.0
+# What is missing costs so many times the dearest hardware: nothing that serves is too dear to build ahead with. In a
+# small case a single module may be many times what is missing, and the search is exact: there the floor goes first.
+_WORTH, _WORTH_SMALL = 2.0, 100.0
+# Nearer than this to what no plan exceeds is as near as can be.
+_CLOSE = 5e-3
 # A hair below what is reached, so that rounding inside a solver does not make it unreachable.
 _HAIR = 1e-6
 _EXACT_COLUMNS, _EXACT = 8_000, Settings("highs", seconds=30.0, gap=1e-6)
@@ -45,26 +52,87 @@ def with_ratio(
     own = by_period(case.policy.build_ahead.minimum, case.horizon.periods, 0.0)
     wanted = np.maximum(own, ratio)
     floored = with_floor(case, wanted)
-    program = eased(tightened(build_program(floored, busier_days(case, demand), merge_steps=1, pooled=True)))
-    arrays = flatten(program)
-    if arrays.columns <= _EXACT_COLUMNS:
-        x = run(arrays, replace(_EXACT, seed=limits.seed)).x
+    whole = build_program(floored, demand)
+    if flatten(whole).columns <= _EXACT_COLUMNS:
+        worth = _WORTH_SMALL
+        program = eased(tightened(whole), worth)
+        x = run(flatten(program), replace(_EXACT, seed=limits.seed)).x
         values = None if x is None else whole_values(program, x)
     else:
+        worth = _WORTH
+        few = build_program(floored, busier_days(case, demand), merge_steps=1, pooled=True)
+        program = eased(peak_days(tightened(few)), worth)
         values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
-    peak = np.where(demand.p50_peak > 0, demand.p50_peak, np.inf)
-    reached = _usable(program, values) / peak
-    short = (reached < wanted - 1e-9) & np.isfinite(peak)
+    reached = reached_by(program.facts["instance"], values)
+    short = reached < wanted - _HAIR
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
+    most = reachable(program, np.flatnonzero(short))
     label = case.horizon.period_label
-    notes = tuple(
-        f"{label(int(t))}: a build-ahead ratio of {wanted[t]:g} cannot be built by then with hardware that serves; "
-        f"held to {lowered[t]:.4g}."
-        for t in np.flatnonzero(short)
-    )
+    notes = tuple(_note(label(int(t)), wanted[t], lowered[t], most[int(t)], worth) for t in np.flatnonzero(short))
     return with_floor(case, lowered), notes, values
+
+
+def _note(period: str, wanted: float, held: float, most: float, worth: float) -> str:
+    why = "no order can bring more by then within lead times, supply, power, budget and the other limits"
+    if most > held * (1 + _CLOSE) + 1e-9:
+        why = (
+            f"more ({most:.4g} at most) would cost more than {worth:g} times the dearest hardware a PFLOPS of the P50 "
+            "peak, other work, or time that the search did not have"
+        )
+    return f"{period}: a build-ahead ratio of {wanted:g} is not reached; held to {held:.4g}: {why}."
+
+
+def peak_days(program: Program) -> Program:
+    """The program with the floor's block of one day a period and branch, the one that asks for most: a relaxation."""
+    most: dict[tuple[int, int], tuple[float, Block]] = {}
+    for block in program.blocks:
+        if block.key.kind == KIND:
+            place = (block.key.future, block.key.period)
+            asked = float(-block.coupling[block.layout.rows["demand"].index.ravel()].sum())
+            if place not in most or asked > most[place][0]:
+                most[place] = (asked, block)
+    kept = {id(block) for _, block in most.values()}
+    return replace(program, blocks=tuple(b for b in program.blocks if b.key.kind != KIND or id(b) in kept))
+
+
+def reachable(program: Program, periods: IntArray) -> dict[int, float]:
+    """By period, a multiple that no plan exceeds (up to the floor): the linear relaxation, whatever it costs."""
+    rows = program.layout.columns.get("ahead")
+    out: dict[int, float] = {}
+    arrays = flatten(program)
+    upper = arrays.upper.copy()
+    start = program.master.columns
+    for block in program.blocks:  # what cannot be served is not bought off
+        if block.key.kind == KIND:
+            upper[start + block.layout.columns["shortfall"].ravel()] = 0.0
+        start += len(block.cost)
+    for t in periods:
+        assert rows is not None
+        cost = np.zeros(arrays.columns)
+        cost[rows[:, t]] = -1.0
+        found = solve_lp(replace(arrays, cost=cost, upper=upper))
+        out[int(t)] = float(found.x[rows[:, t]].max()) if found.status == "optimal" else np.inf
+    return out
+
+
+def reached_by(inst: Instance, values: Values) -> FloatArray:
+    """(T,) the multiple that whole decisions (1, ...) can serve; inf where nothing is asked for.
+
+    A lease counts for its minimum term from every start; what a plan keeps longer is left out, which only lowers it.
+    """
+    T = len(inst.discount)
+    stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
+    capacity = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
+    sites = {s.id: i for i, s in enumerate(inst.case.sites)}
+    types = {k.id: i for i, k in enumerate(inst.case.module_types)}
+    for lease, starts in zip(inst.case.leases, values["lease_start"][0], strict=True):
+        for back in range(min(lease.minimum_term_periods, T)):
+            capacity[sites[lease.site], types[lease.module_type], back:] += starts[: T - back]
+    held = np.einsum("cskt,ck->skt", values["campaign_on"][0], campaign_sizes(inst))
+    found = np.array([one.ratio for one in largest_multiples(inst, inst.course, capacity[None], held[None])[0]])
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def with_floor(case: Case, floor: FloatArray) -> Case:
@@ -73,8 +141,11 @@ def with_floor(case: Case, floor: FloatArray) -> Case:
     return case.model_copy(update={"policy": case.policy.model_copy(update={"build_ahead": ahead})})
 
 
-def eased(program: Program) -> Program:
-    """The program, to be written out in one piece, with a priced column of missing PFLOPS in every floor's row."""
+def eased(program: Program, worth: float = _WORTH) -> Program:
+    """The program, to be written out in one piece, with a priced column of what is missing in every floor's row.
+
+    The price is that of so many PFLOPS of the P50 peak.
+    """
     rows = program.layout.rows.get("build_ahead_minimum")
     if rows is None:
         return program
@@ -82,7 +153,8 @@ def eased(program: Program) -> Program:
     branches = rows.index.shape[0]
     master, n = program.master, len(index)
     extra = sp.csr_matrix((np.ones(n), (index, np.arange(n))), shape=(master.rows, n))
-    price = np.tile(missing_price(program.facts["instance"]), branches) / branches
+    inst: Instance = program.facts["instance"]
+    price = np.tile(missing_price(inst, worth) * inst.p50_peak, branches) / branches
     zeros = np.zeros(n)
     grown = Arrays(
         sp.csr_matrix(sp.hstack([master.matrix, extra])),
@@ -97,8 +169,8 @@ def eased(program: Program) -> Program:
     return replace(program, master=grown, layout=Layout(columns, program.layout.rows))
 
 
-def missing_price(inst: Instance) -> FloatArray:
-    """(T,) money for a usable PFLOPS missing in each period: `_WORTH` times what owning the dearest one costs.
+def missing_price(inst: Instance, worth: float = _WORTH) -> FloatArray:
+    """(T,) money for a PFLOPS missing in each period: `worth` times what owning the dearest one costs.
 
     Ownership of a module that arrives in a period: its charge, spread over the periods in which it stands by their
     discount factors, and its upkeep.
@@ -110,25 +182,4 @@ def missing_price(inst: Instance) -> FloatArray:
     share = inst.discount / (total[end] - total[:T])
     usable = inst.pflops * inst.availability
     cost = charge * share + inst.opex * inst.discount
-    return np.asarray(_WORTH * (cost[usable > 0] / usable[usable > 0, None]).max(axis=0, initial=0.0), float)
-
-
-def _usable(program: Program, values: Values) -> FloatArray:
-    """(T,) usable PFLOPS of whole decisions: what stands, what arrives and has not ended, and leases.
-
-    A lease counts for its minimum term from every start; what a plan keeps longer is left out, which only lowers the
-    floor.
-    """
-    inst: Instance = program.facts["instance"]
-    T = len(inst.discount)
-    stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
-    stock = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
-    usable = np.einsum("skt,k->t", stock, inst.pflops * inst.availability)
-    types = {k.id: i for i, k in enumerate(inst.case.module_types)}
-    for lease, starts in zip(inst.case.leases, values["lease_start"][0], strict=True):
-        k = types[lease.module_type]
-        active = np.zeros(T)
-        for back in range(min(lease.minimum_term_periods, T)):
-            active[back:] += starts[: T - back]
-        usable = usable + active * inst.pflops[k] * inst.availability[k]
-    return np.asarray(usable, float)
+    return np.asarray(worth * (cost[usable > 0] / usable[usable > 0, None]).max(axis=0, initial=0.0), float)

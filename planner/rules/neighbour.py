@@ -134,7 +134,7 @@ def held_plan(case: Case, demand: Demand, values: Values) -> Plan | None:
     if service_slack(held, blocks):
         return None
     found = Solution(x, blocks, outcome.objective, -np.inf, np.inf, "feasible", outcome.seconds, "held")
-    return finish(case, demand, held, found)
+    return finish(case, demand, held, found, measured=False)
 
 
 def with_bound(plan: Plan, bound: float) -> Plan:

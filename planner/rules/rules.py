@@ -17,7 +17,7 @@ from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
-from planner.planning import Amend, plan_demand, warm_start
+from planner.planning import Amend, measured_plan, plan_demand, warm_start
 from planner.program.blocks import Arrays, Program
 from planner.program.build import build_program
 from planner.program.decisions import completed, purchases, whole_decisions
@@ -78,7 +78,25 @@ def plan_rule(
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.compare.information.perfect_information`).
     """
-    limits = limits or Limits()
+    if rule.kind == "just_in_time" and median is not None:
+        return median
+    found = _plan_rule(rule, world, limits or Limits(), on_progress, stop, median, near, search, sketch, known, late)
+    return measured_plan(found)
+
+
+def _plan_rule(
+    rule: Rule,
+    world: World,
+    limits: Limits,
+    on_progress: ProgressCall | None,
+    stop: threading.Event | None,
+    median: Plan | None,
+    near: Sequence[Plan],
+    search: bool,
+    sketch: bool,
+    known: FloatArray | None,
+    late: Sequence[Plan],
+) -> Plan:
     searching = _Searching(limits, on_progress, stop, tuple(near), search, sketch, known, tuple(late))
 
     def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
@@ -166,6 +184,7 @@ class _Searching:
                     stop=self.stop,
                     start=start if found is None else warm_start(found),
                     amend=amend,
+                    measured=False,
                 )[0]
             except StoppedError as error:
                 late = error
@@ -214,7 +233,9 @@ def median_start(
     try:
         simple = (
             median
-            or plan_demand(world.case, world.median, limits=replace(limits, gap=max(limits.gap, 0.01)), stop=stop)[0]
+            or plan_demand(
+                world.case, world.median, limits=replace(limits, gap=max(limits.gap, 0.01)), stop=stop, measured=False
+            )[0]
         )
     except PlanError:
         return None

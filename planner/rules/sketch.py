@@ -191,7 +191,8 @@ def busier_days(case: Case, demand: Demand) -> Demand:
     mean = share / np.where(total > 0, total, 1.0)[:, :, None]
     calendar = np.einsum("tnd,tdmk->tnmk", mean, demand.days.calendar)
     days = TypicalDays(("busier days", "other days"), total, demand.days.step_hours, calendar, demand.days.hourly)
-    return replace(demand, days=days, values=np.einsum("fwrtdh,tnd->fwrtnh", demand.values, mean))
+    values = np.einsum("fwrtdh,tnd->fwrtnh", demand.values, mean)
+    return replace(demand, days=days, values=values, course=demand.central)
 
 
 def _parted(load: FloatArray, weight: FloatArray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,8 +13,8 @@ from forecasts.outlook import Futures, Outlook
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Expected
 from planner.case.errors import PlanError, Problem
-from planner.demand import Demand, TypicalDays
-from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops, quantile
+from planner.demand import Demand, TypicalDays, quantile
+from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops
 from planner.planning import with_measured_burst
 from planner.scenarios.scenario import DemandChange
 from planner.solve.fanout import fan_out
@@ -96,7 +96,10 @@ class Worlds:
         if isinstance(self.evaluation_futures, Demand):
             evaluation = changed_demand(case, self.evaluation_futures, change)
         median = replace(
-            futures, probability=np.ones(1), values=quantile(futures.values, futures.probability, 0.5)[None]
+            futures,
+            probability=np.ones(1),
+            values=quantile(futures.values, futures.probability, 0.5)[None],
+            course=futures.central,
         )
         return World(case, futures, median, _mean(futures), evaluation)
 
@@ -151,19 +154,19 @@ def merged_world(world: World, group: IntArray) -> World:
 def merged_demand(demand: Demand, group: IntArray) -> Demand:
     """Steps of a group as one step of their total length with mean demand. group: (steps,) see `merged_steps`.
 
-    Peaks by period (build-ahead ratios rest on them) stay those of single hours.
+    Peaks by period and the P50 course, on which build-ahead ratios rest, stay those of single hours.
     """
     days, count = demand.days, int(group.max()) + 1
     hours = np.bincount(group, weights=days.step_hours, minlength=count).astype(float)
     mean = np.zeros((len(group), count))
     mean[np.arange(len(group)), group] = days.step_hours / hours[group]
     merged = TypicalDays(days.labels, days.weight, hours, days.calendar, hourly=False)
-    return replace(demand, values=demand.values @ mean, days=merged)
+    return replace(demand, values=demand.values @ mean, days=merged, course=demand.central)
 
 
 def _mean(demand: Demand) -> Demand:
     values = np.einsum("f,fwrtdh->wrtdh", demand.probability, demand.values)[None]
-    return replace(demand, probability=np.ones(1), values=values)
+    return replace(demand, probability=np.ones(1), values=values, course=demand.central)
 
 
 def first_futures(futures: Futures, count: int | None) -> Futures:
@@ -223,4 +226,5 @@ def changed_demand(case: Case, demand: Demand, change: DemandChange) -> Demand:
         p50_peak=quantile(peak, demand.probability, 0.5),
         p90_peak=quantile(peak, demand.probability, 0.9),
         notes=(*demand.notes, note),
+        course=demand.central.scaled(factor[:, None, :, None, None]),
     )

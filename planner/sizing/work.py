@@ -106,7 +106,7 @@ def work_of(model: Model, card: Card, layout: Layout, precision: Precision, engi
         prefill_expert=2e-3 * model.expert_params * share * s * layout.data / n / peak,
         prefill_attention=4e-12 * a.heads * a.head_dim * seen * s / tp / card.pflops["bf16"],
         prefill_link=several * 2 * model.layers * 2 * s * model.hidden * 2e-6 * ring / link_speed,
-        prefill_routed=float(model.layers * (model.experts > 0)),
+        prefill_routed=model.layers * model.experts_per_token / 8.0,
         **{name: _is(engine, name) for name in ENGINES},
         years=engine.years,
     )

@@ -13,6 +13,8 @@ import pandas as pd
 
 from planner.case import Case
 from planner.demand import Demand
+from planner.verify.ahead import check_ahead
+from planner.verify.answer import check_answer
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
 from planner.verify.catalogue import CATALOGUE
 from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, risk_value
@@ -33,13 +35,14 @@ def verify(
     *,
     objective: float | None = None,
     tolerance: float = 1e-6,
+    ratio: bool = True,
 ) -> Verification:
     """Recompute every limit, every cost term and the objective of a plan.
 
     tables: those of `planner.plan.tables.TABLES`; branches and futures by number. objective: what the plan claims, in
     the case's currency (None: not compared). tolerance: largest violation that is accepted, relative to
     max(1, |left side|, |right side|) of each limit. With the risk measure "quantile" `demand` holds the one future that
-    was planned for.
+    was planned for. ratio: False for a plan whose build-ahead ratio has not been measured yet.
 
     Nothing is raised for a bad plan; `Verification.require()` does that. ValueError when the demand does not belong to
     the case.
@@ -51,6 +54,9 @@ def verify(
     check_building(facts, plan, capacity, book)
     check_leases(facts, plan, book)
     check_policy(facts, plan, capacity, book)
+    check_answer(facts, plan, tables, book)
+    if ratio:
+        check_ahead(facts, plan, capacity, tables, book)
     check_gangs(facts, plan, capacity, book)
     rows = {name: RowsOfFutures(plan.tables[name], facts.futures) for name in ("placement", "load", "shortfall")}
     hourly, metered = [], Metered(facts)

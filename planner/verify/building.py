@@ -186,7 +186,7 @@ def check_leases(facts: Facts, plan: PlanArrays, book: Book) -> None:
 
 
 def check_policy(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    """budget, vendor_share, domestic_share, capacity_target, build_ahead"""
+    """budget, vendor_share, domestic_share, capacity_target"""
     case, T = facts.case, facts.case.horizon.periods
     policy, axes = case.policy, ("future", "period")
     book.limit("budget", _spending(facts, plan), "most", by_period(policy.budget, T, np.inf), axes)
@@ -202,14 +202,6 @@ def check_policy(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book)
     installed = np.einsum("k,fskt->ft", facts.pflops, capacity.modules)
     target = 1000 * by_period(policy.capacity_targets_eflops, T, -np.inf)
     book.limit("capacity_target", installed, "least", target, axes, at="PFLOPS installed")
-    usable = np.einsum("k,k,fskt->ft", facts.availability, facts.pflops, capacity.modules)
-    for name, rule, sense, none in (
-        ("minimum", policy.build_ahead.minimum, "least", -np.inf),
-        ("maximum", policy.build_ahead.maximum, "most", np.inf),
-    ):
-        ratio = by_period(rule, T, none)
-        bound = np.where(np.isinf(ratio), ratio, np.where(np.isinf(ratio), 0, ratio) * facts.demand.p50_peak)
-        book.limit("build_ahead", usable, sense, bound, axes, at=f"{name}, PFLOPS usable")
 
 
 def _spending(facts: Facts, plan: PlanArrays) -> FloatArray:

@@ -29,7 +29,22 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "domestic_share": ("domestic_share", "Domestic modules have at least their share of the PFLOPS ordered so far."),
     "type_count": ("type_count", "No more types stand at a site at one time than it may have."),
     "capacity_target": ("capacity_target", "Installed compute reaches the target."),
-    "build_ahead": ("build_ahead", "Usable capacity stays within the stated multiples of the P50 peak."),
+    "build_ahead": ("build_ahead", "What stands can serve at least the stated multiple of the P50 demand in full."),
+    "build_ahead.most": ("build_ahead", "Usable capacity is at most the stated multiple of the P50 peak."),
+    "build_ahead.ratio": (
+        "build_ahead",
+        "The build-ahead ratio is the largest multiple of P50 demand that can be served.",
+    ),
+    "build_ahead.gangs": (
+        "build_ahead",
+        "The gangs behind the ratio may stand where they do, together with the campaigns.",
+    ),
+    "purchases": (
+        "",
+        "The list of what is to be signed is that of the orders, phases and openings, with their prices.",
+    ),
+    "cash": ("budget", "What falls due in each period is what is paid for what is ordered, built, opened and leased."),
+    "unserved": ("demand", "What stays unserved is the shortfall of the typical days and of training, added up."),
     "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time."),
     "gang_place": ("gangs_fit", "Gangs stand only where their workload may run."),
     "training": ("training", "Training work is delivered by gangs at work, no more than is asked, or falls short."),

@@ -207,10 +207,9 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
 
 
 def _check_capacity(facts: Facts, capacity: Capacity, reader: Reader, book: Book) -> None:
-    known = {column.name for column in TABLES["capacity"].columns}
-    ratio = "capacity_to_peak" if "capacity_to_peak" in known else "build_ahead_ratio"
+    ratio = "capacity_to_peak"
     ahead = ["build_ahead_ratio", "months_ahead"]  # the ratio itself: `planner.verify.ahead`
-    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", *{ratio, *ahead}]
+    columns = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", ratio, *ahead]
     axes = {"branch": "branch", "period": "period"}
     rows = reader.read("capacity", axes, columns, signed=["months_ahead"], empty=[ratio, *ahead])
     f, t = _future(rows), rows.index["period"]

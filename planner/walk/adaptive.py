@@ -294,4 +294,5 @@ def later_demand(demand: Demand, period: int) -> Demand:
         days=left,
         p50_peak=demand.p50_peak[period:],
         p90_peak=demand.p90_peak[period:],
+        course=demand.central.from_period(period),
     )

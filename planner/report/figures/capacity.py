@@ -11,9 +11,12 @@ from planner.words.wording import compute_unit
 
 
 def capacity_by_period(view: View) -> pd.DataFrame:
-    """period, the columns of `capacity` averaged over branches, and the least and most build-ahead ratio of any."""
+    """period, the columns of `capacity` averaged over branches, and the least and most build-ahead ratio of any.
+
+    build_ahead_ratio and months_ahead are the least of any branch: what holds whatever comes.
+    """
     frame = view.tables["capacity"]
-    values = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops", "months_ahead"]
+    values = ["installed_pflops", "usable_pflops", "p50_peak_pflops", "p90_peak_pflops"]
     weight = np.maximum(view.weight(frame), 1e-12)
     out = frame[["period"]].copy()
     out["weight"] = weight
@@ -24,8 +27,9 @@ def capacity_by_period(view: View) -> pd.DataFrame:
         out[column] = out[column] / out["weight"]
     ratio = frame.groupby("period")["build_ahead_ratio"]
     out["ratio_least"], out["ratio_most"] = ratio.min().to_numpy(), ratio.max().to_numpy()
-    p50 = out["p50_peak_pflops"].to_numpy()
-    out["build_ahead_ratio"] = np.where(p50 > 0, out["usable_pflops"] / np.where(p50 > 0, p50, 1.0), np.nan)
+    out["build_ahead_ratio"] = out["ratio_least"]
+    for column in ("months_ahead", "capacity_to_peak"):
+        out[column] = frame.groupby("period")[column].min().to_numpy()
     return out
 
 
@@ -94,7 +98,7 @@ def capacity(view: View) -> Chart:
             yaxis="y2",
             name=words("build_ahead_ratio"),
             mode="lines+markers+text",
-            text=[f"{r:.2f}" for r in data["build_ahead_ratio"]],
+            text=[f"{r:.2f}" if np.isfinite(r) else "" for r in data["build_ahead_ratio"]],
             textposition="top center",
             line={"color": COLOURS[2], "width": 2},
             hovertemplate="%{y:.2f}",
@@ -102,7 +106,8 @@ def capacity(view: View) -> Chart:
         )
     )
     policy, n = view.case.policy.build_ahead, view.case.horizon.periods
-    for bound, label in ((policy.minimum, "least_allowed"), (policy.maximum, "most_allowed")):
+    # the ceiling is one on capacity to peak, another measure than the ratio that is drawn
+    for bound, label in ((policy.minimum, "least_allowed"),):
         line = by_period(bound, n, np.nan)[data["period"]]
         if np.isfinite(line).any():
             traces.append(
@@ -127,6 +132,7 @@ def capacity(view: View) -> Chart:
             words("period"): labels,
             **{words.labelled(words(column), "PFLOPS"): data[column] for column in columns},
             words("build_ahead_ratio"): data["build_ahead_ratio"],
+            words("capacity_to_peak"): data["capacity_to_peak"],
             words.labelled(words("months_ahead"), words("months")): data["months_ahead"],
         }
     )

@@ -13,69 +13,40 @@ from planner.report.figures.chart import COLOURS, GREY, Chart, View, figure
 
 
 def order_list(view: View, *, first_only: bool = False) -> pd.DataFrame:
-    """Orders and phases in one list, earliest and largest first, with names and dates.
+    """Everything that is to be signed in one list, earliest first, with names and dates (table purchases).
 
     Columns: branch, order_period, arrival_period, order_date, arrival_date, site, what, amount (text), modules, cards,
-    pflops, mw, capex (with the order charge), kind ("module" or "phase"), key (module type, or "phase").
-    first_only: what has to be ordered in the first period that orders anything, in every future.
+    pflops, mw, capex (the price, with the order charge), kind ("module", "phase" or "opening"), key (module type, or
+    the kind). first_only: what has to be ordered in the first period that orders anything, in every future.
     """
     words = view.words
-    orders, phases = view.tables["orders"], view.tables["phases"]
     rows: list[dict[str, Any]] = []
-    for row in orders.to_dict("records"):
-        amount = words("amount_modules", modules=f"{row['modules']:,}", cards=f"{row['cards']:,}")
+    same = ("branch", "order_period", "arrival_period", "order_date", "arrival_date", "cards", "pflops", "mw", "kind")
+    for row in view.tables["purchases"].to_dict("records"):
+        kind = row["kind"]
+        key = row["item"] if kind == "module" else kind
+        what, amount = view.name("module_type", key) if kind == "module" else words(kind), ""
+        if kind == "module":
+            amount = words("amount_modules", modules=f"{row['count']:,}", cards=f"{row['cards']:,}")
+        elif kind == "phase":
+            amount = f"{words.number(row['mw'])} MW"
         rows.append(
             {
-                **{c: row[c] for c in ("branch", "order_period", "arrival_period", "order_date", "arrival_date")},
+                **{c: row[c] for c in same},
                 "site": view.name("site", row["site"]),
-                "what": view.name("module_type", row["module_type"]),
+                "what": what,
                 "amount": amount,
-                "modules": row["modules"],
-                "cards": row["cards"],
-                "pflops": row["pflops"],
-                "mw": 0.0,
-                "capex": row["capex"] + row["order_cost"],
-                "kind": "module",
-                "key": row["module_type"],
+                "modules": row["count"] if kind == "module" else 0,
+                "capex": row["price"],
+                "key": key,
             }
         )
-    rows += [
-        {
-            **{c: row[c] for c in ("branch", "order_period", "arrival_period", "order_date", "arrival_date")},
-            "site": view.name("site", row["site"]),
-            "what": words("phase"),
-            "amount": f"{words.number(row['mw'])} MW",
-            "modules": 0,
-            "cards": 0,
-            "pflops": 0.0,
-            "mw": row["mw"],
-            "capex": row["capex"],
-            "kind": "phase",
-            "key": "phase",
-        }
-        for row in phases.to_dict("records")
-    ]
-    columns = [
-        "branch",
-        "order_period",
-        "arrival_period",
-        "order_date",
-        "arrival_date",
-        "site",
-        "what",
-        "amount",
-        "modules",
-        "cards",
-        "pflops",
-        "mw",
-        "capex",
-        "kind",
-        "key",
-    ]
+    columns = ["branch", "order_period", "arrival_period", "order_date", "arrival_date", "site", "what", "amount",
+               "modules", "cards", "pflops", "mw", "capex", "kind", "key"]  # fmt: skip
     out = pd.DataFrame(rows, columns=columns)
-    out = out.sort_values(["order_period", "kind", "capex"], ascending=[True, True, False], kind="stable")
     if first_only and len(out):
-        out = out[(out["order_period"] == out["order_period"].min()) & (out["branch"] < 0)]
+        shared = out[out["branch"] < 0]
+        out = shared[shared["order_period"] == shared["order_period"].min()]
     return out.reset_index(drop=True)
 
 
@@ -112,15 +83,15 @@ def timeline(view: View) -> Chart | None:
     lanes = list(dict.fromkeys(shown.sort_values("order_period", kind="stable")["site"]))
     traces = []
     kinds: Sequence[str] = [k.id for k in view.case.module_types if k.id in set(shown["key"])]
-    kinds = [*kinds, *(["phase"] if "phase" in set(shown["key"]) else [])]
+    kinds = [*kinds, *(k for k in ("phase", "opening") if k in set(shown["key"]))]
     offsets = dict(zip(kinds, np.linspace(-0.3, 0.3, len(kinds)) if len(kinds) > 1 else [0.0], strict=True))
     lane = {site: i for i, site in enumerate(reversed(lanes))}
     types = [k.id for k in view.case.module_types]
     for kind in kinds:
         rows = shown[shown["key"] == kind]
-        place = types.index(kind) % len(COLOURS) if kind != "phase" else 0
-        colour = GREY if kind == "phase" else COLOURS[place]
-        name = words("phase") if kind == "phase" else view.name("module_type", kind)
+        place = types.index(kind) % len(COLOURS) if kind in types else 0
+        colour = COLOURS[place] if kind in types else GREY
+        name = view.name("module_type", kind) if kind in types else words(kind)
         xs: list[Any] = []
         ys: list[Any] = []
         for site, ordered, arrives in zip(rows["site"], rows["order_date"], rows["arrival_date"], strict=True):
@@ -139,7 +110,13 @@ def timeline(view: View) -> Chart | None:
                 hoverinfo="skip",
             )
         )
-        symbol = "square" if kind == "phase" else ("circle", "diamond", "cross", "triangle-up")[place % 4]
+        symbol = (
+            "square"
+            if kind == "phase"
+            else "star"
+            if kind == "opening"
+            else ("circle", "diamond", "cross", "triangle-up")[place % 4]
+        )
         text = [f"{m}×" if m else a for m, a in zip(rows["modules"], rows["amount"], strict=True)]
         traces.append(
             go.Scatter(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
 from planner.case.errors import PlanError
-from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops, period_path, quantile
+from planner.demand import quantile
+from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops, period_path
 from planner.plan.extract_days import fifo
 
 Document = Callable[..., dict[str, Any]]

@@ -96,6 +96,11 @@ BINDING: dict[str, dict[str, Any]] = {
     "domestic_share": {"policy": {"domestic_share_floor": 0.7}},
     "capacity_target": {"policy": {"capacity_targets_eflops": [None, None, 8]}},
     "build_ahead_minimum": {"policy": {"build_ahead": {"minimum": [None, 2.5, 2.5]}}},
+    "ahead_training": {"policy": {"build_ahead": {"minimum": [None, None, 3]}}},
+    "ahead_gangs_fit": {
+        "policy": {"build_ahead": {"minimum": [None, None, 1.5]}},
+        "workloads__2__max_yield_share": 0.9,
+    },
     "build_ahead_maximum": {"policy": {"build_ahead": {"maximum": 0.5}}},
     "gangs_fit": {"workloads__2__max_yield_share": 0.9, "workloads__2__shortfall_cost": 9000},
     "training": {},

@@ -109,7 +109,7 @@ def test_the_order_list_starts_with_what_is_due_first(view: View, charted: Plan)
 
 
 def test_nothing_ordered_draws_no_timeline(charted: Plan) -> None:
-    tables = {**charted.tables, **{name: charted.tables[name].iloc[:0] for name in ("orders", "phases")}}
+    tables = {**charted.tables, **{name: charted.tables[name].iloc[:0] for name in ("orders", "phases", "purchases")}}
     assert timeline(View.of(replace(charted, tables=tables))) is None
 
 

@@ -81,7 +81,7 @@ def without_whole(program: Program) -> Any:
     return replace(arrays, integer=np.zeros(arrays.columns, bool))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_futures_by_themselves_never_say_more_than_the_best_plan_costs(seed: int, small: Document) -> None:
     case = drawn(small, seed)
     plain = build_program(case, given_demand(case), merge_steps=2)
@@ -132,7 +132,7 @@ def test_the_measure_of_costs_is_the_objective_s() -> None:
     assert apart.measure(costs) == pytest.approx(apart.probability @ costs)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_route_ends_between_bound_and_optimum(seed: int, small: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planner.solve.futures.route.START_COLUMNS", 100)
     case = drawn(small, seed)

@@ -80,8 +80,14 @@ def _capacity(plan: Tables, demand: Demand) -> None:
                     "usable_pflops": usable,
                     "p50_peak_pflops": 100.0,
                     "p90_peak_pflops": 120.0,
-                    "build_ahead_ratio": usable / 100,
-                    "months_ahead": 3.0 * (2 - t),
+                    "capacity_to_peak": usable / 100,
+                    # without a table of its gangs no ratio is claimed
+                    "build_ahead_ratio": np.nan,
+                    "months_ahead": np.nan,
+                    "binding_day": "",
+                    "binding_hour": "",
+                    "binding_workloads": "",
+                    "binding_sites": "",
                 }
             )
     plan["capacity"] = _table("capacity", records)

@@ -185,7 +185,10 @@ def test_a_changed_date_is_caught(plan: Plan, table: str, column: str) -> None:
 @pytest.mark.parametrize("table", list(TABLES))
 def test_a_row_that_is_missing_or_twice_is_caught(plan: Plan, table: str) -> None:
     rows = plan.tables[table]
-    for changed in (rows.iloc[1:], rows.iloc[:-1], pd.concat([rows, rows.iloc[-1:]])):
+    missing = [rows.iloc[1:], rows.iloc[:-1]]
+    if table == "ratio_gangs":  # any gangs with which the ratio is reached are right; without any it is not
+        missing = [rows.iloc[:0]]
+    for changed in (*missing, pd.concat([rows, rows.iloc[-1:]])):
         found = verify(plan.case, plan.demand, {**plan.tables, table: changed.reset_index(drop=True)})
         assert not found.ok
 

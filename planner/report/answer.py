@@ -1,0 +1,250 @@
+"""The answer in words and tables: what to sign, what stays unserved and why, what falls due when.
+
+Command line, report and page say what stands here and nothing else. Every figure is a cell of the tables purchases,
+cash, unserved, leases and costs, or of the plan's own re-solves (`planner.planning.unserved`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from planner.plan import Plan
+from planner.plan.purchases import first_arrival
+from planner.report.figures.chart import View
+from planner.report.figures.orders import order_list, orders_table
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """headline: what to order first and what stays unserved, with the reason. lines: what belongs beside it. now: the
+    first orders; cash: what falls due by period, None where nothing does.
+    """
+
+    headline: str
+    lines: list[str]
+    now: pd.DataFrame
+    cash: pd.DataFrame | None
+
+
+def answer(plan: Plan, language: str | None = None) -> Answer:
+    """The answer of a plan in a language."""
+    view = View.of(plan, language)
+    now = order_list(view, first_only=True)
+    short = _unserved(view)
+    why = plan.summary.get("unserved_why") or {}
+    headline = " ".join(part for part in (_orders(view, now, short), _left(view, short), _why(view, why)) if part)
+    lines = [*_by_workload(view, short), *_leases(view), *_to_sign(plan, view)]
+    return Answer(headline, lines, orders_table(view, now), _cash(view))
+
+
+def _unserved(view: View) -> pd.DataFrame:
+    """By workload that is not served in full, the largest share first: asked, unserved, unavoidable, share."""
+    table = view.tables["unserved"]
+    sums = table.groupby("workload", sort=False)[
+        ["asked_unit_hours", "unserved_unit_hours", "unavoidable_unit_hours"]
+    ].sum()
+    sums = sums[sums["unserved_unit_hours"] > 1e-6 * sums["asked_unit_hours"]]
+    sums["share"] = sums["unserved_unit_hours"] / sums["asked_unit_hours"]
+    return sums.sort_values("share", ascending=False, kind="stable")
+
+
+def _orders(view: View, now: pd.DataFrame, short: pd.DataFrame) -> str:
+    """What is bought first; where nothing is, that nothing is."""
+    words = view.words
+    if now.empty:
+        late = len(view.tables["purchases"]) > 0
+        leased = (view.tables["leases"]["started"] > 0).any() if len(view.tables["leases"]) else False
+        key = "late" if late else "leased" if leased else "none"
+        return words(f"answer.nothing.{key}") if len(short) or key != "none" else words("answer.nothing")
+    modules = now[now["kind"] == "module"]
+    parts = []
+    if (now["kind"] == "opening").any():
+        names = list(dict.fromkeys(now.loc[now["kind"] == "opening", "site"]))
+        parts.append(words("answer.opening", sites=_named(view, names)))
+    if len(modules):
+        parts.append(
+            words(
+                "answer.modules",
+                modules=f"{int(modules['modules'].sum()):,}",
+                cards=f"{int(modules['cards'].sum()):,}",
+                compute=words.pflops(float(modules["pflops"].sum())),
+                sites=_named(view, list(dict.fromkeys(modules["site"]))),
+            )
+        )
+    if (now["mw"] > 0).any():
+        parts.append(words("answer.power", mw=words.number(float(now["mw"].sum()))))
+    when = str(now["order_date"].iloc[0])[:10]
+    total = words.money(float(now["capex"].sum()), view.currency)
+    key = "answer.now" if int(now["order_period"].iloc[0]) == 0 else "answer.later"
+    return words(key, date=when, orders=words("and").join(parts), total=total)
+
+
+def _named(view: View, names: list[str]) -> str:
+    few = len(names) <= _MOST_NAMED
+    return view.words.joined(names) if few else view.words("answer.sites", count=len(names))
+
+
+def _share(view: View, value: float) -> str:
+    """A share that is not nothing is never said to be 0, and one that is not all never 100 %."""
+    whole = abs(100 * value - round(100 * value)) < 1e-9 and value > 5e-3
+    digits = 0 if whole else next((d for d in (1, 2, 3) if 10 ** -(d + 2) <= min(value, 1 - value)), 4)
+    return view.words.percent(value, digits)
+
+
+def _left(view: View, short: pd.DataFrame) -> str:
+    """What stays unserved, by workload."""
+    if not len(short):
+        return ""
+    words = view.words
+    parts = [
+        words("answer.left.part", share=_share(view, float(row["share"])), workload=view.name("workload", str(w)))
+        for w, row in short.head(_MOST_NAMED).iterrows()
+    ]
+    more = len(short) - len(parts)
+    if more:
+        parts.append(words("answer.left.more", count=more))
+    return words("answer.left", parts=words.joined(parts))
+
+
+def _why(view: View, why: Mapping[str, Any]) -> str:
+    """Why, as far as solving again has told."""
+    words = view.words
+    if not why:
+        return ""
+    said: list[str] = []
+    least, left = why["least"], float(why["left"])
+    if least is None:
+        return " ".join([*said, words("why.unknown")])
+    if least > 1e-6:
+        part = words("why.all") if least >= 0.99 * left else words("why.part", share=_share(view, least / left))
+        if why["limits"]:
+            names = words.joined([_limit(view, one) for one in why["limits"]])
+            said.append(words("why.limits", part=part, limits=names))
+        elif why["together"]:
+            said.append(words("why.together", part=part))
+        elif why["timing"] is not None:
+            said.append(words("why.timing", part=part))
+        else:
+            said.append(words("why.not_told", part=part))
+    if least < 0.99 * left:
+        if why["more_cost"] is not None:
+            money = words.money(float(why["more_cost"]), view.currency)
+            said.append(words("why.price" if least <= 1e-6 else "why.price_rest", more=money))
+        else:
+            said.append(words("why.unknown" if least <= 1e-6 else "why.unknown_rest"))
+    return " ".join(said)
+
+
+def _limit(view: View, family: str) -> str:
+    words, n = view.words, view.case.horizon.periods
+    if family == "budget":
+        budget = view.tables["cash"]["budget"].dropna()
+        total = float(budget.iloc[:n].sum()) if len(budget) else float("nan")
+        return words("limit.budget", budget=words.money(total, view.currency))
+    return words(f"limit.{family}")
+
+
+def _by_workload(view: View, short: pd.DataFrame) -> list[str]:
+    """For every workload that is short: how much, when most, and what of it nothing ordered could have avoided."""
+    words, table = view.words, view.tables["unserved"]
+    units = {w.id: w.unit for w in view.case.workloads}
+    out = []
+    for workload, row in short.iterrows():
+        own = table[table["workload"] == workload].set_index("period")["unserved_unit_hours"]
+        worst = int(own.idxmax())
+        unit = units[str(workload)]
+        out.append(
+            words(
+                "answer.short",
+                workload=view.name("workload", str(workload)),
+                amount=words.number(float(row["unserved_unit_hours"])),
+                unit=unit,
+                share=_share(view, float(row["share"])),
+                period=view.periods[worst],
+                most=words.number(float(own[worst])),
+            )
+        )
+        early = float(row["unavoidable_unit_hours"])
+        if early > 0:
+            first = first_arrival(view.case)
+            key = "answer.short.early" if first < len(view.periods) else "answer.short.never"
+            start = view.case.horizon.period_start(first).isoformat()
+            out[-1] += words(key, amount=words.number(early), unit=unit, date=start)
+    unfinished = view.tables["unfinished"]
+    for campaign, rows in unfinished.groupby("campaign", sort=False):
+        share = float((rows["share"].to_numpy(float) * view.weight(rows)).sum())
+        out.append(words("answer.unfinished", campaign=view.name("workload", str(campaign)), share=_share(view, share)))
+    return out
+
+
+def _leases(view: View) -> list[str]:
+    table = view.tables["leases"]
+    if table.empty:
+        return []
+    weight = view.weight(table)
+    started = float((table["started"].to_numpy(float) * weight).sum())
+    cost = float((table["cost"].to_numpy(float) * weight).sum())
+    top = float(pd.Series(table["active"].to_numpy(float) * weight).groupby(table["period"].to_numpy()).sum().max())
+    number = view.words.number
+    return [
+        view.words(
+            "answer.leases", started=number(started), most=number(top), cost=view.words.money(cost, view.currency)
+        )
+    ]
+
+
+def _to_sign(plan: Plan, view: View) -> list[str]:
+    """To sign, due in the horizon, and the discounted cost: three figures, told apart."""
+    words, table = view.words, view.tables["purchases"]
+    cost = words.money(float(plan.summary["cost"]), view.currency)
+    costing = words(f"costing.{view.case.horizon.costing.value}")
+    told = words("answer.discounted", cost=cost, costing=costing)
+    if table.empty:
+        return [told]
+    weight = view.weight(table)
+    price = table["price"].to_numpy(float)
+    values: dict[str, object] = {"total": words.money(float((price * weight).sum()), view.currency)}
+    late = table["branch"].to_numpy(int) >= 0
+    if late.any():
+        shared = float(price[~late].sum())
+        by_branch = [
+            shared + float(price[table["branch"].to_numpy(int) == b].sum()) for b in range(len(view.probability))
+        ]
+        values |= {
+            "least": words.money(min(by_branch), view.currency),
+            "most": words.money(max(by_branch), view.currency),
+        }
+    cash = view.tables["cash"]
+    in_horizon = float((cash["due"].to_numpy(float) * view.weight(cash)).sum())
+    sign = words("answer.to_sign.by_future" if late.any() else "answer.to_sign", **values)
+    return [sign, words("answer.due", due=words.money(in_horizon, view.currency)), told]
+
+
+def _cash(view: View) -> pd.DataFrame | None:
+    """What falls due by period, mean over branches, with the largest of any branch beside the budget."""
+    words, table = view.words, view.tables["cash"]
+    if not (table[["due", "leases"]].to_numpy(float) > 0).any():
+        return None
+    columns = ["prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases"]
+    weighted = table[columns].mul(np.asarray(view.weight(table)), axis=0).groupby(table["period"].to_numpy()).sum()
+    most = table.groupby("period")["due"].max()
+    budget = table.groupby("period")["budget"].first()
+    divisor, unit = words.money_unit(float(np.nanmax([*most, *weighted["leases"]])), view.currency)
+    out = pd.DataFrame({words("period"): [view.periods[t] for t in weighted.index]})
+    for column in columns[:-1]:
+        if column == "due" or weighted[column].any():
+            out[words.labelled(words(f"cash.{column}"), unit)] = weighted[column].to_numpy() / divisor
+    if len(set(table["branch"])) > 1:
+        out[words.labelled(words("cash.most"), unit)] = most.to_numpy() / divisor
+    if budget.notna().any():
+        out[words.labelled(words("cash.budget"), unit)] = budget.to_numpy() / divisor
+    if weighted["leases"].any():
+        out[words.labelled(words("cash.leases"), unit)] = weighted["leases"].to_numpy() / divisor
+    return out
