@@ -154,11 +154,14 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     """The answer first, then what it rests on, then where the files lie."""
     from planner.report.answer import answer
     from planner.report.figures import View
+    from planner.report.reasons import owed
     from planner.report.report import grid, tiles
 
     console, view = out(), View.of(plan, text.language)
     found = answer(plan, text.language)
     console.print(f"\n[bold]{escape(found.headline)}[/]\n")
+    for sentence in owed(view):
+        console.print(f"{escape(sentence)}\n")
     if len(found.now):
         shown = grid(found.now, text)
         columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]

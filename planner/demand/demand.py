@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.arrays import FloatArray
+from planner.arrays import BoolArray, FloatArray
 
 
 def quantile(values: FloatArray, probability: FloatArray, q: float) -> FloatArray:
@@ -28,7 +28,9 @@ class TypicalDays:
     step_hours: (steps,), length of every step.
     calendar: (periods, days, 12, 3), share of the day's real days in each month and day kind; adds up to 1 where the
         weight is above 0. Tariffs, PUE and carbon are averaged with it.
-    hour_of_step: (steps,) hour of the day when steps are the 24 hours, else None (the day's mean price holds).
+    hourly: steps are the 24 hours of a day; else the day's mean price holds in every step.
+    bills: (periods, bills) share of the period's months in each of its power bills where every day belongs to all of
+        them (a mean day); None: by the calendar, see `power_bills`.
     """
 
     labels: tuple[str, ...]
@@ -36,6 +38,7 @@ class TypicalDays:
     step_hours: FloatArray
     calendar: FloatArray
     hourly: bool
+    bills: FloatArray | None = None
 
     @property
     def periods(self) -> int:
@@ -57,6 +60,33 @@ class TypicalDays:
     def used(self) -> list[tuple[int, int]]:
         """(period, day) pairs that stand for at least part of a real day, in order."""
         return [(int(t), int(d)) for t, d in zip(*np.nonzero(self.weight > 0), strict=True)]
+
+
+def power_bills(days: TypicalDays) -> tuple[FloatArray, BoolArray]:
+    """(periods, bills) share of a period's months in each of its power bills; (periods, days, bills) whose days it is.
+
+    A month's bill goes by the highest power of the typical days that belong to the month. Months of a period with the
+    same days have the same bill, so that they stand together. A period whose days name no month has one bill.
+    """
+    if days.bills is not None:
+        belongs = (days.bills > 0)[:, None] & (days.weight > 0)[:, :, None]
+        return days.bills, belongs
+    months = (days.calendar.sum(axis=3) > 0) & (days.weight > 0)[:, :, None]  # (T, D, 12)
+    own: list[dict[bytes, tuple[float, BoolArray]]] = []
+    for t in range(days.periods):
+        bills: dict[bytes, tuple[float, BoolArray]] = {}
+        known = np.flatnonzero(months[t].any(axis=0))
+        for m in known:
+            members = months[t, :, m]
+            count = bills.get(members.tobytes(), (0.0, members))[0]
+            bills[members.tobytes()] = (count + 1 / len(known), members)
+        own.append(bills or {b"": (1.0, days.weight[t] > 0)})
+    most = max((len(bills) for bills in own), default=1)
+    share, belongs = np.zeros((days.periods, most)), np.zeros((days.periods, days.days, most), bool)
+    for t, bills in enumerate(own):
+        for i, (count, members) in enumerate(bills.values()):
+            share[t, i], belongs[t, :, i] = count, members
+    return share, belongs
 
 
 @dataclass(frozen=True)
@@ -115,7 +145,8 @@ class Demand:
         total = weight.sum(axis=1, keepdims=True)
         share = weight / np.where(total > 0, total, 1.0)
         calendar = np.einsum("td,tdmk->tmk", share, self.days.calendar)[:, None]
-        days = TypicalDays(("mean day",), total, self.days.step_hours, calendar, self.days.hourly)
+        bills = power_bills(self.days)[0] if self.days.bills is None else self.days.bills
+        days = TypicalDays(("mean day",), total, self.days.step_hours, calendar, self.days.hourly, bills)
         values = np.einsum("fwrtdh,td->fwrth", self.values, share)[:, :, :, :, None]
         return replace(self, days=days, values=values, course=self.central)
 

@@ -81,8 +81,8 @@ class Dispatched:
 
     energy_kwh: FloatArray  # (F, S)
     energy: FloatArray  # (F,)
-    billed: FloatArray  # (F, S) kW beyond what was paid for already
-    billed_price: FloatArray  # (S,) of a kW over the period
+    billed: FloatArray  # (F, bills) kW of each site's power bills beyond what was paid for already
+    billed_price: FloatArray  # (bills,) of a kW
     transfer: FloatArray
     shortfall: FloatArray
     short_units: FloatArray  # (F, W)
@@ -164,9 +164,8 @@ class PeriodDispatch:
         """Master columns that are left to the dispatch: billed demand, gangs at work and training that falls short,
         and the days' parts in limits over the period."""
         columns, t = self.master.columns, self.period
-        billed = columns["billed_kw"][0, :, t]
+        billed = columns["billed_kw"][0, :, t]  # (S, bills)
         self.billed: IntArray = billed[billed >= 0]
-        self.billed_site = np.flatnonzero(billed >= 0)
         running = columns["gangs_running"][0, ..., t]
         self.running_at = np.nonzero(self.master.arrays().upper[running] > 0)  # workload, site, type
         self.running: IntArray = running[self.running_at]
@@ -247,7 +246,15 @@ class PeriodDispatch:
         """What is read off a dispatch, as a matrix on its columns: rows named in `self.reads`."""
         inst, t = self.inner, self.period
         S, K, W = len(inst.case.sites), len(inst.cards), len(inst.case.workloads)
-        sizes = {"kwh": S, "energy": 1, "billed": S, "transfer": 1, "shortfall": 1, "short": W, "busy": S * K}
+        sizes = {
+            "kwh": S,
+            "energy": 1,
+            "billed": len(self.billed),
+            "transfer": 1,
+            "shortfall": 1,
+            "short": W,
+            "busy": S * K,
+        }
         sizes["breach"] = 1
         at: dict[str, int] = {}
         total = 0
@@ -259,7 +266,7 @@ class PeriodDispatch:
             r, c, v = np.broadcast_arrays(np.asarray(row), np.asarray(column), np.asarray(value, float))
             entries.append((r.ravel(), c.ravel(), v.ravel()))
 
-        read(at["billed"] + self.billed_site, np.arange(len(self.billed)), 1.0)
+        read(at["billed"] + np.arange(len(self.billed)), np.arange(len(self.billed)), 1.0)
         origins, cells = self.made.origins, self.made.cells
         for i, d in enumerate(self.days):
             columns, start = self.blocks[0][i].layout.columns, int(self.start[i])
@@ -324,7 +331,7 @@ class PeriodDispatch:
         return x
 
     def dispatch(self, decided: Decisions, branch: IntArray, paid: FloatArray | None = None) -> Dispatched:
-        """Dispatch every future under the decisions of its branch. paid: (F, S) billed kW that are paid for already.
+        """Dispatch every future under the decisions of its branch. paid: (F, bills) kW that are paid for already.
 
         The first solve of a plan goes on from the basis of `_reference` and the others from the one before, so that a
         plan's answer does not depend on which other plans are dispatched beside it.
@@ -338,7 +345,7 @@ class PeriodDispatch:
             x = columns[branch[f]]
             if paid is not None:
                 x = x.copy()
-                x[self.billed] = paid[f, self.billed_site]
+                x[self.billed] = paid[f]
             readings[f] = self.meter @ self._solved(int(f), x, basis)
             basis = None
         return self._read(readings, decided, branch)
@@ -400,7 +407,5 @@ class PeriodDispatch:
         )
 
     def _billed_price(self) -> FloatArray:
-        """(S,) money for one billed kW over the period, undiscounted."""
-        out = np.zeros(len(self.inst.case.sites))
-        out[self.billed_site] = self.master.raw_cost()[self.billed] / self.inst.discount[self.period]
-        return out
+        """(bills,) money for one billed kW, undiscounted."""
+        return np.asarray(self.master.raw_cost()[self.billed] / self.inst.discount[self.period], float)

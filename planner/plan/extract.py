@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from planner.arrays import FloatArray, IntArray
+from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
+from planner.case.case import Horizon
+from planner.plan.owed import owed_table
 from planner.plan.tables import TABLES
 from planner.program.blocks import Program
 from planner.program.instance import Instance
@@ -16,6 +18,9 @@ from planner.program.power import phase_places
 from planner.program.training import campaign_sizes, gang_output, gang_sizes, training_volume
 
 Values = Mapping[str, FloatArray]
+
+# A campaign that runs for less of a period than this does not run.
+_RUNS = 1e-9
 
 
 def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
@@ -25,6 +30,17 @@ def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
     for name, index in program.layout.columns.items():
         out[name] = np.where(index >= 0, whole[np.maximum(index, 0)], 0.0) if len(x) else np.zeros(index.shape)
     return out
+
+
+def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatArray]:
+    """The values with a campaign on only where it runs: nothing else keeps it from holding modules for nothing.
+
+    Where futures share the decision it stays on while it runs in any of them.
+    """
+    index, share = program.layout.columns["campaign_on"], values["campaign_share"]
+    shared = np.broadcast_to((index == index[:1]).all(axis=0), index.shape)
+    most = np.where(shared, share.max(axis=0, initial=0.0), share) if share.size else share
+    return {**values, "campaign_on": np.where(most > _RUNS, values["campaign_on"], 0.0)}
 
 
 def chosen(
@@ -43,7 +59,7 @@ def chosen(
 
 
 def decision_tables(inst: Instance, program: Program, values: Values) -> dict[str, pd.DataFrame]:
-    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, training."""
+    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, owed, training."""
     case, columns = inst.case, program.layout.columns
     sites = np.array([s.id for s in case.sites], object)
     types = np.array([k.id for k in case.module_types], object)
@@ -79,19 +95,53 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     out["leases"] = _leases(inst, values, inst.branches)
     out["stock"] = _stock(inst, values, sites, types)
     out |= _training(inst, values, sites, types)
-    b, s, t = np.nonzero(columns["billed_kw"] >= 0)
-    billed = values["billed_kw"][b, s, t]
+    out["billed"] = _billed(inst, values, sites)
+
+    def stated(name: str) -> tuple[IntArray, tuple[IntArray, ...], FloatArray]:
+        label, where = chosen(columns[name], values[name])
+        return label, where, values[name][where]
+
+    out["owed"] = owed_table(inst, stated)
+    return out
+
+
+def _billed(inst: Instance, values: Values, sites: np.ndarray) -> pd.DataFrame:
+    """One row a month: months with the same days share a bill in the model and are stated one by one."""
+    case, days = inst.case, inst.days
     charge = np.array([x.demand_charge_per_kw_month for x in case.sites])
-    out["billed"] = TABLES["billed"].frame(
+    month_of_day = (days.calendar.sum(axis=3) > 0) & (days.weight > 0)[:, :, None]  # (T, D, 12)
+    parts = []
+    for t in range(case.horizon.periods):
+        months = days_months(case.horizon, t, month_of_day[t])
+        each = case.horizon.months_per_period / len(months)
+        for m, members in months.items():
+            bill = int((inst.bill_days[t] == members[:, None]).all(axis=0).argmax())
+            b, s = (a.ravel() for a in np.meshgrid(np.arange(inst.branches), np.flatnonzero(charge > 0), indexing="ij"))
+            kw = values["billed_kw"][b, s, t, bill]
+            parts.append((b, np.full_like(b, t), s, np.full_like(b, m + 1), kw, kw * charge[s] * each))
+    branch, period, site, month, kw, cost = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return TABLES["billed"].frame(
         {
-            "branch": _branch_label(inst, b),
-            "period": t,
-            "site": sites[s],
-            "billed_kw": billed,
-            "cost": billed * charge[s] * case.horizon.months_per_period,
+            "branch": _branch_label(inst, branch),
+            "period": period,
+            "site": sites[site],
+            "month": month,
+            "billed_kw": kw,
+            "cost": cost,
         }
     )
-    return out
+
+
+def days_months(horizon: Horizon, period: int, month_of_day: BoolArray) -> dict[int, BoolArray]:
+    """(days,) which typical days belong to each calendar month (0 to 11) that a period is billed for.
+
+    month_of_day: (days, 12). The period's own months, with all its days, where the days name none.
+    """
+    known = np.flatnonzero(month_of_day.any(axis=0)).tolist()
+    if known:
+        return {m: month_of_day[:, m] for m in known}
+    first = horizon.period_start(period).month - 1
+    return {(first + i) % 12: np.ones(len(month_of_day), bool) for i in range(horizon.months_per_period)}
 
 
 def _branch_label(inst: Instance, branch: IntArray) -> IntArray:
@@ -199,7 +249,7 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
         }
     )
     on = values["campaign_on"]
-    b, c, s, k, t = np.nonzero((on > 0.5) & (values["campaign_share"] > 1e-9))
+    b, c, s, k, t = np.nonzero(on > 0.5)
     campaign = np.array([x.id for x in case.campaigns] or [""], object)
     campaigns = TABLES["campaigns"].frame(
         {

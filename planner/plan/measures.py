@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import FloatArray
-from planner.case import BANDS, by_period
+from planner.case import BANDS, Costing, by_period
 from planner.plan.extract import Values, leased
 from planner.plan.extract_days import Days
 from planner.plan.tables import TABLES
@@ -36,24 +36,24 @@ def read_meter(inst: Instance, values: Values, days: Days) -> Meter:
 
 
 def billed_power(inst: Instance, values: Values, days: Days) -> FloatArray:
-    """(B, S, T) the least billed demand that covers every step of every typical day; 0 where none is charged.
+    """(B, S, T, C) the least billed demand that covers every step of a bill's typical days; 0 where none is charged.
 
     A campaign that is on and a gang that may not yield count with all their modules, whatever part of the period they
     run.
     """
     held = _gang_modules(inst, values["gangs"][inst.branch_of], values["campaign_on"][inst.branch_of])
     kw = _meter(inst, values, days, held, np.zeros_like(held)).facility_kw  # (F, T, D, S, H)
-    used = (inst.weight > 0)[None, :, :, None, None]
-    top = np.where(used, kw, 0.0).max(axis=(2, 4))
-    out = np.zeros((inst.branches, *top.shape[:0:-1]))
+    daily = kw.max(axis=4)  # (F, T, D, S)
+    top = np.where(inst.bill_days[None, :, :, None], daily[..., None], 0.0).max(axis=2)  # (F, T, S, C)
+    out = np.zeros((inst.branches, top.shape[2], top.shape[1], top.shape[3]))
     for f, b in enumerate(inst.branch_of):
-        out[b] = np.maximum(out[b], top[f].T)
+        out[b] = np.maximum(out[b], np.swapaxes(top[f], 0, 1))
     commit = inst.case.horizon.commit_periods
     if inst.branches > 1 and commit:
         # declared before the futures part, so one number must do for all of them
-        out[..., :commit] = out[..., :commit].max(axis=0)
+        out[:, :, :commit] = out[:, :, :commit].max(axis=0)
     charged = np.array([s.demand_charge_per_kw_month > 0 for s in inst.case.sites])
-    return np.asarray(out * charged[:, None], float)
+    return np.asarray(out * charged[:, None, None], float)
 
 
 def _gang_modules(inst: Instance, gangs: FloatArray, campaigns: FloatArray) -> FloatArray:
@@ -202,12 +202,20 @@ def cost_table(inst: Instance, program: Program, values: Values, days: Days, met
         price = by_period(item.price_per_module_period, T, 0.0)
         lease[:, :, ids.index(item.site)] += values["lease_active"][branch, i] * price
     terms["leases"] = lease * discount[:, None], lease
+    rest, nominal = np.zeros((F, T, S)), np.zeros((F, T, S))
+    if case.horizon.costing is Costing.upfront:
+        for i, item in enumerate(case.leases):
+            left = np.maximum(np.arange(T) + item.minimum_term_periods - T, 0)
+            started, where = values["lease_start"][branch, i], ids.index(item.site)
+            nominal[:, :, where] += started * left * by_period(item.price_per_module_period, T, 0.0)[-1]
+            rest[:, :, where] += started * inst.lease_rest()[i] * money
+    terms["leases_owed"] = rest, nominal
     hours = inst.weight[:, :, None] * inst.step_hours
     paid = meter.facility_kw - not_earned(inst, values, meter)
     energy = np.einsum("ftdsh,tdh,tdsh->fts", paid, hours, inst.price) * money
     terms["energy"] = energy * discount[:, None], energy
-    demand_charge = np.array([x.demand_charge_per_kw_month for x in case.sites]) * case.horizon.months_per_period
-    billed = np.moveaxis(values["billed_kw"][branch], 1, 2) * demand_charge
+    demand_charge = np.array([x.demand_charge_per_kw_month for x in case.sites])
+    billed = np.einsum("fstc,tc,s->fts", values["billed_kw"][branch], inst.bill_months, demand_charge)
     terms["demand_charge"] = billed * discount[:, None], billed
     kwh = np.einsum("ftdsh,tdh->fts", meter.facility_kw, hours)
     carbon = kwh * inst.carbon * inst.carbon_price[:, None] * money

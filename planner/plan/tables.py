@@ -269,8 +269,25 @@ TABLES: dict[str, Table] = {
             branch integer - branch, -1 when the same in all
             period integer - period
             site string - site
-            billed_kw number kW declared facility demand
-            cost number currency demand charge of the period
+            month integer - calendar month, 1 to 12
+            billed_kw number kW declared facility demand of the month
+            cost number currency demand charge of the month
+            """,
+        ),
+        described_table(
+            "owed",
+            "Owed beyond the horizon",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            kind string - lease, order, order charge, phase or opening
+            item string - lease, module type, phase or site
+            site string - site
+            period integer - period in which it starts or arrives
+            count integer - how many
+            periods_left integer periods of its term or life after the horizon
+            undiscounted number currency what is then still to be paid
+            discounted number currency the same in money of the horizon's start
+            counted integer - 1 when it is in the cost
             """,
         ),
         described_table(

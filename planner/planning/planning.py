@@ -18,7 +18,7 @@ from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.evaluate.capacity import capacity_tables
 from planner.plan import Plan, summarise
 from planner.plan.decisions import decisions_of
-from planner.plan.extract import decision_tables, master_values
+from planner.plan.extract import decision_tables, master_values, without_idle_campaigns
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
     billed_power,
@@ -39,7 +39,7 @@ from planner.program.build import build_program
 from planner.program.decisions import DECISIONS
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import pooling_error, pooling_share
-from planner.program.tighten import tightened
+from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
 from planner.solve.limits import RouteName
 from planner.solve.probing import ruled_out, without
@@ -164,7 +164,7 @@ def plan_demand(
         asked_for = demand.mean_day() if mean_day else demand
         made = tightened(build_program(case, asked_for, merge_steps=steps, pooled=pooled or loose))
         made = without(made, closed) if len(closed) else made
-        return made if amend is None else amend(made)
+        return affordable(made) if amend is None else amend(made)
 
     closed = np.zeros(0, np.int64)
     if case.campaigns:
@@ -212,7 +212,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
     measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
     """
     inst: Instance = program.facts["instance"]
-    values = master_values(program, solution.x)
+    values = without_idle_campaigns(program, master_values(program, solution.x))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)

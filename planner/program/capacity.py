@@ -113,6 +113,7 @@ def add_leases(master: Master) -> None:
 
     lease_growth: lease_active_lt <= lease_active_l,t-1 + lease_start_lt
     lease_term: lease_active_lt >= sum_{t-term < tau <= t} lease_start_l,tau
+    With `costing: upfront` a start also pays what its term leaves after the horizon (`Instance.lease_rest`).
     """
     inst = master.instance
     leases, T = inst.case.leases, inst.case.horizon.periods
@@ -122,7 +123,11 @@ def add_leases(master: Master) -> None:
     notice = np.array([lease.notice_periods for lease in leases], int)
     t = np.arange(T)
     start = master.decide(
-        "lease_start", (L, T), t - notice[:, None], upper=np.where(t < notice[:, None], 0.0, np.floor(most + 1e-9))
+        "lease_start",
+        (L, T),
+        t - notice[:, None],
+        upper=np.where(t < notice[:, None], 0.0, np.floor(most + 1e-9)),
+        cost=inst.lease_rest(),
     )
     sites, types = [x.id for x in inst.case.sites], [x.id for x in inst.case.module_types]
     at = np.array([sites.index(x.site) for x in leases], int)

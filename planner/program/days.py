@@ -113,8 +113,13 @@ class DayBlocks:
                 column = columns[branch, known, period, None, None]
                 out.add(room[place_at[s, k][known]], column, share[s[known]] * amount[known, None, None])
         if len(charged):
-            pue = inst.pue[period, day, charged]
-            out.add(billed, master.columns["billed_kw"][branch, charged, period, None], -1 / pue[:, None])
+            per_kw = -1 / inst.pue[period, day, charged][:, None]
+            columns = master.columns["billed_kw"][branch, charged, period]  # (charged, bills)
+            if "demand_bill" in layout.rows:
+                mine = np.where(inst.bill_days[period, day], columns, -1)
+                out.add(layout.rows["demand_bill"].index, mine, per_kw)
+            else:
+                out.add(billed, columns, per_kw)
         j, s, k = cells.active.T
         size = gang_sizes(inst)
         running = master.columns["gangs_running"][future, j, s, k, period] if len(jobs) else np.zeros(0, int)
@@ -165,6 +170,9 @@ class DayBlocks:
         cost = self._costs[period, day]
         lower = np.zeros(len(cost))
         upper = np.full(len(cost), np.inf)
+        policy = inst.case.policy
+        limited = (policy.carbon_cap_tonnes, policy.green_share_floor, policy.utilisation_floor)
+        upper[layout.columns["slack_limit"][[x is None for x in limited]]] = 0.0
         row_lower = np.full(_count(layout.rows), -np.inf)
         row_upper = np.full(_count(layout.rows), np.inf)
         self._right_hand_sides(layout, row_lower, row_upper, upper, future, period, day)
@@ -196,6 +204,8 @@ class DayBlocks:
         row_upper[rows["yield_most"]] = 0.0
         row_lower[rows["yield_work"]] = row_upper[rows["yield_work"]] = 0.0
         row_upper[rows["demand_charge"]] = 0.0
+        if "demand_bill" in rows:
+            row_upper[rows["demand_bill"]] = np.where(inst.bill_days[period, day], 0.0, np.inf)
         if inst.slots is not None:
             row_lower[rows["tariff_split"]] = row_upper[rows["tariff_split"]] = 0.0
             row_upper[rows["tariff_room"]] = 0.0

@@ -16,6 +16,7 @@ from planner.case import Case, Costing, SiteStatus, Workload, WorkloadKind, by_p
 from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
+from planner.demand.demand import power_bills
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class Instance:
     p50_peak: FloatArray  # (T,) PFLOPS
     course: Course  # the P50 course, in the workloads' units
     idle_follows_work: BoolArray  # (S, K, T) see `period_busy_cost`
+    bill_months: FloatArray  # (T, C) months behind each power bill of a period, 0 where it has no more
+    bill_days: BoolArray  # (T, D, C) whether a typical day belongs to a bill's months
+    worth: float  # most that orders can save, inf where that is not known (see `_worth`)
     windows: bool  # whether windows and allowed hours are kept (not after merging)
     pooled: bool = False  # whether regions with the same sites are one origin (see `origins`)
     slots: PriceSlots | None = None  # what merged steps still know of the tariff
@@ -117,12 +121,39 @@ class Instance:
         periods = self.case.horizon.periods
         if self.case.horizon.costing is Costing.upfront:
             return np.broadcast_to(self.discount, (*life.shape, periods)).copy()
-        rate = (1 + self.case.horizon.discount_rate) ** (self.case.horizon.months_per_period / 12) - 1
-        annuity = 1 / life if rate == 0 else rate / ((1 - (1 + rate) ** (-life.astype(float))) * (1 + rate))
+        annuity = self.payment(life)
         total = np.concatenate([[0.0], np.cumsum(self.discount)])
         arrival = np.arange(periods)
         end = np.minimum(arrival + life[..., None], periods)
         return np.asarray((total[end] - total[arrival]) * np.asarray(annuity)[..., None], float)
+
+    def payment(self, life_periods: IntArray) -> FloatArray:
+        """(...,) what one unit of money costs at the start of every period of such a life: the annuity due."""
+        life = np.asarray(life_periods, float)
+        rate = (1 + self.case.horizon.discount_rate) ** (self.case.horizon.months_per_period / 12) - 1
+        return np.asarray(1 / life if rate == 0 else rate / ((1 - (1 + rate) ** -life) * (1 + rate)), float)
+
+    def discount_until(self, periods: int) -> FloatArray:
+        """(periods,) discount factors, beyond the horizon too."""
+        horizon = self.case.horizon
+        years = np.arange(periods) * horizon.months_per_period / 12
+        return np.asarray((1 + horizon.discount_rate) ** -years, float)
+
+    def lease_rest(self) -> FloatArray:
+        """(L, T) discounted money still owed after the horizon for a module whose lease starts in each period.
+
+        Counted with `costing: upfront` alone: there purchases are paid for in full, whatever of their life is left. The
+        price is that of the last period.
+        """
+        T, leases = self.case.horizon.periods, self.case.leases
+        out = np.zeros((len(leases), T))
+        if self.case.horizon.costing is not Costing.upfront:
+            return out
+        for i, lease in enumerate(leases):
+            total = np.concatenate([[0.0], np.cumsum(self.discount_until(T + lease.minimum_term_periods))])
+            left = np.maximum(np.arange(T) + lease.minimum_term_periods - T, 0)
+            out[i] = by_period(lease.price_per_module_period, T, 0.0)[-1] * (total[T + left] - total[T])
+        return out / self.money_unit
 
     def energy_price(self) -> FloatArray:
         """(T, D, S, H) money per kWh of facility energy, carbon price included."""
@@ -190,16 +221,53 @@ def _power_of_ten(value: float) -> float:
     return float(10.0 ** np.floor(np.log10(value))) if value > 0 and np.isfinite(value) else 1.0
 
 
-def _money_unit(case: Case, demand: Demand) -> float:
-    """A power of ten near the typical cost of one decision, so that objective coefficients stay near 1."""
+# Prices that lie further above the cheapest module than this do not set the unit of money.
+_SPAN = 10.0
+
+
+def _money_unit(case: Case, demand: Demand, worth: float) -> float:
+    """A power of ten near the typical cost of one decision, so that objective coefficients stay near 1.
+
+    What counts is what can matter: a price above all that could be saved with it is never paid, and a single price far
+    above the others (a type of 1e10 beside one of 100) would leave everything else below the solvers' tolerances.
+    """
     periods = case.horizon.periods
-    seen = [by_period(k.capex, periods, 0.0).max() for k in case.module_types]
-    seen += [s.opening_cost for s in case.sites] + [by_period(k.opex, periods, 0.0).max() for k in case.module_types]
+    used = {k for w in case.workloads for k in w.throughput} | {k for c in case.campaigns for k in c.speed}
+    capex = [float(by_period(k.capex, periods, 0.0).max()) for k in case.module_types if k.id in used]
+    seen = [*capex, *(s.opening_cost for s in case.sites)]
+    seen += [float(by_period(k.opex, periods, 0.0).max()) for k in case.module_types]
     top = max(seen, default=0.0)
     if top <= 0:
         hours = float(demand.days.weight.max() * demand.days.step_hours.max())
         top = max((w.shortfall_cost for w in case.workloads), default=1.0) * hours
+    cheapest = min((price for price in capex if price > 0), default=np.inf)
+    top = min(top, _SPAN * cheapest, worth)
     return _power_of_ten(top) if top > 0 else 1.0
+
+
+def _worth(case: Case, demand: Demand, price: FloatArray) -> float:
+    """Most that orders can save, in the case's currency: what all work left undone costs in the dearest future.
+
+    Nothing ordered and nothing done is a plan wherever no limit asks for work or capacity, and every plan pays at least
+    what stands by itself does: so no plan pays more than this for what it orders. inf where a limit asks, or where work
+    itself earns (a negative price of energy).
+    """
+    policy = case.policy
+    asked = (
+        policy.build_ahead.minimum,
+        policy.capacity_targets_eflops,
+        policy.utilisation_floor,
+        policy.green_share_floor,
+        policy.resilience,
+    )
+    forced = any(x is not None for x in asked) or any(w.minimum_service > 0 for w in case.workloads)
+    if forced or any(c.value is None for c in case.campaigns) or (price < 0).any():
+        return float("inf")
+    hours = demand.days.weight[:, :, None] * demand.days.step_hours
+    volume = np.einsum("fwrtdh,tdh->fw", demand.values, hours)
+    undone = float((volume @ np.array([w.shortfall_cost for w in case.workloads])).max(initial=0.0))
+    undone += sum(c.value or 0.0 for c in case.campaigns)
+    return undone if undone > 0 else float("inf")
 
 
 def make_instance(case: Case, demand: Demand) -> Instance:
@@ -211,7 +279,8 @@ def make_instance(case: Case, demand: Demand) -> Instance:
     split = commit is not None and commit < periods and futures > 1
     peak = demand.values.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0)
     unit_scale = np.array([_power_of_ten(p / 100) if p > 0 else 1.0 for p in peak])
-    money = _money_unit(case, demand)
+    price = _averaged_price(case, days)
+    money = _money_unit(case, demand, _worth(case, demand, price))
     pue_month = np.stack([s.pue_by_month() for s in sites])
     month_share = days.calendar.sum(axis=3)
     in_period = (month_share * (days.weight[:, :, None] > 0)).sum(axis=1) > 0  # (T, 12)
@@ -226,6 +295,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
     )
     market = policy.carbon_basis == "market"
     standing = standing_modules(case)
+    share, bill_days = power_bills(days)
     return Instance(
         case=case,
         probability=demand.probability,
@@ -236,7 +306,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         money_unit=money,
         discount=case.horizon.discount(),
         period_hours=days.weight.sum(axis=1) * days.step_hours.sum(),
-        price=_averaged_price(case, days) / money,
+        price=price / money,
         pue=np.einsum("tdm,sm->tds", month_share, pue_month),
         pue_max=np.stack([np.where(in_period, p, 0).max(axis=1, initial=1.0) for p in pue_month]),
         carbon=np.array([s.market_carbon() if market else s.carbon_kg_per_kwh for s in sites]),
@@ -268,5 +338,8 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         p50_peak=demand.p50_peak,
         course=demand.central,
         idle_follows_work=standing <= 0,
+        worth=_worth(case, demand, price) / money,
+        bill_months=share * case.horizon.months_per_period,
+        bill_days=bill_days,
         windows=days.hourly,
     )

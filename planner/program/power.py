@@ -39,7 +39,10 @@ def phase_places(inst: Instance) -> list[tuple[int, int]]:
 
 
 def add_openings(master: Master) -> None:
-    """open_once: sum_t openings_st <= 1, only for candidate sites with an opening cost."""
+    """Only for candidate sites with an opening cost; an opening ends with its life and may then be paid for again.
+
+    open_once: sum_{t-life_s < tau <= t} openings_s,tau <= 1
+    """
     inst = master.instance
     S, T = inst.power_mw.shape
     cost = np.array([x.opening_cost for x in inst.case.sites]) / inst.money_unit
@@ -49,12 +52,16 @@ def add_openings(master: Master) -> None:
         "openings", (S, T), np.arange(T), upper=1.0, cost=cost[:, None] * inst.charge(life), where=needs[:, None]
     )
     if needs.any():
-        row = master.row("open_once", (inst.branches, int(needs.sum())), upper=1.0)
-        master.add(row[:, :, None], openings[:, needs], 1.0)
+        row = master.row("open_once", (inst.branches, int(needs.sum()), T), upper=1.0)
+        for i, s in enumerate(np.flatnonzero(needs)):
+            for tau in range(T):
+                master.add(row[:, i, tau : tau + int(life[s])], openings[:, s, tau, None], 1.0)
 
 
 def add_site_limits(master: Master) -> None:
-    """Power and space of a site, and nothing at a candidate before it is opened.
+    """Power and space of a site, and nothing at a candidate before it is opened or after its opening has ended.
+
+    opened_st = sum_{tau <= t < tau + life_s} openings_s,tau
 
     site_power: sum_k peak_kw_k PUE+_st use_skt / 1000 <= MW_st [opened_st] + sum_p mw_p phases_spt
     site_space: sum_k racks_k use_skt <= space_st [opened_st] + sum_p space_racks_p phases_spt
@@ -64,6 +71,7 @@ def add_site_limits(master: Master) -> None:
     S, T = inst.power_mw.shape
     B = inst.branches
     openings, phases = master.columns["openings"], master.columns["phases"]
+    life = [site.opening_life_periods for site in inst.case.sites]
     needs = np.flatnonzero(inst.needs_opening)
     fixed = ~inst.needs_opening[:, None]
     where = np.array([s for s, _ in phase_places(inst)], int)
@@ -87,8 +95,9 @@ def add_site_limits(master: Master) -> None:
                 master.add(row[:, s, tau:end], phases[:, i, tau, None], -per_phase[i] * bounded[s, tau:end])
         for site in needs.tolist():
             for tau in range(T):
-                gained = np.where(bounded[site, tau:], limit[site, tau:], 0.0)
-                master.add(row[:, site, tau:], openings[:, site, tau, None], -gained)
+                end = tau + int(life[site])
+                gained = np.where(bounded[site, tau:end], limit[site, tau:end], 0.0)
+                master.add(row[:, site, tau:end], openings[:, site, tau, None], -gained)
     if needs.size:
         useful, most_mw = useful_modules(inst), most_site_mw(inst).max(axis=1)
         for name, (s_, k, columns, _own) in zip(
@@ -101,13 +110,15 @@ def add_site_limits(master: Master) -> None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 by_power = np.where(inst.peak_kw[kind] > 0, most_mw[at] * 1000 / inst.peak_kw[kind], np.inf)
             bound = np.floor(np.minimum(by_power, useful[kind] + inst.standing.max(axis=2)[at, kind]) + 1e-9)
-            for tau in range(T):
-                master.add(row[:, :, tau:], openings[:, at, tau, None], -bound[:, None])
+            for i, site in enumerate(at):
+                for tau in range(T):
+                    master.add(row[:, i, tau : tau + int(life[site])], openings[:, site, tau, None], -bound[i])
         for i in np.flatnonzero(np.isin(where, needs)).tolist():
             row = master.row("site_open", (B, T), upper=0.0, name=f"site_open_phase_{i}")
             master.add(row, phases[:, i], 1.0)
             for tau in range(T):
-                master.add(row[:, tau:], openings[:, where[i], tau, None], -float(items[i].max_count))
+                end = tau + int(life[where[i]])
+                master.add(row[:, tau:end], openings[:, where[i], tau, None], -float(items[i].max_count))
 
 
 def most_site_mw(inst: Instance) -> FloatArray:
@@ -117,15 +128,14 @@ def most_site_mw(inst: Instance) -> FloatArray:
 
 
 def add_billed_power(master: Master) -> None:
-    """demand_charge: the billed power of a site and period, the same in every future of a branch."""
+    """demand_charge: billed power of a site for months with the same days, the same in every future of a branch."""
     inst = master.instance
     S, T = inst.power_mw.shape
     charge = np.array([x.demand_charge_per_kw_month for x in inst.case.sites]) / inst.money_unit
-    months = inst.case.horizon.months_per_period
     master.decide(
         "billed_kw",
-        (S, T),
-        np.arange(T),
-        cost=charge[:, None] * months * inst.discount,
-        where=(charge > 0)[:, None],
+        (S, T, inst.bill_months.shape[1]),
+        np.arange(T)[:, None],
+        cost=charge[:, None, None] * inst.bill_months * inst.discount[:, None],
+        where=(charge > 0)[:, None, None] & (inst.bill_months > 0),
     )

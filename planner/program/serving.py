@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.arrays import BoolArray, FloatArray, IntArray
-from planner.case import WorkloadKind, by_period
+from planner.case import CVaR, WorkloadKind, by_period
 from planner.program.blocks import Builder, Layout
 from planner.program.capacity import order_limits
 from planner.program.instance import Instance
@@ -91,7 +91,8 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     yield_most, yield_work: active_jskh <= G running; sum_h delta_h active = (1 - max_yield) sum_h delta_h G running
     bandwidth: sum_w m_w flow_wrsh 8/3600 <= bandwidth_rs
     minimum_service: sum_rh delta_h shortfall_wrh <= (1 - minimum_service_w) sum_rh delta_h D_wrh + slack
-    demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_s / PUE_s + over_billed_s
+    demand_charge: sum_k dynamic_kw_k busy_skh (+ idle and held) <= billed_kw_sm / PUE_s + over_billed_s, every month m
+        of the day
     utilisation_part: N sum delta busy + slack >= alloc
     tariff_split, tariff_room: on merged steps only, see `add_slots`
     """
@@ -170,7 +171,17 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     charge_at[charged] = np.arange(len(charged))
     row = block.row("demand_charge", (len(charged), H), upper=0.0)
     # Every point of the master must have a dispatch: power above the billed one costs more than billing it.
-    block.add(row, block.column("over_billed", len(charged))[:, None], -1.0)
+    over = block.column("over_billed", len(charged))
+    bills = inst.bill_months.shape[1]
+    if bills == 1:
+        block.add(row, over[:, None], -1.0)
+    else:
+        # the day's highest power meets every bill that the day belongs to
+        drawn = block.column("highest_kw", len(charged))
+        block.add(row, drawn[:, None], -1.0)
+        bill = block.row("demand_charge", (len(charged), bills), name="demand_bill")
+        block.add(bill, drawn[:, None], 1.0)
+        block.add(bill, over[:, None], -1.0)
     for columns, site, kind_ in ((load, s, k), (active, js, jk)):
         metered = charge_at[site] >= 0
         block.add(row[charge_at[site[metered]]], columns[metered], inst.dynamic_kw[kind_[metered], None])
@@ -261,11 +272,20 @@ def day_costs(inst: Instance, layout: Layout, origins: Origins, cells: Cells, pe
     charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in charged]) / inst.money_unit
     months = inst.case.horizon.months_per_period
     rare = float(inst.probability.min()) * max(float(inst.weight[period, day]), 1e-9)
+    rare *= least_weight(inst)
     cost[layout.columns["over_billed"]] = 1.05 * charge * months * inst.pue[period, day, charged] / rare
     service, limits = hard_prices(inst)
-    cost[layout.columns["slack_service"]] = service[service_workloads(inst)]
-    cost[layout.columns["slack_limit"]] = limits
+    cost[layout.columns["slack_service"]] = service[service_workloads(inst)] / least_weight(inst)
+    cost[layout.columns["slack_limit"]] = limits / least_weight(inst)
     return cost
+
+
+def least_weight(inst: Instance) -> float:
+    """Least part of its probability with which a future's days enter the objective: with CVaR those of a cheap future
+    count by the mean alone, and a price that no plan pays must be as high there."""
+    rule = inst.case.risk.objective
+    averse = isinstance(rule, CVaR) and len(inst.probability) > 1
+    return max(1 - rule.weight, 0.05) if averse else 1.0  # type: ignore[union-attr]
 
 
 def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
@@ -277,7 +297,9 @@ def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
     case, T = inst.case, inst.case.horizon.periods
     phases = [p.capex for s in case.sites for p in s.phases]
     fixed = max([s.opening_cost for s in case.sites] + phases, default=0.0) / inst.money_unit
-    module = float(inst.capex.max() + inst.opex.max() * T + inst.order_cost.max()) + fixed
+    # what costs more than all that orders can save is never bought, and would put everything else out of reach
+    paid = np.where(inst.capex * inst.charge(inst.life) <= inst.worth, inst.capex, 0.0)
+    module = float(paid.max() + inst.opex.max() * T + inst.order_cost.max()) + fixed
     used = inst.weight[inst.weight > 0]
     least = float(inst.probability.min() * inst.discount.min() * min(used.min(initial=1.0), 1.0))
     with np.errstate(divide="ignore"):
@@ -287,4 +309,6 @@ def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
     per_mwh = (value / max(float(inst.dynamic_kw[inst.dynamic_kw > 0].min(initial=np.inf)), 1e-9)) * 1000
     carbon = per_mwh / max(float(inst.carbon[inst.carbon > 0].min(initial=np.inf)), 1e-9)
     limits = 10 * (np.array([carbon, per_mwh, value]) + module + 1.0)
-    return service, np.minimum(limits, 1e7)
+    policy = case.policy
+    asked = (policy.carbon_cap_tonnes, policy.green_share_floor, policy.utilisation_floor)
+    return service, np.where([x is not None for x in asked], np.minimum(limits, 1e7), 0.0)

@@ -74,6 +74,19 @@ def tightened(program: Program) -> Program:
     return replace(program, master=master, layout=replace(program.layout, rows=rows))
 
 
+def affordable(program: Program) -> Program:
+    """The program without orders that cost more than all orders can save: no best plan has them.
+
+    A price of 1e10 beside others of 100 is out of the solvers' reach; where it is never paid, it need not be.
+    """
+    inst: Instance = program.facts["instance"]
+    orders = program.layout.columns["orders"]
+    dear = np.broadcast_to(inst.capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
+    upper, cost = program.master.upper.copy(), program.master.cost.copy()
+    upper[orders[dear]] = cost[orders[dear]] = 0.0
+    return replace(program, master=replace(program.master, upper=upper, cost=cost))
+
+
 def _campaign_gangs(program: Program) -> _Cuts:
     """Work of a campaign needs its whole gang: as many orders, and phases of power, as the gang lacks.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,8 +22,8 @@ from planner.verify.reading import PlanArrays
 class Account:
     """Everything the tables are made from.
 
-    places: (period, position in it) of each day; billed_kw: (S, T) in the end; it_kw, facility_kw: (days, S, 24); busy:
-    (days, S, K, 24) modules.
+    places: (period, position in it) of each day; billed_kw: (S, T, 12) by calendar month in the end; it_kw,
+    facility_kw: (days, S, 24); busy: (days, S, K, 24) modules.
     """
 
     facts: Facts
@@ -238,24 +239,33 @@ def _carbon(account: Account) -> pd.DataFrame:
 
 
 def _billed(account: Account) -> pd.DataFrame:
-    """period x charged site: what the plan declared, the peak met, what is billed in the end, and its cost."""
-    case = account.case
+    """period x charged site x month: what the plan declared, the peak met, what is billed in the end, and its cost.
+
+    A month of which the course covers a part is billed for that part.
+    """
+    case, dates = account.case, account.hourly.dates()
     T, S = case.horizon.periods, len(case.sites)
-    peak = np.zeros((T, S))
-    np.maximum.at(peak, account.period, account.facility_kw.max(axis=2))
+    month = np.array([d.month - 1 for d in dates], np.int64)
+    peak, days = np.zeros((T, 12, S)), np.zeros((T, 12))
+    np.maximum.at(peak, (account.period, month), account.facility_kw.max(axis=2))
+    np.add.at(days, (account.period, month), 1.0)
+    length = np.array([calendar.monthrange(d.year, d.month)[1] for d in dates], float)
+    whole = np.ones((T, 12))
+    whole[account.period, month] = length
     charge = np.array([s.demand_charge_per_kw_month for s in case.sites])
-    seen, sites = np.unique(account.period), np.flatnonzero(charge > 0)
-    t, s = (a.ravel() for a in np.meshgrid(seen, sites, indexing="ij"))
-    billed = np.maximum(account.billed_kw[s, t], peak[t, s])
-    months = case.horizon.months_per_period * account.covered[t]
+    (seen, months), sites = np.nonzero(days), np.flatnonzero(charge > 0)
+    at, s = (a.ravel() for a in np.meshgrid(np.arange(len(seen)), sites, indexing="ij"))
+    t, m = seen[at], months[at]
+    billed = np.maximum(account.billed_kw[s, t, m], peak[t, m, s])
     return pd.DataFrame(
         {
             "period": t,
             "site": np.array(account.facts.labels["site"], object)[s],
-            "declared_kw": account.fixed.billed_kw[s, t],
-            "peak_kw": peak[t, s],
+            "month": m + 1,
+            "declared_kw": account.fixed.billed_kw[s, t, m],
+            "peak_kw": peak[t, m, s],
             "billed_kw": billed,
-            "cost": billed * charge[s] * months,
+            "cost": billed * charge[s] * days[t, m] / whole[t, m],
         }
     )
 
@@ -379,10 +389,14 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     charge = np.array([facts.charge(k.life_periods) for k in case.module_types])
     orders = plan.orders[0]
     leased, rent = np.zeros((len(case.sites), len(case.module_types), T)), np.zeros((len(case.sites), T))
+    rest, nominal = np.zeros_like(rent), np.zeros_like(rent)
     for i, lease in enumerate(case.leases):
         s = facts.labels["site"].index(lease.site)
         leased[s, facts.labels["module type"].index(lease.module_type)] += plan.lease_active[0, i]
         rent[s] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
+        owed, owed_now = facts.lease_rest(i)
+        nominal[s] += plan.lease_start[0, i] * owed
+        rest[s] += plan.lease_start[0, i] * owed_now
     opex = np.einsum("kt,skt->st", facts.opex, account.fixed.capacity - leased)
     placed = (orders > 0.5).astype(float)
     phase_price, phase_charge = np.zeros((len(case.sites), T)), np.zeros((len(case.sites), T))
@@ -404,6 +418,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
         "phases": (phase_charge, phase_price),
         "openings": (opened * opening_charge, opened),
         "opex": (opex * covered * facts.discount, opex * covered),
+        "leases_owed": (rest, nominal),
         "leases": (rent * covered * facts.discount, rent * covered),
     }
     names = facts.labels["site"]

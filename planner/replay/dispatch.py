@@ -38,7 +38,7 @@ class Fixed:
 
     capacity: (S, K, T) owned and leased; held: (S, K, T) by gangs that may not yield and campaigns that are on;
     running: (S, K, T) the part of them that is at work (energy); gangs: (J, S, K, T) modules of preemptible gangs at
-    work, zero for the others; billed_kw: (S, T).
+    work, zero for the others; billed_kw: (S, T, 12) declared power by calendar month.
     """
 
     capacity: FloatArray
@@ -114,6 +114,8 @@ class Dispatcher:
         self._yesterday = np.zeros((len(self._backlog), 24))
         self._models: dict[bytes, Incremental] = {}
         self._basis: Any = None
+        # the months of days that each stand for one real day; day 0 where a place has none
+        self._month = inst.days.calendar.sum(axis=3).argmax(axis=2)  # (T, D)
         self._build()
 
     @property
@@ -172,7 +174,7 @@ class Dispatcher:
             cost[layout.columns["backlog"][:, -1]] = best[self.late]
         pue = inst.pue[period, day, self.charged]
         charge = np.array([inst.case.sites[s].demand_charge_per_kw_month for s in self.charged]) / inst.money_unit
-        cost[layout.columns["excess"]] = charge * inst.case.horizon.months_per_period * pue
+        cost[layout.columns["excess"]] = charge * pue
         return cost
 
     def _sides(self, period: int, day: int) -> tuple[FloatArray, FloatArray]:
@@ -210,7 +212,8 @@ class Dispatcher:
         if len(self.charged):
             idle = np.einsum("sk,k->s", fixed.capacity[:, :, period], inst.idle_kw)
             held = np.einsum("sk,k->s", fixed.held[:, :, period], inst.dynamic_kw)
-            room = self.billed_kw[:, period] / inst.pue[period, day] - idle - held
+            billed = self.billed_kw[:, period, self._month[period, day]]
+            room = billed / inst.pue[period, day] - idle - held
             upper[rows["demand_charge"]] = room[self.charged][:, None]
         return lower, upper
 
@@ -283,7 +286,8 @@ class Dispatcher:
             self._backlog = left[:, -1].copy()
             self._yesterday = origins.total(inst, 0, period, day)[self.late]
         excess = y[layout.columns["excess"]] * inst.pue[period, day, self.charged]
-        self.billed_kw[self.charged, period] += np.where(excess > 1e-6, excess, 0.0)
+        month = self._month[period, day]
+        self.billed_kw[self.charged, period, month] += np.where(excess > 1e-6, excess, 0.0)
         unit = inst.unit_scale[:, None]
         return Day(
             served=served * unit,

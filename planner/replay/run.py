@@ -162,7 +162,17 @@ def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -
     held, at_work = (np.einsum("w,wk,wskt->skt", stays, facts.gang, gangs) for gangs in (plan.gangs[0], working))
     on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
     share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
-    return Fixed(stands, held + on, at_work + share, gang_modules(inst, working[jobs]), plan.billed_kw[0])
+    return Fixed(stands, held + on, at_work + share, gang_modules(inst, working[jobs]), _declared(facts, plan))
+
+
+def _declared(facts: Facts, plan: PlanArrays) -> FloatArray:
+    """(S, T, 12) declared power of every month that the course has days in.
+
+    A month that the plan's typical days do not name is declared as the highest of its period.
+    """
+    named = plan.billed_kw[0]
+    days_in = facts.month_of_day.any(axis=1)
+    return np.where(named > 0, named, np.where(days_in, named.max(axis=2, keepdims=True), 0.0))
 
 
 def _training_share(facts: Facts, plan: PlanArrays) -> FloatArray:

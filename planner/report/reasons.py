@@ -33,6 +33,7 @@ def reasons(view: View) -> list[str]:
     out += _without_orders(view, data)
     out += _users(view, last)
     out += _sites(view)
+    out += owed(view)
     return out + _ahead(view)
 
 
@@ -66,6 +67,20 @@ def _ahead(view: View) -> list[str]:
     else:
         why = words("reason.below.less")
     return [words("reason.behind", period=view.periods[period], ratio=said, binds=binds, why=why)]
+
+
+def owed(view: View) -> list[str]:
+    """What remains to be paid after the last period, in the mean over the futures, and whether the cost holds it."""
+    words, table = view.words, view.tables["owed"]
+    if not len(table):
+        return []
+    branch = table["branch"].to_numpy(int)
+    weight = np.where(branch < 0, 1.0, view.probability[np.maximum(branch, 0)])
+    total = float((table["undiscounted"] * weight).sum())
+    kinds = [k for k in ("lease", "order", "order charge", "phase", "opening") if (table["kind"] == k).any()]
+    what = words.joined([words("owed." + k.replace(" ", "_")) for k in kinds])
+    key = "reason.owed_counted" if bool(table["counted"].all()) else "reason.owed"
+    return [words(key, amount=words.money(total, view.currency), what=what)]
 
 
 def _without_orders(view: View, data: pd.DataFrame) -> list[str]:

@@ -78,7 +78,7 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
 
     Returns "infeasible" or "unbounded" where that is proven, else None.
     """
-    arrays = flatten(program)
+    arrays = _billed_in_full(program, flatten(program))
     if not arrays.integer.any():
         return _linear(program, arrays, control)
     control.phase = "one piece"
@@ -98,6 +98,20 @@ def one_piece(program: Program, control: Control, start: FloatArray | None = Non
         dispatch(program, arrays, outcome.x, control)
     control.raise_bound(outcome.bound)
     return None if outcome.x is not None else why_no_plan(arrays, outcome, control)
+
+
+def _billed_in_full(program: Program, arrays: Arrays) -> Arrays:
+    """Without power above the billed one: a way out for points of a decomposition, not for a plan.
+
+    Its price holds for any weight of a future but nought, which CVaR may give to a cheap one.
+    """
+    upper, start = arrays.upper.copy(), program.master.columns
+    for block in program.blocks:
+        over = block.layout.columns.get("over_billed")
+        if over is not None:
+            upper[start + over] = 0.0
+        start += len(block.cost)
+    return replace(arrays, upper=upper)
 
 
 def try_first_plans(program: Program, arrays: Arrays, control: Control) -> FloatArray | None:

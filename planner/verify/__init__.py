@@ -17,7 +17,7 @@ from planner.verify.ahead import check_ahead
 from planner.verify.answer import check_answer
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
 from planner.verify.catalogue import CATALOGUE
-from planner.verify.costs import check_costs, decided_costs, hourly_costs, risk_value
+from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, risk_value
 from planner.verify.facts import make_facts
 from planner.verify.hourly import RowsOfFutures, check_hours, sum_hours
 from planner.verify.reading import read_plan
@@ -68,6 +68,7 @@ def verify(
     check_resilience(facts, capacity, book)
     check_shown(facts, plan, capacity, metered, tables, book)
     costs = check_costs(facts, decided_costs(facts, plan, capacity), hourly, tables.get("costs", _NO_COSTS), book)
+    check_owed(facts, plan, book)
     future_cost = costs.groupby("future")["discounted"].sum().reindex(range(facts.futures)).to_numpy(float)
     value = risk_value(case.risk, demand.probability, np.asarray(future_cost))
     if objective is not None:

@@ -54,7 +54,10 @@ def standing_capacity(facts: Facts, plan: PlanArrays) -> Capacity:
         leased[:, s, k] += plan.lease_active[:, i]
         if facts.case.leases[i].uses_site_power:
             on_site[:, s, k] += plan.lease_active[:, i]
-    opened = np.where(facts.candidate[:, None], np.cumsum(plan.openings, axis=-1), 1.0)
+    open_now = np.stack(
+        [_alive(plan.openings[:, s], site.opening_life_periods) for s, site in enumerate(facts.case.sites)], axis=1
+    )
+    opened = np.where(facts.candidate[:, None], open_now, 1.0)
     return Capacity(owned, leased, owned + on_site, opened)
 
 
@@ -103,7 +106,7 @@ def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
 
 
 def _check_opening(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    book.limit("site_open.once", plan.openings.sum(axis=2), "most", 1.0, ("future", "site"))
+    book.limit("site_open.once", capacity.opened, "most", 1.0, _SITE)
     book.limit("site_open.candidate", plan.openings, "most", 0.0, _SITE, where=~facts.candidate[:, None])
     closed = 1.0 - np.minimum(np.round(capacity.opened), 1.0)
     candidate = facts.candidate[:, None]
@@ -157,7 +160,7 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
     same("leases", plan.lease_active, ("lease", "period"), shared)
     same("gangs", plan.gangs, ("workload", "site", "module type", "period"), shared)
     same("campaigns", plan.campaign_on, ("campaign", "site", "module type", "period"), shared)
-    same("billed demand", plan.billed_kw, ("site", "period"), shared)
+    same("billed demand", plan.billed_kw, ("site", "period", "month"), shared[:, None])
 
 
 def check_leases(facts: Facts, plan: PlanArrays, book: Book) -> None:

@@ -14,8 +14,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "site_power": ("site_power", "The peak draw of all modules at a site stays within its power."),
     "site_space": ("site_space", "The racks of all modules fit into the site."),
     "phase_count": ("phase_count", "A phase is built at most as often as the site allows."),
-    "site_open": ("site_open", "A candidate site hosts nothing before it is opened."),
-    "site_open.once": ("site_open", "A site is opened at most once."),
+    "site_open": ("site_open", "A candidate site hosts nothing before it is opened or after its opening has ended."),
+    "site_open.once": ("site_open", "A site that is open is not opened again."),
     "site_open.candidate": ("site_open", "Only candidate sites with an opening cost are opened."),
     "supply": ("supply", "No more modules of a type arrive in a period than can be supplied."),
     "order_size": ("order_size", "An order is at least the minimum order."),
@@ -95,5 +95,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "energy",
         "The costs table is what the quantities cost, by term, period and site, discounted and not.",
     ),
+    "owed": ("costs", "What is owed beyond the horizon is what the plan's leases and purchases leave to pay."),
     "objective": ("energy", "The objective is what the plan's costs come to under the case's risk measure."),
 }

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from planner.arrays import FloatArray
-from planner.case import CVaR, Risk, WorkloadKind, by_period
+from planner.case import Costing, CVaR, Risk, WorkloadKind, by_period
 from planner.verify.building import Capacity
 from planner.verify.facts import Facts
 from planner.verify.hourly import Hours
-from planner.verify.reading import PlanArrays
+from planner.verify.reading import PlanArrays, Rows
 from planner.verify.report import Book
 
 TERMS = (
@@ -20,6 +20,7 @@ TERMS = (
     "openings",
     "opex",
     "leases",
+    "leases_owed",
     "energy",
     "demand_charge",
     "carbon",
@@ -56,10 +57,13 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
     opening = np.array([site.opening_cost for site in case.sites])[:, None] * plan.openings
     spread = np.array([facts.charge(site.opening_life_periods) for site in case.sites])
     rent = np.zeros((facts.futures, S, T))
+    rest = np.zeros((2, facts.futures, S, T))
     for i, lease in enumerate(case.leases):
         rent[:, sites.index(lease.site)] += by_period(lease.price_per_module_period, T, 0.0) * plan.lease_active[:, i]
-    power = np.array([s.demand_charge_per_kw_month for s in case.sites]) * case.horizon.months_per_period
-    billed = power[:, None] * plan.billed_kw
+        owed, owed_now = facts.lease_rest(i)
+        rest[:, :, sites.index(lease.site)] += plan.lease_start[:, i] * owed, plan.lease_start[:, i] * owed_now
+    power = np.array([s.demand_charge_per_kw_month for s in case.sites])
+    billed = np.einsum("s,tm,fstm->fst", power, facts.bill_months, plan.billed_kw)
     opex = np.einsum("kt,fskt->fst", facts.opex, capacity.owned)
     ordered = (plan.orders > 0.5).astype(float)
     late = np.zeros((facts.futures, T))
@@ -82,6 +86,7 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         "openings": (_placed(opening), _placed(opening * spread)),
         "opex": (_placed(opex), _placed(opex * now)),
         "leases": (_placed(rent), _placed(rent * now)),
+        "leases_owed": (_placed(rest[0]), _placed(rest[1])),
         "demand_charge": (_placed(billed), _placed(billed * now)),
         "shortfall": (_nowhere(late, S), _nowhere(late * now, S)),
     }
@@ -152,3 +157,94 @@ def check_costs(
             book.limit("costs", listed, "equal", expected[term], ("future", "cost site", "period"), at=at)
     columns = [(f, term, float(discounted[term][f].sum())) for f in range(facts.futures) for term in TERMS]
     return pd.DataFrame(columns, columns=["future", "term", "discounted"])
+
+
+def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
+    """owed: by future and kind, the payments after the last period of everything that starts in it."""
+    case, annuity = facts.case, facts.case.horizon.costing is Costing.annuity
+    T, horizon = case.horizon.periods, case.horizon
+    rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
+
+    def left(life: int, payment: FloatArray, count: FloatArray) -> FloatArray:
+        """(2, F) undiscounted and discounted, of (F, T) items that are paid for in every period of their life."""
+        out = np.zeros((2, facts.futures))
+        for t in range(T):
+            late = np.arange(T, t + life)
+            factor = (1 + horizon.discount_rate) ** (-late * horizon.months_per_period / 12)
+            out[0] += count[:, t] * payment[t] * len(late)
+            out[1] += count[:, t] * payment[t] * factor.sum()
+        return out
+
+    def per_period(price: FloatArray, life: int) -> FloatArray:
+        return np.asarray(price / ((1 + rate) ** -np.arange(life, dtype=float)).sum(), float)
+
+    true = {kind: np.zeros((2, facts.futures)) for kind in ("lease", "order", "order charge", "phase", "opening")}
+    for i, lease in enumerate(case.leases):
+        price = np.full(T, by_period(lease.price_per_module_period, T, 0.0)[-1])
+        true["lease"] += left(lease.minimum_term_periods, price, plan.lease_start[:, i])
+    if annuity:
+        for k, kind in enumerate(case.module_types):
+            life, orders = kind.life_periods, plan.orders[:, :, k]
+            true["order"] += left(life, per_period(facts.capex[k], life), orders.sum(axis=1))
+            placed = (orders > 0.5).sum(axis=1).astype(float)
+            true["order charge"] += left(life, per_period(facts.order_cost[k], life), placed)
+        for p, (s, i) in enumerate(facts.phases):
+            phase = case.sites[s].phases[i]
+            payment = per_period(np.full(T, phase.capex), phase.life_periods)
+            true["phase"] += left(phase.life_periods, payment, plan.phases[:, p])
+        for s, site in enumerate(case.sites):
+            payment = per_period(np.full(T, site.opening_cost), site.opening_life_periods)
+            true["opening"] += left(site.opening_life_periods, payment, plan.openings[:, s])
+    rows = plan.tables["owed"]
+    kinds, branch = rows.frame["kind"].to_numpy(object), rows.index["branch"]
+    lost = int((~np.isin(kinds, list(true))).sum())
+    book.rule("known", len(rows), lost, float(lost), f"table owed, kind: allowed one of {', '.join(true)}")
+    wrong = int((rows.value["counted"] != float(not annuity)).sum())
+    book.rule("owed", len(rows), wrong, float(wrong), f"table owed, counted: allowed {int(not annuity)}")
+    _check_owed_rows(facts, rows, book)
+    for label, amounts in true.items():
+        for name, amount in zip(("undiscounted", "discounted"), amounts, strict=True):
+            own = np.where(kinds == label, rows.value[name], 0.0)
+            shared = own[branch < 0].sum()
+            listed = shared + np.array([own[branch == f].sum() for f in range(facts.futures)])
+            book.limit("owed", listed, "equal", amount, ("future",), at=f"{label}, {name}")
+
+
+def _check_owed_rows(facts: Facts, rows: Rows, book: Book) -> None:
+    """Each row: the periods that its term or life goes on after the horizon, and what they cost for its count."""
+    case, T, horizon = facts.case, facts.shape[0], facts.case.horizon
+    rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
+    terms: dict[tuple[str, str, str], tuple[int, FloatArray]] = {}
+    for lease in case.leases:
+        price = np.full(T, by_period(lease.price_per_module_period, T, 0.0)[-1])
+        terms["lease", lease.id, lease.site] = lease.minimum_term_periods, price
+    bought: list[tuple[tuple[str, str, str], int, FloatArray]] = []
+    for site in case.sites:
+        for k, kind in enumerate(case.module_types):
+            bought.append((("order", kind.id, site.id), kind.life_periods, facts.capex[k]))
+            bought.append((("order charge", kind.id, site.id), kind.life_periods, facts.order_cost[k]))
+        for i, phase in enumerate(site.phases):
+            bought.append((("phase", f"phase {i + 1}", site.id), phase.life_periods, np.full(T, phase.capex)))
+        bought.append((("opening", site.id, site.id), site.opening_life_periods, np.full(T, site.opening_cost)))
+    for key, life, price in bought:
+        terms[key] = life, price / ((1 + rate) ** -np.arange(life, dtype=float)).sum()
+    frame, period = rows.frame, rows.index["period"]
+    known = [
+        terms.get((str(k), str(i), str(s))) for k, i, s in zip(frame["kind"], frame["item"], frame["site"], strict=True)
+    ]
+    lost = sum(one is None for one in known)
+    book.rule("known", len(rows), lost, float(lost), "table owed: an item of the site and kind")
+    lives = np.array([1 if one is None else one[0] for one in known], int)
+    payment = np.array([0.0 if one is None else one[1][t] for one, t in zip(known, period, strict=True)])
+    left = np.maximum(period + lives - T, 0)
+    years = np.arange(T, T + int(left.max(initial=0))) * horizon.months_per_period / 12
+    later = (1 + horizon.discount_rate) ** -years
+    factor = np.concatenate([[0.0], np.cumsum(later)])[left]
+    book.labels = {**book.labels, "row": [str(i) for i in range(len(rows))]}
+    count = rows.value["count"]
+    for name, expected in (
+        ("periods_left", left.astype(float)),
+        ("undiscounted", count * payment * left),
+        ("discounted", count * payment * factor),
+    ):
+        book.limit("owed", rows.value[name], "equal", expected, ("row",), at=f"table owed, {name}")

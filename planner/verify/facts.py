@@ -26,6 +26,8 @@ class Facts:
     labels: dict[str, list[str]]
     kind: list[WorkloadKind]
     used: BoolArray  # (T, D) days that stand for anything
+    month_of_day: BoolArray  # (T, D, 12) calendar months in whose power bill a typical day counts
+    bill_months: FloatArray  # (T, 12) months of the period that are billed as each calendar month
     hours: FloatArray  # (T, D, H) real hours that a step stands for
     step_hours: FloatArray  # (H,)
     period_hours: FloatArray  # (T,)
@@ -78,6 +80,19 @@ class Facts:
         payment = 1 / float(((1 + rate) ** -np.arange(life_periods, dtype=float)).sum())
         return np.array([payment * self.discount[t : t + life_periods].sum() for t in range(horizon.periods)])
 
+    def lease_rest(self, lease: int) -> tuple[FloatArray, FloatArray]:
+        """(T,) of a module whose lease starts in each period: what its term leaves to pay after the horizon at the last
+        period's price, undiscounted and discounted; 0 unless purchases are paid upfront (docs/model.md §5, leases)."""
+        horizon, item = self.case.horizon, self.case.leases[lease]
+        T, price = horizon.periods, by_period(item.price_per_module_period, horizon.periods, 0.0)[-1]
+        owed, now = np.zeros(T), np.zeros(T)
+        if horizon.costing is Costing.upfront:
+            for t in range(T):
+                late = np.arange(T, t + item.minimum_term_periods)
+                owed[t] = price * len(late)
+                now[t] = price * ((1 + horizon.discount_rate) ** (-late * horizon.months_per_period / 12)).sum()
+        return owed, now
+
     def installed_per_unit(self) -> FloatArray:
         """(W,) dense FP16 PFLOPS installed that one unit needs (docs/model.md §6)."""
         out = np.zeros(len(self.case.workloads))
@@ -105,6 +120,7 @@ def _labels(case: Case, demand: Demand) -> dict[str, list[str]]:
         "phase": [f"{s.id}[{i}]" for s in case.sites for i in range(len(s.phases))],
         "vendor": list(case.policy.vendor_share_cap),
         "day": [f"{d} ({label})" for d, label in enumerate(days.labels)],
+        "month": [str(m + 1) for m in range(12)],
         "step": [str(h) for h in range(days.steps)],
     }
 
@@ -144,6 +160,13 @@ def make_facts(case: Case, demand: Demand) -> Facts:
     month = days.calendar.sum(axis=3)  # (T, D, 12)
     used = days.weight > 0
     met = (month * used[:, :, None]).sum(axis=1) > 0  # (T, 12) months that the period's days lie in
+    month_of_day = (month > 0) & used[:, :, None]
+    for t in np.flatnonzero(~met.any(axis=1)):  # days that name no month count in all of the period's own
+        first = case.horizon.period_start(int(t)).month - 1
+        own = [(first + i) % 12 for i in range(case.horizon.months_per_period)]
+        month_of_day[t][:, own] = used[t][:, None]
+    billed = month_of_day.any(axis=1).astype(float)
+    billed[billed.sum(axis=1) == 0, 0] = 1.0  # a period without days draws nothing
     pue = np.array([s.pue_by_month() for s in case.sites])
     hours = days.weight[:, :, None] * days.step_hours
     market = case.policy.carbon_basis == "market"
@@ -159,6 +182,8 @@ def make_facts(case: Case, demand: Demand) -> Facts:
         labels=_labels(case, demand),
         kind=kinds,
         used=used,
+        month_of_day=month_of_day,
+        bill_months=billed * case.horizon.months_per_period / billed.sum(axis=1, keepdims=True),
         hours=hours,
         step_hours=days.step_hours,
         period_hours=hours.sum(axis=(1, 2)),

@@ -175,8 +175,11 @@ def check_hours(facts: Facts, plan: PlanArrays, capacity: Capacity, hours: Hours
     _check_gang_hours(facts, plan, hours, book)
     _check_service(facts, hours, asked, book)
     charged = np.array([s.demand_charge_per_kw_month > 0 for s in facts.case.sites])[:, None, None, None]
-    billed = plan.billed_kw[f][:, :, None, None]
-    book.limit("demand_charge", hours.kw_on, "most", billed, ("site", *_WHEN), at=f"{at}, kW", where=charged & used)
+    # a day is billed in every month that it stands for, so that the least of these bills must hold its highest power
+    least = np.where(facts.month_of_day, plan.billed_kw[f][:, :, None, :], np.inf).min(axis=3)  # (S, T, D)
+    top = hours.kw_on.max(axis=-1)
+    by_day = ("site", "period", "day")
+    book.limit("demand_charge", top, "most", least, by_day, at=f"{at}, kW", where=charged[..., 0] & facts.used)
     _check_totals(facts, capacity, hours, book)
 
 

@@ -48,7 +48,7 @@ class PlanArrays:
     campaign_on: FloatArray  # (F, C, S, K, T)
     campaign_share: FloatArray  # (F, C, S, K, T)
     unfinished: FloatArray  # (F, C)
-    billed_kw: FloatArray  # (F, S, T)
+    billed_kw: FloatArray  # (F, S, T, 12) by calendar month, 0 where a month has no bill
     training_shortfall: FloatArray  # (F, W, T) unit-hours
 
 
@@ -75,6 +75,7 @@ class Reader:
             "arrival_period": (0, periods),
             "day": (0, days),
             "step": (0, steps),
+            "month": (1, 13),
             "phase": (0, max((len(s.phases) for s in case.sites), default=0)),
         }
 
@@ -218,7 +219,16 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         ),
         "unfinished": reader.read("unfinished", {"branch": "branch", "campaign": "campaign"}, ["share"]),
         "billed": reader.read(
-            "billed", {"branch": "branch", "period": "period", "site": "site"}, ["billed_kw", "cost"]
+            "billed",
+            {"branch": "branch", "period": "period", "site": "site", "month": "month"},
+            ["billed_kw", "cost"],
+        ),
+        "owed": reader.read(
+            "owed",
+            {"branch": "branch", "period": "period", "site": "site"},
+            ["count", "periods_left", "undiscounted", "discounted", "counted"],
+            ["count", "periods_left", "counted"],
+            key=False,
         ),
         "training": reader.read(
             "training",
@@ -248,6 +258,8 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
     _phase_index(facts, reader, read["phases"])
     ones = Rows(read["openings"].index, {"one": np.ones(len(read["openings"]))}, read["openings"].frame)
     late = _training(read["training"])
+    rows = read["billed"]
+    billed = Rows(rows.index | {"month": rows.index["month"] - 1}, rows.value, rows.frame)
     return PlanArrays(
         tables=read,
         orders=_spread(read["orders"], "modules", (S, K, T), F, ("site", "module_type", "arrival_period")),
@@ -263,7 +275,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
             read["campaigns"], "share", (C, S, K, T), F, ("campaign", "site", "module_type", "period")
         ),
         unfinished=_spread(read["unfinished"], "share", (C,), F, ("campaign",)),
-        billed_kw=_spread(read["billed"], "billed_kw", (S, T), F, ("site", "period")),
+        billed_kw=_spread(billed, "billed_kw", (S, T, 12), F, ("site", "period", "month")),
         training_shortfall=_spread(late, "shortfall_unit_hours", (W, T), F, ("workload", "period")),
     )
 

@@ -174,7 +174,8 @@ def _check_stock(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book)
     rows = plan.tables["billed"]
     charge = np.array([x.demand_charge_per_kw_month for x in facts.case.sites])[rows.index["site"]]
     shown = _Columns(book, "billed", rows)
-    shown.number("cost", rows.value["billed_kw"] * charge * facts.case.horizon.months_per_period)
+    months = facts.bill_months[rows.index["period"], rows.index["month"] - 1]
+    shown.number("cost", rows.value["billed_kw"] * charge * months)
 
 
 def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book) -> None:
@@ -186,7 +187,10 @@ def _check_training(facts: Facts, plan: PlanArrays, metered: Metered, book: Book
     shown = _Columns(book, "campaigns", rows)
     if facts.case.campaigns:
         shown.number("modules", facts.campaign_gang[rows.index["campaign"], rows.index["module_type"]])
-        shown.number("on", np.where(rows.value["share"] > 0, 1.0, 0.0))
+        # it may stay on in a future in which it does not run, where futures share the decision
+        runs = plan.campaign_share.max(axis=0) > 0
+        at = tuple(rows.index[axis] for axis in ("campaign", "site", "module_type", "period"))
+        shown.number("on", runs[at].astype(float))
     rows = plan.tables["training"]
     shown = _Columns(book, "training", rows)
     f, w, t = (rows.index[axis] for axis in ("future", "workload", "period"))

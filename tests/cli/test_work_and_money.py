@@ -6,6 +6,7 @@ One site, one type of one card that serves one unit of `chat` (10 kW busy, 2 kW 
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,108 @@ def test_leases_before_the_futures_part_are_the_same_in_all(tmp_path: Path) -> N
     assert active[0].tolist() == [4, 4]
     assert active[1].tolist() == [4, 0]
     assert plan.certificate["objective"] == pytest.approx(4 * 90 + 0.5 * 4 * 90)
+
+
+# --- money that is real ----------------------------------------------------------------------------------------------
+
+
+def test_power_is_billed_by_month(tmp_path: Path) -> None:
+    """Peaks of 80, 20 and 30 kW in April, May and June at 25 a kW and month: 3,250, not three times the highest."""
+    days = [{"id": name, "weight_days": 30, "month": month} for name, month in (("a", 4), ("m", 5), ("j", 6))]
+    more = {"horizon__start": "2027-04-01", "module_types__0__power_idle_kw": 0.0, "fleet": fleet(8)}
+    case = document([[8.0], [2.0], [3.0]], [24.0], days, sites__0__demand_charge_per_kw_month=25, **more)
+    case["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    plan = planned(case, tmp_path)
+    billed = plan.tables["billed"].set_index("month")
+    assert billed["billed_kw"].to_dict() == pytest.approx({4: 80, 5: 20, 6: 30})
+    assert billed["cost"].to_dict() == pytest.approx({4: 2000, 5: 500, 6: 750})
+    assert plan.certificate["objective"] == pytest.approx(3250)
+    # a day that stands for the whole quarter is billed in all of its months
+    whole = document([[8.0]], [24.0], [{"id": "q", "weight_days": 90}], sites__0__demand_charge_per_kw_month=25, **more)
+    whole["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    assert planned(whole, tmp_path).certificate["objective"] == pytest.approx(3 * 2000)
+
+
+def test_work_that_can_wait_keeps_out_of_the_month_that_is_billed(tmp_path: Path) -> None:
+    """Two days of April and May, batch within the day: spread until each month bills least."""
+    days = [{"id": name, "weight_days": 30, "month": month} for name, month in (("a", 4), ("m", 5))]
+    chat = [[0.0] * 20 + [6.0] * 4, [0.0] * 24]
+    case = document([0.0], HOURS, days, sites__0__demand_charge_per_kw_month=25, fleet=fleet(20))
+    case["module_types"][0]["power_idle_kw"] = 0.0
+    case["horizon"] |= {"start": "2027-04-01", "months_per_period": 2}
+    case["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    case["workloads"].append(
+        {"id": "batch", "names": "B", "kind": "deferrable", "throughput": {"m": 1.0}, "shortfall_cost": 1000}
+    )
+    case["demand"]["futures"][0]["series"] = [
+        {"region": "r", "workload": "chat", "values": chat},
+        {"region": "r", "workload": "batch", "values": 3.0},
+    ]
+    plan = planned(case, tmp_path)
+    # April: 72 of batch in the 20 hours without chat need 3.6, beside a chat of 6; May: 3 in every hour
+    assert plan.tables["billed"].set_index("month")["billed_kw"].to_dict() == pytest.approx({4: 60, 5: 30})
+
+
+@pytest.mark.parametrize("costing", ["upfront", "annuity"])
+def test_what_a_lease_still_owes_counts_or_is_said(costing: str, tmp_path: Path) -> None:
+    """One module for the last of three quarters: leased for 60, with 60 x 4 owed, or bought for 200 (life of 20)."""
+    lease = LEASE | {"price_per_module_period": 60, "minimum_term_periods": 5}
+    case = document([[[0.0]], [[0.0]], [[1.0]]], [24.0], horizon__periods=3, leases=[lease])
+    case["horizon"]["costing"] = costing
+    case["module_types"][0]["capex"] = [900, 900, 200]
+    case["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    plan = planned(case, tmp_path)
+    owed = plan.tables["owed"]
+    assert plan.tables["leases"].empty
+    if costing == "upfront":
+        assert plan.certificate["objective"] == pytest.approx(200)
+        assert owed.empty
+        case["module_types"][0]["capex"] = 900
+        plan = planned(case, tmp_path)
+        row = plan.tables["owed"].iloc[0]
+        assert (row["kind"], row["counted"]) == ("lease", 1)
+        assert plan.summary["cost_by_term"]["leases_owed"] == pytest.approx(row["undiscounted"])
+        assert plan.certificate["objective"] == pytest.approx(60 * 5)
+    else:
+        assert plan.certificate["objective"] == pytest.approx(200 / 20)
+        assert owed[["kind", "periods_left", "counted"]].to_numpy().tolist() == [["order", 19, 0]]
+        assert owed["undiscounted"].tolist() == pytest.approx([190])
+    done = CliRunner().invoke(app, ["plan", str(tmp_path / "case.yaml"), "--out", str(tmp_path / "again")])
+    assert "remain to be paid for" in done.output
+
+
+def test_an_opening_ends_with_its_life_or_is_paid_for_again(tmp_path: Path) -> None:
+    """A site opened for two of five periods at 500: work in all of them pays for three openings, at 500 each."""
+    case = document([[[1.0]]] * 5, [24.0], horizon__periods=5)
+    case["sites"][0] |= {"status": "candidate", "opening_cost": 500, "opening_life_periods": 2}
+    case["module_types"][0] |= {"capex": 10, "life_periods": 1}
+    case["workloads"][0]["shortfall_cost"] = 1e4
+    case["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    plan = planned(case, tmp_path)
+    assert plan.certificate["objective"] == pytest.approx(3 * 500 + 5 * 10)
+    opened = sorted(plan.tables["openings"]["period"])
+    assert len(opened) == 3
+    assert all(b - a >= 2 for a, b in itertools.pairwise(opened))
+
+
+@pytest.mark.parametrize("averse", [False, True])
+def test_a_price_out_of_all_proportion_hides_nothing(averse: bool, tmp_path: Path) -> None:
+    """Six stand free of charge, eight or ten units are asked for at 2 an hour; another type costs 4e10."""
+    case = document(8.0, [24.0], [{"id": "d", "weight_days": 1}], fleet=fleet(6))
+    case["tariffs"][0]["prices_per_kwh"] = {"flat": 0.0}
+    case["module_types"].append(case["module_types"][0] | {"id": "big", "cards": 9000, "capex": 4e10})
+    case["workloads"][0] |= {"throughput": {"m": 1.0, "big": 1.0}, "shortfall_cost": 2.0}
+    objective = 24 * 2 * 2
+    if averse:
+        case["risk"] = {"objective": {"kind": "cvar", "alpha": 0.5, "weight": 0.5}}
+        case["demand"]["futures"] = [
+            {"id": str(n), "probability": 0.5, "series": [{"region": "r", "workload": "chat", "values": n}]}
+            for n in (8.0, 10.0)
+        ]
+        objective = 0.5 * (24 * 2 * 3) + 0.5 * (24 * 2 * 4)
+    plan = planned(case, tmp_path)
+    assert plan.certificate["objective"] == pytest.approx(objective)
+    assert plan.certificate["gap"] <= 1e-6
+    assert plan.tables["orders"].empty
+    told = CliRunner().invoke(app, ["check", str(tmp_path / "case.yaml")]).output
+    assert "between any two decisions" in told.replace("\n", " ")

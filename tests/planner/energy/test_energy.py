@@ -110,7 +110,7 @@ def test_the_ledger_of_a_plan_takes_means_over_futures() -> None:
             {"period": [1, 1], "site": ["A", "A"], "band": ["valley", "flat"], "it_mwh": [1.0, 3.0], "facility_mwh": [1.2, 3.6], "cost": [600.0, 3600.0]}
         ),
         "billed": TABLES["billed"].frame(
-            {"branch": [0, 1], "period": [1, 1], "site": ["A", "A"], "billed_kw": [10.0, 20.0], "cost": [300.0, 600.0]}
+            {"branch": [0, 1], "period": [1, 1], "site": ["A", "A"], "month": [2, 2], "billed_kw": [10.0, 20.0], "cost": [300.0, 600.0]}
         ),
         "utilisation": TABLES["utilisation"].frame(
             {"period": [1], "site": ["A"], "module_type": ["m"], "owned": [4.0], "rack_occupancy": [0.0], "mean_busy": [0.5], "mean_held": [0.5], "peak_busy": [1.0]}

@@ -245,7 +245,7 @@ def test_power_beyond_the_bill_is_billed_once_and_keeps() -> None:
     more = document()
     more["sites"][0]["demand_charge_per_kw_month"] = 10
     case = Case.model_validate(more)
-    declared = tables(billed=[{"branch": -1, "period": 0, "site": "near", "billed_kw": 60}])
+    declared = tables(billed=[{"branch": -1, "period": 0, "site": "near", "month": 1, "billed_kw": 60}])
     result = replay(case, declared, course(31, chat_r=5.0))
     billed = result.tables["billed"].iloc[0]
     assert (billed["peak_kw"], billed["billed_kw"]) == pytest.approx((81.0, 81.0))

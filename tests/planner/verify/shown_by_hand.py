@@ -47,7 +47,7 @@ def show(
     stock["pflops"] = stands * stock["module_type"].map(PFLOPS)
     top = [PUE[s][t] for s, t in zip(stock["site"], stock["period"], strict=True)]
     stock["power_mw"] = stands * stock["module_type"].map(PEAK_KW) * top / 1000
-    plan["billed"]["cost"] = 3 * 40 * plan["billed"]["billed_kw"]
+    plan["billed"]["cost"] = 40 * plan["billed"]["billed_kw"]
     training, hours = plan["training"], 24 * demand.days.weight.sum(axis=1)
     work = training["workload"].map({"train": 8.0, "tune": 1.5})
     per_gang = training["workload"].map({"train": 9.0, "tune": 2.0})  # a gang's work an hour, less what it may yield

@@ -137,7 +137,7 @@ def tides(case: Case) -> Demand:
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     case = coast()
-    return make_plan(case, demand=tides(case), limits=Limits(seconds=60, gap=0.03, threads=1))
+    return make_plan(case, demand=tides(case), limits=Limits(seconds=60, gap=0.01, threads=1))
 
 
 NUMBERS = [(t.name, c.name) for t in TABLES.values() for c in t.columns if c.kind in ("integer", "number")]

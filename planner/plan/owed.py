@@ -1,0 +1,95 @@
+"""What is owed beyond the horizon: the rest of a lease's minimum term, and of annuities that the plan began to pay.
+
+Costs are those of the horizon (docs/model.md §2, Charges). With `costing: upfront` a purchase is paid in full, so that
+a lease that still runs has to be, too: its rest is in the cost. With `costing: annuity` every item is charged for its
+periods in the horizon alone, leases like purchases, and the rest of all of them is stated beside the cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from planner.arrays import FloatArray, IntArray
+from planner.case import Costing, by_period
+from planner.plan.tables import TABLES
+from planner.program.instance import Instance
+from planner.program.power import phase_places
+
+Stated = Callable[[str], tuple[IntArray, tuple[IntArray, ...], FloatArray]]
+"""Branch labels, positions and amounts of a group of decisions, each stated once."""
+
+
+def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
+    """One row for each decision that leaves something to pay after the last period. stated: see `Stated`."""
+    case, T = inst.case, inst.case.horizon.periods
+    sites = np.array([s.id for s in case.sites], object)
+    types = np.array([k.id for k in case.module_types], object)
+    rows: list[pd.DataFrame] = []
+    annuity = case.horizon.costing is Costing.annuity
+
+    def add(
+        kind: str,
+        branch: IntArray,
+        item: np.ndarray,
+        site: np.ndarray,
+        period: IntArray,
+        count: FloatArray,
+        life: IntArray,
+        payment: FloatArray,
+    ) -> None:
+        """payment: a period, by row; the rest is paid at the start of every period that is left of the life."""
+        left = np.maximum(period + life - T, 0)
+        later = inst.discount_until(int(left.max(initial=0)) + T)
+        total = np.concatenate([[0.0], np.cumsum(later)])
+        some = left > 0
+        rows.append(
+            pd.DataFrame(
+                {
+                    "branch": branch,
+                    "kind": kind,
+                    "item": item,
+                    "site": site,
+                    "period": period,
+                    "count": count.astype(int),
+                    "periods_left": left,
+                    "undiscounted": payment * count * left,
+                    "discounted": payment * count * (total[T + left] - total[T]),
+                    "counted": int(not annuity),
+                }
+            )[some]
+        )
+
+    branch, (_b, i, t), count = stated("lease_start")
+    last = np.array([by_period(x.price_per_module_period, T, 0.0)[-1] for x in case.leases] or [0.0])
+    term = np.array([x.minimum_term_periods for x in case.leases] or [1], int)
+    name = np.array([x.id for x in case.leases] or [""], object)
+    place = np.array([x.site for x in case.leases] or [""], object)
+    add("lease", branch, name[i], place[i], t, count, term[i], last[i])
+    if annuity:
+        branch, (_b, s, k, t), count = stated("orders")
+        price = inst.capex[k, t] * inst.money_unit
+        add("order", branch, types[k], sites[s], t, count, inst.life[k], price * inst.payment(inst.life)[k])
+        branch, (_b, s, k, t), count = stated("order_on")
+        charge = inst.order_cost[k, t] * inst.money_unit * inst.payment(inst.life)[k]
+        paid = charge > 0
+        add(
+            "order charge", branch[paid], types[k][paid], sites[s][paid], t[paid], count[paid], inst.life[k][paid],
+            charge[paid],
+        )  # fmt: skip
+        branch, (_b, p, t), count = stated("phases")
+        places = phase_places(inst)
+        items = [case.sites[s].phases[i] for s, i in places]
+        life = np.array([x.life_periods for x in items] or [1], int)
+        capex = np.array([x.capex for x in items] or [0.0])
+        label = np.array([f"phase {i + 1}" for _, i in places] or [""], object)
+        at = np.array([case.sites[s].id for s, _ in places] or [""], object)
+        add("phase", branch, label[p], at[p], t, count, life[p], (capex * inst.payment(life))[p])
+        branch, (_b, s, t), count = stated("openings")
+        life = np.array([x.opening_life_periods for x in case.sites], int)
+        cost = np.array([x.opening_cost for x in case.sites])
+        add("opening", branch, sites[s], sites[s], t, count, life[s], (cost * inst.payment(life))[s])
+    whole = pd.concat(rows, ignore_index=True)
+    return TABLES["owed"].frame({c.name: whole[c.name] for c in TABLES["owed"].columns})
