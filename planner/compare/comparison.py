@@ -44,7 +44,7 @@ from planner.plan import Plan
 from planner.plan.folders import results_in
 from planner.plan.provenance import made_by
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
-from planner.rules.rules import HELD_NOTE
+from planner.rules.rules import FIRST_NOTE, HELD_NOTE
 from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
@@ -61,7 +61,7 @@ Group = IntArray | None
 
 
 # Warnings of a plan that a comparison repeats beside its scenario.
-_TOLD = ("cannot be built by then", "limits on orders", HELD_NOTE)
+_TOLD = ("cannot be built by then", "limits on orders", HELD_NOTE, FIRST_NOTE)
 
 
 @dataclass(frozen=True)

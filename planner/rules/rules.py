@@ -48,7 +48,9 @@ _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
 _SEARCH_PART = 0.3
 # The decomposition is not begun in less time than this where there is a plan already.
 _LEAST_SEARCH_S = 60.0
-HELD_NOTE = "decisions of another plan"
+HELD_NOTE, FIRST_NOTE = "decisions of another plan", "first one that meets the ratio"
+
+_NO_CHEAPER = f"No cheaper plan was found in its time than the {HELD_NOTE}."
 
 
 def plan_rule(
@@ -121,10 +123,16 @@ def _plan_rule(
         case Ratio(ratio=ratio):
             base = whole_of(near[0]) if near else None
             floored, notes, values = with_ratio(world.case, world.median, ratio, limits, base)
-            held = values if search else None
-            if sketch and held is not None:  # the search for the floor was a search for the plan
+            if sketch and values is not None:  # the search for the floor was a search for the plan
                 searching = replace(searching, search=False)
-            return noted(searching.plan(floored, world.median, held=held), notes)
+            plan = searching.plan(floored, world.median, held=values)
+            # what meets the floor is near enough where nothing cheaper is looked for, and says so
+            return noted(
+                plan,
+                notes
+                if search or values is None
+                else (*notes, f"No cheaper plan than the {FIRST_NOTE} was looked for."),
+            )
         case BringForward(periods=periods):
             simple = median or planned(world.case, world.median)
             return brought_forward(simple, periods, searching)
@@ -196,8 +204,7 @@ class _Searching:
             raise late
         if not np.isfinite(bound):
             bound = relaxed_bound(case, demand, self.known)
-        note = f"No cheaper plan was found in its time than the {HELD_NOTE}." if borrowed else ""
-        return noted(with_bound(found, bound), (note,) if note else ())
+        return noted(with_bound(found, bound), (_NO_CHEAPER,) if borrowed else ())
 
     def _near(self, case: Case, demand: Demand) -> list[Values]:
         # one future is held in seconds, several in many: the first is the nearest by the caller's measure

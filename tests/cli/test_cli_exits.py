@@ -132,7 +132,8 @@ def test_a_request_that_cannot_be_met_names_the_smallest_change(tmp_path: Path) 
     assert error["kind"] == "infeasible"
     # Six modules draw 0.3 MW, 0.1 MW are there: more power helps, or less service has to do.
     assert any("power" in fault["where"] or "minimum_service" in fault["where"] for fault in error["faults"])
-    assert all("at least" in fault["allowed"] for fault in error["faults"])
+    assert all("write" in fault["allowed"] for fault in error["faults"])
+    assert all("this alone is enough" in fault["remedy"] for fault in error["faults"])
 
 
 @pytest.mark.parametrize(
