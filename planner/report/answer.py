@@ -147,8 +147,8 @@ def _limit(view: View, family: str) -> str:
     if family == "budget":
         budget = view.tables["cash"]["budget"].dropna()
         total = float(budget.iloc[:n].sum()) if len(budget) else float("nan")
-        return words("limit.budget", budget=words.money(total, view.currency))
-    return words(f"limit.{family}")
+        return words("why.limit.budget", budget=words.money(total, view.currency))
+    return words(f"why.limit.{family}")
 
 
 def _by_workload(view: View, short: pd.DataFrame) -> list[str]:
