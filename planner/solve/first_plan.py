@@ -24,6 +24,8 @@ def first_plans(program: Program, seconds: float, seed: int) -> Iterator[tuple[s
     """(what it is, master columns) of plans to try, whole columns only; in at most about so many seconds each."""
     master = program.master
     yield "nothing ordered", np.where(np.isfinite(master.lower), master.lower, 0.0)
+    if not program.blocks:
+        return  # decisions alone, such as the earliest orders: no futures to tell apart
     try:
         apart = Apart(program)
     except ValueError:

@@ -42,7 +42,8 @@ class Metered:
     def add(self, hours: Hours, capacity: Capacity) -> None:
         facts = self.facts
         share = float(facts.demand.probability[hours.future])
-        self.it_kw += share * hours.kw / facts.pue[..., None]
+        pue = facts.pue[..., None]  # 0 on a place that no day of the period takes: nothing is drawn there
+        self.it_kw += share * np.divide(hours.kw, pue, out=np.zeros_like(hours.kw), where=pue > 0)
         self.facility_kw += share * hours.kw
         self.paid_kw += share * hours.paid_kw(facts)
         self.busy += share * np.einsum("tdh,sktdh->skt", facts.hours, hours.busy)
