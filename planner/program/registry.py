@@ -306,6 +306,7 @@ FAMILIES: dict[str, Family] = {
             "unfinished_c + sum_sk [w_sk(S) place_csk + sum_{t not in S} (w_sk(S + t) - w_sk(S)) on_cskt] >= 1",
             "share",
             ("branch", "campaign", "set of periods"),
+            solver_only=True,
         ),
         Family(
             "gang_steps",

@@ -88,7 +88,7 @@ def test_the_page_says_it_in_words_charts_and_tables(
     assert [choice["id"] for choice in back["choices"]] == ["0", "1"]
     for name in ("lookback-total-0", "lookback-0", "lookback-1", "backtest"):
         assert json.loads((tmp_path / "charts" / f"{name}.json").read_text())["table"]["rows"]
-    assert len(back["tables"]) == 7
+    assert len(back["tables"]) == 8  # the eighth: quarters beside three simple rules
     for table in back["tables"]:
         assert table["title"]
         assert table["rows"]

@@ -168,7 +168,10 @@ def test_a_changed_number_is_caught(plan: Plan, table: str, column: str) -> None
         # In which hour of its window work that can wait is given up is no fact: another hour is the same plan.
         looked_at &= (plan.tables[table]["workload"] == "chat").to_numpy()
     first, last = (int(np.flatnonzero(looked_at)[n]) for n in (0, -1))
-    if values.dtype.kind == "i":
+    if (table, column) == ("ratio_gangs", "gangs"):
+        # Which gangs stand behind the ratio is an example: others that reach it and fit are as true.
+        changes = [(first, 1000), (last, -1)]
+    elif values.dtype.kind == "i":
         changes = [(first, values.iloc[first] + 1), (last, values.iloc[last] - 1)]
     else:
         some = 1e-3 * float(values.abs().max()) or 1.0
