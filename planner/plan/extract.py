@@ -43,6 +43,13 @@ def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatA
     return {**values, "campaign_on": np.where(most > _RUNS, values["campaign_on"], 0.0)}
 
 
+def with_starts_that_grow(values: Values) -> dict[str, FloatArray]:
+    """The values with leases started where leased modules grow, (B, L, T): any other start binds for nothing, and
+    would be owed for nothing after the horizon."""
+    grown = np.diff(np.round(values["lease_active"]), axis=2, prepend=0.0)
+    return {**values, "lease_start": np.maximum(grown, 0.0)}
+
+
 def chosen(
     index: IntArray, values: FloatArray, keep: FloatArray | None = None
 ) -> tuple[IntArray, tuple[IntArray, ...]]:
@@ -98,7 +105,9 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     out["billed"] = _billed(inst, values, sites)
 
     def stated(name: str) -> tuple[IntArray, tuple[IntArray, ...], FloatArray]:
-        label, where = chosen(columns[name], values[name])
+        # leased modules may differ between branches where their starts need not: what began is told with them
+        index = columns["lease_active" if name == "lease_start" else name]
+        label, where = chosen(index, values[name])
         return label, where, values[name][where]
 
     out["owed"] = owed_table(inst, stated)
@@ -181,8 +190,7 @@ def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
     price = np.array([by_period(x.price_per_module_period, T, 0.0) for x in leases]).reshape(len(leases), T)
     whole = np.round(values["lease_active"])
     active = whole[b, i, t]
-    # A start that no growth needs binds for a term and does nothing: what began is what was added.
-    begun = np.maximum(np.diff(whole, axis=2, prepend=0.0), 0.0)[b, i, t]
+    begun = values["lease_start"][b, i, t]  # see `with_starts_that_grow`
     return TABLES["leases"].frame(
         {
             "branch": _branch_label(inst, b),

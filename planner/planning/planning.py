@@ -18,7 +18,7 @@ from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.evaluate.capacity import capacity_tables
 from planner.plan import Plan, summarise
 from planner.plan.decisions import decisions_of
-from planner.plan.extract import decision_tables, master_values, without_idle_campaigns
+from planner.plan.extract import decision_tables, master_values, with_starts_that_grow, without_idle_campaigns
 from planner.plan.extract_days import day_tables
 from planner.plan.measures import (
     billed_power,
@@ -212,7 +212,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
     measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
     """
     inst: Instance = program.facts["instance"]
-    values = without_idle_campaigns(program, master_values(program, solution.x))
+    values = with_starts_that_grow(without_idle_campaigns(program, master_values(program, solution.x)))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.
     values["billed_kw"] = billed_power(inst, values, days)
