@@ -30,7 +30,7 @@ from planner.report.figures import (
 )
 from planner.report.limits_used import power_used, supply_used
 from planner.report.reasons import reasons
-from planner.report.report import MOST_CHOICES, WEAK_MARKS, grid, tiles
+from planner.report.report import MOST_CHOICES, WEAK_MARKS, certificate, checks_ok, grid, proof, tiles, verdict
 from planner.words.wording import Wording
 
 
@@ -68,10 +68,10 @@ def content(plan: Plan, view: View, out: Path) -> Json:
         "reasons": reasons(view),
         "drivers": [str(text) for text in why.drivers["sentence_zh" if words.chinese else "sentence"]],
         "prices": _prices(why, words),
-        "proof": _proof(plan, words),
-        "checks_ok": bool(plan.checks) and all(check["ok"] for check in plan.checks),
-        "verdict": _verdict(plan, words),
-        "certificate": _certificate(plan, words),
+        "proof": proof(plan, words),
+        "checks_ok": checks_ok(plan),
+        "verdict": verdict(plan, words),
+        "certificate": certificate(plan, words),
         "checks": _shown(_checks(plan, words), words),
         "sections": _sections(view, out),
         "limits": [
@@ -142,33 +142,6 @@ def _prices(why: Explanation, words: Wording) -> Json | None:
     ranked = why.prices.rows.sort_values("price", ascending=False, kind="stable")
     sentences = [str(text) for text in ranked["sentence_zh" if words.chinese else "sentence"]]
     return {"heading": why.prices.heading(words), "sentences": sentences}
-
-
-def _proof(plan: Plan, words: Wording) -> str:
-    currency, c = plan.case.meta.currency, plan.certificate
-    return words(
-        "report.proof",
-        objective=words.money(c["objective"], currency),
-        bound=words.money(c["bound"], currency),
-        gap=words.percent(c["gap"], 2),
-        difference=words.money(max(c["objective"] - c["bound"], 0.0), currency),
-    )
-
-
-def _verdict(plan: Plan, words: Wording) -> str:
-    good = bool(plan.checks) and all(check["ok"] for check in plan.checks)
-    return words("report.checks_good" if good else "report.checks_bad", count=len(plan.checks))
-
-
-def _certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
-    currency, c = plan.case.meta.currency, plan.certificate
-    return [
-        (words("certificate.objective"), words.money(c["objective"], currency)),
-        (words("certificate.bound"), words.money(c["bound"], currency)),
-        (words("certificate.gap"), words.percent(c["gap"], 3)),
-        (words("certificate.seconds"), f"{words.number(c['seconds'])} s"),
-        *((words(f"certificate.{k}"), words.either(f"{k}.{c[k]}", str(c[k]))) for k in ("route", "status") if k in c),
-    ]
 
 
 def _checks(plan: Plan, words: Wording) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
 from planner.case.file import CaseError
 from planner.case.movable import LimitField, limit_fields, with_fields
-from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
+from planner.explain.worth import PROVEN_GAP, Enough, Fractional, Pricing, Replanned, Value
 from planner.plan import Plan
 from planner.program.limit_rows import flat_rows
 from planner.solve import Linear
@@ -37,6 +37,10 @@ _NO_PRICE = 1e-9
 _MOST_PAIRS = 6
 # Prices are compared with what a change costs: more figures than elsewhere.
 _FIGURES = 5
+# A price is told without its range where the proofs leave open no more than this part of it.
+_CLOSE = 0.02
+# Planning again ends where it is known so well.
+_ENOUGH = 1e-3
 
 _COLUMNS = ["family", "pointer", "site", "module_type", "period", "where", "unit", "step", "written", "price", "least",
             "most", "less", "with_pointer", "with_written", "sentence", "sentence_zh", "way", "steps"]  # fmt: skip
@@ -64,7 +68,8 @@ class Prices:
         """How the prices were found, in one sentence; what stands there when there are none."""
         if self.way == "unknown":
             return words("price.unknown")
-        told = words(f"price.way.{self.way}") if len(self.rows) else words(f"price.none.{self.way}")
+        none = "price.none.untried" if self.untried else f"price.none.{self.way}"
+        told = words(f"price.way.{self.way}") if len(self.rows) else words(none)
         if self.way == "fractions" and self.steps is not None and len(self.rows):
             told = words("price.merged", told=told, steps=self.steps)
         return words("price.untried", told=told, count=self.untried) if self.untried else told
@@ -202,12 +207,12 @@ class _Trial:
         field = move.field
         return field.spread == "onward" and any(w.field is field and w.period <= move.period for w in worthless)
 
-    def _value(self, changes: list[tuple[LimitField, FloatArray]]) -> Value:
+    def _value(self, changes: list[tuple[LimitField, FloatArray]], enough: Enough) -> Value:
         try:
             case = with_fields(self._plan.case, changes)
         except CaseError:  # a number that no case may have says nothing about plans
             return Value(np.inf, -np.inf)
-        return self._pricing.value(case)
+        return self._pricing.value(case, enough)
 
     def _worth(self, *moves: _Move) -> _Found | None:
         """What moves are worth together; None where that is not known."""
@@ -216,12 +221,22 @@ class _Trial:
             field, new = move.field, move.new
             _, before = changes.get(id(field), (field, new))
             changes[id(field)] = (field, np.maximum(before, new) if field.loosens > 0 else np.minimum(before, new))
-        base, new_value = self._pricing.base, self._value(list(changes.values()))
-        if not new_value.known or new_value.impossible:
+        base = self._pricing.base
+
+        def enough(value: Value) -> bool:
+            """What is worth nothing need not be proven further; of several it is enough that they are worth something,
+            of one how much, as near as a price is told."""
+            least, open_part = base.bound - value.cost, value.cost - value.bound + base.cost - base.bound
+            if base.cost - value.bound <= self._nothing:
+                return True
+            return least > self._nothing and (len(moves) > 2 or open_part <= _ENOUGH * least)
+
+        new_value = self._value(list(changes.values()), enough)
+        if new_value.impossible:
             return None
-        saved = base.cost - new_value.cost
+        cost = min(new_value.cost, base.cost)  # the plan at hand keeps looser limits, too
         other = moves[1] if len(moves) > 1 else None
-        return _Found(moves[0], saved, base.bound - new_value.cost, base.cost - new_value.bound, other=other)
+        return _Found(moves[0], base.cost - cost, base.bound - cost, base.cost - new_value.bound, other=other)
 
     def _latest_only(self, found: list[_Found]) -> list[_Found]:
         """Of changes that hold from a period on, those that a later beginning does not make good as well."""
@@ -263,10 +278,18 @@ class _Trial:
         tighter = one.move.tighter
         if one.other is not None or tighter is None or self._over:
             return one
-        value = self._value([(one.move.field, tighter)])
+        base = self._pricing.base
+
+        def told(value: Value) -> bool:
+            return value.cost - value.bound + base.cost - base.bound <= _ENOUGH * (value.bound - base.cost)
+
+        value = self._value([(one.move.field, tighter)], told)
         if not value.known:
             return one
-        less = math.inf if value.impossible else value.cost - self._pricing.base.cost
+        less = math.inf if value.impossible else value.cost - base.cost
+        # what the proofs leave open of it must not show
+        if not value.impossible and value.cost - value.bound + base.cost - base.bound > _CLOSE * less:
+            return one
         return _Found(one.move, one.worth, one.least, one.most, less)
 
 
@@ -357,9 +380,11 @@ def _sentence(case: Case, found: _Found, words: Wording) -> str:
         up = (move.field.loosens > 0) == more_room
         return words("price.up" if up else "price.down", by=_unit(move, words, case))
 
-    worth = words.money(found.worth, currency, _FIGURES)
-    if found.most - found.least > 0.02 * found.worth:
-        least, most = (words.money(one, currency, _FIGURES) for one in (found.least, found.most))
+    figures = _figures(found)
+    worth = words.money(found.worth, currency, figures)
+    if found.most - found.least > _CLOSE * found.worth:
+        least = words.money(found.least, currency, figures, "down")
+        most = words.money(found.most, currency, figures, "up")
         worth = words("price.range", worth=worth, least=least, most=most)
     first = change(found.move, more_room=True)
     if found.other is not None:
@@ -371,6 +396,13 @@ def _sentence(case: Case, found: _Found, words: Wording) -> str:
     back = change(found.move, more_room=False)
     if math.isinf(found.less):
         return words("price.no_less", told=told, change=back)
-    if abs(found.less - found.worth) <= 0.01 * found.worth:
+    cost = words.money(found.less, currency, figures)
+    if cost == worth:
         return words("price.same", told=told, change=back)
-    return words("price.less", told=told, change=back, cost=words.money(found.less, currency, _FIGURES))
+    return words("price.less", told=told, change=back, cost=cost)
+
+
+def _figures(found: _Found) -> int:
+    """As many figures as the proofs bear out, two at least."""
+    open_part = (found.most - found.least) / found.worth
+    return _FIGURES if open_part <= 0 else min(max(math.floor(-math.log10(open_part)), 2), _FIGURES)

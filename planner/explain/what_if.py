@@ -56,8 +56,8 @@ class Question(BaseModel):
             when = message("question.arriving", period=case.horizon.period_label(self.period))
         return message(
             "question.orders",
-            sense=message(f"question.{self.sense}"),
             modules=self.modules,
+            sense=message(f"question.{self.sense}"),
             type=self.module_type or message("question.any_type"),
             site=self.site or message("question.any_site"),
             when=when,
@@ -91,6 +91,7 @@ class Change:
         question = self.question.said(words)
         if self.plan is None:
             return words("ask.impossible", question=question)
+        question = words.sentence(question)
         if self.already:
             return words("ask.already", question=question)
         cost, least, most = (words.money(one, currency) for one in (abs(self.cost), self.least, self.most))
@@ -467,6 +468,15 @@ class Surviving:
     least: float
     most: float
     change: Change
+
+    def sentence(self, words: Wording, case: Case) -> str:
+        """What surviving costs, with the range that the proofs leave."""
+        if self.change.impossible:
+            return words("ask.impossible", question=self.change.question.said(words))
+        names = {w.id: words.name(w.names) for w in case.workloads}
+        money = {name: words.money(getattr(self, name), case.meta.currency) for name in ("cost", "least", "most")}
+        key = "ask.resilience" if self.least > 0 else "ask.resilience_unclear"
+        return words(key, workloads=words.joined([names[w] for w in self.workloads]), **money)
 
     def to_json(self) -> dict[str, Any]:
         possible = not self.change.impossible

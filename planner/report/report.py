@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from planner.case import CVaR
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
 from planner.plan.tables import TABLES
@@ -131,10 +132,10 @@ def report_html(
         cash=None if told.cash is None else grid(told.cash, words, words("cash.title")),
         tiles=tiles(plan, words),
         reasons=reasons(view),
-        proof=_proof(plan, words),
-        verdict=words("report.checks_good" if _checks_ok(plan) else "report.checks_bad", count=len(plan.checks)),
-        checks_ok=_checks_ok(plan),
-        certificate=_certificate(plan, words),
+        proof=proof(plan, words),
+        verdict=verdict(plan, words),
+        checks_ok=checks_ok(plan),
+        certificate=certificate(plan, words),
         made=made_how(plan.provenance, words),
         checks=_checks(plan, words),
         sections=sections,
@@ -255,12 +256,7 @@ def _drivers(view: View, why: Explanation) -> Section:
     if why.filling is not None:
         texts.append(why.filling.sentence(words, currency))
     if why.resilience is not None and not why.resilience.change.impossible:
-        found = why.resilience
-        names = {w.id: words.name(w.names) for w in view.case.workloads}
-        least, most = (words.money(value, currency) for value in (found.least, found.most))
-        served = words.joined([names[w] for w in found.workloads])
-        money = words.money(found.cost, currency)
-        texts.append(words("ask.resilience", workloads=served, cost=money, least=least, most=most))
+        texts.append(why.resilience.sentence(words, view.case))
     return Section("drivers", words("report.drivers"), texts=texts or [words("answer.nothing")])
 
 
@@ -306,9 +302,11 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
     ratios = [r for r in summary["build_ahead_ratio"] if r is not None]
     worst, short = largest_shortfall(plan)
     names = {w.id: words.name(w.names) for w in plan.case.workloads}
-    bound = words.money(plan.certificate["bound"], currency)
-    spread = f"{min(ratios):.2f} – {max(ratios):.2f}" if ratios else "–"
-    hint = words("tile.shortfall.none") if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
+    bound = words.money(plan.certificate["bound"], currency, rounded="down")
+    spread = f"{words.ratio(min(ratios))} – {words.ratio(max(ratios))}" if ratios else "–"
+    none = "tile.shortfall.unfinished" if len(plan.tables["unfinished"]) else "tile.shortfall.none"
+    hint = words(none) if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
+    pue = float(summary["pue"]) if summary["energy_mwh"] > 0 else float("nan")
 
     def tile(key: str, value: str, hint: str) -> dict[str, str]:
         return {"label": words(f"tile.{key}"), "value": value, "hint": hint}
@@ -317,7 +315,11 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
         tile(
             "cost", words.money(summary["cost"], currency), words("tile.cost.hint", periods=plan.case.horizon.periods)
         ),
-        tile("gap", words.percent(plan.certificate["gap"], 2), words("tile.gap.hint", bound=bound)),
+        tile(
+            "gap",
+            words.percent(plan.certificate["gap"], 2, "up"),
+            words("tile.gap.hint.risk" if averse(plan) else "tile.gap.hint", bound=bound),
+        ),
         tile("ratio", spread, words("tile.ratio.hint")),
         tile(
             "busy",
@@ -328,7 +330,7 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
         tile(
             "energy",
             f"{words.number(summary['energy_mwh'] / 1000)} GWh",
-            words("tile.energy.hint", pue=words.number(summary["pue"])),
+            words("tile.energy.hint", pue=words.number(pue)),
         ),
         tile(
             "carbon",
@@ -345,23 +347,30 @@ def largest_shortfall(plan: Plan) -> tuple[str, float]:
     return worst, float(missing[worst]["share"])
 
 
-def _proof(plan: Plan, words: Wording) -> str:
+def averse(plan: Plan) -> bool:
+    """Whether the objective weighs CVaR, so that it is another figure than the mean cost."""
+    return isinstance(plan.case.risk.objective, CVaR) and len(plan.demand) > 1
+
+
+def proof(plan: Plan, words: Wording) -> str:
+    """What is proven of the plan's cost; every figure is rounded to the side on which it promises less."""
     currency, c = plan.case.meta.currency, plan.certificate
     return words(
-        "report.proof",
+        "report.proof.risk" if averse(plan) else "report.proof",
         objective=words.money(c["objective"], currency),
-        bound=words.money(c["bound"], currency),
-        gap=words.percent(c["gap"], 2),
-        difference=words.money(max(c["objective"] - c["bound"], 0.0), currency),
+        bound=words.money(c["bound"], currency, rounded="down"),
+        gap=words.percent(c["gap"], 2, "up"),
+        difference=words.money(max(c["objective"] - c["bound"], 0.0), currency, rounded="up"),
     )
 
 
-def _certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
+def certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
+    """(label, value) of the proof and how it was found."""
     currency, c = plan.case.meta.currency, plan.certificate
     out = [
         (words("certificate.objective"), words.money(c["objective"], currency)),
-        (words("certificate.bound"), words.money(c["bound"], currency)),
-        (words("certificate.gap"), words.percent(c["gap"], 3)),
+        (words("certificate.bound"), words.money(c["bound"], currency, rounded="down")),
+        (words("certificate.gap"), words.percent(c["gap"], 3, "up")),
         (words("certificate.seconds"), f"{words.number(c['seconds'])} s"),
     ]
     out += [
@@ -373,8 +382,12 @@ def _certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
     return [*out, (words("certificate.largest"), f"{largest:.1e}")]
 
 
-def _checks_ok(plan: Plan) -> bool:
+def checks_ok(plan: Plan) -> bool:
     return bool(plan.checks) and all(check["ok"] for check in plan.checks)
+
+
+def verdict(plan: Plan, words: Wording) -> str:
+    return words("report.checks_good" if checks_ok(plan) else "report.checks_bad", count=len(plan.checks))
 
 
 def _checks(plan: Plan, words: Wording) -> Grid:
