@@ -50,7 +50,7 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
         if len(own):
             capacity = np.array([stands.get((site, kind, int(t)), np.inf) for t in own["period"]])
             share = own["busy"].to_numpy(float) / np.maximum(capacity, 1e-9)
-            top = own.iloc[int(share.argmax())]
+            top = own.iloc[int((share >= share.max() - 1e-9).argmax())]  # the first of those that are alike
             work = weighted[(weighted[key] == top[key]).all(axis=1)]
             by_workload = work.groupby("workload")["busy"].sum().sort_values(ascending=False)
             parts = by_workload / by_workload.sum()

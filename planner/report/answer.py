@@ -145,7 +145,9 @@ def _why(plan: Plan, view: View, why: Mapping[str, Any]) -> str:
             counted = words.money(float(plan.summary["cost_by_term"]["shortfall"]), view.currency)
             left_open = max(plan.certificate["objective"] - plan.certificate["bound"], 0.0)
             money = words.money(left_open, view.currency, rounded="up")
-            said.append(words("why.unknown_rest" if some else "why.unknown", counted=counted, open=money))
+            key = "why.unknown_rest" if some else "why.unknown"
+            known = np.isfinite(left_open)
+            said.append(words(key, counted=counted, open=money) if known else words("why.unknown_all"))
     return " ".join(said)
 
 

@@ -7,6 +7,7 @@ JSON in which no tag can begin. Plotly's script is taken from the installed whee
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -355,6 +356,8 @@ def averse(plan: Plan) -> bool:
 def proof(plan: Plan, words: Wording) -> str:
     """What is proven of the plan's cost; every figure is rounded to the side on which it promises less."""
     currency, c = plan.case.meta.currency, plan.certificate
+    if not math.isfinite(c["bound"]):
+        return words("report.proof.none", objective=words.money(c["objective"], currency))
     return words(
         "report.proof.risk" if averse(plan) else "report.proof",
         objective=words.money(c["objective"], currency),

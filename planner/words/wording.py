@@ -113,6 +113,8 @@ class Wording:
         return 1.0, own
 
     def money(self, value: float, currency: str, digits: int = 3, rounded: Rounded = "near") -> str:
+        if not math.isfinite(value):
+            return "–"
         divisor, unit = self.money_unit(value, currency)
         gap = "" if self.chinese and not unit.isascii() else " "
         return f"{self.number(value / divisor, digits, rounded)}{gap}{unit}"

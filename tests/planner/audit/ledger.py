@@ -31,12 +31,13 @@ from tests.planner.audit.reading import (
 
 HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "answer.nothing.late", "answer.now",
             "answer.later", "answer.left", "why.limits", "why.limits_relaxed", "why.together", "why.timing",
-            "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest")  # fmt: skip
+            "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
+            "why.unknown_all")  # fmt: skip
 LINES = ("answer.unfinished", "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
          "answer.due", "answer.discounted")  # fmt: skip
 REASONS = ("reason.growth", "reason.without_orders", "reason.no_orders", "reason.users", "reason.sites",
            "reason.owed", "reason.owed_counted", "reason.ahead", "reason.behind")  # fmt: skip
-PROOF = ("report.proof", "report.proof.risk", "report.checks_good", "cli.gap_open")
+PROOF = ("report.proof", "report.proof.risk", "report.proof.none", "report.checks_good", "cli.gap_open")
 DRIVERS = ("driver.order", "driver.held", "driver.unused")
 ALMOST = 1e-4
 """What the planner takes for nothing of the unserved work (a part of it)."""
@@ -299,12 +300,13 @@ class Ledger:
 
     _why_unknown_rest = _why_unknown
 
+    def _why_unknown_all(self, said: Taken) -> None:
+        if np.isfinite(self.plan.certificate["bound"]):
+            raise UntracedError("something is proven")
+
     # ---- the lines below the headline
     def _early(self, text: str, by_period: np.ndarray, unit: str) -> None:
-        starts = [k.lead_periods + int(np.argmax(self._supplied(k)[k.lead_periods :])) for k in self.case.module_types
-                  if self._supplied(k)[k.lead_periods :].any()]  # fmt: skip
-        starts += [x.notice_periods for x in self.case.leases]
-        first = min([self.case.horizon.periods, *starts])
+        first = self.earliest
         early = float(by_period[:first].sum())
         if not text:
             if early > 0:
@@ -317,6 +319,14 @@ class Ledger:
             same_text(said["date"], self.date(first))
             if (first < self.case.horizon.periods) is not (key == "answer.short.early"):
                 raise UntracedError("something arrives in time, or nothing does")
+
+    @cached_property
+    def earliest(self) -> int:
+        """The first period in which anything that is ordered or leased may stand."""
+        starts = [x.notice_periods for x in self.case.leases]
+        for kind in self.case.module_types:
+            starts += list(np.flatnonzero(self._supplied(kind)[kind.lead_periods :])[:1] + kind.lead_periods)
+        return int(min([self.case.horizon.periods, *starts]))
 
     def _supplied(self, kind: Any) -> np.ndarray:
         supply = kind.supply if isinstance(kind.supply, list) else [kind.supply] * self.case.horizon.periods
@@ -532,17 +542,11 @@ class Ledger:
         missing = self.unserved["by_period"].sum() if len(self.unserved) else np.zeros(self.case.horizon.periods)
         with Taken(groups) as said:
             if key == "reason.below.early":
-                date = said["date"]
-                first = next((t for t in range(self.case.horizon.periods + 1) if self.date(t) == date), -1)
-                arrivals = [*self.tables["orders"]["arrival_period"], *self._lease_starts()]
-                if period >= first or min(arrivals, default=first) < first:
-                    raise UntracedError("something arrives before")
+                same_text(said["date"], self.date(self.earliest))
+                if period >= self.earliest:
+                    raise UntracedError("something may arrive in time")
             elif bool(missing[period] > 0) is not (key == "reason.below.short"):
                 raise UntracedError("work is left, or none is")
-
-    def _lease_starts(self) -> list[int]:
-        table = self.tables["leases"]
-        return [int(t) for t in table.loc[table["started"] > 0, "period"]] if len(table) else []
 
     # ---- proof
     @property
@@ -564,6 +568,12 @@ class Ledger:
 
     def _report_proof_risk(self, said: Taken) -> None:
         self._report_proof(said, averse=True)
+
+    def _report_proof_none(self, said: Taken) -> None:
+        with said:
+            self.money(said["objective"], self.plan.certificate["objective"])
+        if np.isfinite(self.plan.certificate["bound"]):
+            raise UntracedError("something is proven")
 
     def _report_checks_good(self, said: Taken) -> None:
         with said:
@@ -607,7 +617,8 @@ class Ledger:
         (_, groups), = sentences(self.language, said["peak"], ("driver.peak",))  # fmt: skip
         with Taken(groups) as peak:
             t = self.period(peak["period"])
-            label, hour = peak["day"], peak["hour"]
+            between = " " if self.chinese else ", "
+            label, hour = f"{peak['day']}{between}{peak['hour']}".rsplit(between, 1)
         day = [d for d, own in enumerate(self.days.labels) if self.words.day(own) == label]
         step = [h for h in range(self.days.steps) if self.days.clock(h) == hour]
         key = ["period", "day", "step"]
@@ -621,10 +632,10 @@ class Ledger:
         stands = modules.groupby(stock["period"]).sum()
         share = by / stands.reindex(by.index.get_level_values("period")).to_numpy()
         at = [(t, d, h) for d in day for h in step if (t, d, h) in share.index]
-        if not at or share[at].max() < share.max() - 1e-6:
-            raise UntracedError(f"busier elsewhere than in {t}")
+        top = share.index[int((share >= share.max() - 1e-9).to_numpy().argmax())]
+        if top not in at:
+            raise UntracedError(f"busiest in {top}, not in {at}")
         same_percent(said["busy"], float(share.max()))
-        top = max(at, key=lambda one: share[one])
         here = rows[(rows[key] == top).all(axis=1)]
         work = (here["busy"] * (self.weight(here) if shared else 1.0)).groupby(here["workload"]).sum()
         work = work / work.sum()

@@ -12,22 +12,27 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from planner.case import Case
 from planner.case.errors import InfeasibleError, Problem
+from planner.case.file import case_from, dump_case
 from planner.case.movable import LimitField, limit_fields
 from planner.explain.drivers import order_drivers
 from planner.explain.prices import shadow_prices
+from planner.explain.what_if import Change, Question, why_not
 from planner.plan import Plan
-from planner.planning import make_plan
+from planner.planning import make_plan, plan_demand
 from planner.report.answer import answer
 from planner.report.figures import View
 from planner.report.reasons import reasons
 from planner.report.report import proof, tiles, verdict
 from planner.solve import Limits
+from planner.verify import verify
 from planner.words.limits import named
 from planner.words.wording import LANGUAGES, wording
 from tests.planner.audit.ledger import HEADLINE, LINES, PROOF, REASONS, Ledger
@@ -184,18 +189,18 @@ def price(text: str, row: dict[str, Any], case: Case, language: str) -> None:
 
 
 def spot(text: str, field: LimitField, period: str | None, case: Case, language: str) -> None:
-    ((_, groups),) = sentences(language, text, ("price.spot",))
-    labels = [case.horizon.period_label(t) for t in range(case.horizon.periods)]
+    """What is limited, in which period, and the field in brackets: its pointer."""
     what = named(case, field, wording(language))
-    with Taken(groups) as said:
-        place = said["what"] + said["when"]
-        same_text(place[: len(what)], what)
-        same_text(said["field"], field.pointer)
-        label = re.search(r"\d{4}\w*", place[len(what) :])
-        if label is None:
-            assert period in ("", None) or field.spread == "onward"
-        elif label[0] != period if period else label[0] not in labels:
-            raise UntracedError(f"another period than {period}")
+    found = re.fullmatch(r"(?P<when>.*?) ?[(（](?P<field>/[^()（）]*)[)）]", text.removeprefix(what))
+    if found is None or not text.startswith(what):
+        raise UntracedError(f"{text} is not about {what}")
+    same_text(found["field"], field.pointer)
+    labels = [case.horizon.period_label(t) for t in range(case.horizon.periods)]
+    label = re.search(r"\d{4}\w*", found["when"])
+    if label is None:
+        assert period in ("", None) or field.spread == "onward"
+    elif label[0] != period if period else label[0] not in labels:
+        raise UntracedError(f"another period than {period}")
 
 
 def step(text: str, field: LimitField, amount: float | None, case: Case, language: str) -> None:
@@ -211,6 +216,49 @@ def step(text: str, field: LimitField, amount: float | None, case: Case, languag
     right = [1.0, *right] if len(numbers) == 2 else right
     if len(numbers) != len(right) or any(abs(a - b) > 1e-5 * abs(b) for a, b in zip(numbers, right, strict=True)):
         raise UntracedError(f"{text} is not {right}")
+
+
+# ---- questions
+ASKED = ("ask.already", "ask.dearer", "ask.cheaper", "ask.unclear", "ask.impossible")
+
+
+def answered(text: str, change: Change, plan: Plan, language: str) -> None:
+    """An answer against what both plans' own tables cost and what is proven of them."""
+    words, currency = wording(language), plan.case.meta.currency
+    ((key, groups),) = sentences(language, text, ASKED)
+    with Taken(groups) as said:
+        asked = said["question"]
+        if key in ("ask.already", "ask.impossible"):
+            same_text(asked, words.sentence(change.question.said(words)))
+            return
+        old, new = plan.certificate, change.plan.certificate  # type: ignore[union-attr]
+        cost = verify(plan.case, plan.demand, change.plan.tables).objective - old["objective"]  # type: ignore[union-attr]
+        least = max(new["bound"] - min(old["objective"], new["objective"]), 0.0)
+        most = max(new["objective"] - old["bound"], 0.0)
+        same_text(asked, words.sentence(change.question.said(words)))
+        same_money(said["cost"], cost, currency)
+        same_money(said["least"], least, currency, rounded="down")
+        same_money(said["most"], most, currency, rounded="up")
+
+
+@pytest.mark.parametrize("seed", [3, pytest.param(0, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+def test_every_number_of_an_answer_is_that_of_two_plans(seed: int) -> None:
+    plan = planned(seed)
+    assert isinstance(plan, Plan)
+    limits = Limits(seconds=60, gap=1e-3)
+    ordered = int(plan.tables["orders"]["modules"].sum())
+    fewer = Question(modules=max(ordered - 1, 0), sense="at_most")
+    for question in (Question(modules=ordered + 1), fewer, Question(modules=0)):
+        change = why_not(plan, question, limits=limits)
+        for language in LANGUAGES:
+            text = change.sentence(wording(language), plan.case.meta.currency)
+
+            def check(text: str, change: Change = change, language: str = language) -> None:
+                answered(text, change, plan, language)
+
+            check(text)
+            assert text[0].isupper() or language != "en"
+            assert caught(check, text) == [], text
 
 
 # ---- requests that cannot be met
@@ -301,16 +349,48 @@ def changed(text: str, problem: Problem, document: dict[str, Any], case: Case, l
 
 # ---- the examples
 @cache
-def tiny() -> Plan:
-    from pathlib import Path
+def example(name: str) -> Plan:
+    """tiny as `tideplan plan` makes it; national as `tideplan demo`: by hub, for one future, within two minutes."""
+    from api.cli.plans import example_case
+    from api.work.bundled import example_history
+    from api.work.intake import outlook_for
+    from forecasts.history import read_history
+    from planner.case.grouping import grouped_by_hub
 
-    from forecasts.outlook import Outlook  # noqa: F401  (the value type that the plan is made of)
-    from planner.case.file import load_case
-    from planner.demand.horizon import given_demand
+    case = example_case(name, 0.8 if name == "national" else None)
+    case = grouped_by_hub(case)[0] if name == "national" else case
+    with TemporaryDirectory() as folder:
+        history = read_history(example_history(name, Path(folder)))[0]
+    outlook, _ = outlook_for(case, history)
+    return make_plan(case, outlook=outlook, limits=Limits(seconds=120, gap=0.01))
 
-    root = Path(__file__).parents[3]
-    case = load_case(root / "examples" / "tiny" / "case.yaml")
-    return make_plan(case, demand=given_demand(case), limits=Limits(seconds=60, gap=0.01))
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["tiny", "national"])
+def test_every_number_of_an_example_is_traced_and_none_may_be_another(name: str, language: str) -> None:
+    plan = example(name)
+    for text, check in everything(plan, Ledger(plan, language)):
+        check(text)
+        assert caught(check, text) == [], text
+
+
+@pytest.mark.slow
+def test_the_dearest_prices_of_tiny_are_those_of_cases_with_one_unit_more() -> None:
+    """Planned again through the case format: what the two proofs say of it meets what is told."""
+    plan = example("tiny")
+    prices = shadow_prices(plan, seconds=120)
+    assert len(prices.rows)
+    for row in prices.rows.sort_values("price").tail(3).to_dict("records"):
+        moves = [(row["pointer"], row["written"]), (row["with_pointer"], row["with_written"])]
+        more = dump_case(plan.case)
+        for pointer, value in moves[: 2 if row["with_pointer"] else 1]:
+            more = written(more, pointer, json.loads(value))
+        found, _ = plan_demand(case_from(more), plan.demand, limits=Limits(seconds=120, gap=2e-4))
+        if prices.way == "whole":
+            saved = plan.certificate["objective"] - found.certificate["bound"]
+            assert saved >= row["least"], row["sentence"]
+            assert plan.certificate["bound"] - found.certificate["objective"] <= row["most"], row["sentence"]
 
 
 def test_what_catches_an_altered_number_lets_the_right_one_pass() -> None:
