@@ -36,7 +36,7 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
         of = stock["branch"].to_numpy(int)
         modules = (stock["owned"] + stock["leased"]) * np.where(of < 0, 1.0, probability[np.maximum(of, 0)])
         stands = modules.groupby([stock[c] for c in ("site", "module_type", "period")]).sum()
-        return work, work.groupby(key, as_index=False)["busy"].sum(), stands
+        return work, work[[*key, "busy"]].groupby(key, as_index=False).sum(), stands
 
     rows = []
     for order in plan.tables["orders"].to_dict("records"):
