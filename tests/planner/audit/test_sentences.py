@@ -23,14 +23,13 @@ from planner.case.errors import InfeasibleError, Problem
 from planner.case.file import case_from, dump_case
 from planner.case.movable import LimitField, limit_fields
 from planner.explain.drivers import order_drivers
+from planner.explain.explanation import Explanation
 from planner.explain.prices import shadow_prices
 from planner.explain.what_if import Change, Question, why_not
 from planner.plan import Plan
 from planner.planning import make_plan, plan_demand
-from planner.report.answer import answer
+from planner.report.content import plan_content
 from planner.report.figures import View
-from planner.report.reasons import reasons
-from planner.report.report import proof, tiles, verdict
 from planner.solve import Limits
 from planner.verify import verify
 from planner.words.limits import named
@@ -84,20 +83,19 @@ def ledger(seed: int, plan: Plan, language: str) -> Ledger:
 
 
 def everything(plan: Plan, book: Ledger) -> Iterator[Said]:
-    """Every text about a plan beside its check."""
-    language, words = book.language, book.words
-    view, found = View.of(plan, language), answer(plan, language)
-    yield found.headline, lambda text: book.trace(text, HEADLINE)
-    for line in found.lines:
+    """Every text that report and page have of a plan, beside its check; prices have tests of their own."""
+    words, orders = book.words, plan.tables["orders"].to_dict("records")
+    told = plan_content(View.of(plan, book.language), plan, Explanation(order_drivers(plan), None))
+    yield told.answer, lambda text: book.trace(text, HEADLINE)
+    for line in told.answer_lines:
         short = line.startswith(tuple(words.name(w.names) for w in plan.case.workloads))
-        own = book.short_line if short else lambda text: book.trace(text, LINES)
-        yield line, own
-    for line in [*reasons(view), proof(plan, words), verdict(plan, words)]:
-        yield line, lambda text: book.trace(text, REASONS + PROOF)
-    column = "sentence_zh" if words.chinese else "sentence"
-    for order, line in zip(plan.tables["orders"].to_dict("records"), order_drivers(plan)[column], strict=True):
-        yield str(line), lambda text, order=order: book.driver(text, order)
-    for one in tiles(plan, words):
+        yield line, book.short_line if short else lambda text: book.trace(text, LINES)
+    empty = [text for section in told.sections for text in section.texts]
+    for line in [*told.reasons, told.proof, told.verdict, *empty]:
+        yield line, lambda text: book.trace(text, REASONS + PROOF + HEADLINE)
+    for order, line in zip(orders, told.drivers, strict=True):
+        yield line, lambda text, order=order: book.driver(text, order)
+    for one in told.tiles:
         label, value, hint = one["label"], one["value"], one["hint"]
         yield value, lambda text, label=label, hint=hint: book.tile(label, text, hint)
         yield hint, lambda text, label=label, value=value: book.tile(label, value, text)
