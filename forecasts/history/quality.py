@@ -18,8 +18,7 @@ from forecasts.history.panel import BoolArray
 from forecasts.history.patterns import matches
 from forecasts.history.remarks import DONE, READ, Remark, summed_up
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
-
-LANGUAGES = ("en", "zh-CN")
+from forecasts.words.note import LANGUAGES, Note, said
 
 STUCK_HOURS = 24
 OUTAGE_HOURS = 3
@@ -107,19 +106,19 @@ class QualityReport:
         """The format it was read as, and what was done on the way."""
         return tuple(remark.words() for remark in self.remarks if remark.code in READ)
 
-    def sentences(self, language: str = "en") -> tuple[str, ...]:
+    def sentences(self) -> tuple[Note, ...]:
         """Plain sentences: the whole first, then the series; what is alike in many is said once and summed up."""
         each = [(one.source, remark) for one in self.series for remark in one.remarks]
-        return (*(remark.words(language) for remark in self.remarks), *summed_up(each, language))
+        return (*(remark.words() for remark in self.remarks), *summed_up(each))
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain JSON types, its words in both languages under `said`."""
         out = asdict(self)
         out["warnings"], out["read_as"] = list(self.warnings), list(self.read_as)
-        out["said"] = {language: [r.words(language) for r in self.remarks] for language in LANGUAGES}
+        out["said"] = {language: [said(r.words(), language) for r in self.remarks] for language in LANGUAGES}
         for one, row in zip(self.series, out["series"], strict=True):
             row["done"], row["warnings"] = list(one.done), list(one.warnings)
-            row["said"] = {language: [r.words(language) for r in one.remarks] for language in LANGUAGES}
+            row["said"] = {language: [said(r.words(), language) for r in one.remarks] for language in LANGUAGES}
         return out
 
 
