@@ -28,6 +28,7 @@ from forecasts.weekly.guard import guarded
 from forecasts.weekly.launches import with_analogues
 from forecasts.weekly.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
 from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift_notes, unserved_notes, wild_notes
+from forecasts.weekly.quarterpeaks import quarters_ahead
 from forecasts.weekly.reconcile import hierarchy, reconcile
 from forecasts.weekly.unserved import with_unserved
 from forecasts.words.note import Note, note
@@ -194,6 +195,8 @@ def make_outlook(
             "growth": [asdict(one) for one in used],
         },
     )
+    quarters = quarters_ahead(outlook, history, config.peak_quantile)
+    outlook = replace(outlook, provenance={**outlook.provenance, "quarters": quarters})
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     bands = {p: np.exp(ahead.quantile(p)) for p in levels}
     report = OutlookReport(

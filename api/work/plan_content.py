@@ -29,6 +29,7 @@ from planner.report.figures import (
     utilisation,
 )
 from planner.report.limits_used import power_used, supply_used
+from planner.report.quarters import quarters_foretold
 from planner.report.reasons import reasons
 from planner.report.report import MOST_CHOICES, WEAK_MARKS, grid, tiles
 from planner.words.wording import Wording
@@ -44,7 +45,7 @@ def write(task: Task, out: Path) -> None:
 def content(plan: Plan, view: View, out: Path) -> Json:
     """Everything that the template needs; figures go into files below `out`."""
     words, meta, why = view.words, plan.case.meta, explained_in_passing(plan)
-    told = answer(plan, words.language)
+    told, foretold = answer(plan, words.language), quarters_foretold(plan.provenance, words)
     sources = [source.model_dump(mode="json") for source in meta.sources]
     weak = sum(source["mark"] in WEAK_MARKS for source in sources)
     return {
@@ -74,6 +75,7 @@ def content(plan: Plan, view: View, out: Path) -> Json:
         "certificate": _certificate(plan, words),
         "checks": _shown(_checks(plan, words), words),
         "sections": _sections(view, out),
+        "quarters": _shown(foretold, words, words("quarters.title"), words("quarters.note")),
         "limits": [
             _shown(power_used(view), words, words("limits.power"), words("limits.power.note")),
             _shown(supply_used(view), words, words("limits.supply"), words("limits.supply.note")),

@@ -39,6 +39,7 @@ from planner.report.figures import (
 )
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
+from planner.report.quarters import quarters_foretold
 from planner.report.reasons import reasons
 from planner.words.wording import Wording
 
@@ -99,7 +100,7 @@ def report_html(
     words = view.words
     charts: dict[str, Any] = {}
     told = answer(plan, language)
-    sections = _sections(view, charts, explanation or explained_in_passing(plan))
+    sections = _sections(plan, view, charts, explanation or explained_in_passing(plan))
     fixed = ("answer", "why", "certificate")
     contents = [(id, words(f"report.{id}")) for id in fixed]
     contents += [(section.id, section.title) for section in sections]
@@ -219,7 +220,7 @@ def _place(charts: dict[str, Any], words: Wording, chart: Chart, slot: str | Non
     return Drawn(slot or chart.id, chart.id, chart.title, chart.note, int(body["layout"]["height"]), shown)
 
 
-def _sections(view: View, charts: dict[str, Any], why: Explanation) -> list[Section]:
+def _sections(plan: Plan, view: View, charts: dict[str, Any], why: Explanation) -> list[Section]:
     words = view.words
 
     def section(id: str, drawn: Iterable[Chart | None], otherwise: str = "") -> Section:
@@ -230,8 +231,11 @@ def _sections(view: View, charts: dict[str, Any], why: Explanation) -> list[Sect
         grid(power_used(view), words, words("limits.power"), words("limits.power.note")),
         grid(supply_used(view), words, words("limits.supply"), words("limits.supply.note")),
     ]
+    foretold = quarters_foretold(plan.provenance, words)
+    quarters = grid(foretold, words, "", words("quarters.note"))
     return [
         section("capacity", [capacity(view)]),
+        *([Section("quarters", words("quarters.title"), tables=[quarters])] if quarters.rows else []),
         _tides(view, charts),
         section("orders", [timeline(view)], "answer.nothing"),
         _drivers(view, why),
