@@ -186,7 +186,7 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         gap = float(plan.certificate["gap"])
         open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
         console.print(f"[yellow]{escape(open_gap)}[/]")
-    notes = [str(note) for note in plan.warnings]
+    notes = text.noted(plan.warnings)
     # The first are about the case, the last about forecast, risk and checks; single series stand between them.
     hidden = max(len(notes) - _MOST_NOTES, 0)
     told = notes[:2] + notes[2 + hidden :] if hidden else notes
