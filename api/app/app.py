@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import pages
+from api.http.faults import Faults
 from api.http.metrics import Measured, Metrics
 from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays
 from api.http.security import Guard
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
     for below_plans in (replays, questions):
         app.include_router(below_plans.asking)
     problems.install(app)
+    app.add_middleware(Faults)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Measured, metrics=app.state.metrics)
     return app

@@ -19,6 +19,7 @@ from api.store import migrations
 from api.store.database import Database
 from api.store.keys import Keys
 from api.store.settings import Settings
+from api.store.trouble import trouble
 from api.store.version import ROOT, VERSION
 
 Level = Literal["ok", "warning", "error"]
@@ -50,7 +51,9 @@ def diagnose(settings: Settings | None = None) -> list[Finding]:
         try:
             out.append(look(settings))
         except Exception as fault:  # one broken part must not hide the others
-            out.append(Finding(name, "error", f"{type(fault).__name__}: {fault}"[:500]))
+            met = trouble(fault)
+            said = (met.detail, met.remedy) if met is not None else (f"{type(fault).__name__}: {fault}"[:500],)
+            out.append(Finding(name, "error", *said))
     return out
 
 

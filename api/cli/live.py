@@ -73,7 +73,7 @@ class ExampleRun:
         key = f"example:{self._name}:{case_hash(self._case)[:16]}:{self._seconds:g}"
         body = json.dumps(dump_case(self._case), ensure_ascii=False).encode()
         case = _body(cases.create(services, caller, (body, "application/json"), f"{key}:case"))
-        past: Path = example_history_file(services, self._name)
+        past: Path = example_history_file(services, self._name, caller.owner)
         stored = services.artifacts.put_bytes(past.read_bytes())
         kind = "csv" if past.suffix == ".csv" else "parquet"
         upload = Upload(past.name, stored, kind, {})

@@ -81,7 +81,7 @@ def accept_run(
 
     Raises ProblemError when too much of the caller's work is waiting, or the service is not ready.
     """
-    services.engine  # noqa: B018  not ready is said before anything is written
+    services.ready_for_work()  # said before anything is written
 
     def add(connection: Connection, id: str) -> None:
         services.database.lock_for(connection, f"queue:{caller.owner}")

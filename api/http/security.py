@@ -68,6 +68,8 @@ class Guard:
             await send(message)
 
         refusal = self.refusal(scope["method"], headers)
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            refusal = refusal or ("invalid-request", "found U+0000 in the address; allowed: text without NUL")
         if refusal is not None:
             await answer(refusal[0], refusal[1])(scope, receive, send_strict)
             return

@@ -16,6 +16,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from api.store.trouble import Trouble
+
 MEDIA_TYPE = "application/problem+json"
 _LONGEST_FOUND = 200
 
@@ -53,6 +55,14 @@ PROBLEMS: dict[str, Kind] = {
     "cross-site": Kind(403, "Requests from other sites are refused."),
     "method-not-allowed": Kind(405, "The method is not allowed here."),
     "not-available": Kind(503, "The service is not ready."),
+    "busy": Kind(503, "The service is busy."),
+    "disk-full": Kind(507, "The service has no room left."),
+    "storage-read-only": Kind(503, "The service may not write its files."),
+    "database-away": Kind(503, "The database does not answer."),
+    "database-damaged": Kind(503, "The database is damaged."),
+    "database-unfit": Kind(503, "The database is not one that this version can work with."),
+    "artifact-damaged": Kind(500, "A stored file is damaged."),
+    "artifact-missing": Kind(500, "A stored file is missing."),
     "solver-out-of-memory": Kind(500, "The solver ran out of memory."),
     "solver-crashed": Kind(500, "The solver ended unexpectedly."),
     "given-up": Kind(500, "The run was given up after repeated crashes."),
@@ -147,7 +157,16 @@ def count_of(errors: list[Any]) -> str:
 
 def answer(kind: str, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
     body = problem_json(kind, detail, **members)
-    return JSONResponse(body, body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return ProblemResponse(body, body["status"], headers=dict(headers or {}))
+
+
+class ProblemResponse(JSONResponse):
+    """A problem may quote what cannot be written in UTF-8: it is written as JSON's own escape."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def pointer(location: Iterable[str | int]) -> str:
@@ -176,8 +195,14 @@ def _shown(value: Any) -> str:
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
 
 
+def of_trouble(found: Trouble, **members: Any) -> JSONResponse:
+    """The answer to a request that met a fault of the surroundings."""
+    headers = {"Retry-After": "5"} if found.passes or PROBLEMS[found.kind].status == 503 else {}
+    return answer(found.kind, found.detail, headers, **members)
+
+
 def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
+    """Make every refusal of the app a problem; `api.http.faults` does it for what nobody foresaw."""
 
     @app.exception_handler(ProblemError)
     async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
@@ -194,8 +219,4 @@ def install(app: FastAPI) -> None:
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         kind = _BY_STATUS.get(error.status_code, "http")
         body = problem_json(kind, str(error.detail)) | {"status": error.status_code}
-        return JSONResponse(body, error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE)
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        return answer("internal", "The fault was logged.")
+        return ProblemResponse(body, error.status_code, headers=dict(error.headers or {}))

@@ -13,7 +13,8 @@ from api.http.accept import IdempotencyKey, fingerprint, once
 from api.http.casedoc import BODY, CheckedCase
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import CasePage, CaseSummary
-from api.http.security import Planner, ServicesDep, Viewer
+from api.http.security import Caller, Planner, ServicesDep, Viewer
+from api.service.services import Services
 from api.store import pages
 from api.store.documents import StoredCase
 
@@ -27,8 +28,9 @@ async def _body(request: Request, services: ServicesDep) -> tuple[bytes, str]:
 Body = Annotated[tuple[bytes, str], Depends(_body)]
 
 
-def _check(body: tuple[bytes, str]) -> CheckedCase:
-    return casedoc.check(*body)
+def _check(services: Services, caller: Caller, body: tuple[bytes, str]) -> CheckedCase:
+    with services.slots.taken(caller.owner):
+        return casedoc.check(*body)
 
 
 def _summary(case: StoredCase, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -46,7 +48,7 @@ def _summary(case: StoredCase, status: int, headers: dict[str, str] | None = Non
 )
 def create(services: ServicesDep, caller: Planner, body: Body, idempotency_key: IdempotencyKey = None) -> Response:
     """Store a case (JSON or YAML). A case with faults is refused with all of them at once."""
-    checked = _check(body)
+    checked = _check(services, caller, body)
     stored = services.artifacts.put_bytes(checked.document)
 
     def add(connection: Any, id: str) -> None:
@@ -112,7 +114,7 @@ def replace(
     case = _case(services, id)
     tag = conditional.etag(f"{case.id}.{case.version}")
     conditional.require_match(if_match, tag)
-    checked = _check(body)
+    checked = _check(services, caller, body)
     stored = services.artifacts.put_bytes(checked.document)
     replaced = services.documents.replace_case(
         id, case.version, name=checked.name, artifact=stored.sha256, warnings=checked.warnings

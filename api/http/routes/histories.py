@@ -42,7 +42,8 @@ _BODY: dict[str, Any] = {
 
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
-    return await receive(request, services.artifacts, HISTORY_TYPES)
+    with services.uploads.taken(caller.owner):
+        return await receive(request, services, HISTORY_TYPES)
 
 
 @router.post(
@@ -71,14 +72,15 @@ def create(
     timezone = upload.fields.get("timezone", timezone)
     asked = [*(read or []), *upload.fields.get("read", "").split()]
     request = {"timezone": timezone, "read": asked, "max_rows": settings.max_history_rows}
-    task = Task("read-history", request, {"history": services.artifacts.path(upload.stored.sha256)})
-    ended, _files = call(
-        task,
-        services.reads_folder,
-        module=settings.work_module,
-        memory_mb=settings.solve_memory_mb,
-        seconds=settings.read_seconds_max,
-    )
+    task = Task("read-history", request, {"history": services.artifacts.checked(upload.stored.sha256)})
+    with services.slots.taken(caller.owner):
+        ended, _files = call(
+            task,
+            services.reads_folder,
+            module=settings.work_module,
+            memory_mb=settings.solve_memory_mb,
+            seconds=settings.read_seconds_max,
+        )
     if ended.result is None:
         kind = ended.kind if ended.kind in PROBLEMS else "internal"
         raise ProblemError(kind, ended.detail, errors=list(ended.errors))

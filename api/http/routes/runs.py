@@ -138,7 +138,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         if same is not None:
             return same
         return FileResponse(
-            services.artifacts.path(sha256),
+            services.artifacts.checked(sha256),
             media_type="application/octet-stream",
             filename=path.rsplit("/", 1)[-1],
             headers={"ETag": tag, "Cache-Control": conditional.IMMUTABLE},
