@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from api import pages
-from api.http.faults import Faults
-from api.http.metrics import Measured, Metrics
+from api.http.faults import Faults, install
+from api.http.methods import Heads
+from api.http.metrics import Metrics
+from api.http.requests import Requests
 from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays
 from api.http.security import Guard
-from api.jobs import problems
 from api.jobs.port import JobEngine
 from api.service.services import Services, default_engine
 from api.store.database import Database
@@ -24,12 +26,17 @@ DESCRIPTION = """Forecasts tidal demand for AI computing, sizes and places accel
 quarters, and proves how good the plan is. Errors are RFC 9457 problems; times are UTC; units stand in the names."""
 
 
+THREADS = 64
+"""Threads that answer requests; those that wait for what is made on demand hold some (`api.service.slots`)."""
+
+
 def create_app(settings: Settings, *, engine: Callable[[Settings, Database], JobEngine] = default_engine) -> FastAPI:
     """The app over `settings`; its services start and stop with it. The database must have been upgraded before."""
     services = Services(settings, engine=engine)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         services.start()
         try:
             yield
@@ -51,10 +58,11 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
         app.include_router(routes.router)
     for below_plans in (replays, questions):
         app.include_router(below_plans.asking)
-    problems.install(app)
-    app.add_middleware(Faults)
+    install(app)
+    for inner_first in (Faults, Heads):
+        app.add_middleware(inner_first)
     app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(Requests, metrics=app.state.metrics)
     return app
 
 

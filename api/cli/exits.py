@@ -60,6 +60,8 @@ _ERRORS: dict[str, tuple[Exit, str]] = {
     "UsageError": (Exit.bad_input, "error.usage"),
     "RefusedError": (Exit.refused, "error.refused"),
     "LockedError": (Exit.refused, "error.refused"),
+    "UnfitError": (Exit.refused, "error.refused"),
+    "BackupError": (Exit.bad_input, "error.backup"),
     "ValidationError": (Exit.bad_input, "error.settings"),
 }
 

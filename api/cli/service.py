@@ -15,6 +15,7 @@ from api.cli.options import Json, Language, TimeLimit
 from api.cli.plans import EXAMPLES
 
 if TYPE_CHECKING:
+    from api.store.backup import Done
     from api.store.keys import Keys
     from api.store.settings import Settings
 
@@ -28,7 +29,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    for command in (serve, worker, doctor):
+    for command in (serve, worker, doctor, backup, restore):
         app.command()(command)
     app.add_typer(db, name="db")
     app.add_typer(keys, name="keys")
@@ -86,13 +87,19 @@ def worker(data: Data = None, database: DatabaseUrl = None, language: Language =
         work(_settings(data, database))
 
 
-def doctor(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
+def doctor(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every stored file and the whole database, too.")] = False,
+    language: Language = None,
+    json: Json = False,
+) -> None:
     """Look for what would keep tideplan from working here: packages, solver, folders, database, port."""
     with guarded(as_json=json, language=language):
         from api.app.doctor import diagnose
         from api.cli import console
 
-        findings = diagnose(_settings(data, database))
+        findings = diagnose(_settings(data, database), deep=deep)
         bad = [finding for finding in findings if not finding.ok]
         if json:
             console.show_json({"ok": not bad, "findings": [finding.__dict__ for finding in findings]})
@@ -103,6 +110,53 @@ def doctor(data: Data = None, database: DatabaseUrl = None, language: Language =
             console.out().print(console.table(text("cli.doctor"), [("", False), ("", False), ("", False)], rows))
         if bad:
             raise typer.Exit(int(Exit.unhealthy))
+
+
+Backup = Annotated[Path, typer.Argument(help="The backup's folder.", metavar="FOLDER")]
+
+
+def backup(
+    folder: Backup, data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False
+) -> None:
+    """Back everything up into a new folder, while the service runs or not. Damaged files are named (exit 6)."""
+    with guarded(as_json=json, language=language):
+        from api.store.backup import backup as make
+
+        _told("cli.backup_made", make(_settings(data, database), folder), language=language, json=json)
+
+
+def restore(
+    folder: Backup, data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False
+) -> None:
+    """Bring a backup into an empty data folder and database, SQLite or PostgreSQL; nothing may run on them."""
+    with guarded(as_json=json, language=language):
+        from api.app.lock import exclusive
+        from api.app.server import lock_name
+        from api.store.backup import restore as bring_in
+
+        settings = _settings(data, database)
+        with exclusive(settings.data_folder, lock_name(settings)):
+            done = bring_in(settings, folder)
+        _told("cli.backup_restored", done, language=language, json=json)
+
+
+def _told(key: str, done: Done, *, language: str | None, json: bool) -> None:
+    """What a backup or a restore came to; what it could not take ends with exit 6."""
+    from rich.markup import escape
+
+    from api.cli import console
+
+    if json:
+        console.show_json({**done.__dict__, "folder": str(done.folder)})
+    else:
+        text = console.words(language)
+        size = f"{done.bytes / 2**20:.1f}"
+        said = text(key, folder=done.folder, rows=sum(done.rows.values()), files=done.artifacts, mb=size)
+        console.out().print(escape(said))
+        for line in done.damaged:
+            console.out().print(escape(line))
+    if done.damaged:
+        raise typer.Exit(int(Exit.unhealthy))
 
 
 @db.command("upgrade")

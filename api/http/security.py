@@ -6,6 +6,7 @@ of ours (DNS rebinding), and requests that change something must not come from a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http import cors
 from api.jobs.problems import ProblemError, answer
 from api.service.services import Services
 from api.store.keys import ROLES, Role
@@ -48,8 +50,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.settings = settings
+        self.body_silence_s = settings.body_silence_s
         self.max_body_bytes = int(settings.max_body_mb * 2**20)
+        self.origins = {origin.lower().rstrip("/") for origin in settings.allowed_origins}
         self.hosts = {host.lower() for host in (*LOOPBACK_NAMES, *settings.allowed_hosts)}
         if settings.host not in ("0.0.0.0", "::"):
             self.hosts.add(settings.host.lower() if ":" not in settings.host else f"[{settings.host.strip('[]')}]")
@@ -59,12 +62,18 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        elsewhere = origin if origin is not None and origin.lower() in self.origins else None
 
         async def send_strict(message: Message) -> None:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     out.setdefault(name, value)
+                if self.origins:
+                    out.add_vary_header("Origin")
+                if elsewhere is not None:
+                    cors.opened(out, elsewhere)
             await send(message)
 
         refusal = self.refusal(scope["method"], headers)
@@ -72,6 +81,9 @@ class Guard:
             refusal = refusal or ("invalid-request", "found U+0000 in the address; allowed: text without NUL")
         if refusal is not None:
             await answer(refusal[0], refusal[1])(scope, receive, send_strict)
+            return
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await cors.preflight()(scope, receive, send_strict)
             return
         await self.app(scope, self._limited(receive), send_strict)
 
@@ -83,24 +95,32 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_body_bytes:
             return "too-large", f"found {length} bytes; allowed: {self.max_body_bytes}"
-        if method in SAFE_METHODS:
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() in self.origins:
+            return None
+        if method in SAFE_METHODS and "access-control-request-method" not in headers:
             return None
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return "cross-site", f"found Sec-Fetch-Site {headers['sec-fetch-site']!r}; allowed: same-origin"
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in self._origins(host):
-            return "cross-site", f"found the Origin {origin!r}; allowed: this service's own (TIDEPLAN_ALLOWED_ORIGINS)"
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+            allowed = ", ".join(("this service's own", *sorted(self.origins)))
+            return "cross-site", f"found the Origin {origin!r}; allowed: {allowed} (TIDEPLAN_ALLOWED_ORIGINS)"
         return None
 
-    def _origins(self, host: str) -> set[str]:
-        return {f"http://{host}", f"https://{host}", *(o.lower() for o in self.settings.allowed_origins)}
-
     def _limited(self, receive: Receive) -> Receive:
-        seen = 0
+        seen, whole = 0, False
 
         async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what comes now is the client's leaving, for which a stream may wait
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self.body_silence_s)
+            except TimeoutError as fault:
+                raise HTTPException(
+                    408, f"allowed: {self.body_silence_s:g} seconds without a byte of the body"
+                ) from fault
+            whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self.max_body_bytes:
                 # Starlette's own exception: FastAPI lets it through while it reads a body.
@@ -132,6 +152,12 @@ def _services(request: Request) -> Services:
 
 
 def _caller(request: Request, services: Annotated[Services, Depends(_services)]) -> Caller:
+    caller = _known(request, services)
+    request.state.owner = caller.owner  # the log names it
+    return caller
+
+
+def _known(request: Request, services: Services) -> Caller:
     secret = _secret(request)
     if secret is not None:
         key = services.keys.find(secret)

@@ -10,16 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from starlette.exceptions import HTTPException
 
 from api.store.trouble import Trouble
 
 MEDIA_TYPE = "application/problem+json"
-_LONGEST_FOUND = 200
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ PROBLEMS: dict[str, Kind] = {
     "precondition-failed": Kind(412, "The resource has changed since you read it."),
     "not-acceptable": Kind(406, "The result cannot be given in that format."),
     "unsupported-media-type": Kind(415, "The body's media type is not supported."),
+    "request-timeout": Kind(408, "The request did not come whole."),
     "too-large": Kind(413, "The body is too large."),
     "too-many-unfinished": Kind(429, "Too much of your work is waiting."),
     "unauthorised": Kind(401, "An API key is needed."),
@@ -173,50 +170,7 @@ def pointer(location: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _request_faults(error: RequestValidationError) -> list[dict[str, Any]]:
-    out = []
-    for line in error.errors():
-        where, *rest = line["loc"]
-        place = pointer(rest) if where == "body" else f"#{where}" + pointer(rest)
-        found = "nothing" if line["type"] == "missing" else _shown(line.get("input"))
-        allowed = str(line["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
-        out.append(fault_json(place, found, allowed))
-    return out
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 1] + "…"
-
-
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
-
-
 def of_trouble(found: Trouble, **members: Any) -> JSONResponse:
     """The answer to a request that met a fault of the surroundings."""
     headers = {"Retry-After": "5"} if found.passes or PROBLEMS[found.kind].status == 503 else {}
     return answer(found.kind, found.detail, headers, **members)
-
-
-def install(app: FastAPI) -> None:
-    """Make every refusal of the app a problem; `api.http.faults` does it for what nobody foresaw."""
-
-    @app.exception_handler(ProblemError)
-    async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return answer(error.kind, error.detail, error.headers, **error.members)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        if any(line["type"] == "json_invalid" for line in error.errors()):
-            return answer("unreadable-body", "The body is not well-formed JSON.")
-        errors = _request_faults(error)
-        return answer("invalid-request", count_of(errors), errors=errors)
-
-    @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        kind = _BY_STATUS.get(error.status_code, "http")
-        body = problem_json(kind, str(error.detail)) | {"status": error.status_code}
-        return ProblemResponse(body, error.status_code, headers=dict(error.headers or {}))

@@ -17,10 +17,12 @@ from api.jobs.process import end_leftovers
 from api.jobs.reaper import Reaper
 from api.service.kept import Kept
 from api.service.slots import Slots
+from api.service.watch import Watch
 from api.store import migrations
 from api.store.artifacts import Artifacts
 from api.store.database import Database
 from api.store.documents import Documents
+from api.store.heartbeats import Heartbeats
 from api.store.keys import Keys
 from api.store.runs import Run, Runs
 from api.store.settings import Settings
@@ -63,10 +65,12 @@ class Services:
         self.documents = Documents(self.database)
         self.runs = Runs(self.database)
         self.keys = Keys(self.database)
+        self.heartbeats = Heartbeats(self.database)
         self.reads_folder = settings.data_folder / "work" / f"{settings.executor}-reads"
         share = settings.max_at_once_per_key
         self.slots = Slots(at_once=settings.read_slots, waiting=_WAITING, per_key=share)
         self.uploads = Slots(at_once=_UPLOADS, waiting=0, per_key=share)
+        self.watch = Watch(self.runs)
         self.kept = Kept(settings, self.artifacts, self.slots, self.reads_folder)
         self._make_engine = engine
         self._engine: JobEngine | None = None
@@ -116,6 +120,7 @@ class Services:
 
     def stop(self) -> None:
         self._closing.set()
+        self.watch.close()
         if self._starter is not None:
             self._starter.join(timeout=30)
         if self._runner_closing is not None:

@@ -48,10 +48,11 @@ def hash_of(path: Path) -> str:
 
 
 class Artifacts:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, for_writing: bool = True) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
-        self.incoming.mkdir(parents=True, exist_ok=True)
+        if for_writing:
+            self.incoming.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         """Where an artifact lies. Raises ValueError for anything that is not a hash."""

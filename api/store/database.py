@@ -66,6 +66,13 @@ class Database:
         with self.writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection on which every look sees the same moment, whatever others write meanwhile."""
+        frozen = self.engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgres else self.engine
+        with frozen.begin() as connection:  # SQLite with WAL: a transaction that reads stays with what it first saw
+            yield connection
+
     def ping(self) -> None:
         """Raises OSError or sqlalchemy.exc.SQLAlchemyError when the database is away or does not answer."""
         if self.file is not None:

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     solve_memory_mb: memory of one solve; its address space is limited to 1.5 times that.
     read_slots: how much is made at the same time while somebody waits: reports, contents of pages, readings, checks.
     max_at_once_per_key: how many requests of one key may wait for such work, and how many may upload.
+    body_silence_s: how long a client may send nothing of a request that it has begun.
     min_free_mb: free space of the data folder's disk below which nothing new is taken in.
     comparison_days: how long the finished parts of comparisons are kept after somebody last asked for them; results
         of comparisons stay.
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     worker_timeout_s: Annotated[float, Field(gt=0)] = 20
     heartbeat_s: Annotated[float, Field(gt=0)] = 2
 
+    body_silence_s: Annotated[float, Field(gt=0)] = 30
     min_free_mb: Annotated[float, Field(ge=0)] = 200
     max_body_mb: Annotated[float, Field(gt=0)] = 64
     max_case_mb: Annotated[float, Field(gt=0)] = 16

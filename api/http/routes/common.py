@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
@@ -53,11 +52,9 @@ def wait_seconds(prefer: str | None) -> int:
 async def answer_run(services: Services, run: Run, base: str, prefer: str | None) -> Response:
     """202 with Location; 200 when the run has ended within the time that the client prefers to wait."""
     seconds = wait_seconds(prefer)
-    ends = time.monotonic() + seconds
-    while not run.is_final and time.monotonic() < ends:
-        await asyncio.sleep(0.1)
-        found = await asyncio.to_thread(services.runs.get, run.id)
-        run = found if found is not None else run
+    if seconds and not run.is_final:
+        await services.watch.ended(run, seconds)
+        run = await asyncio.to_thread(services.runs.get, run.id) or run
     state = RunState.of(run, base)
     headers = {"Location": state.links["self"]}
     if seconds:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
-from api.http import conditional, events
+from api.http import conditional
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import FileEntry, RunPage, RunResult, RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
@@ -96,13 +96,13 @@ def run_router(kind: str, plural: str) -> APIRouter:
     def watch(
         services: ServicesDep,
         caller: Viewer,
-        request: Request,
         id: str,
         last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
     ) -> StreamingResponse:
         """Progress as it comes; `Last-Event-ID` resumes behind the event of that number, without gap or duplicate."""
         run = run_or_404(services, kind, id)
-        body = events.stream(request, services, run.id, int(last_event_id or 0))
+        longest_s = services.settings.events_stream_seconds_max
+        body = services.watch.stream(run.id, int(last_event_id or 0), longest_s)
         return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     @router.get(
