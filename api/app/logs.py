@@ -18,6 +18,16 @@ _SHARED: list[Processor] = [
 ]
 
 
+class _ToStandardError(logging.Handler):
+    """Writes to whatever standard error is at the moment: whoever captures it puts another one in its place."""
+
+    def __call__(self, *_: object) -> structlog.PrintLogger:
+        return structlog.PrintLogger(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
 def configure(level: str) -> None:
     """Set up structlog and the standard library's loggers. level: of our own; of others only warnings are kept."""
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -25,7 +35,7 @@ def configure(level: str) -> None:
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name],
@@ -36,6 +46,6 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*_SHARED, *written],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_ToStandardError(),
         cache_logger_on_first_use=False,
     )

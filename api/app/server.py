@@ -52,12 +52,15 @@ def serve(settings: Settings, beside: Callable[[Services], None] | None = None) 
         import uvicorn
 
         from api.app.app import create_app
+        from api.app.protocol import Impatient
 
         app = create_app(settings)
         if beside is not None:
             beside(app.state.services)
         config = uvicorn.Config(
             app,
+            http=Impatient,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

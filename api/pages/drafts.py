@@ -131,9 +131,13 @@ async def _body(request: Request, services: ServicesDep) -> bytes:
 @router.post("/drafts/check", response_model=Checked)
 def check(services: ServicesDep, caller: Planner, reader: ReaderDep, body: Annotated[bytes, Depends(_body)]) -> Checked:
     """Check a case without storing it: every fault at once, each with its line."""
+    with services.slots.taken(caller.owner):
+        return _looked_at(body)
+
+
+def _looked_at(body: bytes) -> Checked:
     try:
-        with services.slots.taken(caller.owner):
-            checked = casedoc.check(body, "application/yaml")
+        checked = casedoc.check(body, "application/yaml")
     except ProblemError as fault:
         errors = [dict(error) for error in fault.members.get("errors", [])]
         return Checked(ok=False, errors=_placed(errors or [{"pointer": "", "detail": fault.detail}], body))

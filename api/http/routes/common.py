@@ -28,7 +28,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's answers for these statuses, and for those that every route can give."""
     return {
         status: {"model": Problem, "description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {}}}
-        for status in sorted({400, 401, 403, 421, 422, 503, *statuses})
+        for status in sorted({400, 401, 403, 408, 415, 421, 422, 429, 503, 507, *statuses})
     }
 
 
@@ -54,7 +54,8 @@ async def answer_run(services: Services, run: Run, base: str, prefer: str | None
     seconds = wait_seconds(prefer)
     if seconds and not run.is_final:
         await services.watch.ended(run, seconds)
-        run = await asyncio.to_thread(services.runs.get, run.id) or run
+        found = await asyncio.to_thread(services.runs.get, run.id)
+        run = found if found is not None else run
     state = RunState.of(run, base)
     headers = {"Location": state.links["self"]}
     if seconds:
