@@ -83,10 +83,13 @@ class AsyncClient:
         forecast: Run | str | None = None,
         gap: float = 0.01,
         seconds: float = 180.0,
+        seed: int = 1,
         key: str | None = None,
         **more: Any,
     ) -> Run:
-        flow = self.flows.plan(case, history=history, forecast=forecast, gap=gap, seconds=seconds, key=key, **more)
+        flow = self.flows.plan(
+            case, history=history, forecast=forecast, gap=gap, seconds=seconds, seed=seed, key=key, **more
+        )
         return await self._run(flow)
 
     async def start(self, path: str, body: Json, *, key: str | None = None) -> Run:

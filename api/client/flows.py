@@ -82,7 +82,8 @@ class Run:
 
     @classmethod
     def of(cls, told: Json) -> Self:
-        return cls(**{name: told.get(name) for name in cls.__dataclass_fields__})
+        known: dict[str, Any] = {name: told.get(name) for name in cls.__dataclass_fields__}
+        return cls(**known)
 
     def result(self) -> Json:
         """The summary of a finished run. Raises ApiError with the problem of one that failed or was cancelled."""
@@ -138,7 +139,7 @@ def exchanged(ask: Ask, tries: int) -> Flow[httpx.Response]:
 
 def _pause(turn: int) -> float:
     """Longer each time, and never the same for two clients that were cut off together."""
-    return min(0.25 * 2**turn, _LONGEST_REST_S) * random.uniform(0.5, 1.0)
+    return min(0.25 * float(2**turn), _LONGEST_REST_S) * random.uniform(0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -197,10 +198,11 @@ class Flows:
         forecast: Run | str | None = None,
         gap: float = 0.01,
         seconds: float = 180.0,
+        seed: int = 1,
         key: str | None = None,
         **more: Any,
     ) -> Flow[Run]:
-        body = {"case_id": _id(case), "limits": {"gap": gap, "seconds": seconds}, **more}
+        body = {"case_id": _id(case), "limits": {"gap": gap, "seconds": seconds, "seed": seed}, **more}
         body |= {"history_id": _id(history)} if history is not None else {}
         body |= {"forecast_id": _id(forecast)} if forecast is not None else {}
         return (yield from self.start("/v1/plans", body, key=key))

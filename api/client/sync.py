@@ -88,11 +88,14 @@ class Client:
         forecast: Run | str | None = None,
         gap: float = 0.01,
         seconds: float = 180.0,
+        seed: int = 1,
         key: str | None = None,
         **more: Any,
     ) -> Run:
         """Ask for a plan. more: further members of the request, as /docs describes them."""
-        flow = self.flows.plan(case, history=history, forecast=forecast, gap=gap, seconds=seconds, key=key, **more)
+        flow = self.flows.plan(
+            case, history=history, forecast=forecast, gap=gap, seconds=seconds, seed=seed, key=key, **more
+        )
         return self._run(flow)
 
     def start(self, path: str, body: Json, *, key: str | None = None) -> Run:

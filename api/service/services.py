@@ -136,7 +136,7 @@ class Services:
         try:
             self.database.ping()
         except Exception as fault:
-            unknown = Trouble("database-away", f"The database does not answer: {type(fault).__name__}.", "")
+            unknown = Trouble("database-away", f"The database does not answer: {fault}"[:300], "")
             found.append(trouble(fault) or unknown)
         if self._engine is None and self._waiting_for not in found:
             found.append(self._waiting_for)

@@ -97,10 +97,9 @@ class Watch:
         for start in range(0, len(ids), _RUNS_A_QUERY):
             for id, (seq, is_final) in self.runs.heads(ids[start : start + _RUNS_A_QUERY]).items():
                 if seq > known[id]:
-                    # A feed that has just begun needs only the number: its watchers read their own past.
-                    events = self.runs.events_after(id, known[id]) if known[id] >= 0 else []
-                    whole = not events or events[-1].seq >= seq
-                    out[id] = (seq if whole else events[-1].seq, is_final and whole, events)
+                    events = self.runs.events_after(id, max(known[id], seq - _KEPT, 0))
+                    newest = events[-1].seq if events else known[id]  # it may have moved on, or be far ahead
+                    out[id] = (newest, is_final and newest >= seq, events)
         return out
 
     async def stream(self, run_id: str, after: int, seconds_max: float) -> AsyncIterator[bytes]:

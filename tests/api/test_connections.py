@@ -45,6 +45,17 @@ def _closed_within(connection: socket.socket, seconds: float) -> bytes:
     return out
 
 
+def _refused_after(connection: socket.socket, piece: bytes) -> int:
+    """How many pieces could be sent, ten a second, before the other side had closed."""
+    for count in range(200):
+        try:
+            connection.sendall(piece)
+        except OSError:
+            return count
+        time.sleep(0.1)
+    return 200
+
+
 def test_half_a_request_is_not_waited_for(port: int) -> None:
     host = f"Host: 127.0.0.1:{port}\r\n".encode()
     for said in (b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\n" + host):
@@ -53,10 +64,7 @@ def test_half_a_request_is_not_waited_for(port: int) -> None:
             assert _closed_within(connection, 20) == b""
     with socket.create_connection(("127.0.0.1", port)) as connection:  # a header now and then does not help
         connection.sendall(b"GET /healthz HTTP/1.1\r\n" + host)
-        with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            for _ in range(200):
-                connection.sendall(b"X-Slow: 1\r\n")
-                time.sleep(0.1)
+        assert _refused_after(connection, b"X-Slow: 1\r\n") < 200
 
 
 def test_a_body_that_stops_coming_is_refused(port: int) -> None:
@@ -69,7 +77,7 @@ def test_a_body_that_stops_coming_is_refused(port: int) -> None:
 
 
 def test_whole_requests_keep_their_connection(port: int) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         for _ in range(3):
             assert client.get("/healthz").status_code == 200
         assert client.get("/v1/plans/plan_0").status_code == 404
@@ -80,7 +88,7 @@ def test_whole_requests_keep_their_connection(port: int) -> None:
 def test_a_slow_answer_is_not_cut(port: int) -> None:
     from api.http import examples
 
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         case = client.post("/v1/cases", json=examples.CASE).json()["id"]
         begun = time.monotonic()
         answer = client.post("/v1/plans", json={"case_id": case}, headers={"Prefer": "wait=2"})
