@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
@@ -26,6 +27,12 @@ DESCRIPTION = """Forecasts tidal demand for AI computing, sizes and places accel
 quarters, and proves how good the plan is. Errors are RFC 9457 problems; times are UTC; units stand in the names."""
 
 
+SECURITY_SCHEMES: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer KEY`."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "basic": {"type": "http", "scheme": "basic", "description": "The key as the password; for people in a browser."},
+}
+_OPEN = ("/healthz", "/readyz")
 THREADS = 64
 """Threads that answer requests; those that wait for what is made on demand hold some (`api.service.slots`)."""
 
@@ -63,7 +70,20 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
         app.add_middleware(inner_first)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Requests, metrics=app.state.metrics)
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description, and how a key is given: one of three ways, or none on a service without keys."""
+    if app.openapi_schema is None:
+        told = FastAPI.openapi(app)
+        told.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        told["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
+        for path in _OPEN:
+            for operation in told["paths"][path].values():
+                operation["security"] = []
+    return app.openapi_schema or {}
 
 
 def openapi() -> dict[str, Any]:

@@ -29,7 +29,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    for command in (serve, worker, doctor, backup, restore):
+    for command in (serve, worker, doctor, backup, restore, audit):
         app.command()(command)
     app.add_typer(db, name="db")
     app.add_typer(keys, name="keys")
@@ -185,6 +185,9 @@ def db_upgrade(data: Data = None, database: DatabaseUrl = None, language: Langua
 def keys_create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
+    days: Annotated[
+        float | None, typer.Option(help="How long it is good for; until it is revoked if left out.")
+    ] = None,
     data: Data = None,
     database: DatabaseUrl = None,
     language: Language = None,
@@ -200,9 +203,10 @@ def keys_create(
         if role not in ROLES:
             raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
         with _keys(data, database) as held:
-            key, secret = held.create(name, role)
+            key, secret = held.create(name, role, days)
         if json:
-            console.show_json({"id": key.id, "name": key.name, "role": key.role, "secret": secret})
+            told = {"id": key.id, "name": key.name, "role": key.role, "expires": _day(key.expires_ms)}
+            console.show_json(told | {"secret": secret})
             return
         text = console.words(language)
         console.out().print(escape(text("cli.key_created", name=key.name, role=key.role, id=key.id)))
@@ -217,8 +221,9 @@ def keys_list(data: Data = None, database: DatabaseUrl = None, language: Languag
 
         with _keys(data, database) as held:
             found = held.all()
-        rows = [[key.id, key.name, key.role, _day(key.created_ms), _day(key.revoked_ms)] for key in found]
-        names = ("id", "name", "role", "created", "revoked")
+        times = ("created", "used", "expires", "revoked")
+        rows = [[k.id, k.name, k.role, *(_day(getattr(k, f"{time}_ms")) for time in times)] for k in found]
+        names = ("id", "name", "role", *times)
         if json:
             console.show_json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
             return
@@ -255,6 +260,25 @@ def keys_revoke(
             console.show_json({"revoked": id, "active": len(active)})
             return
         console.out().print(escape(console.words(language)("cli.key_revoked", id=id, count=len(active))))
+
+
+def audit(
+    days: Annotated[float, typer.Option(help="How far back.", min=0)] = 30.0,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    language: Language = None,
+) -> None:
+    """Who did what to which content, oldest first: one JSON object a line."""
+    with guarded(as_json=False, language=language):
+        from json import dumps
+
+        from api.store.audit import deeds
+        from api.store.database import now_ms
+
+        with _keys(data, database) as held:
+            for deed in deeds(held.database, now_ms() - round(days * 86_400_000)):
+                at = datetime.fromtimestamp(deed.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+                typer.echo(dumps({"at": at, **deed.__dict__}, ensure_ascii=False))
 
 
 @contextmanager

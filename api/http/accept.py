@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from api.http.security import Caller
 from api.jobs.problems import ProblemError
 from api.service.services import Services
+from api.store import audit
 from api.store.documents import Promise, new_id
 from api.store.runs import Run
 
@@ -100,6 +101,7 @@ def accept_run(
             owner=caller.owner,
         )
         services.submit(connection, run)
+        audit.note(connection, caller.owner, "run accepted", run.id, inputs)
 
     id, _new = once(services, caller, key, fingerprint(kind, canonical(asked)), kind, add)
     run = services.runs.get(id)

@@ -163,12 +163,12 @@ def _known(request: Request, services: Services) -> Caller:
         key = services.keys.find(secret)
         if key is not None:
             return Caller(key.id, key.role)
-    elif services.settings.is_loopback and not services.keys.active():
+    elif services.settings.is_loopback and not services.keys.needed():
         return Caller("local", "admin")
     challenge = {"WWW-Authenticate": 'Basic realm="tideplan", charset="UTF-8"'}
     if "text/html" not in request.headers.get("accept", ""):
         challenge = {"WWW-Authenticate": 'Bearer realm="tideplan"'}
-    found = "no key" if secret is None else "an unknown or revoked key"
+    found = "no key" if secret is None else "an unknown, expired or revoked key"
     detail = f"found {found}; allowed: Authorization: Bearer KEY, X-API-Key: KEY, or the key as a Basic password"
     raise ProblemError("unauthorised", detail, headers=challenge)
 

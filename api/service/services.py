@@ -177,19 +177,19 @@ class Services:
     def submit(self, connection: Connection, run: Run) -> None:
         self.engine.submit(connection, run)
 
-    def cancel(self, run_id: str) -> Run | None:
+    def cancel(self, run_id: str, owner: str) -> Run | None:
         """Give a run up. A queued one ends here and now, a running one as soon as its runner reads the wish."""
         engine = self.engine
         before = self.runs.get(run_id)
-        after = self.runs.wish(run_id, "cancel")
+        after = self.runs.wish(run_id, "cancel", owner)
         if before is not None and after is not None and before.state == "queued" and after.is_final:
             engine.cancel(after)
         return after
 
-    def stop_run(self, run_id: str) -> Run | None:
+    def stop_run(self, run_id: str, owner: str) -> Run | None:
         """Ask a run for the best it has; a queued one has nothing and is cancelled."""
         engine = self.engine
-        after = self.runs.wish(run_id, "stop")
+        after = self.runs.wish(run_id, "stop", owner)
         if after is not None and after.state == "cancelled":
             engine.cancel(after)
         return after

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from sqlalchemy import MetaData, Table, func, insert, select
 
-from api.store import migrations, references
+from api.store import audit, migrations, references
 from api.store.artifacts import Artifacts, hash_of
 from api.store.database import Database
 from api.store.settings import Settings
@@ -146,6 +146,10 @@ def restore(settings: Settings, folder: Path) -> Done:
     finally:
         database.close()
     migrations.upgrade(settings)
+    database = Database(settings)
+    with database.write() as connection:
+        audit.note(connection, audit.COMMAND_LINE, "restored", about["made"])
+    database.close()
     return Done(folder, about["rows"], len(about["artifacts"]), size, about["damaged"])
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from api.store import pages
+from api.store import audit, pages
 from api.store.database import Database, now_ms
 from api.store.tables import events, runs
 
@@ -239,12 +239,13 @@ class Runs:
 
     # steering
 
-    def wish(self, id: str, wish: Wish) -> Run | None:
+    def wish(self, id: str, wish: Literal["stop", "cancel"], owner: str = "local") -> Run | None:
         """Ask a run to stop or to be cancelled; a queued run ends at once. A cancel is never turned into a stop."""
         with self.database.write() as connection:
             run = _get(connection, id, None)
             if run is None or run.is_final:
                 return run
+            audit.note(connection, owner, "stop asked" if wish == "stop" else "cancel asked", id)
             if run.state == "queued":
                 queued = (runs.c.id == id, runs.c.state == "queued")
                 self._finish(connection, id, Outcome("cancelled"), queued)

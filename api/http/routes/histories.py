@@ -17,7 +17,7 @@ from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call
 from api.jobs.task import Task
-from api.store import pages
+from api.store import audit, pages
 from api.store.database import now_ms
 from api.store.documents import StoredHistory
 
@@ -100,6 +100,7 @@ def create(
             created_ms=now_ms(),
         )
         services.documents.add_history(connection, history)
+        audit.note(connection, caller.owner, "history stored", id, {"history": history.artifact})
 
     request_sha256 = fingerprint("history", canonical([upload.stored.sha256, name, timezone, *asked]))
     id, _new = once(services, caller, idempotency_key, request_sha256, "history", add)

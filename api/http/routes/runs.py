@@ -156,7 +156,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final:
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.stop_run(id) or run, base)
+        return RunState.of(services.stop_run(id, caller.owner) or run, base)
 
     @router.post(
         "/{id}/cancel",
@@ -170,6 +170,6 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final and run.state != "cancelled":
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.cancel(id) or run, base)
+        return RunState.of(services.cancel(id, caller.owner) or run, base)
 
     return router
