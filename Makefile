@@ -51,7 +51,7 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/lock
 	@touch $@
 
 run: setup ## serve the page on 127.0.0.1:8000 and plan the national example on it
-	exec $(BIN)/tideplan serve --example national $(SERVE_FLAGS)
+	TIDEPLAN_LOG_LEVEL=$${TIDEPLAN_LOG_LEVEL:-warning} exec $(BIN)/tideplan serve --example national $(SERVE_FLAGS)
 
 demo: setup ## plan the national example and say where the report lies
 	$(BIN)/tideplan demo $(DEMO_FLAGS)
