@@ -97,6 +97,8 @@ class Guard:
             return "too-large", f"found {length} bytes; allowed: {self.max_body_bytes}"
         origin = headers.get("origin")
         if origin is not None and origin.lower() in self.origins:
+            if headers.get("authorization", "").lower().startswith("basic"):  # a browser adds what it remembers
+                return "cross-site", f"found a Basic key from {origin}; allowed: Authorization: Bearer, or X-API-Key"
             return None
         if method in SAFE_METHODS and "access-control-request-method" not in headers:
             return None

@@ -33,6 +33,8 @@ def test_an_allowed_origin_works_in_a_browser(make_client: Make) -> None:
     assert "ETag" in stored.headers["access-control-expose-headers"]
     assert "Origin" in stored.headers["vary"]
     assert "access-control-allow-credentials" not in stored.headers
+    remembered = client.get("/v1/cases", headers=from_there, auth=("ann", "secret"))
+    assert (remembered.status_code, remembered.json()["type"]) == (403, "/problems/cross-site")
     refused = client.get("/v1/cases/case_0", headers=from_there)  # a page can read a refusal, too
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (404, DESK)
 
