@@ -25,7 +25,7 @@ export PIP_ROOT_USER_ACTION ?= ignore
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup run demo test test-slow lint types format bench lock clean
+.PHONY: help setup run demo test test-slow chaos lint types format bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ test: lint types ## every check; SLOW=1 runs the slow tests, too
 
 test-slow: setup ## only the slow tests
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m slow $(PYTEST_FLAGS)
+
+chaos: setup ## 1,000 random kills of server, solver and database under load, on each database
+	TIDEPLAN_CHAOS_KILLS=1000 $(BIN)/pytest -m slow tests/reliability/test_chaos.py $(PYTEST_FLAGS)
 
 lint: setup ## ruff and the floors of the house
 	$(BIN)/ruff check .
