@@ -13,6 +13,7 @@ import typer
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import Json, Language, TimeLimit
 from api.cli.plans import EXAMPLES
+from api.cli.ranges import Within
 
 if TYPE_CHECKING:
     from api.store.backup import Done
@@ -186,7 +187,9 @@ def keys_create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
     days: Annotated[
-        float | None, typer.Option(help="How long it is good for; until it is revoked if left out.")
+        float | None,
+        Within(0, 3660, above=True),
+        typer.Option(help="How long it is good for; until it is revoked if left out."),
     ] = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -263,7 +266,7 @@ def keys_revoke(
 
 
 def audit(
-    days: Annotated[float, typer.Option(help="How far back.", min=0)] = 30.0,
+    days: Annotated[float, Within(0, 36_600), typer.Option(help="How far back.")] = 30.0,
     data: Data = None,
     database: DatabaseUrl = None,
     language: Language = None,
