@@ -13,6 +13,7 @@ import typer
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import Json, Language, TimeLimit
 from api.cli.plans import EXAMPLES
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from api.store.keys import Keys
@@ -144,7 +145,7 @@ def keys_create(
         from api.store.keys import ROLES
 
         if role not in ROLES:
-            raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
+            raise UsageError([Fault("--role", role, ", ".join(ROLES))])
         with _keys(data, database) as held:
             key, secret = held.create(name, role)
         if json:
@@ -196,7 +197,7 @@ def keys_revoke(
             done = held.revoke(id)
             active = [key.id for key in held.active()]
         if not done:
-            raise UsageError([{"where": "ID", "found": id, "allowed": ", ".join(active) or "no key is active"}])
+            raise UsageError([Fault("ID", id, ", ".join(active) or "no key is active")])
         if json:
             console.show_json({"revoked": id, "active": len(active)})
             return

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.outlook import HOURS_PER_WEEK, Futures, Outlook, SeriesKey
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
 
 # Fields with one number a period, by block: a later start leaves out the first ones.
@@ -84,10 +85,10 @@ def set_back(case: Case, start: date, periods: int) -> Case:
     horizon = case.horizon
     problems = []
     if not 1 <= periods <= horizon.periods:
-        problems.append(Problem("periods", str(periods), f"1 to {horizon.periods}, as many as the case has"))
+        problems.append(Fault("periods", str(periods), f"1 to {horizon.periods}, as many as the case has"))
     if start > horizon.start or start.day != horizon.start.day:
         allowed = f"day {horizon.start.day} of a month up to {horizon.start}, where the case's own horizon begins"
-        problems.append(Problem("start", start.isoformat(), allowed))
+        problems.append(Fault("start", start.isoformat(), allowed))
     if problems:
         raise PlanError(problems)
     document = dump_case(case)
@@ -134,7 +135,7 @@ def measured(series: Sequence[SeriesKey], hours: FloatArray, start: datetime, ti
     """
     weeks = hours.shape[1] // HOURS_PER_WEEK
     if not np.isfinite(hours).all():
-        raise PlanError([Problem("truth", "hours without a value", "a number in every hour")])
+        raise PlanError([Fault("truth", "hours without a value", "a number in every hour")])
     kept = np.ascontiguousarray(hours[:, : weeks * HOURS_PER_WEEK], float)
     by_week = kept.reshape(len(series), weeks, HOURS_PER_WEEK)
     course = Futures(np.ones(1), by_week.mean(axis=2)[None], by_week.max(axis=2)[None])
@@ -168,7 +169,7 @@ def hours_that_came(case: Case, index: pd.DatetimeIndex, values: FloatArray) -> 
     start, end = pd.Timestamp(case.horizon.start), pd.Timestamp(case.horizon.end)
     if index[0] > start or index[-1] < end - pd.Timedelta(hours=1):
         found = f"{index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
-        raise PlanError([Problem("history", found, f"all of {start:%Y-%m-%d} to {end:%Y-%m-%d}")])
+        raise PlanError([Fault("history", found, f"all of {start:%Y-%m-%d} to {end:%Y-%m-%d}")])
     monday = start - pd.Timedelta(days=start.dayofweek)
     weeks = -(-(end - monday) // pd.Timedelta(weeks=1))
     hours = pd.date_range(monday, periods=weeks * HOURS_PER_WEEK, freq="h")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from fastapi import Response
@@ -16,9 +15,9 @@ from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import run_router
 from api.http.schemas import ComparisonRequest, RunState
 from api.http.security import Caller, Planner, ServicesDep
-from api.jobs.problems import fault_json
 from api.service.services import Services
 from api.store.runs import Run
+from api.work.cases import scenario_faults
 
 router = run_router("comparison", "comparisons")
 add_table_routes(router, "comparison", "comparisons")
@@ -73,19 +72,3 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
         request=request,
         inputs=found.inputs,
     )
-
-
-def scenario_faults(
-    document: bytes, scenarios: list[dict[str, Any]] | None, sweep: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    """Every fault of the scenarios, alone and on the case of `document`; None: the standard ones."""
-    from planner.case.file import case_from
-    from planner.scenarios import ScenarioError, asked_scenarios, pose
-
-    try:
-        wanted = asked_scenarios(scenarios, sweep)
-        if scenarios is not None:
-            pose(case_from(json.loads(document)), wanted)
-    except ScenarioError as error:
-        return [fault_json(one.pointer, one.found, one.allowed, kind=one.kind) for one in error.faults]
-    return []

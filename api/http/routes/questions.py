@@ -14,7 +14,6 @@ from api.http import conditional
 from api.http.accept import IdempotencyKey, accept_run
 from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.comparisons import scenario_faults
 from api.http.routes.runs import finished_or_409, run_router
 from api.http.schemas import DemandChangeRequest, Explanation, QuestionRequest, RunState, WhyNotRequest
 from api.http.security import Caller, Planner, ServicesDep, Viewer
@@ -25,6 +24,7 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.store.version import VERSION
 from api.work.analysis import PLAN_FILE
+from api.work.cases import scenario_faults
 
 router = run_router("question", "questions")
 asking = APIRouter(prefix="/v1/plans", tags=["questions"])
