@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 from uuid import uuid4
 
 from api.http.language import Language
@@ -19,11 +18,9 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.store.version import VERSION
 
-Reported = Literal["plan", "comparison"]
 
-
-def report_of(services: Services, run: Run, kind: Reported, language: Language) -> Path:
-    """The report of a run of this kind as a file. Raises ProblemError when it cannot be made."""
+def report_of(services: Services, run: Run, language: Language) -> Path:
+    """The report of a finished run as a file. Raises ProblemError when it cannot be made."""
     settings = services.settings
     cache = settings.data_folder / "cache" / VERSION
     final = cache / f"{run.id}.{language}.html"
@@ -31,8 +28,8 @@ def report_of(services: Services, run: Run, kind: Reported, language: Language) 
         return final
     cache.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="report-", dir=cache) as folder:
-        inputs: dict[str, Path] = {kind: unpacked(services, run, Path(folder) / kind)}
-        if kind == "comparison":
+        inputs = {run.kind: unpacked(services, run, Path(folder) / run.kind)}
+        if run.kind == "comparison":
             inputs["case"] = services.artifacts.path(run.inputs["case"])
         ended, files = call(
             Task("report", {"language": language}, inputs),

@@ -44,10 +44,10 @@ def new(
 ) -> Response:
     """The form for a new comparison on the case and demand of a plan."""
     found = services.runs.page("plan", state="finished", after=None, limit=PER_PAGE)
-    plans = [RunState.of(run_of(row), "/v1/plans") for row in found.rows]
+    plans = [RunState.of(run_of(row)) for row in found.rows]
     asked = services.runs.get(plan, "plan") if plan else None
     if asked is not None and all(one.id != plan for one in plans):
-        plans.insert(0, RunState.of(asked, "/v1/plans"))
+        plans.insert(0, RunState.of(asked))
     return page(
         "new_comparison.html",
         reader,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 from api.http.derived import unpacked
 from api.http.language import Language
@@ -21,7 +21,6 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.store.version import VERSION
 
-What = Literal["plan", "comparison", "forecast", "backtest", "replay"]
 FORMAT = 3
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.work.pages"
@@ -29,12 +28,12 @@ _LOCK = Lock()
 _MAKING: dict[Path, Lock] = {}
 
 
-def folder_of(services: Services, id: str, what: What, language: Language) -> Path:
+def folder_of(services: Services, id: str, what: str, language: Language) -> Path:
     """Where the content of a run's or history's page is kept."""
     return _pages(services) / f"{id}.{what}.{language}"
 
 
-def known(services: Services, id: str, what: What, language: Language) -> dict[str, Any] | None:
+def known(services: Services, id: str, what: str, language: Language) -> dict[str, Any] | None:
     """The content of a page if it was made before."""
     path = folder_of(services, id, what, language) / "content.json"
     if not path.is_file():
@@ -43,7 +42,7 @@ def known(services: Services, id: str, what: What, language: Language) -> dict[s
     return found
 
 
-def of_run(services: Services, run: Run, what: What, language: Language) -> dict[str, Any]:
+def of_run(services: Services, run: Run, what: str, language: Language) -> dict[str, Any]:
     """The content of a finished run's page. Raises ProblemError when it cannot be made."""
     found = known(services, run.id, what, language)
     if found is not None:
@@ -55,7 +54,7 @@ def of_run(services: Services, run: Run, what: What, language: Language) -> dict
 
 
 def made(
-    services: Services, id: str, what: What, language: Language, inputs: dict[str, Path], request: dict[str, Any]
+    services: Services, id: str, what: str, language: Language, inputs: dict[str, Path], request: dict[str, Any]
 ) -> dict[str, Any]:
     """Make a page's content in a child and keep it. Raises ProblemError when it cannot be made.
 
@@ -92,7 +91,7 @@ def _make(services: Services, final: Path, task: Task) -> dict[str, Any]:
     return found
 
 
-def chart(services: Services, id: str, what: What, language: Language, name: str) -> Path | None:
+def chart(services: Services, id: str, what: str, language: Language, name: str) -> Path | None:
     """The file of one chart of a page that was made before; None when there is none of that name."""
     folder = folder_of(services, id, what, language) / "charts"
     return next((path for path in folder.glob("*.json") if path.stem == name), None)

@@ -19,6 +19,4 @@ def _about(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
 
 
 RUNS = RunPages("replay", _about)
-
-
 RUNS.add_to(router, whole=False)

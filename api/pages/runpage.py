@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Response
@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse
 from api.http.routes.common import cursor_problem
 from api.http.schemas import RunState
 from api.http.security import Caller, ServicesDep, Viewer
+from api.jobs.kinds import KINDS
 from api.jobs.problems import ProblemError
 from api.pages import kept
 from api.pages.common import (
@@ -40,12 +41,12 @@ About = Callable[[Services, Reader, Run], dict[str, Any]]
 class RunPages:
     """Pages of one kind of run, from KIND.html and KIND_content.html; `about` gives what they need beside the run."""
 
-    kind: Literal["plan", "comparison", "forecast", "replay"]
+    kind: str
     about: About
 
     @property
     def section(self) -> str:
-        return f"{self.kind}s"
+        return KINDS[self.kind].plural
 
     def add_to(self, router: APIRouter, *, whole: bool = True) -> None:
         """Give a router the addresses of one run; after those of the kind's own pages, which may look like an id."""
@@ -87,7 +88,7 @@ class RunPages:
             f"{self.section}.html",
             reader,
             section=self.section,
-            runs=[row(RunState.of(run_of(one), f"/v1/{self.section}")) for one in found.rows],
+            runs=[row(RunState.of(run_of(one))) for one in found.rows],
             older=f"{path}?{urlencode({'after': found.next})}" if found.next else None,
             first=after is None,
             may_plan=may_plan(caller),
@@ -119,7 +120,7 @@ class RunPages:
     def _values(self, services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
         return {
             "section": self.section,
-            "run": RunState.of(run, f"/v1/{self.section}"),
+            "run": RunState.of(run),
             "may_plan": may_plan(caller),
             "may_steer": may_steer(caller, run),
             "phases": phases(reader.language),

@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
-from fastapi import Response
-
-from api.http.accept import IdempotencyKey, accept_run
+from api.http.accept import accept_run
 from api.http.resolve import resolve
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.reports import add_report_route
-from api.http.routes.result_tables import add_table_routes
-from api.http.routes.runs import run_router
-from api.http.schemas import ComparisonRequest, RunState
-from api.http.security import Caller, Planner, ServicesDep
+from api.http.routes.kinds import add_create_route, kind_router
+from api.http.schemas import ComparisonRequest
+from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run
 from api.work.cases import scenario_faults
 
-router = run_router("comparison", "comparisons")
-add_table_routes(router, "comparison", "comparisons")
-add_report_route(router, "comparison")
-
-
-@router.post(
-    "",
-    response_model=RunState,
-    status_code=202,
-    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
-    operation_id="create_comparison",
-)
-async def create(
-    services: ServicesDep,
-    caller: Planner,
-    asked: ComparisonRequest,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> Response:
-    """Plan every scenario, judge all plans on the same futures, and lay them side by side. The verdict stands in the
-    summary; progress names the scenario and its phase.
-    """
-    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/comparisons", prefer)
+router = kind_router("comparison")
 
 
 def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: str | None) -> Run:
+    """Plan every scenario, judge all plans on the same futures, and lay them side by side. The verdict stands in the
+    summary; progress names the scenario and its phase.
+    """
     sweep = None if asked.sweep is None else asked.sweep.model_dump()
 
     def faults(document: bytes) -> list[dict[str, Any]]:
@@ -72,3 +46,6 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
         request=request,
         inputs=found.inputs,
     )
+
+
+add_create_route(router, "comparison", ComparisonRequest, _accept)
