@@ -1,4 +1,4 @@
-"""The work itself, inside the solve child: the only file of the service that calls the planner and the forecasts.
+"""The work itself, inside the solve child: in the only room of the service that calls the planner and the forecasts.
 
 Everything heavy is imported where it is used: a child that reads a history needs no solver.
 """

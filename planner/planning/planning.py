@@ -38,7 +38,7 @@ from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.decisions import DECISIONS
-from planner.program.instance import Instance, make_instance
+from planner.program.instance import make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
@@ -212,7 +212,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
 
     measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     values = with_starts_that_grow(without_idle_campaigns(program, master_values(program, solution.x)))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.

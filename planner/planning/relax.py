@@ -200,7 +200,7 @@ class _Search:
         others: fields of other kinds that have been moved.
         """
         program = self.program(with_fields(self.case, [*loose, *others]))
-        inst: Instance = program.facts["instance"]
+        inst = program.inst
         given = [f for f, _ in loose if elastic(program, inst, f)]
         if len(given) < len(loose):
             # the rest keeps its numbers, and must do so for an answer of these alone
@@ -341,7 +341,7 @@ def service_slack(program: Program, blocks: list[FloatArray]) -> list[Fault]:
     blocks, so that every plan of orders can be evaluated. A plan that uses it is refused. By how much it does says
     nothing about how far the field would have to move: `smallest_relaxation` does.
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     named = service_workloads(inst)
     broken: dict[str, set[int]] = {}
     for block, y in zip(program.blocks, blocks, strict=True):

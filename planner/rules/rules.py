@@ -1,4 +1,4 @@
-"""How each build-ahead rule chooses its orders (design.md §9)."""
+"""How each build-ahead rule chooses its orders."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     """Orders, charges, phases and openings brought forward; None when no such plan is found."""
     master = program.master
     columns = program.layout.columns
-    inst = program.facts["instance"]
+    inst = program.inst
     cost = np.zeros(master.columns)
     parts, lower, upper = [], [], []
     rows = 0

@@ -1,4 +1,4 @@
-"""The adaptive walk: forecast, plan, commit only what must be committed, see what came, and again (design.md §9).
+"""The adaptive walk: forecast, plan, commit only what must be committed, see what came, and again.
 
 A rule judged on fixed orders is judged too hard: in truth nobody orders eight quarters at once. The walk goes through
 the horizon period by period. At the start of each it asks for a forecast made from what had happened by then, lets the

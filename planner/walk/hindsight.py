@@ -20,22 +20,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case
 from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
-
-# Fields with one number a period, by block: a later start leaves out the first ones.
-_BY_PERIOD = {
-    "sites": ("power_mw", "space_racks"),
-    "module_types": ("capex", "opex", "supply", "order_cost"),
-    "leases": ("price_per_module_period", "maximum_modules"),
-}
-_POLICY = (
-    "budget",
-    "carbon_price_per_tonne",
-    "carbon_cap_tonnes",
-    "green_share_floor",
-    "domestic_share_floor",
-    "capacity_targets_eflops",
-    "utilisation_floor",
-)
+from planner.case.references import PER_PERIOD, walk
 
 
 def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
@@ -44,20 +29,13 @@ def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
     What takes longer than the periods that are left to arrive is no longer offered; what stands works on.
     """
 
-    def kept(value: Any) -> Any:
-        return value[first : first + count] if isinstance(value, list) else value
-
-    for block, names in _BY_PERIOD.items():
-        for item in document[block]:
-            for name in names:
-                item[name] = kept(item[name])
-    for name in _POLICY:
-        document["policy"][name] = kept(document["policy"][name])
-    for name in ("minimum", "maximum"):
-        document["policy"]["build_ahead"][name] = kept(document["policy"]["build_ahead"][name])
-    for row in document["network"]["bandwidth_gbps"].values():
-        for site in row:
-            row[site] = kept(row[site])
+    for pattern in PER_PERIOD:
+        for (*above, last), value in list(walk(document, pattern)):
+            if isinstance(value, list):
+                block: Any = document
+                for part in above:
+                    block = block[part]
+                block[last] = value[first : first + count]
     for kind in document["module_types"]:
         if kind["lead_periods"] >= count:
             kind |= {"lead_periods": count - 1, "supply": 0.0}
