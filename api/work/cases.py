@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from api.jobs.problems import ProblemError, count_of
+from api.jobs.text import refuse_unsayable
 from api.work.faults import errors_of
 
 
@@ -36,7 +37,9 @@ def checked(body: bytes, format: str) -> CheckedCase:
             if all(one.kind == "file" for one in fault.faults):
                 raise ProblemError("unreadable-body", errors[0]["detail"], errors=errors) from fault
             raise ProblemError("invalid-case", count_of(errors), errors=errors) from fault
-    text = json.dumps(dump_case(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    document = dump_case(case)
+    refuse_unsayable(document, "invalid-case")
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
 
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.http import examples
 from api.http.accept import IdempotencyKey, accept_run
+from api.http.derived import plan_inputs
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
-from api.http.routes.questions import plan_inputs
 from api.http.routes.runs import finished_or_409
 from api.http.schemas import RunState
 from api.http.security import Caller, Planner, ServicesDep
@@ -47,7 +47,8 @@ _READINGS: dict[str, Any] = {
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
     await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
-    return await receive(request, services.artifacts)
+    with services.uploads.taken(caller.owner):
+        return await receive(request, services)
 
 
 @asking.post(

@@ -43,4 +43,6 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
             "Vary": "Accept-Language",
             "Content-Security-Policy": REPORT_POLICY,
         }
-        return same or FileResponse(report_of(services, run, language), media_type="text/html", headers=headers)
+        return same or FileResponse(
+            report_of(services, run, language, caller.owner), media_type="text/html", headers=headers
+        )
