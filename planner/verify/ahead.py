@@ -17,7 +17,7 @@ import pandas as pd
 from planner.arrays import FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
 from planner.verify.building import Capacity
-from planner.verify.day_multiple import DayProgram
+from planner.verify.day_ahead import Day
 from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 from planner.verify.report import Book
@@ -167,5 +167,5 @@ def _ratio(facts: Facts, period: int, usable: FloatArray, gangs: FloatArray) -> 
     size = asked.sum(axis=(0, 1)).max(axis=1)
     for d in sorted(days, key=lambda d: -size[d]):
         if least > 0:
-            least = min(least, DayProgram(facts, period, d, usable, gangs).most(least))
+            least = min(least, Day(facts, period, d, usable, gangs).most(least))
     return least
