@@ -22,7 +22,7 @@ from api.store.runs import Run
 from api.store.version import VERSION
 
 What = Literal["plan", "comparison", "forecast", "backtest", "replay"]
-FORMAT = 3
+FORMAT = 4
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.work.pages"
 _LOCK = Lock()
