@@ -84,7 +84,7 @@ def svg(chart: Chart, width: int, words: Wording, *, alone: bool = False) -> Pic
     top = legend_height + 10 + (30 if alone else 0)
     left, right = _margins(sheet, scales)
     bottom_margin = size * 1.9 + (size * 1.7 if _title(layout["xaxis"]) else 0)
-    height = layout["height"] - 60 + legend_height
+    height = layout["height"] - 60 + top
     bottom = height - bottom_margin
     panes = {}
     for name in sorted(scales):
@@ -102,6 +102,7 @@ def svg(chart: Chart, width: int, words: Wording, *, alone: bool = False) -> Pic
         _shape(sheet, panes, shape)
     ground = ""
     if alone:
+        legend = f'<g transform="translate(0 30)">{legend}</g>'
         ground = '<rect width="100%" height="100%" fill="#fff"/>' + text(left, 22, chart.title, 16, font_weight=600)
     defs = f"<defs>{''.join(sheet.defs)}</defs>" if sheet.defs else ""
     about = attributes(
