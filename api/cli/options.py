@@ -79,7 +79,9 @@ Threads = Annotated[
     Within(1, 1024),
     typer.Option(help="Solver threads and worker processes together; all cores if left out."),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for plan.json, tables and report.html.", metavar="DIR")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for plan.json, tables, report.html and plan.xlsx.", metavar="DIR")
+]
 Quantile = Annotated[
     float | None,
     typer.Option(

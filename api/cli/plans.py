@@ -231,6 +231,7 @@ def _plan(
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
     from planner.report.report import write_report
+    from planner.report.workbook import workbook
 
     with stopping(text) as stop, console.Solving(text, case.meta.currency, limits.seconds).shown() as on_progress:
         check = HourlyCheck(seconds=HOURLY_CHECK_S) if every_hour else None
@@ -240,6 +241,7 @@ def _plan(
     def write(draft: Path) -> None:
         found.write(draft)
         write_report(found, draft / "report.html", text.language)
+        (draft / "plan.xlsx").write_bytes(workbook(found, text.language))
 
     output.fill(write)
     folder, report = output.folder, output.folder / "report.html"
@@ -255,6 +257,7 @@ def _plan(
                 "files": {
                     "folder": folder,
                     "report": report,
+                    "workbook": folder / "plan.xlsx",
                     "plan": folder / "plan.json",
                     "tables": folder / "tables",
                 },

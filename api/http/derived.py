@@ -1,4 +1,4 @@
-"""The HTML report of a run: made on demand in a child from the stored result, and kept until someone clears the cache.
+"""The report of a run, HTML or workbook: made on demand in a child, and kept until someone clears the cache.
 
 It is derived from immutable inputs, so the cache may be deleted at any time; the name carries the version that made it.
 """
@@ -20,13 +20,15 @@ from api.store.runs import Run
 from api.store.version import VERSION
 
 Reported = Literal["plan", "comparison"]
+Form = Literal["html", "xlsx"]
 
 
-def report_of(services: Services, run: Run, kind: Reported, language: Language) -> Path:
-    """The report of a run of this kind as a file. Raises ProblemError when it cannot be made."""
+def report_of(services: Services, run: Run, kind: Reported, language: Language, form: Form = "html") -> Path:
+    """The report of a run of this kind as a file; a workbook there is of plans only. Raises ProblemError when it cannot
+    be made."""
     settings = services.settings
     cache = settings.data_folder / "cache" / VERSION
-    final = cache / f"{run.id}.{language}.html"
+    final = cache / f"{run.id}.{language}.{form}"
     if final.is_file():
         return final
     cache.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ def report_of(services: Services, run: Run, kind: Reported, language: Language) 
         if kind == "comparison":
             inputs["case"] = services.artifacts.path(run.inputs["case"])
         ended, files = call(
-            Task("report", {"language": language}, inputs),
+            Task("report", {"language": language, "form": form}, inputs),
             services.reads_folder,
             module=settings.work_module,
             memory_mb=settings.solve_memory_mb,
@@ -44,7 +46,7 @@ def report_of(services: Services, run: Run, kind: Reported, language: Language) 
     if ended.result is None:
         raise ProblemError(ended.kind if ended.kind in PROBLEMS else "internal", ended.detail)
     temporary = cache / f"{uuid4().hex}.tmp"
-    temporary.write_bytes(files["report.html"])
+    temporary.write_bytes(files[f"report.{form}"])
     temporary.replace(final)
     return final
 

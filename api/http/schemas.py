@@ -373,6 +373,7 @@ class RunState(BaseModel):
             links["result"] = f"{here}/result"
             if run.kind in ("plan", "comparison"):
                 links |= {"tables": f"{here}/tables", "report": f"{here}/report"}
+                links |= {"workbook": f"{here}/workbook"} if run.kind == "plan" else {}
             elif run.kind == "replay":
                 links["tables"] = f"{here}/tables"
         elif not run.is_final:

@@ -31,6 +31,7 @@ from planner.report.figures import (
 from planner.report.grid import Grid, grid
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
+from planner.report.order_list import all_orders, service
 from planner.report.paper import running_head
 from planner.report.reasons import reasons
 from planner.report.tiles import tiles
@@ -92,8 +93,9 @@ class PricesTold:
 class PlanContent:
     """All texts are in the reader's language. prices: None where they take too long to be worked out in passing.
 
-    running_head: a style sheet's rules that write case, date, hashes and page number on every sheet of paper. made,
-    certificate: (label, value); marks: mark of a source to its meaning.
+    now: the first orders; orders: all of them, None without any; service: by workload and period. running_head: a style
+    sheet's rules that write case, date, hashes and page number on every sheet of paper. made, certificate: (label,
+    value); marks: mark of a source to its meaning.
     """
 
     name: str
@@ -104,7 +106,9 @@ class PlanContent:
     answer: str
     answer_lines: list[str]
     now: Grid
+    orders: Grid | None
     cash: Grid | None
+    service: Grid
     tiles: list[dict[str, str]]
     reasons: list[str]
     drivers: list[str]
@@ -153,7 +157,9 @@ def plan_content(view: View, plan: Plan, explanation: Explanation | None = None)
         answer=told.headline,
         answer_lines=told.lines,
         now=grid(told.now, words),
+        orders=grid(all_orders(view), words, words("orders.title")) if len(view.tables["purchases"]) else None,
         cash=None if told.cash is None else grid(told.cash, words, words("cash.title")),
+        service=grid(service(view), words, words("service.title")),
         tiles=tiles(plan, words),
         reasons=reasons(view),
         drivers=_drivers(view, why),

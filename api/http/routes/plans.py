@@ -9,7 +9,7 @@ from fastapi import Response
 from api.http.accept import IdempotencyKey, accept_run
 from api.http.resolve import resolve
 from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.reports import add_report_route
+from api.http.routes.reports import add_report_route, add_workbook_route
 from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import run_router
 from api.http.schemas import PlanRequest, RunState
@@ -20,6 +20,7 @@ from api.store.runs import Run
 router = run_router("plan", "plans")
 add_table_routes(router, "plan", "plans")
 add_report_route(router, "plan")
+add_workbook_route(router)
 
 
 @router.post(

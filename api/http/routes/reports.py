@@ -1,4 +1,4 @@
-"""The HTML report of a finished run. One route a kind of run that has one."""
+"""The report of a finished run, as HTML and, of a plan, as a workbook."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from api.http.language import preferred
 from api.http.routes.common import problems
 from api.http.routes.runs import finished_or_409
 from api.http.security import REPORT_POLICY, ServicesDep, Viewer
+from api.http.tables import MEDIA_TYPES
+
+_Lang = Annotated[Literal["en", "zh"] | None, Query()]
 
 
 def add_report_route(router: APIRouter, kind: Reported) -> None:
@@ -29,7 +32,7 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
         caller: Viewer,
         request: Request,
         id: str,
-        lang: Annotated[Literal["en", "zh"] | None, Query()] = None,
+        lang: _Lang = None,
     ) -> Response:
         """The self-contained HTML report, English or Chinese; it opens offline."""
         run = finished_or_409(services, kind, id)
@@ -43,3 +46,21 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
             "Content-Security-Policy": REPORT_POLICY,
         }
         return same or FileResponse(report_of(services, run, kind, language), media_type="text/html", headers=headers)
+
+
+def add_workbook_route(router: APIRouter) -> None:
+    """Below /v1/plans/{id}: orders, cash, capacity, service and assumptions in one workbook."""
+
+    @router.get(
+        "/{id}/workbook",
+        response_class=Response,
+        responses=problems(404, 409, 500) | {200: {"content": {MEDIA_TYPES["xlsx"]: {}}}},
+        operation_id="get_plan_workbook",
+    )
+    def workbook(services: ServicesDep, caller: Viewer, request: Request, id: str, lang: _Lang = None) -> Response:
+        """The plan as XLSX, English or Chinese, with dates, currency formats and totals."""
+        run = finished_or_409(services, "plan", id)
+        language = lang or preferred(request.headers.get("accept-language", ""))
+        path = report_of(services, run, "plan", language, "xlsx")
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+        return FileResponse(path, media_type=MEDIA_TYPES["xlsx"], filename="plan.xlsx", headers=headers)

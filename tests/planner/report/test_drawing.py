@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -64,7 +64,7 @@ def test_the_last_category_is_always_written_and_labels_stand_apart(width: int) 
     picture = drawn([go.Scatter(x=periods, y=list(range(24)), mode="lines")], width, xaxis={"type": "category"})
     ticks = [(text, x) for text, x, _, _ in texts(picture) if "Q" in text]
     assert ticks[-1][0] == periods[-1]
-    for (text, x), (_, after) in zip(ticks, ticks[1:], strict=False):
+    for (text, x), (_, after) in pairwise(ticks):
         assert after - x >= text_width(text, 11)
     assert all(0 < x < width for _, x, _, _ in texts(picture))
 
@@ -74,7 +74,8 @@ def test_names_beside_points_never_lie_on_each_other() -> None:
     names = ["Zhangjiakou", "Horinger", "Ulanqab", "Gui'an"]
     trace = go.Scatter(x=x, y=y, mode="markers+text", text=names, marker={"size": 20}, textposition="top center")
     placed = [t for t in texts(drawn([trace], hovermode="closest")) if t[0] in names]
-    assert ("Gui'an" in {t[0] for t in placed}) and len(placed) >= 2
+    assert "Gui'an" in {t[0] for t in placed}
+    assert len(placed) >= 2
     for (a, ax, ay, _), (b, bx, by, _) in combinations(placed, 2):
         apart = ax + text_width(a, 11.7) <= bx or bx + text_width(b, 11.7) <= ax or abs(ay - by) >= 11.7
         assert apart, (a, b)
