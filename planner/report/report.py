@@ -49,7 +49,7 @@ def report_html(
         contents=contents,
         sections=sections,
         glossary=[(words(f"word.{key}"), words(f"word.{key}.meaning")) for key in _GLOSSARY],
-        downloads=_downloads() if downloads else [],
+        downloads=_downloads(words) if downloads else [],
         footer=_footer(plan, words),
         charts=safe_json({one.id: _data(one) for part in sections if part.choices for one in part.charts}),
         script=Markup(resource("report.js")),
@@ -81,10 +81,9 @@ def _data(one: Drawn) -> dict[str, Any]:
     return {"title": one.title, "picture": one.picture, "table": table}
 
 
-def _downloads() -> list[dict[str, str]]:
-    out = [{"path": "plan.json", "title": "case, summary, certificate, checks"}]
-    out += [{"path": f"tables/{name}.csv", "title": table.title} for name, table in TABLES.items()]
-    return [*out, {"path": "tables/schema.json", "title": "columns, types, units"}]
+def _downloads(words: Wording) -> list[dict[str, str]]:
+    paths = {"plan": "plan.json", **{name: f"tables/{name}.csv" for name in TABLES}, "schema": "tables/schema.json"}
+    return [{"path": path, "title": words(f"file.{name}")} for name, path in paths.items()]
 
 
 def _footer(plan: Plan, words: Wording) -> str:
