@@ -188,12 +188,13 @@ def _service(view: View) -> Sheet:
 def _assumptions(plan: Plan, view: View) -> Sheet:
     """What the plan rests on: the case, how it was made, warnings, notes, and the source of what has one."""
     words, meta = view.words, plan.case.meta
+    warnings = [text for text in plan.warnings if text not in plan.demand.notes]
     rows: list[tuple[str, str, str, str]] = [
         (words("book.case"), meta.name, meta.description, ""),
         (words("book.as_of"), meta.as_of.isoformat(), "", ""),
         *((label, value, "", "") for label, value in made_how(plan.provenance, words)),
-        *((words("book.warning"), text, "", "") for text in plan.warnings if text not in plan.demand.notes),
-        *((words("book.note"), text, "", "") for text in plan.demand.notes),
+        *((words("book.warning"), text, "", "") for text in words.noted(warnings)),
+        *((words("book.note"), text, "", "") for text in words.noted(plan.demand.notes)),
         *((words(f"mark.{s.mark}"), s.source, s.path, str(s.date or "")) for s in meta.sources),
     ]
     headings = ("report.mark", "report.source", "report.field", "report.date")
