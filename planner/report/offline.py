@@ -42,7 +42,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     inner = environment.get_template("grid.html.j2")
-    environment.globals["grid"] = lambda one: Markup(inner.render(columns=one.columns, rows=one.rows))
+    environment.globals["grid"] = lambda one, cards=False: Markup(
+        inner.render(columns=one.columns, rows=one.rows, cards=cards)
+    )
     environment.globals["style"] = Markup(resource("report.css") + resource("pictures.css"))
     environment.globals["pictures"] = Markup(resource("pictures.js"))
     return environment
