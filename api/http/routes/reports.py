@@ -45,7 +45,9 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
             "Vary": "Accept-Language",
             "Content-Security-Policy": REPORT_POLICY,
         }
-        return same or FileResponse(report_of(services, run, kind, language), media_type="text/html", headers=headers)
+        return same or FileResponse(
+            report_of(services, run, kind, language, caller.owner), media_type="text/html", headers=headers
+        )
 
 
 def add_workbook_route(router: APIRouter) -> None:
@@ -61,6 +63,6 @@ def add_workbook_route(router: APIRouter) -> None:
         """The plan as XLSX, English or Chinese, with dates, currency formats and totals."""
         run = finished_or_409(services, "plan", id)
         language = lang or preferred(request.headers.get("accept-language", ""))
-        path = report_of(services, run, "plan", language, "xlsx")
+        path = report_of(services, run, "plan", language, caller.owner, "xlsx")
         headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
         return FileResponse(path, media_type=MEDIA_TYPES["xlsx"], filename="plan.xlsx", headers=headers)
