@@ -62,7 +62,7 @@ class Headroom:
         horizon = self.plan.case.horizon
         first = self.rows[list(_WHEN)].min()
         dates = {
-            name: horizon.period_start(int(t)).isoformat() if t < horizon.periods else words("headroom.beyond")
+            str(name): horizon.period_start(int(t)).isoformat() if t < horizon.periods else words("headroom.beyond")
             for name, t in first.items()
         }
         told = words("headroom.all" if first["earliest"] < horizon.periods else "headroom.all_lasts", **dates)

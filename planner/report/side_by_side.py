@@ -97,7 +97,8 @@ def _orders(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
     if not len(sides[0]) and not len(sides[1]):
         return pd.DataFrame()
     both = pd.concat(sides, axis=1, keys=["a", "b"]).astype(float).fillna(0.0).sort_index(kind="stable")
-    both = both[(both["a"] != both["b"]).any(axis=1)].reset_index(names=keys)
+    apart = (both["a"].to_numpy(float) != both["b"].to_numpy(float)).any(axis=1)
+    both = both.loc[apart].reset_index(names=keys)
     if both.empty:
         return pd.DataFrame()
     largest = float(np.abs(both[[("a", "capex"), ("b", "capex")]].to_numpy(float)).max())

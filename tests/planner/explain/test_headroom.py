@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from planner.case.file import case_from
 from planner.explain.headroom import Headroom, headroom
@@ -91,8 +90,7 @@ def test_every_workload_lasts_until_the_first_period_that_does_not_hold_it() -> 
     assert found.to_json()["lasts_until"][0]["latest"] is None
 
 
-@pytest.mark.parametrize("campaign", [True])
-def test_a_campaign_that_must_be_finished_comes_first(campaign: bool) -> None:
+def test_a_campaign_that_must_be_finished_comes_first() -> None:
     """Four of ten modules are its own until it is done: what is left holds less than the first period asks."""
-    rows = asked(campaign=campaign).rows.set_index("workload")
+    rows = asked(campaign=True).rows.set_index("workload")
     assert rows.loc["batch", "earliest"] == 0
