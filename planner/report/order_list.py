@@ -64,7 +64,7 @@ def next_date(view: View) -> str:
     likely = float(view.probability[own.index.to_numpy(int)].sum())
     least, most = (words.money(float(v), view.currency) for v in (own.min(), own.max()))
     key = "answer.next.certain" if likely > 1 - 1e-9 else "answer.next.by_future"
-    return words(key, date=day, share=words.percent(likely, 0), least=least, most=most)
+    return words(key, date=day, share=words.percent(likely, 0, "down"), least=least, most=most)
 
 
 def served_share(view: View, share: float) -> str:

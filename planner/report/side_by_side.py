@@ -73,8 +73,10 @@ def _sentences(first: Plan, second: Plan, words: Wording, orders: int, fields: i
     else:
         key = "apart.dearer" if after > before else "apart.cheaper"
         cost = words(key, change=words.money(apart, currency), **values)
-        if apart <= least:
-            cost += words("apart.within_proofs", gap=words.money(least, currency))
+        if not np.isfinite(least):
+            cost += words("apart.nothing_proven")
+        elif apart <= least:
+            cost += words("apart.within_proofs", gap=words.money(least, currency, rounded="up"))
     world = words("apart.case", fields=fields) if fields else words("apart.same_case")
     return [
         cost,
