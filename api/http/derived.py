@@ -12,17 +12,14 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.work.analysis import PLAN_FILE
 
-Reported = Literal["plan", "comparison"]
 Form = Literal["html", "xlsx"]
 
 
-def report_of(
-    services: Services, run: Run, kind: Reported, language: Language, owner: str, form: Form = "html"
-) -> Path:
-    """The report of a run of this kind as a file; a workbook there is of plans only. Raises ProblemError when it cannot
-    be made."""
-    inputs = {"case": run.inputs["case"]} if kind == "comparison" else {}
-    recipe = Recipe("report", {"language": language, "form": form}, inputs, (kind, run))
+def report_of(services: Services, run: Run, language: Language, owner: str, form: Form = "html") -> Path:
+    """The report of a finished run as a file; a workbook there is of plans only. Raises ProblemError when it cannot be
+    made."""
+    inputs = {"case": run.inputs["case"]} if run.kind == "comparison" else {}
+    recipe = Recipe("report", {"language": language, "form": form}, inputs, (run.kind, run))
     name = f"{run.id}.report.{language}" if form == "html" else f"{run.id}.workbook.{language}"
     return services.kept.made(name, f"report.{form}", recipe, owner)
 

@@ -8,24 +8,25 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from api.http import conditional
-from api.http.derived import Reported, report_of
+from api.http.derived import report_of
 from api.http.language import preferred
 from api.http.routes.common import problems
 from api.http.routes.runs import finished_or_409
 from api.http.security import REPORT_POLICY, ServicesDep, Viewer
 from api.http.tables import MEDIA_TYPES
+from api.jobs.kinds import Kind
 
 _Lang = Annotated[Literal["en", "zh"] | None, Query()]
 
 
-def add_report_route(router: APIRouter, kind: Reported) -> None:
-    """Below /v1/{plural}/{id}: the report, made when it is asked for the first time."""
+def add_report_route(router: APIRouter, of: Kind) -> None:
+    """Below the kind's address and id: the report, made when it is asked for the first time."""
 
     @router.get(
         "/{id}/report",
         response_class=HTMLResponse,
         responses=problems(404, 409, 500),
-        operation_id=f"get_{kind}_report",
+        operation_id=f"get_{of.name}_report",
     )
     def report(
         services: ServicesDep,
@@ -35,7 +36,7 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
         lang: _Lang = None,
     ) -> Response:
         """The self-contained HTML report, English or Chinese; it opens offline."""
-        run = finished_or_409(services, kind, id)
+        run = finished_or_409(services, of.name, id)
         language = lang or preferred(request.headers.get("accept-language", ""))
         tag = conditional.etag(f"{run.id}.report.{language}")
         same = conditional.not_modified(request, tag, "private, no-cache")
@@ -46,23 +47,23 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
             "Content-Security-Policy": REPORT_POLICY,
         }
         return same or FileResponse(
-            report_of(services, run, kind, language, caller.owner), media_type="text/html", headers=headers
+            report_of(services, run, language, caller.owner), media_type="text/html", headers=headers
         )
 
 
-def add_workbook_route(router: APIRouter) -> None:
-    """Below /v1/plans/{id}: orders, cash, capacity, service and assumptions in one workbook."""
+def add_workbook_route(router: APIRouter, of: Kind) -> None:
+    """Below the kind's address and id: orders, cash, capacity, service and assumptions in one workbook."""
 
     @router.get(
         "/{id}/workbook",
         response_class=Response,
         responses=problems(404, 409, 500) | {200: {"content": {MEDIA_TYPES["xlsx"]: {}}}},
-        operation_id="get_plan_workbook",
+        operation_id=f"get_{of.name}_workbook",
     )
     def workbook(services: ServicesDep, caller: Viewer, request: Request, id: str, lang: _Lang = None) -> Response:
         """The plan as XLSX, English or Chinese, with dates, currency formats and totals."""
-        run = finished_or_409(services, "plan", id)
+        run = finished_or_409(services, of.name, id)
         language = lang or preferred(request.headers.get("accept-language", ""))
-        path = report_of(services, run, "plan", language, caller.owner, "xlsx")
+        path = report_of(services, run, language, caller.owner, "xlsx")
         headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
-        return FileResponse(path, media_type=MEDIA_TYPES["xlsx"], filename="plan.xlsx", headers=headers)
+        return FileResponse(path, media_type=MEDIA_TYPES["xlsx"], filename=f"{of.name}.xlsx", headers=headers)
