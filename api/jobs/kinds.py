@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """tables: its result has tables below `tables/`; report, workbook: an HTML report, an XLSX can be made of it; page: people see it."""
+    """tables: its result has tables below `tables/`; report, workbook: an HTML report, an XLSX can be made of it; page:
+    people see it."""
 
     name: str
     plural: str
