@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from forecasts.fault import Fault
 from planner.words.wording import Wording, language_of, wording
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
             "kind": failure.key.partition(".")[2],
             "exit": int(failure.exit),
             "message": failure.message or text(failure.key),
-            "faults": list(failure.faults),
+            "faults": [_fault(one) for one in failure.faults],
         }
         show_json({"error": error})
         return
@@ -82,12 +83,25 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
     tail = f": {escape(failure.message)}" if failure.message else ""
     console.print(f"[bold red]{escape(text(failure.key))}[/]{tail}")
     for fault in failure.faults:
-        own = fault | {k.removesuffix("_zh"): v for k, v in fault.items() if k.endswith("_zh") and v and text.chinese}
-        console.print(f"  [bold]{escape(own['where'])}[/]")
-        console.print(f"    {escape(text('fault.found', found=own['found']))}")
-        console.print(f"    {escape(text('fault.allowed', allowed=own['allowed']))}")
-        if "remedy" in own:
-            console.print(f"    {escape(own['remedy'])}")
+        own = fault.told(text.language)
+        console.print(f"  [bold]{escape(_place(fault))}[/]")
+        console.print(f"    {escape(text('fault.found', found=own.found))}")
+        console.print(f"    {escape(text('fault.allowed', allowed=own.allowed))}")
+        if own.remedy:
+            console.print(f"    {escape(own.remedy)}")
+
+
+def _place(fault: Fault) -> str:
+    return f"{fault.where or '/'}{f' ({fault.note})' if fault.note else ''}"
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    out = {"where": _place(fault), "found": fault.found, "allowed": fault.allowed}
+    if fault.remedy:
+        out["remedy"] = fault.remedy
+    if fault.zh is not None:
+        out |= {"found_zh": fault.zh.found, "allowed_zh": fault.zh.allowed, "remedy_zh": fault.zh.remedy}
+    return out
 
 
 def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Table:

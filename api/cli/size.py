@@ -10,9 +10,10 @@ import typer
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Json, Language
 from api.cli.ranges import Within
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
-    from planner.sizing.errors import Problem
+    from forecasts.fault import Fault
     from planner.sizing.need import Need, Question, Refused
     from planner.sizing.serving import Served
     from planner.words.wording import Wording
@@ -94,7 +95,7 @@ def size(
             _show_library(known, text, json)
             return
         if engine is not None and engine not in ENGINES:
-            raise UsageError([{"where": "--engine", "found": engine, "allowed": ", ".join(ENGINES)}])
+            raise UsageError([Fault("--engine", engine, ", ".join(ENGINES))])
         question = Question(
             known.model(model),
             Load(input_tokens, output_tokens, 1.0, input_cv, output_cv, cache_hit),
@@ -120,10 +121,10 @@ def _price(rule: str) -> tuple[str, float]:
     try:
         return name, float(money)
     except ValueError:
-        raise UsageError([{"where": "--price", "found": rule, "allowed": "CARD=MONEY, such as h200=20"}]) from None
+        raise UsageError([Fault("--price", rule, "CARD=MONEY, such as h200=20")]) from None
 
 
-def _show(question: Question, found: list[Need | Refused], left_aside: list[Problem], text: Wording) -> None:
+def _show(question: Question, found: list[Need | Refused], left_aside: list[Fault], text: Wording) -> None:
     import pandas as pd
 
     from api.cli import console
@@ -185,7 +186,7 @@ def _point(p: Served, text: Wording) -> dict[str, Any]:
     }
 
 
-def _json(question: Question, found: list[Need | Refused], left_aside: list[Problem]) -> dict[str, Any]:
+def _json(question: Question, found: list[Need | Refused], left_aside: list[Fault]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from planner.sizing.facts import fitted

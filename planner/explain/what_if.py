@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Names, Resilience, WorkloadKind
-from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.case.errors import InfeasibleError, PlanError, StoppedError
 from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed, settled
@@ -82,7 +83,7 @@ class Change:
     by_term: Mapping[str, float]
     orders: pd.DataFrame
     plan: Plan | None
-    impossible: tuple[Problem, ...] = ()
+    impossible: tuple[Fault, ...] = ()
     interchangeable: bool = False
     already: bool = False
 
@@ -191,7 +192,7 @@ def asked_again(
         )
     except InfeasibleError as reason:
         none = pd.DataFrame(columns=[*_KEY, "before", "after"])
-        return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.problems)
+        return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.faults)
     except StoppedError:
         if kept is None:
             raise
@@ -252,11 +253,11 @@ def why_not(
     sites, types = [s.id for s in case.sites], [k.id for k in case.module_types]
     problems = []
     if question.site is not None and question.site not in sites:
-        problems.append(Problem("/site", question.site, f"one of {sites}"))
+        problems.append(Fault("/site", question.site, f"one of {sites}"))
     if question.module_type is not None and question.module_type not in types:
-        problems.append(Problem("/module_type", question.module_type, f"one of {types}"))
+        problems.append(Fault("/module_type", question.module_type, f"one of {types}"))
     if question.period is not None and not 0 <= question.period < case.horizon.periods:
-        problems.append(Problem("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
+        problems.append(Fault("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
     if problems:
         raise PlanError(problems)
     chosen = (

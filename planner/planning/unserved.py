@@ -24,7 +24,6 @@ from planner.case import Case
 from planner.plan import Plan
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
-from planner.program.instance import Instance
 from planner.program.merge import merge_steps
 from planner.program.origins import find_origins
 from planner.solve import solve_lp
@@ -119,7 +118,7 @@ class _Question:
     def _asked(self, case: Case) -> tuple[Program, Arrays, FloatArray]:
         """The program in one piece and (columns,) the weight of unserved work in its columns."""
         program = build_program(case, self.plan.demand, merge_steps=self.steps)
-        inst: Instance = program.facts["instance"]
+        inst = program.inst
         inner = inst if self.steps is None else merge_steps(inst, self.steps)
         arrays = flatten(program)
         upper, weight = arrays.upper.copy(), np.zeros(arrays.columns)

@@ -92,7 +92,7 @@ def needs(
         try:
             found.append(need(question, card, points))
         except SizingError as error:
-            refused.append(Refused(card, "; ".join(p.found for p in error.problems)))
+            refused.append(Refused(card, "; ".join(p.found for p in error.faults)))
     return [*sorted(found, key=lambda n: (n.cards, n.stack.card.id)), *refused]
 
 
@@ -226,4 +226,4 @@ def _sound(question: Question) -> None:
     if min(load.input_cv, load.output_cv) < 0 or max(load.input_cv, load.output_cv) > 5:
         wrong.append(("cv", f"{load.input_cv:g}, {load.output_cv:g}", "0 to 5"))
     if wrong:
-        raise SizingError([p for one in wrong for p in refuse(*one).problems])
+        raise SizingError([p for one in wrong for p in refuse(*one).faults])

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from forecasts.fault import Fault
 from planner.case import Case
-from planner.case.errors import InfeasibleError, Problem
+from planner.case.errors import InfeasibleError
 from planner.case.file import case_from, dump_case
 from planner.case.movable import LimitField, limit_fields
 from planner.explain.drivers import order_drivers
@@ -58,13 +59,13 @@ Said = tuple[str, Callable[[str], object]]
 
 
 @cache
-def planned(seed: int) -> Plan | tuple[Problem, ...]:
+def planned(seed: int) -> Plan | tuple[Fault, ...]:
     """The plan of a random case, to its optimum or only within 5 %; why there is none where that is so."""
     limits = Limits(seconds=60, gap=0.05 if seed % 3 == 2 else 1e-6)
     try:
         return make_plan(Case.model_validate(random_case(seed)), limits=limits)
     except InfeasibleError as error:
-        return tuple(error.problems)
+        return tuple(error.faults)
 
 
 def ledger(seed: int, plan: Plan, language: str) -> Ledger:
@@ -144,7 +145,7 @@ def price(text: str, row: dict[str, Any], case: Case, language: str) -> None:
     """The sentence of a price against its row, which a solve has borne out."""
     open_part = (row["most"] - row["least"]) / row["price"]
     figures = 5 if open_part <= 0 else min(max(math.floor(-math.log10(open_part)), 2), 5)
-    fields = {f.pointer: f for f in limit_fields(case)}
+    fields = {f.where: f for f in limit_fields(case)}
     kinds = ("price.together", "price.less", "price.same", "price.no_less", "price.end")
     ((key, groups),) = sentences(language, text, kinds)
 
@@ -282,7 +283,7 @@ def test_every_number_of_a_smallest_change_is_one_to_write(seed: int, name: str)
         make_plan(case, limits=Limits(seconds=60, gap=0.05))
     except InfeasibleError as error:
         assert not possible
-        problems = tuple(error.problems)
+        problems = tuple(error.faults)
     else:
         assert possible
         return
@@ -294,7 +295,7 @@ def test_every_number_of_a_smallest_change_is_one_to_write(seed: int, name: str)
             assert reference(written(document, problem.where, value), 1e-3)[0] == "optimal", str(problem)
         for language in LANGUAGES:
 
-            def check(text: str, problem: Problem = problem, language: str = language) -> None:
+            def check(text: str, problem: Fault = problem, language: str = language) -> None:
                 changed(text, problem, document, case, language)
 
             own = problem.told(language)
@@ -309,10 +310,10 @@ def told_value(allowed: str) -> Any:
     return json.loads(re.search(r"(?:write|写入) (.*)$", allowed)[1])  # type: ignore[index]
 
 
-def changed(text: str, problem: Problem, document: dict[str, Any], case: Case, language: str) -> None:
+def changed(text: str, problem: Fault, document: dict[str, Any], case: Case, language: str) -> None:
     """The number that stands, the one to write, and the difference."""
     found, allowed = text.split("\n")
-    field = next(f for f in limit_fields(case) if f.pointer == problem.where)
+    field = next(f for f in limit_fields(case) if f.where == problem.where)
     what = named(case, field, wording(language))
     new = told_value(problem.allowed)
     if told_value(allowed) != new:
