@@ -144,6 +144,17 @@ class Solving:
             self._told = time.monotonic()
             err().print(escape(f"{progress.seconds:.0f} s  {phase}  {proof}"))
 
+    def told(self, progress: dict[str, Any]) -> None:
+        """Progress as the service keeps it: what is not known is left out."""
+        from planner.solve.progress import Progress
+
+        def number(name: str) -> float:
+            value = progress.get(name)
+            return float(value) if isinstance(value, int | float) else math.nan
+
+        phase, seconds = str(progress.get("phase", "")), float(progress.get("seconds", 0.0))
+        self(Progress(number("objective"), number("bound"), number("gap"), phase, seconds))
+
 
 def say(message: str) -> None:
     """A remark beside the result, on standard error."""
@@ -183,7 +194,9 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     if checked:
         console.print(escape(checked))
     if short_of_gap:
-        console.print(f"[yellow]{escape(text('cli.gap_open', gap=text.percent(plan.certificate['gap'], 2)))}[/]")
+        gap = float(plan.certificate["gap"])
+        open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
+        console.print(f"[yellow]{escape(open_gap)}[/]")
     notes = text.noted(plan.warnings)
     # The first are about the case, the last about forecast, risk and checks; single series stand between them.
     hidden = max(len(notes) - _MOST_NOTES, 0)
@@ -209,7 +222,11 @@ def _costs(plan: Plan, text: Wording) -> Table:
     currency, costs = plan.case.meta.currency, plan.summary["cost_by_term"]
     total = plan.summary["cost"]
     rows = [
-        [text.either(f"term.{term}", term), text.money(value, currency), text.percent(value / total if total else 0.0)]
+        [
+            text.either(f"term.{term}", term),
+            text.money(value, currency),
+            text.percent(value / total if total > 0 else math.nan),
+        ]
         for term, value in sorted(costs.items(), key=lambda item: -item[1])
         if value
     ]
@@ -226,7 +243,7 @@ def _capacity(view: Any, text: Wording) -> Table:
             text.pflops(row["usable_pflops"]),
             text.pflops(row["p50_peak_pflops"]),
             text.pflops(row["p90_peak_pflops"]),
-            text.number(row["build_ahead_ratio"]),
+            text.number(row["build_ahead_ratio"], rounded="down"),
         ]
         for row in capacity_by_period(view).to_dict("records")
     ]

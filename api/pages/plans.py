@@ -51,12 +51,12 @@ def _figures(state: RunState, text: Any) -> dict[str, str]:
     summary = state.summary or {}
     gap = (state.summary or state.progress or {}).get("gap")
     if isinstance(gap, int | float) and state.state in ("running", "finished"):
-        out["gap"] = text.percent(float(gap), 2)
+        out["gap"] = text.percent(float(gap), 2, "up")
     if isinstance(summary.get("cost"), int | float):
         out["cost"] = text.money(float(summary["cost"]), str(summary.get("currency", "")))
     ratios = [r for r in summary.get("build_ahead_ratio") or [] if isinstance(r, int | float)]
     if ratios:
-        out["ratio"] = f"{min(ratios):.2f} – {max(ratios):.2f}"
+        out["ratio"] = f"{text.ratio(min(ratios))} – {text.ratio(max(ratios))}"
     return out
 
 

@@ -56,8 +56,8 @@ class Question(BaseModel):
             when = message("question.arriving", period=case.horizon.period_label(self.period))
         return message(
             "question.orders",
-            sense=message(f"question.{self.sense}"),
             modules=self.modules,
+            sense=message(f"question.{self.sense}"),
             type=self.module_type or message("question.any_type"),
             site=self.site or message("question.any_site"),
             when=when,
@@ -91,14 +91,13 @@ class Change:
         question = self.question.said(words)
         if self.plan is None:
             return words("ask.impossible", question=question)
+        question = words.sentence(question)
         if self.already:
             return words("ask.already", question=question)
-        cost, least, most = (words.money(one, currency) for one in (abs(self.cost), self.least, self.most))
         sure = self.least > 0 or self.most < 0
         kind = "ask.unclear" if not sure else "ask.dearer" if self.cost > 0 else "ask.cheaper"
-        if not sure:
-            cost = words.money(self.cost, currency)
-        return words(kind, question=question, cost=cost, least=least, most=most)
+        cost = words.money(abs(self.cost) if sure else self.cost, currency)
+        return words(kind, question=question, cost=cost, **_range(words, currency, self.least, self.most, kind))
 
     def to_json(self) -> dict[str, Any]:
         money = {"cost": self.cost, "least": self.least, "most": self.most}
@@ -117,6 +116,16 @@ class Change:
 
 
 _KEY = ["site", "module_type", "arrival_period"]
+
+
+def _range(words: Wording, currency: str, least: float, most: float, kind: str = "") -> dict[str, str]:
+    """What the proofs leave open, rounded outwards; of what costs less it is said by how much."""
+    if kind == "ask.cheaper":
+        least, most = -most, -least
+    return {
+        "least": words.money(least, currency, rounded="down"),
+        "most": words.money(most, currency, rounded="up"),
+    }
 
 
 def orders_apart(before: Plan, after: Plan) -> pd.DataFrame:
@@ -411,13 +420,15 @@ class Filling:
     def sentence(self, words: Wording, currency: str) -> str:
         if self.change.plan is None:
             return words("ask.impossible", question=self.change.question.said(words))
-        cost, least, most = (words.money(one, currency) for one in (self.cost_avoided, self.least, self.most))
         nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
         if nothing:
             return words("ask.filling_none")
         key = "ask.filling" if self.least > 0 else "ask.filling_unclear"
         compute = words.pflops(self.pflops_avoided)
-        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, least=least, most=most)
+        cost, left = words.money(self.cost_avoided, currency), _range(words, currency, self.least, self.most)
+        if key == "ask.filling" and (self.modules_avoided <= 0 or self.pflops_avoided <= 0):
+            return words("ask.filling_money", cost=cost, **left)
+        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, **left)
 
     def to_json(self) -> dict[str, Any]:
         possible = self.change.plan is not None
@@ -467,6 +478,17 @@ class Surviving:
     least: float
     most: float
     change: Change
+
+    def sentence(self, words: Wording, case: Case) -> str:
+        """What surviving costs, with the range that the proofs leave."""
+        if self.change.impossible:
+            return words("ask.impossible", question=self.change.question.said(words))
+        names = {w.id: words.name(w.names) for w in case.workloads}
+        currency, served = case.meta.currency, words.joined([names[w] for w in self.workloads])
+        left = _range(words, currency, self.least, self.most)
+        if self.least <= 0:
+            return words("ask.resilience_unclear", workloads=served, **left)
+        return words("ask.resilience", workloads=served, cost=words.money(self.cost, currency), **left)
 
     def to_json(self) -> dict[str, Any]:
         possible = not self.change.impossible
