@@ -49,7 +49,7 @@ Reads = Annotated[
     typer.Option(
         "--read",
         metavar="KEY=VALUE",
-        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate=SERIES, amount=SERIES, "
+        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate|amount|gauge=SERIES, "
         "decimal=,|., began=DATE, sheet=NAME, timestamp|value|series|region|workload|unit=COLUMN, suspect=keep; may be "
         "given several times.",
     ),
