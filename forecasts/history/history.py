@@ -214,13 +214,8 @@ def _kind(name: str, source: Source, asked: Reading, faults: list[Fault]) -> Kin
     return "counter" if counter else "amount" if amount or source.amount else "gauge"
 
 
-<<<<<<< HEAD
 def _unreached(names: tuple[str, ...], asked: Reading, faults: list[Fault]) -> None:
-    for key, patterns in (("rate", asked.rate), ("amount", asked.amount)):
-=======
-def _unreached(names: tuple[str, ...], asked: Reading, faults: list[HistoryFault]) -> None:
     for key, patterns in (("rate", asked.rate), ("amount", asked.amount), ("gauge", asked.gauge)):
->>>>>>> histories
         for pattern in patterns:
             if not any(matches(pattern, name) for name in names):
                 allowed = f"a name or pattern among: {', '.join(names[:12])}"
@@ -290,19 +285,13 @@ def _met_of(parts: list[Met]) -> Met:
     )
 
 
-<<<<<<< HEAD
 def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[Fault]:
-    """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind."""
-    odd = [i for i, one in enumerate(met) if _often_apart(one)]
-=======
-def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[HistoryFault]:
     """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind.
 
     Rows that nothing tells apart may differ by a twentieth (collectors seconds apart); where a column tells them apart,
     any difference asks: pods behind a balancer carry nearly the same.
     """
     odd = [i for i, one in enumerate(met) if _often(one.apart, one) or (telling and _often(one.unlike, one))]
->>>>>>> histories
     if not odd:
         return []
     several = sum(met[i].together for i in odd)
@@ -319,11 +308,7 @@ def _often(moments: int, met: Met) -> bool:
     return not met.irregular and moments >= max(ASKED_MOMENTS, ASKED_SHARE * met.moments)
 
 
-<<<<<<< HEAD
-def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[Fault]:
-=======
-def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind], asked: Reading) -> list[HistoryFault]:
->>>>>>> histories
+def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind], asked: Reading) -> list[Fault]:
     """A fault for series that look like counters and were not said to be."""
     known = [any(matches(pattern, name) for pattern in asked.gauge) for name in rows.names]
     odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge" and not known[i]]
