@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.case.file import dump_case
 from planner.plan import Plan
 from planner.plan.plan import demand_hash
@@ -46,7 +47,7 @@ def side_by_side(first: Plan, second: Plan, words: Wording) -> SideBySide:
     """Raises PlanError for plans in different currencies: no difference of theirs means anything."""
     if first.case.meta.currency != second.case.meta.currency:
         found = f"{first.case.meta.currency}, {second.case.meta.currency}"
-        raise PlanError([Problem("currency", found, "the same currency in both plans")])
+        raise PlanError([Fault("currency", found, "the same currency in both plans")])
     orders, costs = _orders(first, second, words), _costs(first, second, words)
     case, demand = _case(first, second, words), _demand(first, second, words)
     return SideBySide(
