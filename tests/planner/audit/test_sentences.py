@@ -387,7 +387,7 @@ def test_what_a_unit_more_is_worth_on_tiny_is_what_planning_it_again_saves() -> 
     site = [s.id for s in plan.case.sites].index(order["site"])
     kind = [k.id for k in plan.case.module_types].index(order["module_type"])
     for pointer in (f"/sites/{site}/power_mw", f"/module_types/{kind}/supply"):
-        field = next(f for f in limit_fields(plan.case) if f.where == pointer)
+        field = next(f for f in limit_fields(plan.case) if f.pointer == pointer)
         more = written(dump_case(plan.case), pointer, field.written(field.moved(1.0, 0)))
         found = plan_demand(case_from(more), plan.demand, limits=near)[0].certificate
         told = prices.rows[prices.rows["pointer"] == pointer]
