@@ -145,7 +145,7 @@ def price(text: str, row: dict[str, Any], case: Case, language: str) -> None:
     """The sentence of a price against its row, which a solve has borne out."""
     open_part = (row["most"] - row["least"]) / row["price"]
     figures = 5 if open_part <= 0 else min(max(math.floor(-math.log10(open_part)), 2), 5)
-    fields = {f.where: f for f in limit_fields(case)}
+    fields = {f.pointer: f for f in limit_fields(case)}
     kinds = ("price.together", "price.less", "price.same", "price.no_less", "price.end")
     ((key, groups),) = sentences(language, text, kinds)
 
@@ -313,7 +313,7 @@ def told_value(allowed: str) -> Any:
 def changed(text: str, problem: Fault, document: dict[str, Any], case: Case, language: str) -> None:
     """The number that stands, the one to write, and the difference."""
     found, allowed = text.split("\n")
-    field = next(f for f in limit_fields(case) if f.where == problem.where)
+    field = next(f for f in limit_fields(case) if f.pointer == problem.where)
     what = named(case, field, wording(language))
     new = told_value(problem.allowed)
     if told_value(allowed) != new:
