@@ -62,6 +62,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "deferral.rate": ("deferral", "Deferrable work runs no faster than its highest rate."),
     "serving": ("serving", "Work at a site keeps enough modules busy."),
     "serving.busy": ("serving", "No module is busy beyond what the placed work needs."),
+    "serving.pools": ("large_pool", "A large pool is of a type and work for which the case knows large pools."),
     "serving.type": ("serving", "Modules run only work that they can run."),
     "capacity": ("capacity", "Busy modules stay within what stands and is available."),
     "capacity.load_table": (
