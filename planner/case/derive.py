@@ -21,7 +21,7 @@ from planner.case.fault import CrossFault
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
 from planner.sizing.errors import Problem, SizingError
 from planner.sizing.facts import fitted
-from planner.sizing.headroom import headroom, headroom_curve, pool_line, replica_of
+from planner.sizing.headroom import LONG_TAIL, headroom, headroom_curve, pool_line, replica_of
 from planner.sizing.need import usual_precision
 from planner.sizing.serving import error_of
 from planner.sizing.training import ERROR, utilisation
@@ -31,6 +31,8 @@ MOST_REPLICAS = 64
 """Larger pools count as this many replicas: beyond, headroom hardly grows, and the estimate stays on the safe side."""
 LINE_AT = (8, 16)
 """Replicas through which the line of large pools runs: under the curve at every other size, which is convex."""
+SIMULATED_CARDS = 64
+"""Cards of the pool that long-tailed prompts are simulated for, where none is stated."""
 SOURCE = "tideplan sizing"
 UNITS = {"requests_per_s": "requests/s", "output_tokens_per_s": "output tokens/s"}
 
@@ -216,7 +218,10 @@ def _rate(
     kept = Precision.of(precision or usual_precision(model, card))
     stack, served = best_layout(model, card, promise, load, kept, Engine(engine))
     replica = replica_of(stack, load, served.concurrency)
-    count = 1 if pool_cards is None else min(max(1, pool_cards // stack.layout.cards), MOST_REPLICAS)
+    if pool_cards is None and load.input_cv <= LONG_TAIL:
+        count = 1
+    else:
+        count = min(max(1, (pool_cards or SIMULATED_CARDS) // stack.layout.cards), MOST_REPLICAS)
     safe = headroom(replica, count, promise, dispersion, 0.01)
     if safe.requests_per_s <= 0:
         found = f"no load at which P{promise.percentile:g} holds in {count} replicas of {stack.layout}: {safe.binds}"
@@ -231,7 +236,7 @@ def _rate(
         layout=f"{stack.layout} {kept.weights}",
         binds=safe.binds,
     )
-    if pool_cards is not None:
+    if pool_cards is not None or load.input_cv > LONG_TAIL:
         return rate, None
     line = pool_line(headroom_curve(replica, LINE_AT, promise, dispersion, 0.0025))
     if line is None:

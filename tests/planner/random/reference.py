@@ -449,7 +449,7 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
                                     large[w, k]["spare_cards"] / kind[k]["cards"],
                                 )
                                 best = spec["throughput"][k] * kind[k]["cards"] * hot
-                                most = 40.0 * kind[k]["cards"]
+                                most = 20.0 * kind[k]["cards"]
                                 m.row([(1.0, carried), (-theta[w, k], load), (-most, chosen)], upper=0.0)
                                 m.row([(1.0, carried), (-theta[w, k], load), (most, chosen)], lower=0.0)
                                 m.row([(1.0, carried), (-best, load), (most, chosen)], upper=most - best * spare)
