@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
     from api.cli import console
-    from planner.report.report import grid
+    from planner.report.grid import grid
 
     shown = grid(table, text)
     columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]

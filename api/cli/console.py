@@ -154,8 +154,9 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     """The answer first, then what it rests on, then where the files lie."""
     from planner.report.answer import answer
     from planner.report.figures import View
+    from planner.report.grid import grid
     from planner.report.reasons import owed
-    from planner.report.report import grid, tiles
+    from planner.report.tiles import tiles
 
     console, view = out(), View.of(plan, text.language)
     found = answer(plan, text.language)

@@ -22,7 +22,7 @@ from api.store.runs import Run
 from api.store.version import VERSION
 
 What = Literal["plan", "comparison", "forecast", "backtest", "replay"]
-FORMAT = 2
+FORMAT = 3
 """Raise it when a page's content gets another shape: what was kept in the old one is then made again."""
 _MODULE = "api.work.pages"
 _LOCK = Lock()

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from planner.report.content import Drawn, drawn
 from planner.report.figures import Chart
-from planner.report.report import grid
 from planner.words.wording import Wording
 
 Json = dict[str, Any]
@@ -19,13 +19,16 @@ def draw(out: Path, chart: Chart, words: Wording, slot: str | None = None) -> Js
 
     slot: the name of the place where several charts are shown in turn.
     """
-    body = chart.body()
-    table = asdict(grid(chart.table, words))
-    about = {"id": chart.id, "title": chart.title, "note": chart.note, "table": table}
-    write_json(
-        out / "charts" / f"{chart.id}.json", about | {"figure": {"data": body["data"], "layout": body["layout"]}}
-    )
-    return about | {"slot": slot or chart.id, "height": int(body["layout"]["height"])}
+    return put(out, drawn(chart, words, slot))
+
+
+def put(out: Path, chart: Drawn) -> Json:
+    """Write what was drawn into its file; returns its place on the page."""
+    about = asdict(chart)
+    figure = about.pop("figure")
+    kept = {name: about[name] for name in ("id", "title", "note", "table")} | {"figure": figure}
+    write_json(out / "charts" / f"{chart.id}.json", kept)
+    return about
 
 
 def write_json(path: Path, value: object) -> None:

@@ -20,7 +20,7 @@ from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Outlook
 from planner.case.file import case_from
 from planner.report.figures import tide_heat, weekly_peak
 from planner.report.figures.outlook import series_label
-from planner.report.report import grid
+from planner.report.grid import grid
 from planner.words.wording import Wording, wording
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from forecasts.lookback.quarters import FEWEST_WEEKS, TOTAL
 from forecasts.lookback.quarterscores import QUARTER_WEEKS
 from forecasts.outlook import SeriesKey
 from planner.report.figures import backtest_scores, peaks_against
-from planner.report.report import grid
+from planner.report.grid import grid
 from planner.words.wording import Wording
 
 SLOT = "lookback"

@@ -11,7 +11,7 @@ from api.work.drawing import draw, write_json
 from planner.case.file import case_from
 from planner.plan.saved import read_tables
 from planner.report.figures.replay import replayed, sentences, service_table
-from planner.report.report import grid
+from planner.report.grid import grid
 from planner.words.wording import wording
 
 

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
+from markupsafe import Markup
 
-    from planner.compare.comparison import Comparison
-    from planner.report.figures import Chart
-    from planner.words.wording import Wording
+from planner.compare.comparison import Comparison
+from planner.report.content import Drawn, drawn
+from planner.report.figures import ComparisonView, comparison_charts
+from planner.report.grid import Grid, grid
+from planner.report.made_how import made_how
+from planner.report.offline import offline_html
+from planner.words.wording import Wording
 
-_PAGE = """<!doctype html>
-<html lang="{{ language }}"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
-<title>{{ title }}</title><style>{{ style }}</style><script>{{ plotly }}</script></head><body>
-<header><p class="kicker">tideplan</p><h1>{{ title }}</h1>{% if case_line %}<p class="sub">{{ case_line }}</p>{% endif %}
-{% if generated %}<p class="notice">{{ generated }}</p>{% endif %}</header><main>
-<section><h2>{{ heading }}</h2>{% for one in verdict %}<p class="answer">{{ one }}</p>{% endfor %}{{ grid(overview) }}{% for one in information %}<p>{{ one }}</p>{% endfor %}</section>
-{% for chart, drawn, table in charts %}
-<section><figure><h3>{{ chart.title }}</h3><figcaption>{{ chart.note }}</figcaption>{{ drawn }}
-<details><summary>{{ as_table }}</summary>{{ grid(table) }}</details></figure></section>
-{% endfor %}
-{% if made %}<section><h2>{{ made_heading }}</h2><dl class="facts">{% for label, value in made %}<div><dt>{{ label }}</dt><dd class="wrap">{{ value }}</dd></div>{% endfor %}</dl></section>{% endif %}
-</main></body></html>
-"""  # noqa: E501
+_CHOICES = ("best_mean", "minimax_regret", "least_cvar", "knee")
 
 
 def overview(found: Comparison, text: Wording | None = None) -> pd.DataFrame:
@@ -36,8 +26,6 @@ def overview(found: Comparison, text: Wording | None = None) -> pd.DataFrame:
 
     With `text`, headings and names are in its language; without, they are the columns of the tables.
     """
-    import pandas as pd
-
     tables = found.tables
     costs = tables["costs"].pivot_table(index="scenario", columns="statistic", values="value")
     bounds = tables["costs"][tables["costs"]["statistic"] == "mean"].set_index("scenario")
@@ -96,55 +84,74 @@ def _money_unit(found: Comparison, text: Wording) -> tuple[float, str]:
     return text.money_unit(largest, str(found.summary["currency"]))
 
 
-def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str], text: Wording) -> Path:
-    """Verdict, table and every chart with its table, in the language of `text`. periods: labels of the case's periods.
+@dataclass(frozen=True)
+class ComparisonContent:
+    """What report and page of a comparison say. overview: None where no scenario could be planned.
 
-    A comparison in which no scenario could be planned has no charts.
+    choices: kind of choice to the name of the scenario; futures: those that scenarios were judged on, `apart` from
+    those that they were planned on; notes: {"name", "impossible", "note"} of what a rule could not do.
     """
-    from jinja2 import DictLoader, Environment
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
-    from planner.report.figures import ComparisonView, comparison_charts
-    from planner.report.made_how import made_how
-    from planner.report.report import grid
+    title: str
+    case_line: str
+    generated: str
+    verdict: list[str]
+    choices: dict[str, str]
+    futures: int
+    apart: bool
+    overview: Grid | None
+    information: list[str]
+    notes: list[dict[str, Any]]
+    charts: list[Drawn]
+    made: list[tuple[str, str]]
 
+
+def comparison_content(found: Comparison, periods: Sequence[str], text: Wording) -> ComparisonContent:
+    """periods: labels of the case's periods. A comparison in which no scenario could be planned has no charts."""
     origin = found.summary.get("provenance", {})
     named = {name: origin[name] for name in ("name", "as_of", "currency") if name in origin}
     view = ComparisonView(found.tables, periods, str(found.summary["currency"]), text)
-    charts = comparison_charts(view) if len(found.tables["costs"]) else {}
-    templates = files("planner") / "report" / "templates"
-    pieces = {"page": _PAGE, "grid": (templates / "grid.html.j2").read_text("utf-8")}
-    environment = Environment(loader=DictLoader(pieces), autoescape=True)
-
-    def drawn(table: Any) -> Markup:
-        return Markup(environment.get_template("grid").render(columns=table.columns, rows=table.rows))
-
-    environment.globals["grid"] = drawn
-    page = environment.get_template("page").render(
-        language=text.language,
+    some = len(found.tables["costs"]) > 0
+    chosen = {name: found.summary["choices"].get(name) for name in _CHOICES}
+    charts = comparison_charts(view) if some else {}
+    return ComparisonContent(
         title=text("compare.title"),
-        heading=overview_title(found, text),
-        verdict=found.summary["verdict"][text.language],
-        overview=grid(overview(found, text), text),
-        information=information_sentences(found, text),
-        as_table=text("compare.as_table"),
         case_line=text("compare.for_case", **named) if named else "",
         generated=text("report.generated_demand") if origin.get("generated_demand") else "",
-        made_heading=text("report.made"),
+        verdict=list(found.summary["verdict"][text.language]),
+        choices={name: view.name(str(id)) for name, id in chosen.items() if id},
+        futures=int(found.summary["evaluation_futures"]),
+        apart=bool(found.summary.get("apart", True)),
+        overview=grid(overview(found, text), text, overview_title(found, text)) if some else None,
+        information=information_sentences(found, text),
+        notes=_notes(found.tables["scenarios"], view),
+        charts=[drawn(chart, text) for chart in charts.values()],
         made=made_how(origin, text),
-        charts=[(one, Markup(_drawing(one)), grid(one.table, text)) for one in charts.values()],
-        style=Markup((templates / "report.css").read_text("utf-8")),
-        plotly=Markup(str(get_plotlyjs()).replace("</script", "<\\/script")),
     )
+
+
+def _notes(scenarios: pd.DataFrame, view: ComparisonView) -> list[dict[str, Any]]:
+    """What a rule could not do, or why a scenario has no plan."""
+    noted = scenarios[scenarios["note"].fillna("") != ""]
+    return [
+        {"name": view.name(str(row["scenario"])), "impossible": row["status"] == "impossible", "note": str(row["note"])}
+        for row in noted.to_dict("records")
+    ]
+
+
+def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str], text: Wording) -> Path:
+    """Verdict, table and charts, in the language of `text`. periods: labels of the case's periods."""
+    content = comparison_content(found, periods, text)
+    charts = [(one, Markup(_drawing(one))) for one in content.charts]
+    heading = overview_title(found, text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    path.write_text(offline_html("comparison.html.j2", w=text, c=content, heading=heading, charts=charts), "utf-8")
     return path
 
 
-def _drawing(chart: Chart) -> str:
+def _drawing(chart: Drawn) -> str:
     """The figure as HTML; its title stands above it as a heading."""
     import plotly.graph_objects as go
 
     # Plotly writes < and > inside its JSON as escapes, so that no tag can begin in a scenario's name.
-    return str(go.Figure(chart.body()).to_html(full_html=False, include_plotlyjs=False))
+    return str(go.Figure(chart.figure).to_html(full_html=False, include_plotlyjs=False))

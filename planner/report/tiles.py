@@ -1,0 +1,51 @@
+"""The plan in a few figures, each with a hint of what it means."""
+
+from __future__ import annotations
+
+from planner.plan import Plan
+from planner.words.wording import Wording
+
+
+def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
+    """The plan in a few figures, each with a hint of what it means."""
+    summary, currency = plan.summary, plan.case.meta.currency
+    ratios = [r for r in summary["build_ahead_ratio"] if r is not None]
+    worst, short = _largest_shortfall(plan)
+    names = {w.id: words.name(w.names) for w in plan.case.workloads}
+    bound = words.money(plan.certificate["bound"], currency)
+    spread = f"{min(ratios):.2f} – {max(ratios):.2f}" if ratios else "–"
+    hint = words("tile.shortfall.none") if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
+
+    def tile(key: str, value: str, hint: str) -> dict[str, str]:
+        return {"label": words(f"tile.{key}"), "value": value, "hint": hint}
+
+    return [
+        tile(
+            "cost", words.money(summary["cost"], currency), words("tile.cost.hint", periods=plan.case.horizon.periods)
+        ),
+        tile("gap", words.percent(plan.certificate["gap"], 2), words("tile.gap.hint", bound=bound)),
+        tile("ratio", spread, words("tile.ratio.hint")),
+        tile(
+            "busy",
+            words.percent(summary["mean_busy"]),
+            words("tile.busy.hint", peak=words.percent(summary["peak_busy"])),
+        ),
+        tile("shortfall", words.percent(short, 2), hint),
+        tile(
+            "energy",
+            f"{words.number(summary['energy_mwh'] / 1000)} GWh",
+            words("tile.energy.hint", pue=words.number(summary["pue"])),
+        ),
+        tile(
+            "carbon",
+            f"{words.number(summary['carbon_location_tonnes'] / 1000)} kt CO₂",
+            words("tile.carbon.hint", market=words.number(summary["carbon_market_tonnes"] / 1000)),
+        ),
+    ]
+
+
+def _largest_shortfall(plan: Plan) -> tuple[str, float]:
+    """The workload of which the largest expected share is not served, and that share."""
+    missing = plan.summary["shortfall_unit_hours"]
+    worst = max(missing, key=lambda w: missing[w]["share"])
+    return worst, float(missing[worst]["share"])
