@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from api import pages
 from api.http.metrics import Measured, Metrics
-from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays
+from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays, sizing
 from api.http.security import Guard
 from api.jobs import problems
 from api.jobs.port import JobEngine
@@ -46,7 +46,7 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
     )
     app.state.services = services
     app.state.metrics = Metrics()
-    for routes in (cases, histories, forecasts, plans, comparisons, replays, questions, health, pages):
+    for routes in (cases, histories, forecasts, plans, comparisons, replays, questions, sizing, health, pages):
         app.include_router(routes.router)
     for below_plans in (replays, questions):
         app.include_router(below_plans.asking)

@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+REASONS = {
+    "unknown": "{what} not known",
+    "weights": "weights take {need} GiB a card, {have} GiB are free",
+    "memory": "memory holds {room} requests at once, {wanted} wanted",
+    "alone": "a single request has TTFT {ttft} ms and TPOT {tpot} ms",
+    "replicas": "no {most} replicas keep P{percentile}",
+    "room": "no room for one request",
+    "pile_up": "requests pile up",
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a card or layout will not do: key of `REASONS` and what fills it, so that it can be said in any language."""
+
+    key: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    layout: str = ""
+
+    def __str__(self) -> str:
+        said = REASONS[self.key].format(**self.values)
+        return f"{self.layout}: {said}" if self.layout else said
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: where it is, what was found there, what is allowed."""
+    """One fault: where it is, what was found there, what is allowed. reasons: what `found` says, one by one."""
 
     where: str
     found: str
     allowed: str
+    reasons: tuple[Reason, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.where}: found {self.found}; allowed: {self.allowed}"
@@ -27,8 +51,11 @@ class SizingError(ValueError):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
-def refuse(where: str, found: str, allowed: str) -> SizingError:
-    return SizingError([Problem(where, found, allowed)])
+def refuse(where: str, found: str | Reason | Sequence[Reason], allowed: str) -> SizingError:
+    if isinstance(found, str):
+        return SizingError([Problem(where, found, allowed)])
+    reasons = (found,) if isinstance(found, Reason) else tuple(found)
+    return SizingError([Problem(where, "; ".join(str(r) for r in reasons), allowed, reasons)])
 
 
 def near(known: Iterable[str], wanted: str) -> str:

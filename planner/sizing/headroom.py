@@ -20,12 +20,12 @@ import numpy as np
 from scipy.stats import gamma, norm
 
 from planner.arrays import FloatArray
-from planner.sizing.errors import refuse
+from planner.sizing.errors import Reason, refuse
 from planner.sizing.facts import fitted
 from planner.sizing.memory import most_requests
 from planner.sizing.queueing import equal_services, stationary
 from planner.sizing.roofline import first_overhead, prefill_time, step_parts
-from planner.sizing.serving import Stack
+from planner.sizing.serving import Stack, unknown
 from planner.sizing.types import Load, Promise
 
 LIFE_SHARE = 2.0 / 3.0
@@ -104,11 +104,11 @@ def replica_of(stack: Stack, load: Load, most_at_once: float | None = None) -> R
     Raises SizingError where not one request fits, or the card's numbers are not known.
     """
     if stack.card.missing():
-        raise refuse(f"card {stack.card.id}", f"{', '.join(stack.card.missing())} not known", "numbers with a source")
+        raise unknown(stack.card)
     room = min(most_requests(stack.model, stack.card, stack.layout, stack.precision, load), MOST_PLACES)
     places = float(np.floor(min(room, most_at_once or room)))
     if places < 1:
-        raise refuse(str(stack), "no room for one request", "a layout that fits")
+        raise refuse(str(stack), Reason("room"), "a layout that fits")
     facts = fitted().facts
     grid = np.unique(np.concatenate([np.linspace(0, min(places, 8), 9), np.geomspace(1, places, 40), [places]]))
     works = [stack.work(load.at(float(max(b, 1e-3)))) for b in grid]
