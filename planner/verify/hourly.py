@@ -186,12 +186,12 @@ def check_hours(facts: Facts, plan: PlanArrays, capacity: Capacity, hours: Hours
 def _carried(facts: Facts, pools: FloatArray, load: FloatArray) -> FloatArray:
     """(W, S, T, D, H) work that busy modules (W, S, K, T, D, H) carry, p of them theta n eta p, or theta n a (p - o) as
     a large pool."""
-    plain = np.einsum("wk,wsktdh->wstdh", facts.work, load)
+    plain: FloatArray = np.einsum("wk,wsktdh->wstdh", facts.work, load)
     if not pools.any():
         return plain
     hotter = np.einsum("wk,wsktdh->wsktdh", facts.pool_work - facts.work, load)
     spare = (facts.pool_work * facts.pool_spare)[:, None, :, None, None, None]
-    return plain + np.einsum("wskt,wsktdh->wstdh", pools, hotter - spare)
+    return np.asarray(plain + np.einsum("wskt,wsktdh->wstdh", pools, hotter - spare), float)
 
 
 def _check_deferral(facts: Facts, hours: Hours, w: int, book: Book) -> None:
