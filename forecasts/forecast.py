@@ -28,8 +28,10 @@ from forecasts.weekly.guard import guarded
 from forecasts.weekly.launches import with_analogues
 from forecasts.weekly.level import LevelForecast, WeeklyPanel, forecast_level, weekly_panel
 from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift_notes, unserved_notes, wild_notes
+from forecasts.weekly.quarterpeaks import quarters_ahead
 from forecasts.weekly.reconcile import hierarchy, reconcile
 from forecasts.weekly.unserved import with_unserved
+from forecasts.words.note import Note, note
 
 METHOD_VERSION = 5
 
@@ -150,7 +152,7 @@ def make_outlook(
         notes += short_notes
     if config.totals == "wls" and series > 1:
         ahead = _with_totals(ahead, panel, history, beliefs)
-        notes.append("Forecasts of region, workload and overall totals were reconciled with those of the series.")
+        notes.append(note("outlook.totals"))
     ahead, held = guarded(ahead)
     notes += guard_notes(held, history.series)
     start = panel.start.to_pydatetime()
@@ -170,10 +172,10 @@ def make_outlook(
     central = course(ahead.mean[None], None)
     middle = pd.DatetimeIndex([panel.start + pd.Timedelta(days=7 * w + 3) for w in range(weeks)])
     season = season_of_month(np.asarray(middle.month, dtype=np.int64), config.seasons)
-    notes += [f"Event {event.name} from {event.start}: {_event_note(event)}." for event in config.events]
+    notes += [_event_note(event) for event in config.events]
     if empty.any():
-        notes.append(f"{int(empty.sum())} series never had any demand: none is forecast for them, events aside.")
-    notes.append(f"A week's peak is the {100 * config.peak_quantile:g} % quantile of its hours, forecast as itself.")
+        notes.append(note("outlook.empty", n=int(empty.sum())))
+    notes.append(note("outlook.peak", percent=100 * config.peak_quantile))
     outlook = Outlook(
         series=history.series,
         start=start,
@@ -193,6 +195,8 @@ def make_outlook(
             "growth": [asdict(one) for one in used],
         },
     )
+    quarters = quarters_ahead(outlook, history, config.peak_quantile)
+    outlook = replace(outlook, provenance={**outlook.provenance, "quarters": quarters})
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     bands = {p: np.exp(ahead.quantile(p)) for p in levels}
     report = OutlookReport(
@@ -273,14 +277,14 @@ def scatter(history: History, tide: FloatArray, seasons: int) -> FloatArray:
 
 def _with_short_range(
     ahead: LevelForecast, history: History, panel: WeeklyPanel, empty: BoolArray, config: HourlyConfig
-) -> tuple[LevelForecast, list[str]]:
+) -> tuple[LevelForecast, list[Note]]:
     """The first weeks' level leans on the hourly combination; the peak goes half as far with it."""
     lead = int((panel.start - history.index[-1]) / pd.Timedelta(hours=1)) - 1
     count = min(len(SHORT_RANGE_SHARE), ahead.mean.shape[1])
     try:
         hourly = forecast_hourly(history, lead + count * HOURS_PER_WEEK, config)
     except (ArithmeticError, RuntimeError, np.linalg.LinAlgError) as fault:
-        return ahead, [f"The hourly short range failed ({fault}): the weekly course stands alone from the first week."]
+        return ahead, [note("hourly.failed", fault=str(fault))]
     series = len(empty)
     weekly = hourly.mean[:, lead:].reshape(series, count, HOURS_PER_WEEK).mean(axis=2)
     usable = (weekly > 0) & ~empty[:, None]
@@ -290,7 +294,7 @@ def _with_short_range(
     mean = ahead.mean.copy()
     mean[:series, :count] += shift
     mean[series:, :count] += 0.5 * shift
-    notes = [f"Short range: {note}." for note in hourly.notes]
+    notes = [note("hourly.short_range", text=text) for text in hourly.notes]
     return replace(ahead, mean=mean), notes
 
 
@@ -311,9 +315,11 @@ def _with_totals(ahead: LevelForecast, panel: WeeklyPanel, history: History, bel
     return replace(ahead, mean=ahead.mean + np.concatenate([shift, shift]))
 
 
-def _event_note(event: Event) -> str:
-    size = f"x {event.factor:g}" if event.factor is not None else f"{event.step:+g} units"
-    return f"{size}, sigma {event.sigma:g}, probability {event.probability:g}"
+def _event_note(event: Event) -> Note:
+    step = event.factor is None
+    size = note("outlook.event_step", step=event.step) if step else note("outlook.event_factor", factor=event.factor)
+    told = {"name": event.name, "start": event.start, "size": size}
+    return note("outlook.event", **told, sigma=event.sigma, probability=event.probability)
 
 
 def _check(history: History, weeks: int, config: ForecastConfig) -> None:

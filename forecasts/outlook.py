@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecasts.words.note import packed, unpacked
+
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -83,7 +85,7 @@ class Outlook:
     season_of_week: (weeks,), which season's tide holds in each week.
     residual: (series, 168), relative standard deviation of an hour around level x tide, for hourly paths.
     burst: (series,), peak inside the hour over the hour's mean, at least 1.
-    notes: what was assumed, in plain sentences (growth priors, cold starts, fallbacks, units).
+    notes: what was assumed, in plain sentences in both languages (growth priors, cold starts, fallbacks, units).
     provenance: hash of the history, method versions, seed.
     """
 
@@ -181,7 +183,7 @@ class Outlook:
             "series": [[k.region, k.workload, k.unit] for k in self.series],
             "start": self.start.isoformat(),
             "timezone": self.timezone,
-            "notes": list(self.notes),
+            "notes": packed(self.notes),
             "provenance": dict(self.provenance),
         }
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
@@ -221,7 +223,7 @@ class Outlook:
             season_of_week=arrays["season_of_week"],
             residual=arrays["residual"],
             burst=arrays["burst"],
-            notes=tuple(head["notes"]),
+            notes=unpacked(head["notes"]),
             provenance=head["provenance"],
             **parts,
         )

@@ -184,7 +184,7 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         console.print(escape(checked))
     if short_of_gap:
         console.print(f"[yellow]{escape(text('cli.gap_open', gap=text.percent(plan.certificate['gap'], 2)))}[/]")
-    notes = [str(note) for note in plan.warnings]
+    notes = text.noted(plan.warnings)
     # The first are about the case, the last about forecast, risk and checks; single series stand between them.
     hidden = max(len(notes) - _MOST_NOTES, 0)
     told = notes[:2] + notes[2 + hidden :] if hidden else notes

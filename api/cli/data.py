@@ -138,10 +138,8 @@ def forecast(
         names += ["growth_seen", "growth_used", "unit"]
         columns = [(text(f"cli.{name}"), name not in ("region", "workload", "unit")) for name in names]
         console.out().print(console.table(text("cli.outlook", weeks=outlook.weeks), columns, shown))
-        told = quality.sentences(text.language)
         # The outlook's notes begin with what was said of the history: it is said once.
-        english = set(quality.sentences())
-        for sentence in (*told, *(note for note in outlook.notes if note not in english)):
+        for sentence in text.noted(dict.fromkeys((*quality.sentences(), *outlook.notes))):
             console.say(f"· {sentence}")
         console.out().print(escape(text("cli.outlook_file", path=out)))
 
@@ -269,5 +267,5 @@ def backtest(
         if ahead is not None and ahead.by_quarter:
             console.out().print(console.table(text("lookback.by_quarter"), *_quarter_table(ahead, text)))
         lacked = sentences(ahead.to_json(), text) if ahead is not None else []
-        for sentence in (*report.notes, *lacked, *quality.sentences(text.language)):
+        for sentence in (*text.noted(report.notes), *lacked, *text.noted(quality.sentences())):
             console.say(f"· {sentence}")

@@ -51,7 +51,7 @@ def history(
         text = console.words(language)
         given = Given.of(map, reads, ceiling)
         _check(out, picture, map, case)
-        read, quality, notes = _read(file, case, given, timezone, text.language)
+        read, quality, notes = _read(file, case, given, timezone)
         if out is not None:
             _write(long_table(read), out)
         if picture is not None:
@@ -69,7 +69,7 @@ def history(
         columns = [(text(f"cli.history_{name}"), name in ("hours", "mean", "highest")) for name in names]
         title = text("cli.history_title", file=file.name, series=len(rows))
         console.out().print(console.table(title, columns, shown))
-        for sentence in notes:
+        for sentence in text.noted(notes):
             console.say(f"· {sentence}")
         for path in (out, picture):
             if path is not None:
@@ -88,9 +88,7 @@ def _check(out: Path | None, picture: Path | None, map: list[str] | None, case: 
         raise UsageError(faults)
 
 
-def _read(
-    file: Path, case: Path | None, given: Given, timezone: str, language: str
-) -> tuple[History, QualityReport, list[str]]:
+def _read(file: Path, case: Path | None, given: Given, timezone: str) -> tuple[History, QualityReport, list[str]]:
     """The history, what it is worth, and the sentences on both."""
     from forecasts.history.ceilings import name_ceilings
 
@@ -107,7 +105,7 @@ def _read(
         read, quality = given.read(file, about.meta.timezone, about)
         final = mapped(about, read, rules=rules, ceilings=ceilings)
     said = set(read.notes)
-    return final, quality, [*quality.sentences(language), *(note for note in final.notes if note not in said)]
+    return final, quality, [*quality.sentences(), *(note for note in final.notes if note not in said)]
 
 
 def summary(read: History) -> list[dict[str, Any]]:

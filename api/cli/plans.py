@@ -208,7 +208,7 @@ def _forecast(
         console.say(text("cli.forecasting", path=path))
     outlook, quality = outlook_of_file(case, path, given, seed, evaluation)
     if not quiet:
-        sentences = quality.sentences(text.language)
+        sentences = text.noted(quality.sentences())
         for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
         if len(sentences) > MOST_REMARKS:

@@ -144,10 +144,31 @@ class GrowthRequest(BaseModel):
     model_config = _example({"per_year": 0.4, "sigma": 0.3, "half_life_years": 1.0, "doubt": 0.05})
 
 
+class CeilingRequest(BaseModel):
+    """Where a history shows what was served and demand may have been cut off: at one of a number in the series' unit, a
+    series of capacity, or the hours in which a series of rejected or queued work is above 0. `series` is a name or
+    pattern.
+    """
+
+    series: Annotated[str, Field(min_length=1, max_length=400)]
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    capacity: Name | None = None
+    unserved: Name | None = None
+    model_config = _example({"series": "chat", "value": 11.0})
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Self:
+        given = [name for name in ("value", "capacity", "unserved") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"found {' and '.join(given) or 'none'}; allowed: one of value, capacity, unserved")
+        return self
+
+
 class ForecastOptions(BaseModel):
     """How the outlook is made from a history; what is left out takes the forecast's own default.
 
-    `growth` holds for every workload that `growth_of` does not name.
+    `growth` holds for every workload that `growth_of` does not name. `ceilings` are named beside those of the case's
+    `history_mapping`; demand above them is estimated.
     """
 
     seed: Seed | None = None
@@ -155,6 +176,7 @@ class ForecastOptions(BaseModel):
     evaluation: Annotated[int, Field(ge=1, le=5000)] | None = None
     growth: GrowthRequest | None = None
     growth_of: Annotated[dict[str, GrowthRequest], Field(max_length=1000)] | None = None
+    ceilings: Annotated[list[CeilingRequest], Field(max_length=1000)] | None = None
     model_config = _example({"seed": 1, "futures": 5, "growth": {"per_year": 0.4}})
 
 

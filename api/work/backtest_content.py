@@ -24,16 +24,19 @@ def write(task: Task, out: Path) -> None:
     words = wording(task.request["language"])
     chosen = largest(history)
     try:
-        found = backtest(chosen, hours=HOURS, windows=WINDOWS).to_json()
-    except ValueError as fault:
-        write_json(out / "content.json", {"charts": [], "notes": [str(fault)], "series": 0, "of": len(history.series)})
+        report = backtest(chosen, hours=HOURS, windows=WINDOWS)
+    except ValueError:
+        write_json(
+            out / "content.json",
+            {"charts": [], "notes": [words("lookback.week_short")], "series": 0, "of": len(history.series)},
+        )
         return
-    chart = backtest_scores(found, words)
+    chart = backtest_scores(report.to_json(), words)
     write_json(
         out / "content.json",
         {
             "charts": [draw(out, chart, words)],
-            "notes": list(found["notes"]),
+            "notes": words.noted(report.notes),
             "series": len(chosen.series),
             "of": len(history.series),
         },

@@ -11,6 +11,7 @@ from api.jobs.task import Json, Task, Tell
 
 if TYPE_CHECKING:
     from forecasts.forecast import ForecastConfig
+    from forecasts.history.ceilings import Ceiling
     from forecasts.outlook import Outlook
     from planner.case import Case
 
@@ -32,7 +33,10 @@ def case_and_outlook(task: Task, tell: Tell) -> tuple[Case, Outlook | None]:
     from api.work.intake import outlook_for
 
     tell({"phase": "forecast", "seconds": 0.0})
-    outlook, _report = outlook_for(case, history_of(task)[0], config=forecast_config(task.request["forecast"]))
+    options = task.request["forecast"]
+    outlook, _report = outlook_for(
+        case, history_of(task)[0], ceilings=ceilings_of(options), config=forecast_config(options)
+    )
     return case, told_from(task, outlook)
 
 
@@ -69,6 +73,13 @@ def forecast_config(options: Json) -> ForecastConfig:
     growth = replace(config.growth, **_given(options.get("growth")))
     of = {name: replace(growth, **_given(one)) for name, one in (options.get("growth_of") or {}).items()}
     return replace(config, growth=growth, growth_of=of)
+
+
+def ceilings_of(options: Json) -> list[Ceiling]:
+    """The ceilings that a request names."""
+    from forecasts.history.ceilings import Ceiling
+
+    return [Ceiling(**one) for one in options.get("ceilings") or ()]
 
 
 def _given(growth: Json | None) -> Json:

@@ -69,7 +69,7 @@ def content(outlook: Outlook, history: History, shown: list[int], words: Wording
         "charts": drawn,
         "choices": [{"id": str(i), "label": series_label(outlook, i)} for i in shown],
         "table": asdict(grid(_ahead(outlook, words), words)),
-        "notes": list(outlook.notes),
+        "notes": words.noted(outlook.notes),
     }
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from api.work.drawing import Json, draw
 from forecasts.lookback.quarters import FEWEST_WEEKS, TOTAL
-from forecasts.lookback.quarterscores import QUARTER_WEEKS
 from forecasts.outlook import SeriesKey
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS
 from planner.report.figures import backtest_scores, peaks_against
 from planner.report.grid import grid
 from planner.words.wording import Wording

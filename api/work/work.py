@@ -15,7 +15,7 @@ from typing import Any
 
 from api.jobs.task import Json, Task, Tell, WorkError
 from api.work import analysis, sizing
-from api.work.demand import case_and_outlook, forecast_config, history_of, told_from
+from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
 
 _HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
 
@@ -71,19 +71,20 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from api.work.lookback import look_back
     from forecasts.forecast import ForecastError, make_outlook
     from forecasts.history import HistoryError
+    from forecasts.history.ceilings import name_ceilings
     from forecasts.history.mapping import outlook_weeks
     from planner.case.file import CaseError, case_from
 
     tell({"phase": "forecast", "seconds": 0.0})
-    config = forecast_config(task.request)
+    config, ceilings = forecast_config(task.request), ceilings_of(task.request)
     try:
         history, quality = history_of(task)
         if "case" in task.inputs:
             case = case_from(json.loads(task.inputs["case"].read_bytes()))
-            history = history_for(case, history)
+            history = history_for(case, history, ceilings=ceilings)
             weeks = outlook_weeks(history, case.horizon.end)
         else:
-            weeks = task.request["weeks"]
+            history, weeks = name_ceilings(history, ceilings), task.request["weeks"]
         outlook, report = make_outlook(history, weeks=weeks, config=config)
     except (HistoryError, ForecastError, CaseError) as fault:
         raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault

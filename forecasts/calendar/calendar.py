@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.note import Note, listed, note
 
 WORKDAY, WEEKEND, HOLIDAY, MAKEUP = 0, 1, 2, 3
 KIND_NAMES = ("workday", "weekend", "holiday", "make-up workday")
@@ -52,13 +53,12 @@ class SpecialDays:
         """(days,) whether the day has a label."""
         return np.array([bool(label) for label in self.label], dtype=bool)
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """A sentence when something was estimated."""
         years = sorted({(self.start + timedelta(days=int(i))).year for i in np.flatnonzero(self.estimated)})
         if not years:
             return ()
-        shown = ", ".join(str(year) for year in years)
-        return (f"days off and make-up working days of {shown} are not announced: estimated by the usual pattern",)
+        return (note("days.estimated", years=listed([str(year) for year in years])),)
 
 
 def special_days(start: date, days: int, country: str = "CN", subdivision: str | None = None) -> SpecialDays:

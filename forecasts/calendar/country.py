@@ -6,13 +6,14 @@ import pandas as pd
 
 from forecasts.calendar.calendar import CalendarError, country_of_zone, own_calendar, special_days
 from forecasts.outlook import FloatArray
+from forecasts.words.note import Note, note
 
 AUTO = "auto"
 
 
 def foreseen_country(
     values: FloatArray, index: pd.DatetimeIndex, timezone: str, country: str | None, subdivision: str | None
-) -> tuple[str | None, list[str]]:
+) -> tuple[str | None, list[Note]]:
     """The country whose special days are foreseen, and a sentence on it.
 
     values: (series, hours) at `index`, local time in `timezone`. country: a name is taken at its word and None foresees
@@ -27,10 +28,10 @@ def foreseen_country(
     try:
         days = special_days(first, (last - first).days + 1, found, subdivision)
     except CalendarError:
-        return None, [f"Special days: no calendar is known for the time zone {timezone}."]
+        return None, [note("days.no_calendar", zone=timezone)]
     own = own_calendar(values, index, days)
     if own is None:
-        return None, [f"Special days of {found}: too few lie in the history to learn from; none are foreseen."]
+        return None, [note("days.too_few", country=found)]
     if not own:
-        return None, [f"Special days of {found}: demand does not know them; none are foreseen."]
-    return found, [f"Special days of {found} (time zone {timezone}) are foreseen as they were in the past."]
+        return None, [note("days.unknown_to_demand", country=found)]
+    return found, [note("days.foreseen", country=found, zone=timezone)]

@@ -10,6 +10,7 @@ import pandas as pd
 from forecasts.calendar.calendar import HolidayEffects, SpecialDays, learn_effects, special_days
 from forecasts.calendar.hours import hour_of_week
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray
+from forecasts.words.note import note
 
 DAYS_PER_WEEK = 7
 
@@ -76,4 +77,4 @@ def week_factors(
         changed = shape * effects.factors(begin, DAYS_PER_WEEK)
         level[:, week] = np.log(np.maximum(changed.mean(axis=1), 1e-3))
         peak[:, week] = np.log(np.maximum(np.quantile(changed, peak_quantile, axis=1) / usual, 1e-3))
-    return WeekFactors(level, peak, tuple(f"Special days: {note}." for note in days.notes()))
+    return WeekFactors(level, peak, tuple(note("days.said", text=text) for text in days.notes()))

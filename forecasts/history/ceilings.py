@@ -12,6 +12,7 @@ from forecasts.history.faults import HistoryError, HistoryFault
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.words.note import Note, note
 
 BLOCK = 28 * 24
 """Hours that are looked at together: a ceiling is raised from time to time."""
@@ -154,12 +155,12 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
                 ceiling[i] = np.where(np.isfinite(bound), bound, ceiling[i])
                 above = int((values > bound / AT_CEILING).sum())
                 if above:
-                    notes.append(f"{labels[i]}: {above} hours lie above the ceiling that was named.")
+                    notes.append(note("ceiling.above", name=labels[i], n=above))
             censored[i] |= cut
             if helper is None:
-                named_by = f"the ceiling that was named, {one.value:g}"
+                named_by = note("ceiling.by_value", value=one.value)
             else:
-                named_by = f"{'the capacity' if one.capacity else 'work waiting or lost'} in {labels[helper]}"
+                named_by = note("ceiling.by_capacity" if one.capacity else "ceiling.by_unserved", name=labels[helper])
             notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(values).sum()), named_by))
     if faults:
         raise HistoryError(faults)
@@ -168,14 +169,10 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
     return marked if not helpers else marked.part(rest)
 
 
-def _said(name: str, hours: int, measured: int, named_by: str) -> str:
+def _said(name: str, hours: int, measured: int, named_by: Note) -> Note:
     if not hours:
-        return f"{name}: demand was cut off in no hour ({named_by})."
-    share = 100 * hours / max(measured, 1)
-    return (
-        f"{name}: demand was cut off in {hours} hours ({share:.0f} % of those measured; {named_by}): what was served "
-        f"there is a lower bound of what was asked for."
-    )
+        return note("ceiling.none", name=name, by=named_by)
+    return note("ceiling.cut", name=name, n=hours, share=hours / max(measured, 1), by=named_by)
 
 
 def _held(capacity: FloatArray) -> FloatArray:

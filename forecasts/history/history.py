@@ -21,11 +21,12 @@ from forecasts.history.moments import far_from_the_rest
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.history.quality import QualityReport, find_suspects, judge
-from forecasts.history.remarks import Remark
+from forecasts.history.remarks import Remark, format_name
 from forecasts.history.rows import Rows, Source, rows_of
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
+from forecasts.words.note import Note, listed, note
 
 LONGEST_YEARS = 40
 MOST_PARTS = 20_000
@@ -83,7 +84,7 @@ def read_history(
     rows = rows_of(found, asked, faults)
     if zone is None or faults:
         raise HistoryError(faults)
-    whole = [Remark("format", {"format": found.format, "rows": len(rows.times)})]
+    whole = [Remark("format", {"format": format_name(found.format), "rows": len(rows.times)})]
     whole += [Remark("note", {"text": note}) for note in found.notes]
     left: tuple[str, ...] = ()
     targets: list[SeriesMapping] | None = None
@@ -103,8 +104,7 @@ def read_history(
     if misplaced:
         whole.append(Remark("zone", {"n": misplaced, "zone": timezone}))
     if left:
-        shown = ", ".join(left[:10]) + (f" and {len(left) - 10} more" if len(left) > 10 else "")
-        whole.append(Remark("left_out", {"n": len(left), "names": shown}))
+        whole.append(Remark("left_out", {"n": len(left), "names": listed(left, 10)}))
     return _finish(panel, rows, targets, timezone, as_of, asked, whole)
 
 
@@ -160,7 +160,8 @@ def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
     far = far_from_the_rest(rows.times, rows.code)
     if not far.any():
         return rows, []
-    shown = ", ".join(f"row {row + 1} {pd.Timestamp(rows.times[row])}" for row in np.flatnonzero(far)[:5])
+    moments = [(row + 1, pd.Timestamp(rows.times[row])) for row in np.flatnonzero(far)[:5].tolist()]
+    shown = listed([note("history.mistyped_row", row=row, moment=moment) for row, moment in moments])
     labels = rows.labels[~far] if len(rows.labels) else rows.labels
     kept = replace(rows, times=rows.times[~far], values=rows.values[~far], code=rows.code[~far], labels=labels)
     return kept, [Remark("mistyped", {"n": int(far.sum()), "shown": shown})]
@@ -373,7 +374,7 @@ def _real_hours(index: pd.DatetimeIndex, timezone: str) -> BoolArray:
 def _to_keys(
     keys: list[SeriesKey], values: FloatArray, burst: FloatArray, scale: FloatArray, names: tuple[str, ...],
     index: pd.DatetimeIndex,
-) -> tuple[tuple[SeriesKey, ...], FloatArray, FloatArray, list[str]]:  # fmt: skip
+) -> tuple[tuple[SeriesKey, ...], FloatArray, FloatArray, list[Note]]:  # fmt: skip
     """Rows scaled, and those of one key added up over their lives."""
     order = list(dict.fromkeys(keys))
     if len(order) == len(keys):

@@ -16,6 +16,7 @@ from forecasts.history.panel import History
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import SeriesKey
+from forecasts.words.note import Note, listed, note
 
 _YEAR = timedelta(days=364)  # 52 whole weeks: weekdays and seasons both stay in place
 
@@ -118,8 +119,7 @@ def map_history(
     notes = [*history.notes, *_said(history, rules), *([lives] if lives else [])]
     left = [labels[i] for i in range(len(labels)) if i not in reached]
     if left:
-        more = f" and {len(left) - 12} more" if len(left) > 12 else ""
-        notes.append(f"Series that no rule names were left out: {', '.join(left[:12])}{more}.")
+        notes.append(note("mapping.left_out", names=listed(left, 12)))
     return History(
         tuple(parts),
         history.index,
@@ -170,18 +170,19 @@ def _shares(rule: Rule) -> dict[str, float]:
     return {region: weight / total for region, weight in rule.share.items()} if total > 0 else {}
 
 
-def _said(history: History, rules: Sequence[Rule]) -> list[str]:
+def _said(history: History, rules: Sequence[Rule]) -> list[Note]:
     """What was assumed about units: a sentence for every scale or spread, one for series taken as they are."""
     out = []
     plain = [rule for rule in rules if rule.scale == 1 and rule.region is not None]
     for rule in rules:
         if rule in plain:
             continue
-        where = rule.region or f"{len(rule.share)} regions by stated shares"
-        out.append(f"Series {rule.series} stands for workload {rule.workload} in {where}, times {rule.scale:g}.")
+        where = rule.region or note("mapping.regions", n=len(rule.share))
+        told = {"series": rule.series, "workload": rule.workload, "where": where, "scale": rule.scale}
+        out.append(note("mapping.stands_for", **told))
     if plain:
         places = len({(rule.workload, rule.region) for rule in plain})
-        out.append(f"{len(plain)} rules lay series on {places} demands without a change of unit (scale 1).")
+        out.append(note("mapping.plain", n=len(plain), places=places))
     return out
 
 
@@ -202,15 +203,12 @@ def align_history(history: History, start: date) -> History:
         history = history.part(hours=slice(kept))
         index = history.index
         if cut:
-            notes.append(f"{cut} hours on and after {start} were left out: they lie in the time that is planned.")
+            notes.append(note("mapping.planned_hours", n=cut, start=start))
     else:
         years = int(gap // pd.Timedelta(_YEAR))
     if years:
         index = pd.DatetimeIndex(index + years * pd.Timedelta(_YEAR))
-        notes.append(
-            f"The history's dates were moved by {years * 52} weeks, so that it ends on {index[-1]:%Y-%m-%d}, "
-            f"before the horizon starts on {start}: its shape is used, its dates are not."
-        )
+        notes.append(note("mapping.moved", weeks=years * 52, end=index[-1], start=start))
     return replace(history, index=index, notes=tuple(notes))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecasts.history.panel import BoolArray
 from forecasts.outlook import FloatArray
+from forecasts.words.note import Note, listed, note
 
 ALIKE_HOURS = 24
 """Parts that begin or end this close to the whole begin or end with it: exports rarely end on the same minute."""
@@ -64,16 +65,16 @@ def add_up(values: FloatArray, marked: BoolArray, members: Sequence[tuple[int, f
     return Sum(out, marks & np.isfinite(out), tuple(begun.items()), tuple(ended.items()))
 
 
-def lives_said(parts: Sequence[Sum], names: Sequence[str], index: pd.DatetimeIndex) -> str | None:
+def lives_said(parts: Sequence[Sum], names: Sequence[str], index: pd.DatetimeIndex) -> Note | None:
     """A sentence on parts that live for a part of the time only, or None."""
     begun = {i: at for one in parts for i, at in one.begun}
     ended = {i: at for one in parts for i, at in one.ended}
     told = []
     for i in sorted(set(begun) | set(ended), key=lambda i: names[i]):
-        since = f"from {index[begun[i]]:%Y-%m-%d}" if i in begun else ""
-        until = f"to {index[ended[i] - 1]:%Y-%m-%d}" if i in ended else ""
-        told.append(f"{names[i]} ({' '.join(part for part in (since, until) if part)})")
+        since = f"{index[begun[i]]:%Y-%m-%d}" if i in begun else ""
+        until = f"{index[ended[i] - 1]:%Y-%m-%d}" if i in ended else ""
+        key = "between" if since and until else "since" if since else "until"
+        told.append(note(f"sum.{key}", name=names[i], since=since, until=until))
     if not told:
         return None
-    more = f" and {len(told) - 8} more" if len(told) > 8 else ""
-    return f"Parts of a sum count as nothing outside their own time: {', '.join(told[:8])}{more}."
+    return note("sum.lives", parts=listed(told, 8))

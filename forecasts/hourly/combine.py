@@ -24,6 +24,7 @@ from forecasts.hourly.members.members import default_members
 from forecasts.hourly.members.state import StlSmoothing
 from forecasts.hourly.tide import tide_strength
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
+from forecasts.words.note import note
 
 LONGEST_FIT = 17 * WEEK
 SAFE_MEMBER = "naive168"
@@ -411,19 +412,17 @@ def forecast_hourly(history: History, hours: int, config: HourlyConfig | None = 
     strength = tide_strength(history.values[:, -LONGEST_FIT:], history.index[-LONGEST_FIT:])
     notes = list(specials.days.notes()) if specials is not None else []
     if config.boost and not boost_available():
-        notes.append("the boosted model was asked for, but the extra `boost` is not installed: forecast without it")
+        notes.append(note("hourly.no_boost"))
     if bands.unknown.any():
-        notes.append(
-            f"{int(bands.unknown.sum())} series are too short to check a forecast: their spread is assumed (30 %)"
-        )
+        notes.append(note("hourly.unknown", n=int(bands.unknown.sum())))
     if (shift > 0).any():
-        notes.append(f"{int((shift > 0).sum())} series ended a week or more before the others: continued as if current")
+        notes.append(note("hourly.ended", n=int((shift > 0).sum())))
     flat = int((~strength.tidal).sum())
     if flat:
-        notes.append(f"{flat} of {n} series show no tide")
+        notes.append(note("hourly.no_tide", n=flat, series=n))
     failures = sum(1 for text in fallbacks if text)
     if failures:
-        notes.append(f"{failures} series used a fallback for a member that failed")
+        notes.append(note("hourly.fallback", n=failures))
     return HourlyForecast(
         history.series,
         history.index[-1] + pd.Timedelta(hours=1),

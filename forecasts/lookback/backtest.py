@@ -19,6 +19,7 @@ from forecasts.hourly.members.seasonal import repeat
 from forecasts.hourly.tide import tide_strength
 from forecasts.lookback.quarters import LongRangeReport, backtest_quarters
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.note import note
 
 SHORTEST_TRUTH = 3 * DAY
 FOUR_WEEKS = 4
@@ -201,7 +202,7 @@ def backtest(
         for row in sorted(tally.rows)
     )
     left = len(history.series) - len(scores)
-    notes = (f"{left} series too short to test",) if left else ()
+    notes = (note("backtest.short", n=left),) if left else ()
     long = None
     if quarters:
         given = config or HourlyConfig()

@@ -14,9 +14,10 @@ import pandas as pd
 
 from forecasts.forecast import ForecastConfig, OutlookReport, make_outlook
 from forecasts.history import History
-from forecasts.lookback.quarterscores import QUARTER_WEEKS, QuarterScore, quarter_rows, quarter_scores
+from forecasts.lookback.quarterscores import QuarterScore, quarter_rows, quarter_scores
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, Outlook
 from forecasts.weekly.level import BUCKETS, weekly_panel
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS
 from forecasts.weekly.reconcile import coincident_peak
 
 FEWEST_WEEKS = 26

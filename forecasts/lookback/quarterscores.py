@@ -10,15 +10,10 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import FloatArray
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS
+from forecasts.weekly.quarterpeaks import RULES, quantiles_of_quarters, simple_rules
 
-QUARTER_WEEKS = 13
-YEAR_WEEKS = 52
-LEVELS = (0.5, 0.9, 0.95)
-RULES = ("last_year", "last_year_grown", "year_highest")
-"""The same quarter of the year before x 1.2; the same x what the last quarter grew on its year before; the highest week
-of the year before x 1.1."""
 COLUMNS = ("region", "workload", "unit", "origin", "start", "quarter", "p50", "p90", "p95", "came", "quarter_before")
-LAST_YEAR_MARGIN, HIGHEST_MARGIN = 1.2, 1.1
 JUDGED_QUANTILE = 0.9
 
 
@@ -59,48 +54,25 @@ def quarter_rows(
     drawn: (futures, weeks), weekly peaks of equally likely futures; came: (weeks,), NaN where not measured; past:
     (weeks known,), weekly peaks before the start.
     """
-    rules = _rules(past)
+    rules, drawn_at = simple_rules(past), quantiles_of_quarters(drawn)
     rows = []
     for k in range(min(drawn.shape[1], len(came)) // QUARTER_WEEKS):
         part = slice(k * QUARTER_WEEKS, (k + 1) * QUARTER_WEEKS)
         if not np.isfinite(came[part]).all():
             continue
-        quantiles = np.quantile(drawn[:, part].max(axis=1), LEVELS)
         rows.append(
             {
                 **dict(zip(("region", "workload", "unit"), name, strict=True)),
                 "origin": start,
                 "start": start + pd.Timedelta(days=7 * part.start),
                 "quarter": k + 1,
-                **dict(zip(("p50", "p90", "p95"), quantiles.tolist(), strict=True)),
+                **dict(zip(("p50", "p90", "p95"), drawn_at[k].tolist(), strict=True)),
                 "came": float(came[part].max()),
                 "quarter_before": rules["quarter_before"][k % len(rules["quarter_before"])],
                 **{rule: rules[rule][k % len(rules[rule])] for rule in RULES},
             }
         )
     return pd.DataFrame(rows, columns=[*COLUMNS, *RULES])
-
-
-def _rules(past: FloatArray) -> dict[str, list[float]]:
-    """What the simple rules say of the next four quarters; NaN where the year before is not known."""
-    year = past[-YEAR_WEEKS:] if len(past) >= YEAR_WEEKS else np.full(YEAR_WEEKS, np.nan)
-    before = [_highest(year[w : w + QUARTER_WEEKS]) for w in range(0, YEAR_WEEKS, QUARTER_WEEKS)]
-    growth = float("nan")
-    if len(past) >= YEAR_WEEKS + QUARTER_WEEKS:
-        then = past[-YEAR_WEEKS - QUARTER_WEEKS : len(past) - YEAR_WEEKS]
-        if np.isfinite(then).any() and np.isfinite(past[-QUARTER_WEEKS:]).any() and np.nanmean(then) > 0:
-            growth = float(np.nanmean(past[-QUARTER_WEEKS:]) / np.nanmean(then))
-    return {
-        "quarter_before": before,
-        "last_year": [LAST_YEAR_MARGIN * value for value in before],
-        "last_year_grown": [LAST_YEAR_MARGIN * growth * value for value in before],
-        "year_highest": [HIGHEST_MARGIN * _highest(year)],
-    }
-
-
-def _highest(weeks: FloatArray) -> float:
-    seen = weeks[np.isfinite(weeks)]
-    return float(seen.max()) if 2 * len(seen) >= len(weeks) else float("nan")
 
 
 def quarter_scores(rows: pd.DataFrame, total: str) -> tuple[QuarterScore, ...]:

@@ -185,24 +185,22 @@ def saturation(logs: FloatArray, ahead: int) -> Saturation:
     y = np.where(seen, logs, 0.0)
     t = np.arange(weeks + ahead, dtype=np.float64)
     straight = _residual(y, seen, np.column_stack([np.ones(weeks), t[:weeks] - weeks / 2]))
-    best = np.full(rows, np.inf)
-    growth = np.zeros((rows, ahead))
-    ceiling = np.zeros(rows)
-    which = np.zeros(rows, dtype=np.int64)
-    bend = np.zeros(rows)
-    for pace in np.geomspace(2.0, max(weeks / 3, 4.0), 10):
-        for midpoint in np.linspace(-0.5 * weeks, 0.9 * weeks, 24):
-            age = np.clip((t - midpoint) / pace, -30, 30)
-            for kind, shape in ((1, -np.log1p(np.exp(-age))), (2, -np.exp(-np.maximum(age, -5)))):
-                loose = np.where(seen, y - shape[:weeks], 0.0)
-                rest = np.where(seen, loose - (loose.sum(axis=1) / np.maximum(n, 1))[:, None], 0.0)
-                square = (rest**2).sum(axis=1)
-                better = square < best
-                best = np.where(better, square, best)
-                growth[better] = shape[weeks:] - shape[weeks - 1]
-                ceiling[better] = -shape[weeks - 1]
-                which[better] = kind
-                bend[better] = midpoint
+    paces, middles = np.geomspace(2.0, max(weeks / 3, 4.0), 10), np.linspace(-0.5 * weeks, 0.9 * weeks, 24)
+    pace, middle = (grid.reshape(-1, 1) for grid in np.meshgrid(paces, middles, indexing="ij"))
+    age = np.clip((t - middle) / pace, -30, 30)
+    shape = np.concatenate([-np.log1p(np.exp(-age)), -np.exp(-np.maximum(age, -5))])
+    # The residual of every row on every curve at once: with c fitted it is the variance of what is left, by sums.
+    own = np.where(seen, y - (y.sum(axis=1) / np.maximum(n, 1))[:, None], 0.0)
+    curve = shape[:, :weeks] - shape[:, :weeks].mean(axis=1, keepdims=True)
+    there = seen.astype(np.float64)
+    moved = (there @ curve.T) ** 2 / np.maximum(n, 1)[:, None]
+    square = (own**2).sum(axis=1)[:, None] - 2 * own @ curve.T + there @ (curve**2).T - moved
+    at = square.argmin(axis=1)
+    best = np.maximum(square[np.arange(rows), at], 0.0)
+    growth = shape[at, weeks:] - shape[at, weeks - 1 : weeks]
+    ceiling = -shape[at, weeks - 1]
+    bend = np.tile(middle[:, 0], 2)[at]
+    which = 1 + at // len(middle)
     degrees = np.maximum(n / _WEEKS_PER_DEGREE, 1.0)
     with np.errstate(divide="ignore"):
         gain = degrees * (np.log(np.maximum(straight, 1e-12)) - np.log(np.maximum(best, 1e-12))) - np.log(degrees)

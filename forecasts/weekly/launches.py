@@ -11,6 +11,7 @@ import pandas as pd
 from forecasts.outlook import FloatArray, SeriesKey
 from forecasts.weekly.growth import PRESENT_WEEKS, GrowthPrior, analogue
 from forecasts.weekly.level import LevelForecast
+from forecasts.words.note import Note, note
 
 # A series younger than this is compared with the launches of others.
 YOUNG_WEEKS = 26
@@ -18,7 +19,7 @@ YOUNG_WEEKS = 26
 
 def with_analogues(
     ahead: LevelForecast, logs: FloatArray, keys: Sequence[SeriesKey], priors: Sequence[GrowthPrior]
-) -> tuple[LevelForecast, list[str]]:
+) -> tuple[LevelForecast, list[Note]]:
     """Young series from their present level on as others went on after their launch, where the panel knows launches.
 
     logs: (2 series, weeks), levels and then peaks, NaN before a launch. priors: of every series.
@@ -47,7 +48,12 @@ def with_analogues(
             spread[row] = np.maximum.accumulate(np.hypot(spread[row], found.sigma))
             method[row] = f"{method[row]}, growth of {found.launches} earlier launches"
         notes.append(
-            f"{keys[i].region}/{keys[i].workload} is {weeks - first[i]} weeks old: it is taken to grow as "
-            f"{found.launches} earlier launches did, with a trust of {found.trust:.0%}."
+            note(
+                "launch.young",
+                name=f"{keys[i].region}/{keys[i].workload}",
+                weeks=weeks - first[i],
+                launches=found.launches,
+                trust=found.trust,
+            )
         )
     return replace(ahead, mean=mean, spread=spread, method=tuple(method)), notes

@@ -11,11 +11,13 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from forecasts.outlook import Futures, Outlook
+from forecasts.words.note import Note
 from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case, Quantile, WorkloadKind, by_period
 from planner.case.compute import pflops_per_unit
 from planner.case.errors import PlanError, Problem
 from planner.demand.demand import Course, Demand, TypicalDays, quantile
+from planner.words.wording import noted
 
 PEAK_DAY = "peak day"
 
@@ -88,7 +90,7 @@ def for_objective(case: Case, demand: Demand) -> Demand:
     if not isinstance(rule, Quantile):
         return demand
     values = quantile(demand.values, demand.probability, rule.q)[None]
-    note = f"Planned for one future: the {rule.q:.0%} quantile of every demand."
+    note = noted("note.one_future", quantile=f"{rule.q:.0%}")
     return replace(demand, probability=np.ones(1), values=values, notes=(*demand.notes, note), course=demand.central)
 
 
@@ -212,15 +214,15 @@ def outlook_demand(case: Case, outlook: Outlook, rules: DayRules | None = None) 
     return for_objective(case, demand)
 
 
-def _silent(case: Case, outlook: Outlook) -> list[str]:
+def _silent(case: Case, outlook: Outlook) -> list[Note]:
     """A sentence for workloads, and for regions, of which no series speaks: their demand is planned as 0."""
     told = {key.workload for key in outlook.series}, {key.region for key in outlook.series}
     lost = [w.id for w in case.workloads if w.id not in told[0]], [r.id for r in case.regions if r.id not in told[1]]
     out = []
     if lost[0]:
-        out.append(f"The history has no series of {', '.join(lost[0])}: their demand is planned as 0.")
+        out.append(noted("note.no_series_of", names=", ".join(lost[0])))
     if lost[1]:
-        out.append(f"The history has no series in {', '.join(lost[1])}: demand there is planned as 0.")
+        out.append(noted("note.no_series_in", names=", ".join(lost[1])))
     return out
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.words.note import packed, unpacked
 from planner.case import Case
 from planner.case.file import dump_case
 from planner.demand import Course, Demand, TypicalDays
@@ -62,7 +63,7 @@ class Plan:
             "summary": self.summary,
             "certificate": self.certificate,
             "checks": list(self.checks),
-            "warnings": list(self.warnings),
+            "warnings": packed(self.warnings),
             "provenance": self.provenance,
         }
         write_json(folder / "plan.json", head)
@@ -81,7 +82,7 @@ class Plan:
             head["summary"],
             head["certificate"],
             tuple(head["checks"]),
-            tuple(head["warnings"]),
+            unpacked(head["warnings"]),
             head["provenance"],
         )
 
@@ -90,6 +91,8 @@ def demand_bytes(demand: Demand) -> bytes:
     """The demand arrays as one file without pickle."""
     out = BytesIO()
     days = demand.days
+    course_labels = demand.central.days.labels
+    words = {"labels": days.labels, "course_labels": course_labels, "notes": packed(demand.notes)}
     np.savez_compressed(
         out,
         probability=demand.probability,
@@ -99,9 +102,7 @@ def demand_bytes(demand: Demand) -> bytes:
         **_day_arrays("", days),
         course=demand.central.values,
         **_day_arrays("course_", demand.central.days),
-        words=np.array(
-            json.dumps({"labels": days.labels, "course_labels": demand.central.days.labels, "notes": demand.notes})
-        ),
+        words=np.array(json.dumps(words)),
     )
     return out.getvalue()
 
@@ -135,7 +136,7 @@ def demand_from_bytes(data: bytes) -> Demand:
             days(""),
             held["p50_peak"],
             held["p90_peak"],
-            tuple(words["notes"]),
+            unpacked(words["notes"]),
             Course(held["course"], days("course_")),
         )
 

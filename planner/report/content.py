@@ -30,6 +30,7 @@ from planner.report.figures import (
 from planner.report.grid import Grid, grid
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
+from planner.report.quarters import quarters_foretold
 from planner.report.reasons import reasons
 from planner.report.tiles import tiles
 from planner.words.wording import Wording
@@ -162,18 +163,19 @@ def plan_content(view: View, plan: Plan, explanation: Explanation | None = None)
         certificate=_certificate(plan, words),
         made=made_how(plan.provenance, words),
         checks=_checks(plan, words),
-        sections=_sections(view),
+        sections=_sections(view, plan),
         limits=[one for one in limits if one.rows],
-        warnings=[text for text in plan.warnings if text not in plan.demand.notes],
-        notes=list(plan.demand.notes),
+        warnings=words.noted(text for text in plan.warnings if text not in plan.demand.notes),
+        notes=words.noted(plan.demand.notes),
         sources=sources,
         source_summary=words("report.source_summary", count=len(sources), weak=weak),
         marks={mark: words(f"mark.{mark}") for mark in MARKS},
     )
 
 
-def _sections(view: View) -> list[Section]:
+def _sections(view: View, plan: Plan) -> list[Section]:
     words = view.words
+    foretold = grid(quarters_foretold(plan.provenance, words), words, "", words("quarters.note"))
 
     def section(id: str, charts: Iterable[Chart | None], otherwise: str = "") -> Section:
         shown = tuple(drawn(chart, words) for chart in charts if chart is not None)
@@ -181,6 +183,7 @@ def _sections(view: View) -> list[Section]:
 
     return [
         section("capacity", [capacity(view)]),
+        *([Section("quarters", words("quarters.title"), tables=(foretold,))] if foretold.rows else []),
         _tides(view),
         section("orders", [timeline(view)], "answer.nothing"),
         section("use", [site_map(view), utilisation(view)]),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from forecasts.outlook import Futures, Outlook
+from forecasts.words.note import Note
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Expected
 from planner.case.errors import PlanError, Problem
@@ -18,6 +19,7 @@ from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_
 from planner.planning import with_measured_burst
 from planner.scenarios.scenario import DemandChange
 from planner.solve.fanout import fan_out
+from planner.words.wording import noted
 
 # Futures in one task: drawing their typical days takes a second or so of CPU on a national outlook.
 _FUTURES_PER_TASK = 25
@@ -190,6 +192,10 @@ def trend(values: FloatArray) -> FloatArray:
     return np.where(positive, logs @ x / (x @ x), 0.0)
 
 
+def _changed_note(change: DemandChange) -> Note:
+    return noted("note.changed", multiplier=f"{change.multiplier:g}", growth=f"{change.growth:g}")
+
+
 def changed_outlook(outlook: Outlook, change: DemandChange) -> Outlook:
     """The outlook with its level times `multiplier` and the slope of its P50 course times `growth`, in every future."""
     if change.none:
@@ -205,7 +211,7 @@ def changed_outlook(outlook: Outlook, change: DemandChange) -> Outlook:
         central=scaled(outlook.central),
         futures=scaled(outlook.futures),
         evaluation=scaled(outlook.evaluation),
-        notes=(*outlook.notes, f"Demand changed: multiplier {change.multiplier:g}, growth times {change.growth:g}."),
+        notes=(*outlook.notes, _changed_note(change)),
     )
 
 
@@ -219,12 +225,11 @@ def changed_demand(case: Case, demand: Demand, change: DemandChange) -> Demand:
     factor = change.multiplier * np.exp((change.growth - 1) * slope[:, None] * np.arange(demand.days.periods))
     values = demand.values * factor[None, :, None, :, None, None]
     peak = peak_pflops(case, values, demand.days.weight, demand.days.step_hours)
-    note = f"Demand changed: multiplier {change.multiplier:g}, growth times {change.growth:g}."
     return replace(
         demand,
         values=values,
         p50_peak=quantile(peak, demand.probability, 0.5),
         p90_peak=quantile(peak, demand.probability, 0.9),
-        notes=(*demand.notes, note),
+        notes=(*demand.notes, _changed_note(change)),
         course=demand.central.scaled(factor[:, None, :, None, None]),
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from forecasts.words.note import Note, said
 from planner.case import Names
 
 LANGUAGES = ("en", "zh-CN")
@@ -48,6 +49,10 @@ class Wording:
     @property
     def chinese(self) -> bool:
         return self.language.startswith("zh")
+
+    def noted(self, notes: Iterable[str]) -> list[str]:
+        """Notes in this language."""
+        return [said(note, self.language) for note in notes]
 
     def name(self, names: Names) -> str:
         return names.text(self.language)
@@ -121,6 +126,11 @@ class Message:
 
 def message(key: str, /, **values: object) -> Message:
     return Message(key, values)
+
+
+def noted(key: str, /, **values: object) -> Note:
+    """The message of a key as a note."""
+    return Note(*(wording(language)(key, **values) for language in LANGUAGES))
 
 
 def listed(parts: Sequence[Message]) -> Message:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from api.cli.exits import UsageError
 from api.cli.growth import with_growth
-from api.work.demand import forecast_config
+from api.http.schemas import CeilingRequest
+from api.work.demand import ceilings_of, forecast_config
 from forecasts.forecast import ForecastConfig
+from forecasts.history.ceilings import Ceiling
 from forecasts.outlook import SeriesKey
 from forecasts.weekly.growth import GrowthPrior
 
@@ -36,3 +39,12 @@ def test_a_request_says_the_same() -> None:
     assert config.growth == GrowthPrior(0.1)
     assert config.growth_of == {"chat": GrowthPrior(0.1, doubt=0.2)}
     assert forecast_config({}) == ForecastConfig()
+    named = [{"series": "chat", "value": 11.0}, {"series": "batch", "unserved": "batch/queued"}]
+    assert ceilings_of({"ceilings": named}) == [Ceiling("chat", 11.0), Ceiling("batch", unserved="batch/queued")]
+    assert ceilings_of({}) == []
+
+
+@pytest.mark.parametrize("given", [{}, {"value": 3.0, "capacity": "c"}, {"value": 0.0}])
+def test_a_ceiling_is_named_in_one_way(given: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CeilingRequest.model_validate({"series": "chat", **given})

@@ -10,6 +10,7 @@ from forecasts.history.asked import Reading
 from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
+from forecasts.words.note import listed, note
 
 STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
 
@@ -45,10 +46,10 @@ def _data(document: Any, faults: list[HistoryFault]) -> Source | None:
         name = str(one.get("Label") or one.get("Id") or f"metric {number}")
         frames.append(pd.DataFrame({"timestamp": moments, "value": values, "series": name}))
         if one.get("StatusCode") not in (None, "Complete"):
-            notes.append(f"{name}: CloudWatch calls the data {one['StatusCode']}: more pages may be missing")
+            notes.append(note("cloudwatch.more_pages", name=name, status=one["StatusCode"]))
     if document.get("NextToken"):
-        notes.append("CloudWatch gave a NextToken: this file is not the whole answer")
-    notes.append("get-metric-data does not say its statistic: if it was Sum, add --read 'amount=*'")
+        notes.append(note("cloudwatch.next_token"))
+    notes.append(note("cloudwatch.statistic_unsaid"))
     if faults:
         return None
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"timestamp": [], "value": []})
@@ -82,9 +83,10 @@ def _statistics(document: Any, faults: list[HistoryFault]) -> Source | None:
         }
     )
     more = [s for s in points[0] if s not in ("Timestamp", "Unit", kept)]
-    note = f"Statistic {kept} is read" + (f", {', '.join(more)} left out" if more else "")
-    note += ": an amount a period, taken as an amount a second" if amount else ""
-    return Source("CloudWatch get-metric-statistics", table, notes=(note,), amount=amount)
+    told = note("cloudwatch.statistic", kept=kept)
+    told = note("cloudwatch.statistic_of", kept=kept, more=listed(more)) if more else told
+    told = note("cloudwatch.amount", statistic=told) if amount else told
+    return Source("CloudWatch get-metric-statistics", table, notes=(told,), amount=amount)
 
 
 FORMAT = JsonFormat("CloudWatch", fits, read)

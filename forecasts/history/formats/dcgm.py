@@ -16,6 +16,7 @@ from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import TIME, Sheet, TableFormat
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.note import listed, note
 
 FIELDS = {"DCGM_FI_PROF_GR_ENGINE_ACTIVE": 1.0, "DCGM_FI_DEV_GPU_UTIL": 0.01}
 """Fields that say how busy a GPU is, the finer one first, with what turns them into a share of one GPU."""
@@ -119,9 +120,9 @@ def _added(frame: pd.DataFrame, field: str, name: str) -> Source:
         {"timestamp": frame["timestamp"], "series": frame["group"], "unit": UNIT, "value": frame["value"]}
     )
     count = frame.groupby("group")["gpu"].nunique()
-    told = ", ".join(f"{group} ({n} GPUs)" for group, n in count.head(8).items())
+    told = listed([note("dcgm.group", group=group, n=n) for group, n in count.items()], 8)
     labels: pd.DataFrame = frame[["gpu"]]
-    notes = (f"{field} of every GPU, added up to busy GPUs of {told}",)
+    notes = (note("dcgm.added", field=field, groups=told),)
     return Source(name, table, labels, notes, parts=True)
 
 

@@ -10,6 +10,7 @@ from forecasts.history.asked import ROLES, Reading
 from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import REGION, SERIES, TIME, UNIT, VALUE, WORKLOAD, Sheet, TableFormat, once
 from forecasts.history.rows import Source
+from forecasts.words.note import listed, note
 
 NAMES = {"timestamp": TIME, "value": VALUE, "series": SERIES, "region": REGION, "workload": WORKLOAD, "unit": UNIT}
 
@@ -52,15 +53,15 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     if not paired and roles["series"] is None:
         # Two columns, time and value: one series, called as its column is.
         table["series"] = sheet.names[roles["value"] or 0]
-        notes.append(f"No column names a series: all rows are one, called {sheet.names[roles['value'] or 0]!r}")
+        notes.append(note("long.one", name=sheet.names[roles["value"] or 0]))
     labels = sheet.frame[rest].set_axis([sheet.names[at] for at in rest], axis=1)
     renamed = [
-        f"{role} from {sheet.names[at]!r}"
+        note("long.column", role=role, name=sheet.names[at])
         for role, at in roles.items()
         if at is not None and sheet.names[at].strip().lower() != role
     ]
     if renamed:
-        notes.append(f"Columns: {', '.join(renamed)}")
+        notes.append(note("long.columns", names=listed(renamed)))
     return Source(f"long table ({sheet.how})", table, labels, tuple(notes))
 
 

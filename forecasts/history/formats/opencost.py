@@ -14,6 +14,7 @@ from forecasts.history.formats.base import JsonFormat, Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.note import note
 
 NAME = "OpenCost allocation"
 HOUR = 3_600_000_000_000
@@ -114,9 +115,9 @@ def _source(
         }
     )
     left = int((~kept).sum())
-    notes = [f"{unit} in use: hours of them over the window's length"]
-    notes += [f"{left} rows of idle or unmounted resources were left out"] if left else []
-    notes += ["No allocation has GPU hours: CPU cores are read"] if unit != "GPUs" else []
+    notes = [note("opencost.in_use", unit=unit)]
+    notes += [note("opencost.idle", n=left)] if left else []
+    notes += [note("opencost.cpu")] if unit != "GPUs" else []
     if table.empty:
         faults.append(HistoryFault(NAME, "idle resources alone", "at least one allocation"))
         return None

@@ -12,6 +12,7 @@ from forecasts.history.faults import HistoryFault
 from forecasts.history.formats import dcgm
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
+from forecasts.words.note import note
 
 NAME = "Prometheus query_range"
 
@@ -53,7 +54,7 @@ def read(document: Any, asked: Reading, faults: list[HistoryFault]) -> Source | 
     names = [name_of(labels, metrics) for labels in metrics]
     table = pd.concat([frame.assign(series=name) for name, frame in zip(names, frames, strict=True)], ignore_index=True)
     warnings = [str(one) for one in document.get("warnings") or []]
-    notes = tuple(f"Prometheus warned: {text}" for text in warnings)
+    notes = tuple(note("prometheus.warned", text=text) for text in warnings)
     return Source(NAME, table.astype({"series": "category"}), notes=notes)
 
 

@@ -19,6 +19,7 @@ from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
 from forecasts.outlook import IntArray
+from forecasts.words.note import note
 
 MINUTE = 60_000_000_000
 INPUT = ("contexttokens", "request tokens", "prompt_tokens", "input_tokens", "input_length", "num_prefill_tokens")
@@ -57,8 +58,8 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         return None
     failed = int((np.nan_to_num(outputs) == 0).sum())
     if failed:
-        notes.append(f"{failed} requests without output tokens are counted as requests: they were asked for")
-    notes.append(f"{len(times)} requests, counted a minute")
+        notes.append(note("requests.failed", n=failed))
+    notes.append(note("requests.counted", n=len(times)))
     minute = times // MINUTE
     first, span = int(minute.min()), int(minute.max() - minute.min()) + 1
     if span > 40 * 366 * 1440:
@@ -101,7 +102,7 @@ def _moments(
             faults.append(HistoryFault("timestamp", found, "the day on which it began: --read began=2026-01-31"))
             return None
         start = pd.Timestamp(asked.began).value
-        notes.append(f"Times count seconds from {asked.began}, as was stated")
+        notes.append(note("requests.began", began=asked.began))
         return start + np.round(numbers * 1e9).astype(np.int64), False
     if len(numbers) == 0:
         faults.append(HistoryFault("rows", "a header without rows", "at least one request"))

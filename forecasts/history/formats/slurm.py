@@ -14,6 +14,7 @@ from forecasts.history.formats.base import Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.rows import Source
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.note import note
 
 GPU = re.compile(r"(?:^|,)gres/gpu=(\d+(?:\.\d+)?)")
 TYPED = re.compile(r"(?:^|,)gres/gpu:[^=,]+=(\d+(?:\.\d+)?)")
@@ -74,13 +75,13 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
             frames.append(pd.DataFrame({"timestamp": stamps, "series": series, "unit": unit, "value": queue}))
     running = int((np.isnat(end) & ran).sum())
     notes = [
-        f"{int(own.sum())} jobs; {unit} in use by the hour in each partition, and waiting in PARTITION/queued",
-        "Jobs that began before the log are not in it: its first days may read too low",
+        note("slurm.jobs", n=int(own.sum()), unit=unit),
+        note("slurm.before"),
     ]
     if running:
-        notes.append(f"{running} jobs without an end are taken to run until the log's last moment")
+        notes.append(note("slurm.running", n=running))
     if unit == "CPUs":
-        notes.append("No job names a GPU (gres/gpu): CPUs are counted")
+        notes.append(note("slurm.cpus"))
     return Source(f"Slurm sacct ({sheet.how})", pd.concat(frames, ignore_index=True), notes=tuple(notes))
 
 

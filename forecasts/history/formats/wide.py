@@ -13,6 +13,7 @@ from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import TIME, Sheet, TableFormat, once
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.note import listed, note
 
 
 def fits(names: Sequence[str]) -> bool:
@@ -72,11 +73,11 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     kind = "Grafana, series joined by time" if sheet.names[time] == "Time" else "wide table"
     notes = []
     if left:
-        notes.append(f"Columns without numbers were left out: {', '.join(name for _, name in left[:10])}")
+        notes.append(note("wide.no_numbers", names=listed([name for _, name in left], 10)))
     if blank:
-        notes.append(f"Columns without a name were left out: {', '.join(map(str, blank))}")
+        notes.append(note("wide.no_name", names=listed([str(place) for place in blank])))
     if units - {""}:
-        notes.append(f"Units beside the numbers were left out: {', '.join(sorted(units - {''}))}")
+        notes.append(note("wide.units", names=listed(sorted(units - {""}))))
     # A column of a wide table begins with its first number: an empty cell is no row.
     table = table[np.isfinite(table["value"])].reset_index(drop=True) if len(columns) > 1 else table
     return Source(f"{kind} ({sheet.how})", table, notes=tuple(notes))

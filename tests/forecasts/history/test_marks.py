@@ -27,7 +27,7 @@ def test_a_number_marks_hours_within_two_percent_of_it() -> None:
     found = name_ceilings(history(a=[5, 9.9, 10, np.nan]), [Ceiling("a", value=10)])
     assert found.censored.tolist() == [[False, True, True, False]]
     assert found.ceiling.tolist() == [[10, 10, 10, 10]]
-    assert any("67 % of those measured" in note for note in found.notes)
+    assert any("67% of those measured" in note for note in found.notes)
 
 
 def test_a_series_of_capacity_holds_until_its_next_value_and_is_no_demand() -> None:

@@ -388,7 +388,7 @@ def test_many_alike_remarks_are_said_once_and_summed_up() -> None:
     assert report.sentences()[1:] == (
         "30 series (s00, s01, s02 and 27 more): 30 hours missing inside the history, masked",
     )
-    assert report.sentences("zh-CN")[1].startswith("30 条序列（s00、s01、s02 等）")
+    assert report.sentences()[1].chinese.startswith("30 条序列（s00、s01、s02，另有 27 项）：")
 
 
 def test_the_order_of_rows_changes_nothing() -> None:

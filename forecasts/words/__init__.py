@@ -1,0 +1,1 @@
+"""What forecasts say, in both languages."""

@@ -1,0 +1,73 @@
+"""Notes: sentences that are said in both languages where they are made, from one catalogue.
+
+A note is the English sentence, which logs and JSON keep, and carries the Chinese one. Whoever shows notes to a reader
+asks `said` for the reader's language.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Self
+
+LANGUAGES = ("en", "zh-CN")
+
+
+class Note(str):
+    """The English sentence. chinese: the same in 简体中文."""
+
+    chinese: str
+
+    def __new__(cls, english: str, chinese: str) -> Self:
+        made = super().__new__(cls, english)
+        made.chinese = chinese
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]  # what copy and pickle make it from
+        return str(self), self.chinese
+
+
+def said(text: object, language: str) -> str:
+    """A note in a language; any other text as it is."""
+    return text.chinese if isinstance(text, Note) and language.startswith("zh") else str(text)
+
+
+def note(key: str, /, **values: object) -> Note:
+    """The sentence of a key with its values, which may be notes themselves. Raises KeyError for an unknown key."""
+    return Note(
+        *(
+            catalogue(language)[key].format(
+                **{name: said(v, language) if isinstance(v, str) else v for name, v in values.items()}
+            )
+            for language in LANGUAGES
+        )
+    )
+
+
+def listed(names: Sequence[str], most: int | None = None) -> Note:
+    """Names one after the other; beyond `most` of them only how many more there are."""
+    shown = names[:most]
+    joined = Note(
+        ", ".join(said(name, "en") for name in shown),
+        "、".join(said(name, "zh-CN") for name in shown),
+    )
+    return note("and_more", names=joined, n=len(names) - len(shown)) if len(names) > len(shown) else joined
+
+
+def packed(notes: Iterable[str]) -> list[Any]:
+    """Notes as JSON types, for `unpacked`."""
+    return [[str(one), one.chinese] if isinstance(one, Note) else one for one in notes]
+
+
+def unpacked(stored: Iterable[Any]) -> tuple[str, ...]:
+    """What `packed` made."""
+    return tuple(one if isinstance(one, str) else Note(*one) for one in stored)
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Every sentence of a language by its key, as `str.format` templates."""
+    text = (files("forecasts") / "words" / "i18n" / f"{language}.json").read_text("utf-8")
+    return dict(json.loads(text))
