@@ -31,5 +31,6 @@ def add_pools(master: Master) -> None:
     """Which pools are large, by workload, site, type and period; what they keep spare is in `gangs_fit`."""
     inst = master.instance
     periods = inst.case.horizon.periods
-    may = (inst.pool_factor > 0)[:, None] & inst.allowed.any(axis=1)[:, :, None]
+    reached = inst.allowed.any(axis=1)  # (W, S)
+    may = np.asarray(reached[:, :, None] & (inst.pool_factor > 0)[:, None])
     master.decide("large_pool", (*may.shape, periods), np.arange(periods), upper=1.0, where=may[..., None])
