@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.arrays import FloatArray
+from planner.arrays import BoolArray, FloatArray
 from planner.case import WorkloadKind
 from planner.program.capacity import most_modules
 from planner.program.instance import Instance
@@ -31,6 +31,6 @@ def add_pools(master: Master) -> None:
     """Which pools are large, by workload, site, type and period; what they keep spare is in `gangs_fit`."""
     inst = master.instance
     periods = inst.case.horizon.periods
-    reached = inst.allowed.any(axis=1)  # (W, S)
-    may = np.asarray(reached[:, :, None] & (inst.pool_factor > 0)[:, None])
+    reached: BoolArray = np.asarray(inst.allowed.any(axis=1))  # (W, S)
+    may: BoolArray = np.asarray(reached[:, :, None] & (inst.pool_factor > 0)[:, None])
     master.decide("large_pool", (*may.shape, periods), np.arange(periods), upper=1.0, where=may[..., None])

@@ -92,7 +92,7 @@ def test_larger_pools_run_hotter_where_no_size_is_stated(small: Small) -> None:
     again = dump_case(case)
     assert dump_case(case_from(again)) == again
     again["workloads"][0]["large_pools"]["a"]["spare_cards"] = 99.0
-    again["workloads"][0]["service"]["ttft_ms"] = 1400.0
+    again["workloads"][0]["service"]["dispersion"] = 6.0
     own = chat(case_from(again)).large_pools
     assert own["a"].spare_cards == 99.0
     assert own["b"] != w.large_pools["b"]
