@@ -140,14 +140,15 @@ def _written(
         name: stated.model_copy(update={"derived": new}).model_dump(mode="json"),
         "throughput": throughput,
     }
-    pools = {k: x.model_dump() for k, x in new.large_pools.items()}
+    share = workload.get("max_utilisation")
+    if new.max_utilisation is not None and (share is None or (before and share == before.max_utilisation)):
+        out["max_utilisation"] = share = new.max_utilisation
+    floor = share if isinstance(share, int | float) else 0.0
+    pools = {k: x.model_dump() for k, x in new.large_pools.items() if x.utilisation > floor}
     earlier = {k: x.model_dump() for k, x in before.large_pools.items()} if before else {}
     pools |= {k: x for k, x in (workload.get("large_pools") or {}).items() if x != earlier.get(k)}
     if pools or "large_pools" in out:
         out["large_pools"] = pools
-    share = workload.get("max_utilisation")
-    if new.max_utilisation is not None and (share is None or (before and share == before.max_utilisation)):
-        out["max_utilisation"] = new.max_utilisation
     if "unit" not in workload:
         out["unit"] = UNITS[stated.demand] if isinstance(stated, Service) else "tokens/s"
     return out

@@ -92,10 +92,13 @@ def test_larger_pools_run_hotter_where_no_size_is_stated(small: Small) -> None:
     again = dump_case(case)
     assert dump_case(case_from(again)) == again
     again["workloads"][0]["large_pools"]["a"]["spare_cards"] = 99.0
-    again["workloads"][0]["service"]["dispersion"] = 6.0
-    own = chat(case_from(again)).large_pools
-    assert own["a"].spare_cards == 99.0
-    assert own["b"] != w.large_pools["b"]
+    again["workloads"][0]["service"]["ttft_ms"] = 1400.0
+    own = chat(case_from(again))
+    assert own.large_pools["a"].spare_cards == 99.0
+    assert own.service.derived.key != w.service.derived.key
+    high = chat(case_from(stated(small, service, max_utilisation=0.995)))
+    assert high.max_utilisation == 0.995
+    assert high.large_pools == {}  # no pool runs hotter than what the owner states for all
 
 
 def test_a_number_of_one_s_own_is_not_marked_as_derived(small: Small) -> None:
