@@ -25,7 +25,7 @@ export PIP_ROOT_USER_ACTION ?= ignore
 export UV_PYTHON_DOWNLOADS ?= never
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup run demo test test-slow lint types format bench lock clean
+.PHONY: help setup run demo test test-slow chaos lint types format bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,7 +51,7 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/lock
 	@touch $@
 
 run: setup ## serve the page on 127.0.0.1:8000 and plan the national example on it
-	exec $(BIN)/tideplan serve --example national $(SERVE_FLAGS)
+	TIDEPLAN_LOG_LEVEL=$${TIDEPLAN_LOG_LEVEL:-warning} exec $(BIN)/tideplan serve --example national $(SERVE_FLAGS)
 
 demo: setup ## plan the national example and say where the report lies
 	$(BIN)/tideplan demo $(DEMO_FLAGS)
@@ -61,6 +61,9 @@ test: lint types ## every check; SLOW=1 runs the slow tests, too
 
 test-slow: setup ## only the slow tests
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m slow $(PYTEST_FLAGS)
+
+chaos: setup ## 1,000 random kills of server, solver and database under load, on each database
+	TIDEPLAN_CHAOS_KILLS=1000 $(BIN)/pytest -m slow tests/reliability/test_chaos.py $(PYTEST_FLAGS)
 
 lint: setup ## ruff and the floors of the house
 	$(BIN)/ruff check .

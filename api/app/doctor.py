@@ -13,12 +13,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from sqlalchemy import text
+
 from api.app.lock import holder
 from api.app.server import lock_name
-from api.store import migrations
+from api.store import migrations, references
+from api.store.artifacts import Artifacts
 from api.store.database import Database
 from api.store.keys import Keys
 from api.store.settings import Settings
+from api.store.trouble import trouble
 from api.store.version import ROOT, VERSION
 
 Level = Literal["ok", "warning", "error"]
@@ -42,15 +46,20 @@ class Finding:
         return self.level != "error"
 
 
-def diagnose(settings: Settings | None = None) -> list[Finding]:
-    """Look at everything, change nothing but a missing data folder; an unexpected fault becomes a finding itself."""
+def diagnose(settings: Settings | None = None, *, deep: bool = False) -> list[Finding]:
+    """Look at everything, change nothing but a missing data folder; an unexpected fault becomes a finding itself.
+
+    deep: read every stored file and the whole database, too.
+    """
     settings = settings or Settings()
     out = []
-    for name, look in _LOOKS.items():
+    for name, look in (_LOOKS | _DEEP if deep else _LOOKS).items():
         try:
             out.append(look(settings))
         except Exception as fault:  # one broken part must not hide the others
-            out.append(Finding(name, "error", f"{type(fault).__name__}: {fault}"[:500]))
+            met = trouble(fault)
+            said = (met.detail, met.remedy) if met is not None else (f"{type(fault).__name__}: {fault}"[:500],)
+            out.append(Finding(name, "error", *said))
     return out
 
 
@@ -190,6 +199,50 @@ def _access(settings: Settings) -> Finding:
     return Finding("access", "ok", found)
 
 
+def _stored(settings: Settings) -> Finding:
+    """Every artifact, against the hash that it is named by."""
+    artifacts = Artifacts(settings.data_folder / "artifacts", for_writing=False)
+    names: dict[str, list[str]] = {}
+    if settings.is_postgres or _file(settings).exists():
+        database = Database(settings)
+        try:
+            if migrations.current(database) == migrations.HEAD:
+                with database.snapshot() as connection:
+                    names = references.named(connection)
+        finally:
+            database.close()
+    found = references.faults(artifacts, names)
+    if not found:
+        looked_at = {*names, *artifacts.names()}
+        size_mb = sum(artifacts.path(sha256).stat().st_size for sha256 in looked_at) / 2**20
+        return Finding("stored files", "ok", f"{len(looked_at)} files, {size_mb:.1f} MB, each as it was stored")
+    told = [f"{fault} {'Needed by ' + '; '.join(users) if users else 'Nothing needs it'}." for fault, users in found]
+    remedy = "store a named case or history again, which puts its file right; ask again for a named result"
+    level: Level = "error" if any(users for _, users in found) else "warning"
+    return Finding("stored files", level, " ".join(told), remedy)
+
+
+def _integrity(settings: Settings) -> Finding:
+    """SQLite's own check of its whole file; PostgreSQL has its own tools."""
+    if settings.is_postgres or not _file(settings).exists():
+        return Finding("database file", "ok", "none of SQLite")
+    database = Database(settings)
+    try:
+        with database.read() as connection:
+            said = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)"))]
+            said += [
+                f"a row of {row[0]} names what is not there"
+                for row in connection.execute(text("PRAGMA foreign_key_check"))
+            ]
+    finally:
+        database.close()
+    if said == ["ok"]:
+        return Finding("database file", "ok", f"{_file(settings)} is whole")
+    remedy = "stop the service, lay the file aside and bring a backup in with `tideplan restore`"
+    return Finding("database file", "error", "; ".join(said)[:2000], remedy)
+
+
+_DEEP: dict[str, Callable[[Settings], Finding]] = {"database file": _integrity, "stored files": _stored}
 _LOOKS: dict[str, Callable[[Settings], Finding]] = {
     "python": _python,
     "packages": _packages,

@@ -144,6 +144,17 @@ class Solving:
             self._told = time.monotonic()
             err().print(escape(f"{progress.seconds:.0f} s  {phase}  {proof}"))
 
+    def told(self, progress: dict[str, Any]) -> None:
+        """Progress as the service keeps it: what is not known is left out."""
+        from planner.solve.progress import Progress
+
+        def number(name: str) -> float:
+            value = progress.get(name)
+            return float(value) if isinstance(value, int | float) else math.nan
+
+        phase, seconds = str(progress.get("phase", "")), float(progress.get("seconds", 0.0))
+        self(Progress(number("objective"), number("bound"), number("gap"), phase, seconds))
+
 
 def say(message: str) -> None:
     """A remark beside the result, on standard error."""

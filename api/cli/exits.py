@@ -60,6 +60,9 @@ _ERRORS: dict[str, tuple[Exit, str]] = {
     "UsageError": (Exit.bad_input, "error.usage"),
     "RefusedError": (Exit.refused, "error.refused"),
     "LockedError": (Exit.refused, "error.refused"),
+    "UnfitError": (Exit.refused, "error.refused"),
+    "BackupError": (Exit.bad_input, "error.backup"),
+    "TransportError": (Exit.bad_input, "error.server"),
     "ValidationError": (Exit.bad_input, "error.settings"),
 }
 
@@ -85,6 +88,8 @@ def told(error: BaseException) -> Told:
         if kind.__name__ in _ERRORS:
             code, key = _ERRORS[kind.__name__]
             return Told(code, key, _message(error), tuple(_faults(error)))
+    if type(error).__name__ == "ApiError":
+        return Told(_of_service(error), "error.service", str(error))
     if isinstance(error, KeyboardInterrupt):
         return Told(Exit.interrupted, "error.interrupted", "")
     if isinstance(error, OSError) and error.errno in _OF_FILES:
@@ -92,6 +97,12 @@ def told(error: BaseException) -> Told:
     if isinstance(error, ValueError) and _ours(error):
         return Told(Exit.bad_input, "error.usage", str(error))
     return Told(Exit.internal, "error.internal", f"{type(error).__name__}: {error} ({_trace_file(error)})")
+
+
+def _of_service(error: Any) -> Exit:
+    """The exit code for a problem that a service answered with."""
+    of = {"infeasible": Exit.infeasible, "stopped-early": Exit.no_plan}
+    return of.get(error.kind, Exit.bad_input if error.status < 500 else Exit.internal)
 
 
 def _message(error: BaseException) -> str:

@@ -73,7 +73,7 @@ class ExampleRun:
         key = f"example:{self._name}:{case_hash(self._case)[:16]}:{self._seconds:g}"
         body = json.dumps(dump_case(self._case), ensure_ascii=False).encode()
         case = _body(cases.create(services, caller, (body, "application/json"), f"{key}:case"))
-        past: Path = example_history_file(services, self._name)
+        past: Path = example_history_file(services, self._name, caller.owner)
         stored = services.artifacts.put_bytes(past.read_bytes())
         kind = "csv" if past.suffix == ".csv" else "parquet"
         upload = Upload(past.name, stored, kind, {})
@@ -98,7 +98,6 @@ class ExampleRun:
     def _follow(self, services: Services, run: Run) -> None:
         """Progress as it is stored, then the end in one sentence."""
         from api.cli import console
-        from planner.solve.progress import Progress
 
         solving = console.Solving(self._text, self._case.meta.currency, self._seconds)
         seen = 0
@@ -107,15 +106,7 @@ class ExampleRun:
                 for event in services.runs.events_after(run.id, seen):
                     seen = event.seq
                     if event.kind == "progress":
-                        solving(
-                            Progress(
-                                objective=_number(event.data.get("objective")),
-                                bound=_number(event.data.get("bound")),
-                                gap=_number(event.data.get("gap")),
-                                phase=str(event.data.get("phase", "")),
-                                seconds=float(event.data.get("seconds", 0.0)),
-                            )
-                        )
+                        solving.told(event.data)
                 now = services.runs.get(run.id)
                 if now is None or now.is_final:
                     break
@@ -141,7 +132,3 @@ class ExampleRun:
 def _body(response: Any) -> dict[str, Any]:
     """What a route answered."""
     return dict(json.loads(response.body))
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")

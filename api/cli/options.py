@@ -103,6 +103,13 @@ EveryHour = Annotated[
 ByHub = Annotated[
     bool, typer.Option("--by-hub", help="Take regions together by the nearest hub: a smaller case, solved sooner.")
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(help="Let this service do it (TIDEPLAN_SERVER).", metavar="URL", envvar="TIDEPLAN_SERVER"),
+]
+Key = Annotated[
+    str | None, typer.Option(help="API key for --server (TIDEPLAN_KEY).", metavar="KEY", envvar="TIDEPLAN_KEY")
+]
 PlanFolder = Annotated[Path, typer.Argument(help="Folder that `tideplan plan --out` wrote.", metavar="PLAN_FOLDER")]
 
 

@@ -21,6 +21,7 @@ from api.cli.options import (
     Growth,
     History,
     Json,
+    Key,
     Language,
     Maps,
     Out,
@@ -28,6 +29,7 @@ from api.cli.options import (
     Quantile,
     Reads,
     Seed,
+    Server,
     Threads,
     TimeLimit,
     solve_limits,
@@ -37,6 +39,7 @@ from api.cli.output import command, output_folder
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
     from planner.case import Case
+    from planner.plan import Plan
     from planner.plan.folders import Output
     from planner.solve.limits import Limits
     from planner.words.wording import Wording
@@ -132,10 +135,12 @@ def plan(
     seed: Seed = 1,
     threads: Threads = None,
     every_hour: EveryHour = True,
+    server: Server = None,
+    key: Key = None,
     language: Language = None,
     json: Json = False,
 ) -> None:
-    """Plan a case from a history, an outlook or the demand that the case states.
+    """Plan a case from a history, an outlook or the demand that the case states, here or on a service (--server).
 
     Ctrl-C stops the search and keeps the best plan found so far; pressed twice, it gives up.
     """
@@ -147,6 +152,15 @@ def plan(
         text = console.words(language)
         with output_folder(out or Path("out") / case.stem, PLAN_FILES, text) as output:
             read = _for_quantile(read_case(case), quantile)
+            if server is not None:
+                from api.cli.remote import Asked, plan_there, refuse_what_stays_here
+
+                asked = Asked(
+                    read, history, tuple(reads or ()), solve_limits(time_limit, gap, seed, threads), every_hour
+                )
+                refuse_what_stays_here(outlook=outlook, map=map, ceiling=ceiling, growth=growth, threads=threads)
+                said(plan_there(server, key, asked, output, text), output.folder, asked.limits, text, as_json=json)
+                return
             ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling, growth), seed, text, quiet=json)
             limits = solve_limits(time_limit, gap, seed, threads)
             _plan(read, ahead, output, limits, text, as_json=json, every_hour=every_hour)
@@ -242,7 +256,14 @@ def _plan(
         write_report(found, draft / "report.html", text.language)
 
     output.fill(write)
-    folder, report = output.folder, output.folder / "report.html"
+    said(found, output.folder, limits, text, as_json=as_json)
+
+
+def said(found: Plan, folder: Path, limits: Limits, text: Wording, *, as_json: bool) -> None:
+    """Tell of a plan that has been written into a folder."""
+    from api.cli import console
+
+    report = folder / "report.html"
     open_gap = bool(found.certificate["gap"] > limits.gap)
     if as_json:
         console.show_json(

@@ -13,8 +13,10 @@ import typer
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import Json, Language, TimeLimit
 from api.cli.plans import EXAMPLES
+from api.cli.ranges import Within
 
 if TYPE_CHECKING:
+    from api.store.backup import Done
     from api.store.keys import Keys
     from api.store.settings import Settings
 
@@ -28,7 +30,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    for command in (serve, worker, doctor):
+    for command in (serve, worker, doctor, backup, restore, audit):
         app.command()(command)
     app.add_typer(db, name="db")
     app.add_typer(keys, name="keys")
@@ -86,13 +88,19 @@ def worker(data: Data = None, database: DatabaseUrl = None, language: Language =
         work(_settings(data, database))
 
 
-def doctor(data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False) -> None:
+def doctor(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every stored file and the whole database, too.")] = False,
+    language: Language = None,
+    json: Json = False,
+) -> None:
     """Look for what would keep tideplan from working here: packages, solver, folders, database, port."""
     with guarded(as_json=json, language=language):
         from api.app.doctor import diagnose
         from api.cli import console
 
-        findings = diagnose(_settings(data, database))
+        findings = diagnose(_settings(data, database), deep=deep)
         bad = [finding for finding in findings if not finding.ok]
         if json:
             console.show_json({"ok": not bad, "findings": [finding.__dict__ for finding in findings]})
@@ -103,6 +111,53 @@ def doctor(data: Data = None, database: DatabaseUrl = None, language: Language =
             console.out().print(console.table(text("cli.doctor"), [("", False), ("", False), ("", False)], rows))
         if bad:
             raise typer.Exit(int(Exit.unhealthy))
+
+
+Backup = Annotated[Path, typer.Argument(help="The backup's folder.", metavar="FOLDER")]
+
+
+def backup(
+    folder: Backup, data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False
+) -> None:
+    """Back everything up into a new folder, while the service runs or not. Damaged files are named (exit 6)."""
+    with guarded(as_json=json, language=language):
+        from api.store.backup import backup as make
+
+        _told("cli.backup_made", make(_settings(data, database), folder), language=language, json=json)
+
+
+def restore(
+    folder: Backup, data: Data = None, database: DatabaseUrl = None, language: Language = None, json: Json = False
+) -> None:
+    """Bring a backup into an empty data folder and database, SQLite or PostgreSQL; nothing may run on them."""
+    with guarded(as_json=json, language=language):
+        from api.app.lock import exclusive
+        from api.app.server import lock_name
+        from api.store.backup import restore as bring_in
+
+        settings = _settings(data, database)
+        with exclusive(settings.data_folder, lock_name(settings)):
+            done = bring_in(settings, folder)
+        _told("cli.backup_restored", done, language=language, json=json)
+
+
+def _told(key: str, done: Done, *, language: str | None, json: bool) -> None:
+    """What a backup or a restore came to; what it could not take ends with exit 6."""
+    from rich.markup import escape
+
+    from api.cli import console
+
+    if json:
+        console.show_json({**done.__dict__, "folder": str(done.folder)})
+    else:
+        text = console.words(language)
+        size = f"{done.bytes / 2**20:.1f}"
+        said = text(key, folder=done.folder, rows=sum(done.rows.values()), files=done.artifacts, mb=size)
+        console.out().print(escape(said))
+        for line in done.damaged:
+            console.out().print(escape(line))
+    if done.damaged:
+        raise typer.Exit(int(Exit.unhealthy))
 
 
 @db.command("upgrade")
@@ -131,6 +186,11 @@ def db_upgrade(data: Data = None, database: DatabaseUrl = None, language: Langua
 def keys_create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
+    days: Annotated[
+        float | None,
+        Within(0, 3660, above=True),
+        typer.Option(help="How long it is good for; until it is revoked if left out."),
+    ] = None,
     data: Data = None,
     database: DatabaseUrl = None,
     language: Language = None,
@@ -146,9 +206,10 @@ def keys_create(
         if role not in ROLES:
             raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
         with _keys(data, database) as held:
-            key, secret = held.create(name, role)
+            key, secret = held.create(name, role, days)
         if json:
-            console.show_json({"id": key.id, "name": key.name, "role": key.role, "secret": secret})
+            told = {"id": key.id, "name": key.name, "role": key.role, "expires": _day(key.expires_ms)}
+            console.show_json(told | {"secret": secret})
             return
         text = console.words(language)
         console.out().print(escape(text("cli.key_created", name=key.name, role=key.role, id=key.id)))
@@ -163,8 +224,9 @@ def keys_list(data: Data = None, database: DatabaseUrl = None, language: Languag
 
         with _keys(data, database) as held:
             found = held.all()
-        rows = [[key.id, key.name, key.role, _day(key.created_ms), _day(key.revoked_ms)] for key in found]
-        names = ("id", "name", "role", "created", "revoked")
+        times = ("created", "used", "expires", "revoked")
+        rows = [[k.id, k.name, k.role, *(_day(getattr(k, f"{time}_ms")) for time in times)] for k in found]
+        names = ("id", "name", "role", *times)
         if json:
             console.show_json({"keys": [dict(zip(names, row, strict=True)) for row in rows]})
             return
@@ -201,6 +263,25 @@ def keys_revoke(
             console.show_json({"revoked": id, "active": len(active)})
             return
         console.out().print(escape(console.words(language)("cli.key_revoked", id=id, count=len(active))))
+
+
+def audit(
+    days: Annotated[float, Within(0, 36_600), typer.Option(help="How far back.")] = 30.0,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    language: Language = None,
+) -> None:
+    """Who did what to which content, oldest first: one JSON object a line."""
+    with guarded(as_json=False, language=language):
+        from json import dumps
+
+        from api.store.audit import deeds
+        from api.store.database import now_ms
+
+        with _keys(data, database) as held:
+            for deed in deeds(held.database, now_ms() - round(days * 86_400_000)):
+                at = datetime.fromtimestamp(deed.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+                typer.echo(dumps({"at": at, **deed.__dict__}, ensure_ascii=False))
 
 
 @contextmanager

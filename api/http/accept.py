@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from api.http.security import Caller
 from api.jobs.problems import ProblemError
 from api.service.services import Services
+from api.store import audit
 from api.store.documents import Promise, new_id
 from api.store.runs import Run
 
@@ -81,7 +82,7 @@ def accept_run(
 
     Raises ProblemError when too much of the caller's work is waiting, or the service is not ready.
     """
-    services.engine  # noqa: B018  not ready is said before anything is written
+    services.ready_for_work()  # said before anything is written
 
     def add(connection: Connection, id: str) -> None:
         services.database.lock_for(connection, f"queue:{caller.owner}")
@@ -100,6 +101,7 @@ def accept_run(
             owner=caller.owner,
         )
         services.submit(connection, run)
+        audit.note(connection, caller.owner, "run accepted", run.id, inputs)
 
     id, _new = once(services, caller, key, fingerprint(kind, canonical(asked)), kind, add)
     run = services.runs.get(id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 
 from api.http import examples
+from api.http.text import refuse_unsayable
 from api.jobs.problems import ProblemError, count_of
 from api.store.settings import Settings
 
@@ -83,7 +84,9 @@ def check(body: bytes, kind: str) -> CheckedCase:
             if all(one.kind == "file" for one in fault.faults):
                 raise ProblemError("unreadable-body", errors[0]["detail"], errors=errors) from fault
             raise ProblemError("invalid-case", count_of(errors), errors=errors) from fault
-    text = json.dumps(dump_case(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    document = dump_case(case)
+    refuse_unsayable(document, "invalid-case")
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
 
 

@@ -1,58 +1,35 @@
-"""The HTML report of a run: made on demand in a child from the stored result, and kept until someone clears the cache.
-
-It is derived from immutable inputs, so the cache may be deleted at any time; the name carries the version that made it.
-"""
+"""What is derived from a finished run on demand, and kept (`api.service.kept`): reports; prices, drivers, energy."""
 
 from __future__ import annotations
 
-import os
+import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Literal
-from uuid import uuid4
+from typing import Any, Literal
 
 from api.http.language import Language
-from api.jobs.problems import PROBLEMS, ProblemError
-from api.jobs.process import call
-from api.jobs.task import Task
+from api.service.kept import RESULT, Recipe
 from api.service.services import Services
 from api.store.runs import Run
-from api.store.version import VERSION
+from api.work.analysis import PLAN_FILE
 
 Reported = Literal["plan", "comparison"]
 
 
-def report_of(services: Services, run: Run, kind: Reported, language: Language) -> Path:
+def report_of(services: Services, run: Run, kind: Reported, language: Language, owner: str) -> Path:
     """The report of a run of this kind as a file. Raises ProblemError when it cannot be made."""
-    settings = services.settings
-    cache = settings.data_folder / "cache" / VERSION
-    final = cache / f"{run.id}.{language}.html"
-    if final.is_file():
-        return final
-    cache.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="report-", dir=cache) as folder:
-        inputs: dict[str, Path] = {kind: unpacked(services, run, Path(folder) / kind)}
-        if kind == "comparison":
-            inputs["case"] = services.artifacts.path(run.inputs["case"])
-        ended, files = call(
-            Task("report", {"language": language}, inputs),
-            services.reads_folder,
-            module=settings.work_module,
-            memory_mb=settings.solve_memory_mb,
-            seconds=settings.read_seconds_max,
-        )
-    if ended.result is None:
-        raise ProblemError(ended.kind if ended.kind in PROBLEMS else "internal", ended.detail)
-    temporary = cache / f"{uuid4().hex}.tmp"
-    temporary.write_bytes(files["report.html"])
-    temporary.replace(final)
-    return final
+    inputs = {"case": run.inputs["case"]} if kind == "comparison" else {}
+    recipe = Recipe("report", {"language": language}, inputs, (kind, run))
+    return services.kept.made(f"{run.id}.report.{language}", "report.html", recipe, owner)
 
 
-def unpacked(services: Services, run: Run, folder: Path) -> Path:
-    """The run's files below `folder`, as links to the artifacts: a folder that `Plan.load` reads."""
-    for name, entry in (run.files or {}).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(services.artifacts.path(entry["sha256"]).absolute(), path)
-    return folder
+def plan_inputs(plan: Run) -> dict[str, str]:
+    """Everything of a finished plan that work on it needs: its case and its files, by name."""
+    files = {PLAN_FILE + path: entry["sha256"] for path, entry in (plan.files or {}).items()}
+    return {"case": plan.inputs["case"]} | files
+
+
+def explanation_of(services: Services, run: Run, what: str, owner: str) -> dict[str, Any]:
+    """Rows that follow from the plan alone. Raises ProblemError when they cannot be made."""
+    path = services.kept.made(f"{run.id}.{what}", RESULT, Recipe(what, {}, plan_inputs(run)), owner)
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

@@ -1,13 +1,15 @@
-"""Figures for Prometheus: requests by route, runs by state."""
+"""Figures for Prometheus: requests by route; runs, queue, workers and disk as they stand at the scrape."""
 
 from __future__ import annotations
 
-import time
+import shutil
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.service.services import Services
+from api.store.runs import Figures
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -26,43 +28,41 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.runs = Gauge("tideplan_runs", "Runs by kind and state.", ("kind", "state"), registry=self.registry)
-        self.ready = Gauge("tideplan_ready", "1 when work is accepted.", registry=self.registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"tideplan_{name}", text, labels, registry=self.registry)
+
+        self.ready = gauge("ready", "1 when work is accepted.")
+        self.at_work = gauge("on_demand", "Requests that make something on demand, or wait for it.")
+        self.disk_free = gauge("disk_free_bytes", "Free space for the data folder.")
+        self.queue_age = gauge("queue_age_seconds", "Age of the oldest run that waits.")
+        self.heartbeat_age = gauge("worker_heartbeat_age_seconds", "Since a worker was last heard.", "executor")
+        self.runs = gauge("runs", "Runs by kind and state.", "kind", "state")
+        self.run_seconds = gauge("run_seconds_mean", "Begin to end, runs finished within a day.", "kind")
+        self.gap = gauge("plan_gap_mean", "Proven gap, plans finished within a day.")
+        self.failures = gauge("failures", "Failed runs by problem type.", "type")
 
     def text(self, services: Services) -> tuple[bytes, str]:
         """(body, content type) of a scrape."""
         self.ready.set(1 if services.readiness().ready else 0)
-        self.runs.clear()
-        for (kind, state), count in services.runs.counts().items():
-            self.runs.labels(kind, state).set(count)
+        self.at_work.set(services.slots.inside())
+        self.disk_free.set(shutil.disk_usage(services.artifacts.incoming).free)
+        try:
+            self._from_database(services.runs.figures(), services.heartbeats.ages_s())
+        except SQLAlchemyError:  # the rest is worth saying just then
+            self._from_database(Figures(), {})
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
-
-class Measured:
-    """ASGI middleware that counts. Labels are route templates, never paths, so that nobody can blow them up."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        begun, status = time.perf_counter(), 500
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        finally:
-            route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            self.metrics.requests.labels(method, route, str(status)).inc()
-            self.metrics.seconds.labels(method, route).observe(time.perf_counter() - begun)
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+    def _from_database(self, found: Figures, ages_s: dict[str, float]) -> None:
+        self.queue_age.set(found.queue_age_s)
+        self.gap.set(found.gap_mean)
+        counts: dict[Any, dict[tuple[str, ...], float]] = {
+            self.heartbeat_age: {(name,): age for name, age in ages_s.items()},
+            self.runs: found.counts,
+            self.run_seconds: {(kind,): seconds for kind, seconds in found.seconds_mean.items()},
+            self.failures: {(kind,): count for kind, count in found.failures.items()},
+        }
+        for figure, values in counts.items():
+            figure.clear()
+            for labels, value in values.items():
+                figure.labels(*labels).set(value)

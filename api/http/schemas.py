@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from api.http import examples
+from api.http.text import refuse_unsayable
 from api.store.documents import StoredCase, StoredHistory
 from api.store.runs import Run
 
@@ -26,6 +27,16 @@ def rfc3339(ms: int | None) -> str | None:
 
 def _example(*values: Json) -> ConfigDict:
     return ConfigDict(extra="forbid", json_schema_extra={"examples": list(values)})
+
+
+class Asked(BaseModel):
+    """A request's body; text that cannot be kept is refused before anything else is looked at."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sayable(cls, value: Any) -> Any:
+        refuse_unsayable(value)
+        return value
 
 
 class CaseSummary(BaseModel):
@@ -164,7 +175,7 @@ class CeilingRequest(BaseModel):
         return self
 
 
-class ForecastOptions(BaseModel):
+class ForecastOptions(Asked):
     """How the outlook is made from a history; what is left out takes the forecast's own default.
 
     `growth` holds for every workload that `growth_of` does not name. `ceilings` are named beside those of the case's
@@ -201,7 +212,7 @@ class ForecastRequest(ForecastOptions):
         return self
 
 
-class DemandRequest(BaseModel):
+class DemandRequest(Asked):
     """A stored case and a demand for it: a history, an outlook (a finished forecast), or the case's own."""
 
     name: Name = ""
@@ -269,7 +280,7 @@ class ComparisonRequest(DemandRequest):
     )
 
 
-class WhyNotRequest(BaseModel):
+class WhyNotRequest(Asked):
     """Why not at least (or at most) so many modules of these orders? A field left out means any."""
 
     site: Name | None = None
@@ -367,7 +378,7 @@ class DemandChangeRequest(BaseModel):
     model_config = _example({"multiplier": 1.2, "growth": 1.0})
 
 
-class QuestionRequest(BaseModel):
+class QuestionRequest(Asked):
     """A question that is answered by solving again.
 
     what_if: `levers`, `overrides` (a merge patch) and `demand` make another world. alternatives: plans within `epsilon`

@@ -6,6 +6,7 @@ of ours (DNS rebinding), and requests that change something must not come from a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http import cors
 from api.jobs.problems import ProblemError, answer
 from api.service.services import Services
 from api.store.keys import ROLES, Role
@@ -48,8 +50,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.settings = settings
+        self.body_silence_s = settings.body_silence_s
         self.max_body_bytes = int(settings.max_body_mb * 2**20)
+        self.origins = {origin.lower().rstrip("/") for origin in settings.allowed_origins}
         self.hosts = {host.lower() for host in (*LOOPBACK_NAMES, *settings.allowed_hosts)}
         if settings.host not in ("0.0.0.0", "::"):
             self.hosts.add(settings.host.lower() if ":" not in settings.host else f"[{settings.host.strip('[]')}]")
@@ -59,17 +62,28 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        elsewhere = origin if origin is not None and origin.lower() in self.origins else None
 
         async def send_strict(message: Message) -> None:
             if message["type"] == "http.response.start":
                 out = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     out.setdefault(name, value)
+                if self.origins:
+                    out.add_vary_header("Origin")
+                if elsewhere is not None:
+                    cors.opened(out, elsewhere)
             await send(message)
 
         refusal = self.refusal(scope["method"], headers)
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            refusal = refusal or ("invalid-request", "found U+0000 in the address; allowed: text without NUL")
         if refusal is not None:
             await answer(refusal[0], refusal[1])(scope, receive, send_strict)
+            return
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await cors.preflight()(scope, receive, send_strict)
             return
         await self.app(scope, self._limited(receive), send_strict)
 
@@ -81,24 +95,34 @@ class Guard:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_body_bytes:
             return "too-large", f"found {length} bytes; allowed: {self.max_body_bytes}"
-        if method in SAFE_METHODS:
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() in self.origins:
+            if headers.get("authorization", "").lower().startswith("basic"):  # a browser adds what it remembers
+                return "cross-site", f"found a Basic key from {origin}; allowed: Authorization: Bearer, or X-API-Key"
+            return None
+        if method in SAFE_METHODS and "access-control-request-method" not in headers:
             return None
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return "cross-site", f"found Sec-Fetch-Site {headers['sec-fetch-site']!r}; allowed: same-origin"
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in self._origins(host):
-            return "cross-site", f"found the Origin {origin!r}; allowed: this service's own (TIDEPLAN_ALLOWED_ORIGINS)"
+        if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
+            allowed = ", ".join(("this service's own", *sorted(self.origins)))
+            return "cross-site", f"found the Origin {origin!r}; allowed: {allowed} (TIDEPLAN_ALLOWED_ORIGINS)"
         return None
 
-    def _origins(self, host: str) -> set[str]:
-        return {f"http://{host}", f"https://{host}", *(o.lower() for o in self.settings.allowed_origins)}
-
     def _limited(self, receive: Receive) -> Receive:
-        seen = 0
+        seen, whole = 0, False
 
         async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:  # what comes now is the client's leaving, for which a stream may wait
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self.body_silence_s)
+            except TimeoutError as fault:
+                raise HTTPException(
+                    408, f"allowed: {self.body_silence_s:g} seconds without a byte of the body"
+                ) from fault
+            whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self.max_body_bytes:
                 # Starlette's own exception: FastAPI lets it through while it reads a body.
@@ -130,17 +154,23 @@ def _services(request: Request) -> Services:
 
 
 def _caller(request: Request, services: Annotated[Services, Depends(_services)]) -> Caller:
+    caller = _known(request, services)
+    request.state.owner = caller.owner  # the log names it
+    return caller
+
+
+def _known(request: Request, services: Services) -> Caller:
     secret = _secret(request)
     if secret is not None:
         key = services.keys.find(secret)
         if key is not None:
             return Caller(key.id, key.role)
-    elif services.settings.is_loopback and not services.keys.active():
+    elif services.settings.is_loopback and not services.keys.needed():
         return Caller("local", "admin")
     challenge = {"WWW-Authenticate": 'Basic realm="tideplan", charset="UTF-8"'}
     if "text/html" not in request.headers.get("accept", ""):
         challenge = {"WWW-Authenticate": 'Bearer realm="tideplan"'}
-    found = "no key" if secret is None else "an unknown or revoked key"
+    found = "no key" if secret is None else "an unknown, expired or revoked key"
     detail = f"found {found}; allowed: Authorization: Bearer KEY, X-API-Key: KEY, or the key as a Basic password"
     raise ProblemError("unauthorised", detail, headers=challenge)
 

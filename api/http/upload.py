@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
+from api.http.text import refuse_unsayable
 from api.jobs.problems import ProblemError
+from api.service.services import Services
 from api.store.artifacts import Artifacts, Stored
 
 CSV_TYPES = ("text/csv", "application/csv", "application/gzip", "application/x-gzip")
@@ -39,11 +41,12 @@ class Upload:
     fields: dict[str, str]
 
 
-async def receive(request: Request, artifacts: Artifacts, types: tuple[str, ...] = TABLE_TYPES) -> Upload:
+async def receive(request: Request, services: Services, types: tuple[str, ...] = TABLE_TYPES) -> Upload:
     """Store the request's file. types: media types that a raw body may have.
 
-    Raises ProblemError for other media types, an empty or a missing file.
+    Raises ProblemError for other media types, an empty or a missing file, or no room on the disk.
     """
+    services.ready_for_work()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         form = await request.form(max_files=1, max_fields=20)
@@ -51,12 +54,14 @@ async def receive(request: Request, artifacts: Artifacts, types: tuple[str, ...]
         if not isinstance(file, UploadFile):
             raise ProblemError("invalid-request", 'found no file; allowed: a form with the field "file"')
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        stored, head = await _store(_of_file(file), artifacts)
-        return Upload(file.filename or "history", stored, _format(head), fields)
+        name = file.filename or "history"
+        refuse_unsayable(fields | {"file": name})
+        stored, head = await _store(_of_file(file), services.artifacts)
+        return Upload(name, stored, _format(head), fields)
     if kind not in types:
         allowed = f"multipart/form-data, {', '.join(types)}"
         raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
-    stored, head = await _store(request.stream(), artifacts)
+    stored, head = await _store(request.stream(), services.artifacts)
     return Upload("history", stored, _format(head), {})
 
 
@@ -65,7 +70,7 @@ async def _of_file(file: UploadFile) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _store(chunks: Any, artifacts: Artifacts) -> tuple[Stored, bytes]:
+async def _store(chunks: AsyncIterator[bytes], artifacts: Artifacts) -> tuple[Stored, bytes]:
     temporary = artifacts.incoming / uuid4().hex
     digest, size, head = hashlib.sha256(), 0, b""
     try:
@@ -76,10 +81,10 @@ async def _store(chunks: Any, artifacts: Artifacts) -> tuple[Stored, bytes]:
                 size += len(chunk)
                 out.write(chunk)
             out.flush()
-            os.fsync(out.fileno())
+            await asyncio.to_thread(os.fsync, out.fileno())  # nobody else need wait for the disk
         if size == 0:
             raise ProblemError("invalid-history", "found an empty file; allowed: a table with timestamp and value")
-        return artifacts.adopt(temporary, Stored(digest.hexdigest(), size)), head
+        return await asyncio.to_thread(artifacts.adopt, temporary, Stored(digest.hexdigest(), size)), head
     finally:
         temporary.unlink(missing_ok=True)
 

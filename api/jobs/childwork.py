@@ -43,7 +43,7 @@ def run(folder: str, module: str) -> int:
             outcome.append({"problem": WorkError(OUT_OF_MEMORY, "").to_json()})
         except BaseException as fault:  # the last line of defence: whatever it is, the user is told
             traceback.print_exc()
-            kind = OUT_OF_MEMORY if "bad_alloc" in repr(fault) else "internal"
+            kind = OUT_OF_MEMORY if "bad_alloc" in repr(fault) else _named(fault) or "internal"
             outcome.append({"problem": WorkError(kind, f"{type(fault).__name__}: {fault}"[:2000]).to_json()})
 
     threading.Thread(target=_listen, args=(stop,), daemon=True).start()
@@ -53,6 +53,14 @@ def run(folder: str, module: str) -> int:
     say(outcome[0])
     sys.stderr.flush()
     os._exit(0)  # solver threads that still unwind must not hold up the answer
+
+
+def _named(fault: BaseException) -> str | None:
+    """The kind of a fault of the surroundings."""
+    from api.store.trouble import trouble  # here, because a child that works well needs none of it
+
+    found = trouble(fault)
+    return None if found is None else found.kind
 
 
 def _own_channel() -> Any:

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from starlette.exceptions import HTTPException
+
+from api.store.trouble import Trouble
 
 MEDIA_TYPE = "application/problem+json"
-_LONGEST_FOUND = 200
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ PROBLEMS: dict[str, Kind] = {
     "precondition-failed": Kind(412, "The resource has changed since you read it."),
     "not-acceptable": Kind(406, "The result cannot be given in that format."),
     "unsupported-media-type": Kind(415, "The body's media type is not supported."),
+    "request-timeout": Kind(408, "The request did not come whole."),
     "too-large": Kind(413, "The body is too large."),
     "too-many-unfinished": Kind(429, "Too much of your work is waiting."),
     "unauthorised": Kind(401, "An API key is needed."),
@@ -53,6 +52,14 @@ PROBLEMS: dict[str, Kind] = {
     "cross-site": Kind(403, "Requests from other sites are refused."),
     "method-not-allowed": Kind(405, "The method is not allowed here."),
     "not-available": Kind(503, "The service is not ready."),
+    "busy": Kind(503, "The service is busy."),
+    "disk-full": Kind(507, "The service has no room left."),
+    "storage-read-only": Kind(503, "The service may not write its files."),
+    "database-away": Kind(503, "The database does not answer."),
+    "database-damaged": Kind(503, "The database is damaged."),
+    "database-unfit": Kind(503, "The database is not one that this version can work with."),
+    "artifact-damaged": Kind(500, "A stored file is damaged."),
+    "artifact-missing": Kind(500, "A stored file is missing."),
     "solver-out-of-memory": Kind(500, "The solver ran out of memory."),
     "solver-crashed": Kind(500, "The solver ended unexpectedly."),
     "given-up": Kind(500, "The run was given up after repeated crashes."),
@@ -147,55 +154,23 @@ def count_of(errors: list[Any]) -> str:
 
 def answer(kind: str, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
     body = problem_json(kind, detail, **members)
-    return JSONResponse(body, body["status"], headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    return ProblemResponse(body, body["status"], headers=dict(headers or {}))
+
+
+class ProblemResponse(JSONResponse):
+    """A problem may quote what cannot be written in UTF-8: it is written as JSON's own escape."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def pointer(location: Iterable[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
-def _request_faults(error: RequestValidationError) -> list[dict[str, Any]]:
-    out = []
-    for line in error.errors():
-        where, *rest = line["loc"]
-        place = pointer(rest) if where == "body" else f"#{where}" + pointer(rest)
-        found = "nothing" if line["type"] == "missing" else _shown(line.get("input"))
-        allowed = str(line["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
-        out.append(fault_json(place, found, allowed))
-    return out
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= _LONGEST_FOUND else text[: _LONGEST_FOUND - 1] + "…"
-
-
-_BY_STATUS = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}
-
-
-def install(app: FastAPI) -> None:
-    """Make every error of the app a problem."""
-
-    @app.exception_handler(ProblemError)
-    async def _problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return answer(error.kind, error.detail, error.headers, **error.members)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        if any(line["type"] == "json_invalid" for line in error.errors()):
-            return answer("unreadable-body", "The body is not well-formed JSON.")
-        errors = _request_faults(error)
-        return answer("invalid-request", count_of(errors), errors=errors)
-
-    @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        kind = _BY_STATUS.get(error.status_code, "http")
-        body = problem_json(kind, str(error.detail)) | {"status": error.status_code}
-        return JSONResponse(body, error.status_code, headers=dict(error.headers or {}), media_type=MEDIA_TYPE)
-
-    @app.exception_handler(Exception)
-    async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        return answer("internal", "The fault was logged.")
+def of_trouble(found: Trouble, **members: Any) -> JSONResponse:
+    """The answer to a request that met a fault of the surroundings."""
+    headers = {"Retry-After": "5"} if found.passes or PROBLEMS[found.kind].status == 503 else {}
+    return answer(found.kind, found.detail, headers, **members)

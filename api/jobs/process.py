@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from api.jobs.memory import TreeMemory
 from api.jobs.task import CRASHED, OUT_OF_MEMORY, Json, Task
 from api.store.version import ROOT
 
 _LOG_TAIL_BYTES = 4000
+_NO_MEMORY = ("bad_alloc", "MemoryError", "Cannot allocate memory", "out of memory")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Child:
 
     def __init__(self, task: Task, folder: Path, *, module: str, memory_mb: int) -> None:
         folder.mkdir(parents=True)
+        self._kernel_kills = _kernel_kills()
         self.folder = folder
         self.out = folder / "out"
         (folder / "task.json").write_text(json.dumps(task.to_json()), encoding="utf-8")
@@ -57,6 +60,7 @@ class Child:
         )
         (folder / "pid").write_text(str(self.process.pid))
         self._messages: queue.Queue[Json | None] = queue.Queue()
+        self.memory = TreeMemory(self.process.pid, memory_mb)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -69,6 +73,7 @@ class Child:
             if isinstance(message, dict):
                 self._messages.put(message)
         self._messages.put(None)
+        self.memory.stop()
 
     def messages(self, every_s: float) -> Iterator[Json | None]:
         """Messages as they come; None whenever `every_s` passed without one. Ends with the child's output."""
@@ -112,9 +117,14 @@ class Child:
             problem = last["problem"]
             return Ended(None, problem["kind"], problem["detail"], tuple(problem["errors"]))
         tail = self.tail()
-        if code in (-signal.SIGABRT, -signal.SIGKILL, 137) or "bad_alloc" in tail or "MemoryError" in tail:
-            return Ended(None, OUT_OF_MEMORY, f"The solve ended with code {code}.")
-        return Ended(None, CRASHED, f"The solve ended with code {code}. {tail[-500:]}".strip())
+        if self.memory.exceeded:
+            return Ended(None, OUT_OF_MEMORY, self.memory.exceeded)
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"code {code}"
+        if any(word in tail for word in _NO_MEMORY):
+            return Ended(None, OUT_OF_MEMORY, f"The solve found no more memory and ended with {how}.")
+        if code == -signal.SIGKILL and _kernel_kills() > self._kernel_kills:
+            return Ended(None, OUT_OF_MEMORY, "The machine ran out of memory and its kernel ended the solve.")
+        return Ended(None, CRASHED, f"The solve ended with {how}. {tail[-500:]}".strip())
 
     def tail(self) -> str:
         """The end of what the child and its solver wrote to standard error."""
@@ -122,6 +132,15 @@ class Child:
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - _LOG_TAIL_BYTES, 0))
             return file.read().decode(errors="replace")
+
+
+def _kernel_kills() -> int:
+    """How often this machine's kernel has ended a process for want of memory since it started."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 @contextmanager

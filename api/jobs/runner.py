@@ -17,6 +17,7 @@ from api.jobs.task import CRASHED, Json, Task
 from api.store.artifacts import Artifacts
 from api.store.runs import Outcome, Run, Runs
 from api.store.settings import Settings
+from api.store.trouble import trouble
 
 log = structlog.get_logger()
 
@@ -51,15 +52,17 @@ class Runner:
             return self._publish(run, self._failed(Ended(None, "given-up", detail)))
         log.info("run begins", run=run.id, kind=run.kind, attempt=run.attempt)
         try:
-            inputs = {name: self.artifacts.path(sha256) for name, sha256 in run.inputs.items()}
+            inputs = {name: self.artifacts.checked(sha256) for name, sha256 in run.inputs.items()}
             task = Task(run.kind, run.request, inputs)
             with child(
                 task, self.work_folder, module=self.settings.work_module, memory_mb=self.settings.solve_memory_mb
             ) as running:
                 return self._follow(run, running)
         except Exception as fault:
+            met = trouble(fault)
             log.exception("run failed in the runner", run=run.id)
-            return self._publish(run, self._failed(Ended(None, "internal", f"{type(fault).__name__}: {fault}")))
+            kind, detail = ("internal", f"{type(fault).__name__}: {fault}") if met is None else (met.kind, str(met))
+            return self._publish(run, self._failed(Ended(None, kind, detail)))
 
     def _follow(self, run: Run, running: Child) -> str:
         last: Json | None = None

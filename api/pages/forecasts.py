@@ -119,11 +119,8 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
     stored = services.documents.history(id)
     if stored is None:
         raise ProblemError("not-found", f"There is no history {id}.")
-    made = kept.known(services, id, "backtest", reader.language)
-    if made is None:
-        request = stored.reading(services.settings.max_history_rows)
-        inputs = {"history": services.artifacts.path(stored.artifact)}
-        made = kept.made(services, id, "backtest", reader.language, inputs, request)
+    request = stored.reading(services.settings.max_history_rows)
+    made = kept.of_history(services, id, reader.language, {"history": stored.artifact}, request, caller.owner)
     return page("scores.html", reader, section="forecasts", history_id=id, scores=made)
 
 

@@ -40,7 +40,7 @@ class RunPages:
             return not_found(reader, self.section)
         content = None
         if run.state == "finished":
-            content = kept.of_run(services, run, self.kind, reader.language) if wait else None
+            content = kept.of_run(services, run, self.kind, reader.language, caller.owner) if wait else None
             content = content or kept.known(services, run.id, self.kind, reader.language)
         values = self._values(services, caller, reader, run)
         return page(f"{self.kind}.html", reader, **values, content=content)
@@ -50,7 +50,7 @@ class RunPages:
         run = services.runs.get(id, self.kind)
         if run is None or run.state != "finished":
             raise ProblemError("not-found", f"There is no finished {self.kind} {id}.")
-        made = kept.of_run(services, run, self.kind, reader.language)
+        made = kept.of_run(services, run, self.kind, reader.language, caller.owner)
         values = self._values(services, caller, reader, run)
         return page(f"{self.kind}_content.html", reader, **values, content=made)
 

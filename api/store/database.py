@@ -53,6 +53,8 @@ class Database:
         self.engine = make_engine(settings)
         self.writer = self.engine.execution_options(writes=True)
         self.is_postgres = settings.is_postgres
+        self.file = None if self.is_postgres else Path(str(self.engine.url.database))
+        self.place = self.file or self.engine.url.render_as_string(hide_password=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -64,10 +66,19 @@ class Database:
         with self.writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection on which every look sees the same moment, whatever others write meanwhile."""
+        frozen = self.engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgres else self.engine
+        with frozen.begin() as connection:  # SQLite with WAL: a transaction that reads stays with what it first saw
+            yield connection
+
     def ping(self) -> None:
-        """Raises sqlalchemy.exc.SQLAlchemyError when the database does not answer."""
+        """Raises OSError or sqlalchemy.exc.SQLAlchemyError when the database is away or does not answer."""
+        if self.file is not None:
+            self.file.stat()  # an open connection would go on with a file that nobody can find any more
         with self.read() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(text("SELECT version_num FROM alembic_version"))
 
     def lock_for(self, connection: Connection, name: str) -> None:
         """Hold everyone else who asks for `name` until the transaction ends (SQLite: the write lock does it)."""

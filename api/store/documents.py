@@ -87,15 +87,16 @@ class Documents:
             )
         )
 
-    def replace_case(self, id: str, version: int, *, name: str, artifact: str, warnings: list[Json]) -> bool:
+    def replace_case(
+        self, connection: Connection, id: str, version: int, *, name: str, artifact: str, warnings: list[Json]
+    ) -> bool:
         """Put a new version in the place of `version`; False when it is not the newest any more."""
         change = (
             update(cases)
             .where(cases.c.id == id, cases.c.version == version)
             .values(version=version + 1, name=name, artifact=artifact, warnings=warnings, updated_ms=now_ms())
         )
-        with self.database.write() as connection:
-            return connection.execute(change).rowcount == 1
+        return connection.execute(change).rowcount == 1
 
     def case(self, id: str) -> StoredCase | None:
         with self.database.read() as connection:

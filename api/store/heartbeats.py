@@ -36,6 +36,12 @@ class Heartbeats:
                     out.append(executor)
         return out
 
+    def ages_s(self) -> dict[str, float]:
+        """Seconds since each executor was last heard."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(workers.c.executor, workers.c.heartbeat_ms)).all()
+        return {executor: (now_ms() - heartbeat_ms) / 1000 for executor, heartbeat_ms in rows}
+
     def forget(self, executor: str, reaper: str = "") -> None:
         """Remove an executor that said good-bye, or whose work `reaper` has handed on."""
         with self.database.write() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, tuple_
 
 Row = Mapping[str, Any]
+_ID = re.compile(r"[a-z]+_[0-9a-f]{1,40}")
 
 
 class CursorError(ValueError):
@@ -36,7 +38,7 @@ def decode(cursor: str) -> tuple[int, str]:
             "ascii"
         )
         created, _, id = text.partition(".")
-        if not id or not created.isascii() or not created.isdigit() or len(created) > 15:
+        if not _ID.fullmatch(id) or not created.isascii() or not created.isdigit() or len(created) > 15:
             raise ValueError(text)
         return int(created), id
     except (ValueError, binascii.Error, UnicodeError) as fault:

@@ -6,13 +6,13 @@ States: queued → running → finished | failed | cancelled. Only the attempt t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from api.store import pages
+from api.store import audit, pages
 from api.store.database import Database, now_ms
 from api.store.tables import events, runs
 
@@ -20,6 +20,7 @@ State = Literal["queued", "running", "finished", "failed", "cancelled"]
 Wish = Literal["", "stop", "cancel"]
 FINAL: tuple[State, ...] = ("finished", "failed", "cancelled")
 Json = dict[str, Any]
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,18 @@ class Outcome:
     files: dict[str, Json] | None = None
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Runs by (kind, state); age of the oldest that waits, s; of those that finished within a day the mean seconds by
+    kind and the mean gap of plans; failed runs by problem type."""
+
+    counts: dict[tuple[str, ...], float] = field(default_factory=dict)
+    queue_age_s: float = 0.0
+    seconds_mean: dict[str, float] = field(default_factory=dict)
+    gap_mean: float = 0.0
+    failures: dict[str, float] = field(default_factory=dict)
+
+
 class Runs:
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -101,10 +114,31 @@ class Runs:
         with self.database.read() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        query = select(runs.c.kind, runs.c.state, func.count()).group_by(runs.c.kind, runs.c.state)
+    def figures(self) -> Figures:
+        """How all runs stand, and how those of the last day went."""
+        now = now_ms()
+        counts = select(runs.c.kind, runs.c.state, func.count()).group_by(runs.c.kind, runs.c.state)
+        oldest = select(func.min(runs.c.created_ms)).where(runs.c.state == "queued")
+        lately = (runs.c.state == "finished", runs.c.finished_ms > now - _DAY_MS)
+        seconds = select(runs.c.kind, func.avg(runs.c.finished_ms - runs.c.started_ms) / 1000.0)
+        gap = select(func.avg(runs.c.summary["gap"].as_float())).where(*lately, runs.c.kind == "plan")
+        kind = runs.c.problem["type"].as_string()
+        failed = select(kind, func.count()).where(runs.c.state == "failed").group_by(kind)
         with self.database.read() as connection:
-            return {(kind, state): count for kind, state, count in connection.execute(query)}
+            since = connection.execute(oldest).scalar()
+            return Figures(
+                {(kind, state): count for kind, state, count in connection.execute(counts)},
+                0.0 if since is None else (now - since) / 1000,
+                {k: float(s) for k, s in connection.execute(seconds.where(*lately).group_by(runs.c.kind))},
+                float(connection.execute(gap).scalar() or 0.0),
+                {str(k): count for k, count in connection.execute(failed)},
+            )
+
+    def heads(self, ids: Iterable[str]) -> dict[str, tuple[int, bool]]:
+        """The newest event of each of these runs, and whether the run is final."""
+        query = select(runs.c.id, runs.c.event_seq, runs.c.state).where(runs.c.id.in_(list(ids)))
+        with self.database.read() as connection:
+            return {id: (seq, state in FINAL) for id, seq, state in connection.execute(query)}
 
     # accepting
 
@@ -205,12 +239,13 @@ class Runs:
 
     # steering
 
-    def wish(self, id: str, wish: Wish) -> Run | None:
+    def wish(self, id: str, wish: Literal["stop", "cancel"], owner: str = "local") -> Run | None:
         """Ask a run to stop or to be cancelled; a queued run ends at once. A cancel is never turned into a stop."""
         with self.database.write() as connection:
             run = _get(connection, id, None)
             if run is None or run.is_final:
                 return run
+            audit.note(connection, owner, "stop asked" if wish == "stop" else "cancel asked", id)
             if run.state == "queued":
                 queued = (runs.c.id == id, runs.c.state == "queued")
                 self._finish(connection, id, Outcome("cancelled"), queued)

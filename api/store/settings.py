@@ -25,6 +25,10 @@ class Settings(BaseSettings):
         two processes may share one; None: "embedded" on SQLite, host name and port on PostgreSQL.
     run_jobs: whether the server works on jobs itself. On PostgreSQL it may be left to `tideplan worker`.
     solve_memory_mb: memory of one solve; its address space is limited to 1.5 times that.
+    read_slots: how much is made at the same time while somebody waits: reports, contents of pages, readings, checks.
+    max_at_once_per_key: how many requests of one key may wait for such work, and how many may upload.
+    body_silence_s: how long a client may send nothing of a request that it has begun.
+    min_free_mb: free space of the data folder's disk below which nothing new is taken in.
     comparison_days: how long the finished parts of comparisons are kept after somebody last asked for them; results
         of comparisons stay.
     work_module: the module that does the work inside the solve child; another one is for tests.
@@ -46,11 +50,15 @@ class Settings(BaseSettings):
     solve_threads_max: Annotated[int, Field(ge=1)] = os.cpu_count() or 1
     solve_seconds_max: Annotated[float, Field(gt=0)] = 6 * 3600
     solve_memory_mb: Annotated[int, Field(ge=256)] = 8192
+    read_slots: Annotated[int, Field(ge=1, le=64)] = 2
+    max_at_once_per_key: Annotated[int, Field(ge=1)] = 8
     read_seconds_max: Annotated[float, Field(gt=0)] = 120
     max_attempts: Annotated[int, Field(ge=1)] = 4
     worker_timeout_s: Annotated[float, Field(gt=0)] = 20
     heartbeat_s: Annotated[float, Field(gt=0)] = 2
 
+    body_silence_s: Annotated[float, Field(gt=0)] = 30
+    min_free_mb: Annotated[float, Field(ge=0)] = 200
     max_body_mb: Annotated[float, Field(gt=0)] = 64
     max_case_mb: Annotated[float, Field(gt=0)] = 16
     max_history_rows: Annotated[int, Field(ge=1)] = 20_000_000

@@ -94,7 +94,22 @@ api_keys = Table(
     Column("sha256", String(64), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger),
+    Column("expires_ms", BigInteger),
+    Column("used_ms", BigInteger),
     UniqueConstraint("sha256", name="api_keys_sha256"),
+)
+
+# Who did what to which content; rows are only ever added.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("hashes", JSON, nullable=False),  # name → SHA-256
+    Index("audit_by_time", "at_ms"),
 )
 
 workers = Table(

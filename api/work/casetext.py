@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from planner.case.document import number_of
+from planner.case.document import DEEPEST, PARSER, number_of
 
 
 class _Dumper(yaml.SafeDumper):
@@ -62,8 +62,13 @@ def line_of(root: yaml.Node | None, pointer: str) -> int | None:
 
 def compose(text: str) -> yaml.Node | None:
     """The document's nodes with their places; None when it is no YAML."""
+    depth = 0
     try:
-        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
+        for event in yaml.parse(text, Loader=PARSER):  # one after the other: composing goes down into every level
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                return None
+        node: yaml.Node | None = yaml.compose(text, Loader=PARSER)
+    except yaml.YAMLError:
         return None
     return node

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from api.jobs.task import Json, Task, Tell
+from api.work.unpacked import refuse_large
 
 if TYPE_CHECKING:
     from forecasts.forecast import ForecastConfig
@@ -49,9 +50,12 @@ def told_from(task: Task, outlook: Outlook) -> Outlook:
 
 
 def history_of(task: Task) -> tuple[Any, Any]:
-    """The uploaded history and the judgement on it. Raises HistoryError."""
+    """The uploaded history and the judgement on it. Raises HistoryError, or WorkError when it is too large."""
     from forecasts.history import SeriesMapping, read_history
     from forecasts.history.asked import reading_of_texts
+    from forecasts.history.source import MOST_BYTES
+
+    refuse_large(task.inputs["history"], MOST_BYTES)
 
     given = task.request.get("mapping") or {}
     mapping = {name: SeriesMapping(**rule) for name, rule in given.items()} or None

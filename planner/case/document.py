@@ -34,7 +34,7 @@ _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _LONGEST_WHOLE = 18  # digits; more do not fit into 64 bits
 _TAG = "tag:yaml.org,2002:"
-_PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class DocumentError(ValueError):
@@ -127,7 +127,7 @@ def read_yaml(text: str, name: str = "") -> Any:
     """What a YAML text says: one document, every key once, few aliases, no tags. Raises DocumentError."""
     reader = _Reader(name)
     try:
-        document = reader.read(yaml.parse(text, Loader=_PARSER))
+        document = reader.read(yaml.parse(text, Loader=PARSER))
     except yaml.YAMLError as error:
         found = " ".join(str(error).split())
         raise _refused(name, f"text that cannot be read: {found}", "well-formed YAML") from error

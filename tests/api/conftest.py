@@ -17,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
 
+from api.app import logs
 from api.app.app import create_app
 from api.http import examples
 from api.jobs.port import JobStatus, Perform
@@ -53,6 +54,11 @@ class IdleEngine:
 
     def stop(self) -> None:
         pass
+
+
+@pytest.fixture
+def idle_engine() -> type[IdleEngine]:
+    return IdleEngine
 
 
 _ALONE = "TIDEPLAN_TEST_ALONE"
@@ -93,7 +99,8 @@ def true_service(tmp_path: Path) -> Iterator[TestClient | None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _fake_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The solve child finds the fake planner, and the table that it hands in."""
+    """The solve child finds the fake planner, and the table that it hands in; logs are those of the service."""
+    logs.configure("info")  # structlog's own way of showing a fault walks through every value around it
     table = pa.table(
         {"site": ["near", "=1+1", "远"], "modules": [1, 2, 3], "capex": [1.5, float("nan"), -3.0], "period": [0, 0, 1]}
     )

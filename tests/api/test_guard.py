@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from api.app.lock import LockedError, exclusive, holder
 from api.app.server import RefusedError, serve
 from api.http import examples
+from api.store import audit
 from api.store.keys import Keys
 from api.store.settings import Settings
 from api.store.version import ROOT
@@ -113,6 +114,37 @@ def test_roles(make_client: Make) -> None:
     for headers in (roles["viewer"], other):
         assert client.post(f"/v1/plans/{plan['id']}/cancel", headers=headers).status_code == 403
     assert client.post(f"/v1/plans/{plan['id']}/cancel", headers=roles["admin"]).status_code == 202
+
+
+def test_a_case_belongs_to_its_key_and_every_deed_is_written_down(make_client: Make) -> None:
+    client = make_client()
+    ann, bob, admin = (
+        {"X-API-Key": _keys(client).create(n, r)[1]} for n, r in (("a", "planner"), ("b", "planner"), ("c", "admin"))
+    )
+    stored = client.post("/v1/cases", json=examples.CASE, headers=ann)
+    id, match = stored.json()["id"], {"If-Match": stored.headers["etag"]}
+    assert (
+        client.put(f"/v1/cases/{id}", json=examples.CASE, headers=bob | match).json()["type"] == "/problems/forbidden"
+    )
+    again = client.put(f"/v1/cases/{id}", json=examples.CASE, headers=ann | match)
+    assert again.status_code == 200
+    assert client.put(
+        f"/v1/cases/{id}", json=examples.CASE, headers=admin | {"If-Match": again.headers["etag"]}
+    ).is_success
+    plan = client.post("/v1/plans", json={"case_id": id}, headers=bob).json()["id"]
+    client.post(f"/v1/plans/{plan}/cancel", headers=admin)
+    database = client.app.state.services.database  # type: ignore[attr-defined]
+    names = {key.id: key.name for key in _keys(client).all()}
+    told = [(names.get(deed.owner), deed.action, deed.subject) for deed in audit.deeds(database)][3:]
+    assert told == [
+        ("a", "case stored", id),
+        ("a", "case replaced", id),
+        ("c", "case replaced", id),
+        ("b", "run accepted", plan),
+        ("c", "cancel asked", plan),
+    ]
+    hashes = [deed.hashes for deed in audit.deeds(database) if deed.action == "run accepted"]
+    assert hashes == [{"case": stored.json()["sha256"]}]
 
 
 def test_an_open_address_needs_a_key(tmp_path: Path) -> None:

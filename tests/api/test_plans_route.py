@@ -54,7 +54,7 @@ def test_the_limits_reach_the_planner(live: TestClient, plan_of: Ask) -> None:
     [
         ("infeasible", "infeasible"),
         ("memory", "solver-out-of-memory"),
-        ("abort", "solver-out-of-memory"),
+        ("abort", "solver-crashed"),
         ("exit", "solver-crashed"),
     ],
 )

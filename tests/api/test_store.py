@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.store import migrations, pages
+from api.store import audit, migrations, pages
+from api.store import keys as keys_module
 from api.store.artifacts import Artifacts
 from api.store.database import Database
 from api.store.heartbeats import Heartbeats
+from api.store.keys import Keys
 from api.store.runs import Outcome, Run, Runs
 from api.store.settings import Settings
 from api.store.tables import metadata
@@ -178,3 +180,59 @@ def test_no_cursor_breaks_the_reader(cursor: str) -> None:
         return
     assert created_ms >= 0
     assert id
+
+
+def test_a_filled_database_of_the_former_version_is_brought_up(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path)
+    database = Database(settings)
+    migrations.to_revision(settings, database, "0001")
+    with database.write() as connection:
+        row = "INSERT INTO api_keys (id, name, role, sha256, created_ms) VALUES ('key_1', 'ann', 'planner', 'x', 1)"
+        connection.execute(text(row))
+    _queued(Runs(database))
+    database.close()
+    done = migrations.upgrade(settings)
+    assert (done.before, done.after) == ("0001", migrations.HEAD)
+    assert done.backup is not None
+    database = Database(settings)
+    assert [(key.name, key.is_active, key.used_ms) for key in Keys(database).active()] == [("ann", True, None)]
+    assert Runs(database).get("plan_1") is not None
+    database.close()
+
+
+def test_keys_expire_and_know_when_they_were_used(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys(database)
+    _brief, secret = keys.create("brief", "viewer", days=1)
+    _lasting, other = keys.create("lasting", "viewer")
+    assert keys.find(secret) is not None
+    assert [key.used_ms is not None for key in keys.all()] == [True, False]
+    tomorrow = keys_module.now_ms() + 86_400_001
+    monkeypatch.setattr(keys_module, "now_ms", lambda: tomorrow)
+    assert keys.find(secret) is None
+    assert keys.find(other) is not None
+    assert [key.name for key in keys.active()] == ["lasting"]
+    assert keys.revoke(_lasting.id)
+    assert (keys.active(), keys.needed()) == ([], True)  # a key that ran out does not open the door to everyone
+    assert keys.revoke(_brief.id)
+    assert not keys.needed()
+    for days in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="days"):
+            keys.create("never", "viewer", days=days)
+
+
+def test_what_was_done_is_written_down_with_it_or_not_at_all(database: Database) -> None:
+    with database.write() as connection:
+        audit.note(connection, "key_1", "case stored", "case_1", {"case": "a" * 64})
+
+    def broken() -> None:
+        with database.write() as connection:
+            audit.note(connection, "key_1", "case stored", "case_2", {})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    told = list(audit.deeds(database))
+    assert [(deed.owner, deed.action, deed.subject, deed.hashes) for deed in told] == [
+        ("key_1", "case stored", "case_1", {"case": "a" * 64})
+    ]
+    assert list(audit.deeds(database, told[0].at_ms + 1)) == []

@@ -43,7 +43,9 @@ def test_the_options_are_found() -> None:
 
 @pytest.mark.parametrize(("command", "option", "whole"), OPTIONS, ids=[f"{' '.join(c)} {o}" for c, o, _ in OPTIONS])
 def test_what_no_range_holds_is_refused_with_what_is_allowed(command: list[str], option: str, whole: bool) -> None:
-    positional = {"replay": ["a", "b"], "serve": [], "walk": ["a", "--history", "b"], "demo": []}.get(command[0], ["a"])
+    positional = {"replay": ["a", "b"], "serve": [], "audit": [], "walk": ["a", "--history", "b"], "demo": []}.get(
+        command[0], ["a"]
+    )
     values = ["-999999", "9999999999", "x"] if whole else ["nan", "inf", "-inf", "-999999", "1e300", "x"]
     for value in values:
         done = CliRunner().invoke(app, [*command, *positional, f"{option}={value}"])

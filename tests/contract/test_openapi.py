@@ -71,9 +71,24 @@ def _operations() -> list[Any]:
     return [found.ok() for found in described.get_all_operations()]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+_SLOW, _POSTGRES = pytest.mark.slow, [pytest.mark.slow, pytest.mark.postgres]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        pytest.param("sqlite, keys", marks=_SLOW),
+        pytest.param("postgres", marks=_POSTGRES),
+        pytest.param("postgres, keys", marks=_POSTGRES),
+    ],
+)
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """(app, headers) of a service on either database, open or with a key."""
+    database, _, keys = request.param.partition(", ")
+    url = None if database == "sqlite" else request.getfixturevalue("cluster").new_database(f"c{time.monotonic_ns()}")
     chosen = Settings(
+        database_url=url,
         data_folder=tmp_path_factory.mktemp("contract"),
         max_unfinished_per_key=10_000,
         events_stream_seconds_max=0.2,
@@ -84,9 +99,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with TestClient(app) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.05)
-        case = client.post("/v1/cases", json=examples.CASE).json()["id"]
-        client.post("/v1/plans", json={"case_id": case})
-        yield app
+        headers = {"X-API-Key": app.state.services.keys.create("all", "admin")[1]} if keys else {}
+        case = client.post("/v1/cases", json=examples.CASE, headers=headers).json()["id"]
+        client.post("/v1/plans", json={"case_id": case}, headers=headers)
+        yield app, headers
 
 
 @pytest.mark.parametrize("operation", _operations(), ids=lambda operation: operation.label)
@@ -104,9 +120,13 @@ def test_the_service_does_what_it_says(address: Any, operation: Any) -> None:
         suppress_health_check=list(HealthCheck),
     )
     def says(case: Any) -> None:
+        app, headers = address
         # Ids and cursors that fit their form but that nobody handed out are refused, as they should be.
         case.call_and_validate(
-            app=address, base_url="http://testserver", excluded_checks=[checks.positive_data_acceptance]
+            app=app,
+            base_url="http://testserver",
+            headers=headers,
+            excluded_checks=[checks.positive_data_acceptance],
         )
 
     says()

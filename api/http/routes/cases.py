@@ -13,8 +13,10 @@ from api.http.accept import IdempotencyKey, fingerprint, once
 from api.http.casedoc import BODY, CheckedCase
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import CasePage, CaseSummary
-from api.http.security import Planner, ServicesDep, Viewer
-from api.store import pages
+from api.http.security import Caller, Planner, ServicesDep, Viewer
+from api.jobs.problems import ProblemError
+from api.service.services import Services
+from api.store import audit, pages
 from api.store.documents import StoredCase
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -27,8 +29,9 @@ async def _body(request: Request, services: ServicesDep) -> tuple[bytes, str]:
 Body = Annotated[tuple[bytes, str], Depends(_body)]
 
 
-def _check(body: tuple[bytes, str]) -> CheckedCase:
-    return casedoc.check(*body)
+def _check(services: Services, caller: Caller, body: tuple[bytes, str]) -> CheckedCase:
+    with services.slots.taken(caller.owner):
+        return casedoc.check(*body)
 
 
 def _summary(case: StoredCase, status: int, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -46,7 +49,7 @@ def _summary(case: StoredCase, status: int, headers: dict[str, str] | None = Non
 )
 def create(services: ServicesDep, caller: Planner, body: Body, idempotency_key: IdempotencyKey = None) -> Response:
     """Store a case (JSON or YAML). A case with faults is refused with all of them at once."""
-    checked = _check(body)
+    checked = _check(services, caller, body)
     stored = services.artifacts.put_bytes(checked.document)
 
     def add(connection: Any, id: str) -> None:
@@ -58,6 +61,7 @@ def create(services: ServicesDep, caller: Planner, body: Body, idempotency_key: 
             warnings=checked.warnings,
             owner=caller.owner,
         )
+        audit.note(connection, caller.owner, "case stored", id, {"case": stored.sha256})
 
     id, _new = once(services, caller, idempotency_key, fingerprint("case", body[0]), "case", add)
     case = services.documents.case(id)
@@ -110,13 +114,19 @@ def replace(
 ) -> Response:
     """A new version in the place of the one that If-Match names. Plans keep the version that they were made from."""
     case = _case(services, id)
+    if case.owner != caller.owner and not caller.may("admin"):
+        raise ProblemError("forbidden", "It belongs to another key; allowed: its own key or an admin's.")
     tag = conditional.etag(f"{case.id}.{case.version}")
     conditional.require_match(if_match, tag)
-    checked = _check(body)
+    checked = _check(services, caller, body)
     stored = services.artifacts.put_bytes(checked.document)
-    replaced = services.documents.replace_case(
-        id, case.version, name=checked.name, artifact=stored.sha256, warnings=checked.warnings
-    )
+    with services.database.write() as connection:
+        replaced = services.documents.replace_case(
+            connection, id, case.version, name=checked.name, artifact=stored.sha256, warnings=checked.warnings
+        )
+        if replaced:
+            hashes = {"before": case.artifact, "case": stored.sha256}
+            audit.note(connection, caller.owner, "case replaced", id, hashes)
     now = _case(services, id)
     if not replaced:
         conditional.require_match(tag, conditional.etag(f"{now.id}.{now.version}"))

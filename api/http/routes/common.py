@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
@@ -29,7 +28,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's answers for these statuses, and for those that every route can give."""
     return {
         status: {"model": Problem, "description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {}}}
-        for status in sorted({400, 401, 403, 421, 422, 503, *statuses})
+        for status in sorted({400, 401, 403, 408, 415, 421, 422, 429, 503, 507, *statuses})
     }
 
 
@@ -53,9 +52,8 @@ def wait_seconds(prefer: str | None) -> int:
 async def answer_run(services: Services, run: Run, base: str, prefer: str | None) -> Response:
     """202 with Location; 200 when the run has ended within the time that the client prefers to wait."""
     seconds = wait_seconds(prefer)
-    ends = time.monotonic() + seconds
-    while not run.is_final and time.monotonic() < ends:
-        await asyncio.sleep(0.1)
+    if seconds and not run.is_final:
+        await services.watch.ended(run, seconds)
         found = await asyncio.to_thread(services.runs.get, run.id)
         run = found if found is not None else run
     state = RunState.of(run, base)

@@ -17,7 +17,7 @@ from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call
 from api.jobs.task import Task
-from api.store import pages
+from api.store import audit, pages
 from api.store.database import now_ms
 from api.store.documents import StoredHistory
 
@@ -42,7 +42,8 @@ _BODY: dict[str, Any] = {
 
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
-    return await receive(request, services.artifacts, HISTORY_TYPES)
+    with services.uploads.taken(caller.owner):
+        return await receive(request, services, HISTORY_TYPES)
 
 
 @router.post(
@@ -71,14 +72,15 @@ def create(
     timezone = upload.fields.get("timezone", timezone)
     asked = [*(read or []), *upload.fields.get("read", "").split()]
     request = {"timezone": timezone, "read": asked, "max_rows": settings.max_history_rows}
-    task = Task("read-history", request, {"history": services.artifacts.path(upload.stored.sha256)})
-    ended, _files = call(
-        task,
-        services.reads_folder,
-        module=settings.work_module,
-        memory_mb=settings.solve_memory_mb,
-        seconds=settings.read_seconds_max,
-    )
+    task = Task("read-history", request, {"history": services.artifacts.checked(upload.stored.sha256)})
+    with services.slots.taken(caller.owner):
+        ended, _files = call(
+            task,
+            services.reads_folder,
+            module=settings.work_module,
+            memory_mb=settings.solve_memory_mb,
+            seconds=settings.read_seconds_max,
+        )
     if ended.result is None:
         kind = ended.kind if ended.kind in PROBLEMS else "internal"
         raise ProblemError(kind, ended.detail, errors=list(ended.errors))
@@ -98,6 +100,7 @@ def create(
             created_ms=now_ms(),
         )
         services.documents.add_history(connection, history)
+        audit.note(connection, caller.owner, "history stored", id, {"history": history.artifact})
 
     request_sha256 = fingerprint("history", canonical([upload.stored.sha256, name, timezone, *asked]))
     id, _new = once(services, caller, idempotency_key, request_sha256, "history", add)

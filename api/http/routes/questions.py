@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any, Literal
-from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.http import conditional
 from api.http.accept import IdempotencyKey, accept_run
+from api.http.derived import explanation_of, plan_inputs
 from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import Prefer, answer_run, problems
 from api.http.routes.comparisons import scenario_faults
 from api.http.routes.runs import finished_or_409, run_router
 from api.http.schemas import DemandChangeRequest, Explanation, QuestionRequest, RunState, WhyNotRequest
 from api.http.security import Caller, Planner, ServicesDep, Viewer
-from api.jobs.problems import PROBLEMS, ProblemError, count_of, fault_json
-from api.jobs.process import call
-from api.jobs.task import Task
+from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
 from api.store.runs import Run
 from api.store.version import VERSION
-from api.work.analysis import PLAN_FILE
 
 router = run_router("question", "questions")
 asking = APIRouter(prefix="/v1/plans", tags=["questions"])
@@ -82,7 +79,7 @@ async def ask(
 )
 def energy(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
     """The energy ledger by site and period: kWh, cost, demand charge, PUE, kWh per PFLOPS-hour, carbon."""
-    return _explained(services, request, id, "energy")
+    return _explained(services, caller, request, id, "energy")
 
 
 @asking.get(
@@ -94,7 +91,7 @@ def energy(services: ServicesDep, caller: Viewer, request: Request, id: str) -> 
 def prices(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
     """What one unit more of a limit is worth: its number in the case moved by 1 MW, 1 module, 1 t, 1 % of the budget …,
     and the case planned again. What is worth nothing is left out; `note` says what stayed as planned."""
-    return _explained(services, request, id, "prices")
+    return _explained(services, caller, request, id, "prices")
 
 
 @asking.get(
@@ -105,13 +102,7 @@ def prices(services: ServicesDep, caller: Viewer, request: Request, id: str) -> 
 )
 def drivers(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
     """What made every order necessary: its busiest hour, the workloads at work then, the limits that are full."""
-    return _explained(services, request, id, "drivers")
-
-
-def plan_inputs(plan: Run) -> dict[str, str]:
-    """Everything of a finished plan that work on it needs: its case and its files, by name."""
-    files = {PLAN_FILE + path: entry["sha256"] for path, entry in (plan.files or {}).items()}
-    return {"case": plan.inputs["case"]} | files
+    return _explained(services, caller, request, id, "drivers")
 
 
 def _accept(services: Services, caller: Caller, plan_id: str, asked: WhyNotRequest, key: str | None) -> Run:
@@ -165,30 +156,15 @@ def _asked(
     )
 
 
-def _explained(services: Services, request: Request, id: str, what: Literal["prices", "drivers", "energy"]) -> Response:
+def _explained(
+    services: Services, caller: Caller, request: Request, id: str, what: Literal["prices", "drivers", "energy"]
+) -> Response:
     """Rows made in a child on demand and kept until someone clears the cache; they follow from the plan alone."""
     run = finished_or_409(services, "plan", id)
     tag = conditional.etag(f"{run.id}.{what}.{VERSION}")
     same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
     if same is not None:
         return same
-    settings = services.settings
-    kept = settings.data_folder / "cache" / VERSION / f"{run.id}.{what}.json"
-    if not kept.is_file():
-        inputs = {name: services.artifacts.path(sha256) for name, sha256 in plan_inputs(run).items()}
-        ended, _files = call(
-            Task(what, {}, inputs),
-            services.reads_folder,
-            module=settings.work_module,
-            memory_mb=settings.solve_memory_mb,
-            seconds=settings.read_seconds_max,
-        )
-        if ended.result is None:
-            raise ProblemError(ended.kind if ended.kind in PROBLEMS else "internal", ended.detail)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_name(f"{uuid4().hex}.tmp")
-        draft.write_text(json.dumps(ended.result, ensure_ascii=False), encoding="utf-8")
-        draft.replace(kept)
-    told: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    told = explanation_of(services, run, what, caller.owner)
     headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE}
     return JSONResponse(Explanation(plan_id=run.id, **told).model_dump(mode="json"), headers=headers)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.http import examples
 from api.http.accept import IdempotencyKey, accept_run
+from api.http.derived import plan_inputs
 from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.questions import plan_inputs
 from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import finished_or_409, run_router
 from api.http.schemas import RunState
@@ -48,7 +48,8 @@ _READINGS: dict[str, Any] = {
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
     await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
-    return await receive(request, services.artifacts)
+    with services.uploads.taken(caller.owner):
+        return await receive(request, services)
 
 
 @asking.post(

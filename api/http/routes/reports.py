@@ -42,4 +42,6 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
             "Vary": "Accept-Language",
             "Content-Security-Policy": REPORT_POLICY,
         }
-        return same or FileResponse(report_of(services, run, kind, language), media_type="text/html", headers=headers)
+        return same or FileResponse(
+            report_of(services, run, kind, language, caller.owner), media_type="text/html", headers=headers
+        )

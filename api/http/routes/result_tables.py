@@ -44,7 +44,7 @@ def add_table_routes(router: APIRouter, kind: str, plural: str) -> None:
                 TableEntry(
                     name=name,
                     title=about.get("title", ""),
-                    rows=tables.row_count(services.artifacts.path(sha256)),
+                    rows=tables.row_count(services.artifacts.checked(sha256)),
                     columns=_columns(services, about, sha256),
                     href=f"/v1/{plural}/{run.id}/tables/{name}",
                 )
@@ -81,7 +81,7 @@ def add_table_routes(router: APIRouter, kind: str, plural: str) -> None:
         same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
         if same is not None:
             return same
-        path = services.artifacts.path(sha256)
+        path = services.artifacts.checked(sha256)
         if chosen == "json":
             found = tables.read(path)
             rows = tables.json_rows(found, offset, limit)
@@ -125,5 +125,5 @@ def _columns(services: Services, about: dict[str, Any], sha256: str) -> list[dic
     kinds = {"i": "integer", "f": "number", "d": "number", "b": "boolean"}
     return [
         {"name": field.name, "type": kinds.get(str(field.type)[0], "string"), "unit": "", "description": ""}
-        for field in tables.read(services.artifacts.path(sha256)).schema
+        for field in tables.read(services.artifacts.checked(sha256)).schema
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
-from api.http import conditional, events
+from api.http import conditional
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import FileEntry, RunPage, RunResult, RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
@@ -96,13 +96,13 @@ def run_router(kind: str, plural: str) -> APIRouter:
     def watch(
         services: ServicesDep,
         caller: Viewer,
-        request: Request,
         id: str,
         last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
     ) -> StreamingResponse:
         """Progress as it comes; `Last-Event-ID` resumes behind the event of that number, without gap or duplicate."""
         run = run_or_404(services, kind, id)
-        body = events.stream(request, services, run.id, int(last_event_id or 0))
+        longest_s = services.settings.events_stream_seconds_max
+        body = services.watch.stream(run.id, int(last_event_id or 0), longest_s)
         return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     @router.get(
@@ -138,7 +138,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         if same is not None:
             return same
         return FileResponse(
-            services.artifacts.path(sha256),
+            services.artifacts.checked(sha256),
             media_type="application/octet-stream",
             filename=path.rsplit("/", 1)[-1],
             headers={"ETag": tag, "Cache-Control": conditional.IMMUTABLE},
@@ -156,7 +156,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final:
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.stop_run(id) or run, base)
+        return RunState.of(services.stop_run(id, caller.owner) or run, base)
 
     @router.post(
         "/{id}/cancel",
@@ -170,6 +170,6 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final and run.state != "cancelled":
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.cancel(id) or run, base)
+        return RunState.of(services.cancel(id, caller.owner) or run, base)
 
     return router

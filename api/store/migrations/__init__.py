@@ -6,6 +6,7 @@ SQLite upgrades itself when the server starts, after a copy of the file was laid
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from sqlalchemy import inspect, text
 
 from api.store.database import Database
 from api.store.settings import Settings
+from api.store.trouble import UnfitError
 
-HEAD = "0001"  # a test holds this to the newest file in versions/
+HEAD = "0002"  # a test holds this to the newest file in versions/
 ENGINE_SCHEMA = "dbos"
+_REVISION = re.compile(r"[0-9]{4}")
 
 
 @dataclass(frozen=True)
@@ -30,30 +33,45 @@ class Upgrade:
 
 
 def current(database: Database) -> str | None:
-    """The revision that the database stands at; None when it is empty."""
+    """The revision that the database stands at; None when it is empty.
+
+    Raises UnfitError when it is newer than this version, or holds something else than tideplan.
+    """
     with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        tables = inspect(connection).get_table_names()
+        ours = "alembic_version" in tables
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if ours else None
+    foreign = set(tables) - {"alembic_version"} if found is None else not _REVISION.fullmatch(str(found))
+    if foreign:
+        here = f"revision {found!r}" if found else f"the tables {', '.join(sorted(tables)[:5])}"
+        raise UnfitError(
+            f"The database {database.place} holds something else than tideplan ({here}).",
+            "Name another one (TIDEPLAN_DATABASE_URL), or another folder (TIDEPLAN_DATA_FOLDER).",
+        )
+    if found is not None and found > HEAD:
+        raise UnfitError(
+            f"The database {database.place} stands at revision {found}, newer than this version's {HEAD}.",
+            "Use the newer tideplan, or restore a backup that this one made.",
+        )
     return str(found) if found else None
 
 
-def upgrade(settings: Settings) -> Upgrade:
-    """Bring the database to HEAD; a database that already stands there is left alone.
+def behind(found: str | None) -> UnfitError:
+    """What to say of a database at an older revision, which only a person upgrades."""
+    return UnfitError(
+        f"The database stands at revision {found or 'none'}, this version needs {HEAD}.", "Run `tideplan db upgrade`."
+    )
 
-    Raises RuntimeError when the database is newer than this version.
-    """
+
+def upgrade(settings: Settings) -> Upgrade:
+    """Bring the database to HEAD; a database that already stands there is left alone. Raises UnfitError."""
     database = Database(settings)
     try:
         before = current(database)
         if before == HEAD:
             return Upgrade(before, HEAD, None)
-        if before is not None and before > HEAD:
-            raise RuntimeError(
-                f"the database stands at revision {before}, newer than this version's {HEAD}: use the newer tideplan"
-            )
         backup = None if settings.is_postgres or before is None else copy_of(Path(str(database.engine.url.database)))
-        _run_alembic(settings, database)
+        to_revision(settings, database, HEAD)
         return Upgrade(before, HEAD, backup)
     finally:
         database.close()
@@ -72,7 +90,8 @@ def copy_of(file: Path) -> Path:
     return copy
 
 
-def _run_alembic(settings: Settings, database: Database) -> None:
+def to_revision(settings: Settings, database: Database, revision: str) -> None:
+    """Bring the database to a revision, and the job engine's tables with it."""
     from alembic import command
     from alembic.config import Config
 
@@ -81,7 +100,7 @@ def _run_alembic(settings: Settings, database: Database) -> None:
     with database.writer.begin() as connection:
         database.lock_for(connection, "tideplan-migrations")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     if settings.is_postgres:
         from dbos import DBOS
 

@@ -9,6 +9,13 @@ future f a plan of the rows and blocks of f alone, at sum_f c_f'x = c'x, so that
 whatever the split is. In proportion to the probabilities, as here, future f alone costs pi_f times what it would if it
 were known: the bound of perfect information (Madansky 1960).
 
+**Prices of what is shared.** Some splits prove more: one that makes the right side largest proves what the program of
+all futures proves with all that belongs to one future relaxed as there (the dual of "all futures decide the same";
+Caroe and Schultz 1999). For prices y of the rows of all futures together, relaxed, let c_fj be what column j is worth
+to the rows and blocks of f, and what is left of c_j shared out by probability: by linear duality the right side,
+relaxed, is then at least the optimum of that joint program (`shares`). y may come from another program with the same
+master.
+
 **Risk.** (1 - v) E[cost] + v CVaR_a[cost] is the largest of sum_f p_f cost_f over p = (1 - v) pi + v q, where q is a
 probability with q_f <= pi_f / (1 - a) (Rockafellar and Uryasev 2000). It never falls when a future's cost rises, so
 that the measure of what the futures cost when known bounds that of any plan for all of them.
@@ -26,6 +33,8 @@ from planner.program.blocks import Arrays, Layout, Program
 
 # A plan for one future in place of all is made for the one at this quantile of what they ask for.
 TYPICAL = 0.8
+# Less of a column's largest share is rounding.
+_NOISE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,31 @@ class Apart:
             mine = np.broadcast_to(alone.program.layout.columns[name], index.shape)
             real = index >= 0
             out[index[real]] = x[mine[real]]
+        return out
+
+    def shares(self, joint: Program, duals: FloatArray) -> FloatArray:
+        """(F, master columns) costs c_fj that add up to the program's, by row prices of `joint` written out.
+
+        joint: the same decisions with other blocks. duals: (rows of `flatten(joint)`,).
+        """
+        rows, weight = joint.master.rows, self.probability[:, None]
+        of_row = weight * self.rows
+        of_row = of_row / np.maximum(of_row.sum(axis=0), 1e-300)
+        worth = np.stack([joint.master.matrix.T @ (part * duals[:rows]) for part in of_row])
+        for block in joint.blocks:
+            size = len(block.row_lower)
+            worth[block.key.future] += block.coupling.T @ duals[rows : rows + size]
+            rows += size
+        of_column = weight * self.seen
+        of_column = of_column / np.maximum(of_column.sum(axis=0), 1e-300)
+        left = self.program.master.cost - worth.sum(axis=0)
+        out: FloatArray = np.where(self.seen, worth + of_column * left, 0.0)
+        # What rounding leaves of nothing may be below nothing: where a column has no upper limit, HiGHS takes the
+        # program for unbounded. The largest share takes it up.
+        weights: FloatArray = np.abs(out)
+        out[weights <= _NOISE * weights.max(axis=0)] = 0.0
+        most, columns = weights.argmax(axis=0), np.arange(out.shape[1])
+        out[most, columns] += self.program.master.cost - out.sum(axis=0)
         return out
 
     def measure(self, costs: FloatArray) -> float:

@@ -5,10 +5,11 @@ tree over them (`tree`) proves that in seconds a future. What it is made of is f
 share held, the rest is again one program a future. So the work grows with their number and no faster.
 
 1. The future at the 80 % quantile of size: its tree, whole numbers under its best leaf, carried over to all futures.
-2. The trees of the other futures, side by side: a bound of all. Beside them, each future's own late decisions under the
-   early ones of the first plan.
-3. Until the end, side by side: leaves refined (all but orders whole, with exact cuts) for the bound; early decisions of
-   other futures, and neighbourhoods of what each future has, for the plan.
+   Beside it, all futures together on mean days, relaxed: what shared decisions are worth to each of them.
+2. The trees of all futures at these prices, side by side: a bound of all (`apart`: prices of what is shared). Beside
+   them, each future's own late decisions under the early ones of the first plan.
+3. Until the end, side by side: leaves refined (all but orders whole, with exact cuts) for the bound; late decisions
+   under the campaigns of a future's own tree, early decisions of other futures, and neighbourhoods, for the plan.
 
 Exact blocks are evaluated for all futures together (`benders.evaluation`): they differ in sides only and share bases.
 """
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from planner.arrays import FloatArray
+from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.merged import NEAR, columns_of, held_at, with_exact_cuts
@@ -39,6 +40,12 @@ from planner.solve.workers import Worker
 
 # Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
 FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
+# What may be any whole number when a plan is first made; the rest is next to where it was relaxed.
+OPEN = ("gangs",)
+# A wider box has this part of the time that is left, and at least so many seconds.
+WIDER_PART, WIDER_S = 0.08, 5.0
+# Prices of what is shared take no more than this part of the time.
+PRICES_PART = 0.2
 # Trees grow until what is open costs so much more than the best leaf; more each time, as leaves are refined.
 BEYOND = (0.0, 0.005, 0.01, 0.02)
 # A refined leaf has this part of the time that is left, and at least so many seconds.
@@ -52,25 +59,34 @@ NODES = 6
 
 @dataclass
 class _Side:
-    """What is known of one future. plan: (columns of it alone and merged,) its best with its own early decisions;
-    late: the same under those of the plan; refined: bound of each leaf by its campaigns."""
+    """What is known of one future. arrays: at its part of all costs, for plans; priced: at the prices of what is
+    shared, for bounds. plan: (columns of it alone and merged,) its best with its own early decisions; late: the same
+    under those of the plan; refined: bound of each leaf by its campaigns; proven: by former trees."""
 
     alone: Alone
     arrays: Arrays
+    priced: Arrays
     campaigns: Campaigns
     token: str
     grown: Grown | None = None
     plan: FloatArray | None = None
     late: FloatArray | None = None
     refined: dict[bytes, float] = field(default_factory=dict)
+    proven: float = -np.inf
+
+    def price(self, shares: FloatArray) -> None:
+        """shares: (F, columns of the whole master)."""
+        cost = self.arrays.cost.copy()
+        cost[: len(self.alone.columns)] = shares[self.alone.future, self.alone.columns]
+        self.priced = replace(self.arrays, cost=cost)
 
     @property
     def bound(self) -> float:
-        """Of what the future costs when it is known, times its probability."""
+        """Of what the future costs at the prices of what is shared, times its probability."""
         if self.grown is None:
-            return -np.inf
+            return self.proven
         leaves = [max(leaf.bound, self.refined.get(leaf.great.tobytes(), -np.inf)) for leaf in self.grown.leaves]
-        return min([self.grown.open_bound, *leaves])
+        return max(min([self.grown.open_bound, *leaves]), self.proven)
 
     def leaf_to_refine(self) -> Leaf | None:
         """The leaf that holds the bound, if one does and it was not refined yet."""
@@ -96,7 +112,7 @@ class ByFuture:
 
     def __init__(self, program: Program, search: Search, control: Control, coarse: Coarse) -> None:
         self._search, self._control = search, control
-        self._merged = coarse(1, loose=True)
+        self._coarse, self._merged = coarse, coarse(1, loose=True)
         self._apart = Apart(self._merged)
         self._sides = [self._side(f) for f in range(self._apart.count)]
         self._whole = program.master.integer
@@ -107,7 +123,8 @@ class ByFuture:
 
     def _side(self, future: int) -> _Side:
         alone = self._apart.alone(self._merged, future)
-        return _Side(alone, flatten(alone.program), Campaigns.of(alone.program), uuid.uuid4().hex)
+        arrays = flatten(alone.program)
+        return _Side(alone, arrays, arrays, Campaigns.of(alone.program), uuid.uuid4().hex)
 
     def close(self) -> None:
         for worker in self._workers:
@@ -119,42 +136,82 @@ class ByFuture:
         """Search until the gap is reached, time is over or a halt. Raises HaltedError."""
         control = self._control
         control.phase = "one future by itself"
-        star = self._apart.at_quantile()
-        first = self._begin(star, self._grow, BEYOND[0])
-        others = sorted((f for f in range(len(self._sides)) if f != star), key=lambda f: abs(f - star))
-        for f in others:
-            self._begin(f, self._grow, BEYOND[0], 1)  # the relaxation: a first bound
+        star = self._sides[self._apart.at_quantile()]
+        others = [side for side in self._sides if side is not star]
+        others.sort(key=lambda side: abs(side.alone.future - star.alone.future))
+        known = replace(star)  # at its part of all costs: of no use beside bounds at prices
+        first = self._begin(known, self._grow, BEYOND[0])
+        shares = self._shares(star)
+        if shares is not None:
+            for side in self._sides:
+                side.price(shares)
+            star.token = uuid.uuid4().hex
+        for side in others:
+            self._begin(side, self._grow, BEYOND[0], 1)  # the relaxation: a first bound
         self._wait(first)
-        side = self._sides[star]
-        if side.grown is None or not side.grown.leaves:
+        if shares is None:
+            star.grown = known.grown
+        if known.grown is None or not known.grown.leaves:
             return False
-        side.plan = self._rest(side, side.grown.leaves[0], None, FIRST_GAP)
-        if side.plan is not None:
-            control.phase = "orders of one future in all"
-            self._carry(side)
+        star.plan = self._rest(known, known.grown.leaves[0], None, FIRST_GAP)
+        if star.plan is None:
+            return False
+        control.phase = "orders of one future in all"
+        lead = self._carry(star)
         control.phase = "each future by itself"
-        grown = {f: self._begin(f, self._grow, BEYOND[0]) for f in others}
-        bounds = threading.Thread(target=self._refine_all, args=(list(grown.values()),), daemon=True)
+        grown = {side.alone.future: self._begin(side, self._grow, BEYOND[0]) for side in (*others, star)}
+        bounds = threading.Thread(target=self._refine_all, args=(grown,), daemon=True)
         bounds.start()
-        for f in [star, *others]:
-            if f in grown:
-                self._wait(grown[f])
-            self._tell_bound()
-            self._make_late(self._sides[f], LATER_GAP)
+        for side in (*others, star):
+            great = lead[side.alone.columns[side.campaigns.columns]]
+            if side.grown is not None and side.grown.leaves:
+                great = side.grown.leaves[0].great
+            self._make_late(side, great, LATER_GAP)
         self._offer_late()
+        for task in grown.values():
+            self._wait(task)
+        self._own_campaigns()
         self._improve()
         bounds.join(2.0)
         return True
 
+    def _shares(self, star: _Side) -> FloatArray | None:
+        """What shared decisions cost each future (`Apart.shares`), from all of them together on mean days, relaxed: 9 s
+        of processor on the national example; all days take 90 s there and prove 0.2 % more."""
+        if self._apart.program.risk is not None:
+            return None
+        joint = self._coarse(1, mean_day=True, loose=True)
+        worker = self._workers[(star.alone.future + 1) % len(self._workers)]
+        settings = Settings("highs", seconds=max(PRICES_PART * self._control.left(), 1.0))
+        flat = flatten(joint)
+        outcome = worker.native(replace(flat, integer=np.zeros_like(flat.integer)), settings, self._control)
+        if outcome is None or outcome.status != "optimal" or outcome.duals is None:
+            return None
+        return self._apart.shares(joint, outcome.duals)
+
+    def _own_campaigns(self) -> None:
+        """Late decisions under the campaigns of a future's tree, where relaxed they cost less than those at hand."""
+        if self._early is None:
+            return
+        better = False
+        for side in self._sides:
+            if self._control.done or side.late is None or side.grown is None or not side.grown.leaves:
+                continue
+            great = side.grown.leaves[0].great
+            if np.array_equal(great, np.round(side.late[side.campaigns.columns])):
+                continue
+            before = float(side.arrays.cost @ side.late)
+            late = self._rest(side, great, self._early, LATER_GAP, below=before)
+            if late is not None and float(side.arrays.cost @ late) < before:
+                side.late, better = late, True
+        if better:
+            self._offer_late()
+
     def _improve(self) -> None:
-        """Early decisions of other futures, then neighbourhoods, until the end."""
+        """Neighbourhoods and early decisions of other futures in turn, until the end."""
         control = self._control
-        control.phase = "early decisions of other futures"
-        for side in sorted(self._sides, key=lambda s: -float(self._apart.probability[s.alone.future])):
-            if control.done:
-                return
-            self._try_early(side)
         width, gap = 1, LATER_GAP
+        untried = sorted(self._sides, key=lambda s: -float(self._apart.probability[s.alone.future]))
         while not control.done:
             before = control.objective
             control.phase = f"neighbourhoods of each future, {width} modules wide"
@@ -164,16 +221,19 @@ class ByFuture:
             self._offer_late()
             if control.objective > before * (1 - gap):
                 width, gap = width + (gap <= LAST_GAP), max(gap / 4, LAST_GAP)
+            if untried and not control.done:
+                control.phase = "early decisions of other futures"
+                self._try_early(untried.pop(0))
             if width > 4 and control.wait(1.0):
                 return
 
     # ---- plans
-    def _carry(self, side: _Side) -> None:
-        """The whole numbers of one future's plan in all of them."""
+    def _carry(self, side: _Side) -> FloatArray:
+        """The whole numbers of one future's plan in all of them: (master columns,), as offered."""
         assert side.plan is not None
         search = self._search
         x = self._apart.carried(search.program, side.alone, side.plan)
-        self._early = side.plan[side.alone.shared].copy()
+        self._early, side.late = side.plan[side.alone.shared].copy(), side.plan
         whole = search.rounded(x)
         if whole is not None:
             # It bills nothing where no cut says so, and every day would be evaluated twice; what is billed beyond what
@@ -182,26 +242,23 @@ class ByFuture:
             billed = billed[billed >= 0]
             whole[billed] = np.maximum(whole[billed], GENEROUS * x[billed])
             search.offer(whole)
+        return x
 
-    def _make_late(self, side: _Side, gap: float) -> None:
-        """A future's late decisions under the plan's early ones."""
-        if self._early is None or side.grown is None or self._control.done:
+    def _make_late(self, side: _Side, great: FloatArray, gap: float) -> None:
+        """A future's late decisions under the plan's early ones, with campaigns as in `great`."""
+        if self._early is None or self._control.done:
             return
-        for leaf in side.grown.leaves[:1]:
-            found = self._rest(side, leaf, self._early, gap)
-            if found is not None:
-                side.late = found
+        found = self._rest(side, great, self._early, gap)
+        if found is not None and (side.late is None or side.arrays.cost @ found < side.arrays.cost @ side.late):
+            side.late = found
 
     def _try_early(self, side: _Side) -> None:
         """The early decisions that this future would take by itself, where relaxed they are worth their while."""
-        if side.grown is None or not side.grown.leaves:
+        if side.grown is None or not side.grown.leaves or self._early is None:
             return
         if side.plan is None:
             side.plan = self._rest(side, side.grown.leaves[0], None, LATER_GAP)
         if side.plan is None:
-            return
-        if self._early is None:
-            self._carry(side)
             return
         whole = self._whole[self._apart.shared]
         early = np.round(side.plan[side.alone.shared])
@@ -213,7 +270,9 @@ class ByFuture:
         self._early = early
         for other in self._sides:
             other.late = None
-            self._make_late(other, LATER_GAP)
+            great = self._great(other)
+            if great is not None:
+                self._make_late(other, great, LATER_GAP)
         before = self._control.objective
         self._offer_late()
         if self._control.objective >= before:
@@ -221,12 +280,22 @@ class ByFuture:
             for other, late in zip(self._sides, former, strict=True):
                 other.late = late
 
+    @staticmethod
+    def _great(side: _Side) -> FloatArray | None:
+        """Campaigns of a future: by its plan's late decisions, else by its tree."""
+        if side.late is not None:
+            return np.round(side.late[side.campaigns.columns])
+        return side.grown.leaves[0].great if side.grown is not None and side.grown.leaves else None
+
     def _worth(self, early: FloatArray) -> float:
         """What early decisions come to by the relaxations under each future's campaigns."""
         costs = np.zeros(len(self._sides))
         for f, side in enumerate(self._sides):
-            assert side.grown is not None
-            found = attempts(self._under(side, side.grown.leaves[0], early), max(self._control.left(), 1.0))
+            great = self._great(side)
+            if great is None:
+                return np.inf
+            held = self._under(side.arrays, side, great, early)
+            found = attempts(held, max(self._control.left(), 1.0))
             costs[f] = (found.objective if found.x is not None else np.inf) / self._apart.probability[f]
         return self._apart.measure(costs) if np.isfinite(costs).all() else np.inf
 
@@ -251,48 +320,65 @@ class ByFuture:
         if self._control.x is not None:
             self._points = [*self._points[-2:], self._control.x]
 
-    def _under(self, side: _Side, leaf: Leaf, early: FloatArray | None) -> Arrays:
-        arrays = held_at(side.arrays, side.campaigns.columns, leaf.great)
+    def _under(self, arrays: Arrays, side: _Side, great: FloatArray, early: FloatArray | None) -> Arrays:
+        arrays = held_at(arrays, side.campaigns.columns, great)
         if early is None:
             return arrays
         whole = self._whole[self._apart.shared]
         return held_at(arrays, side.alone.shared[whole], np.round(early[whole]))
 
-    def _rest(self, side: _Side, leaf: Leaf, early: FloatArray | None, gap: float) -> FloatArray | None:
-        """Whole numbers of one future under a leaf, and under early decisions where they are given.
+    def _rest(
+        self, side: _Side, under: FloatArray | Leaf, early: FloatArray | None, gap: float, below: float = np.inf
+    ) -> FloatArray | None:
+        """Whole numbers of one future under campaigns, and under early decisions where they are given.
 
-        Between the whole numbers next to the relaxed ones there is nearly always a plan, and soon found.
+        under: the campaigns, or the leaf that they and their relaxation without early decisions are known from.
+
+        Near the relaxed ones there is nearly always a plan, and soon found: first with nothing but `OPEN` away from
+        where it was relaxed (1 s on the national example), then, where that costs more than `gap` above the relaxed
+        optimum, in a box one wider. None where there is none, or where relaxed it costs no less than `below`.
         """
-        arrays = self._under(side, leaf, early)
+        arrays = self._under(side.arrays, side, under.great if isinstance(under, Leaf) else under, early)
         seconds = 0.35 * self._control.left()
-        x = leaf.x
-        if early is not None:
-            relaxed = attempts(arrays, max(seconds, 1.0))
-            if relaxed.x is None:
+        if isinstance(under, Leaf) and early is None and side.priced is side.arrays:
+            x, relaxed = under.x, under.bound
+        else:
+            found = attempts(arrays, max(seconds, 1.0))
+            if found.x is None or found.objective >= below:
                 return None
-            x = relaxed.x
+            x, relaxed = found.x, found.objective
+        best, lowest = None, np.inf
+        opened = columns_of(side.alone.program.layout.columns, OPEN)
+        wider = max(WIDER_PART * self._control.left(), WIDER_S)
+        near = self._boxed(arrays, side, x, 0, opened)
+        for tried, limit in ((near, seconds), (self._boxed(arrays, side, x, 1), wider), (arrays, seconds)):
+            if best is not None and (tried is arrays or gap >= FIRST_GAP):
+                break
+            outcome = self._search.solve(tried, limit, gap)
+            if outcome.x is not None and outcome.objective < lowest:
+                best, lowest = outcome.x, outcome.objective
+            if lowest <= relaxed + gap * abs(relaxed):
+                break
+        return best
+
+    def _boxed(self, arrays: Arrays, side: _Side, x: FloatArray, width: int, opened: IntArray | None = None) -> Arrays:
+        """`arrays` with what is near (`NEAR`) between the whole numbers next to x, and so many beyond; `opened`:
+        columns that stay as they are."""
         near = columns_of(side.alone.program.layout.columns, NEAR)
+        if opened is not None:
+            near = np.setdiff1d(near, opened)
         lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6))
-        upper[near] = np.minimum(upper[near], np.ceil(x[near] - 1e-6))
-        for tried in (replace(arrays, lower=lower, upper=upper), arrays):
-            outcome = self._search.solve(tried, seconds, gap)
-            if outcome.x is not None:
-                return outcome.x
-        return None
+        lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6) - width)
+        upper[near] = np.minimum(upper[near], np.ceil(x[near] - 1e-6) + width)
+        return replace(arrays, lower=lower, upper=upper)
 
     def _near(self, side: _Side, width: int, gap: float) -> FloatArray | None:
         """The best near a future's late decisions, what futures share and campaigns held."""
         assert side.late is not None
         assert self._early is not None
-        leaf = Leaf(0.0, np.round(side.late[side.campaigns.columns]), side.late)
-        arrays = self._under(side, leaf, self._early)
-        moved = columns_of(side.alone.program.layout.columns, NEAR)
-        lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        lower[moved] = np.maximum(lower[moved], np.round(side.late[moved]) - width)
-        upper[moved] = np.minimum(upper[moved], np.round(side.late[moved]) + width)
+        arrays = self._under(side.arrays, side, np.round(side.late[side.campaigns.columns]), self._early)
         seconds = max(0.1 * self._control.left(), 3.0)
-        outcome = self._search.solve(replace(arrays, lower=lower, upper=upper), seconds, gap)
+        outcome = self._search.solve(self._boxed(arrays, side, np.round(side.late), width), seconds, gap)
         worse = outcome.x is None or outcome.objective > float(side.arrays.cost @ side.late)
         return side.late if worse else outcome.x
 
@@ -303,8 +389,7 @@ class ByFuture:
             part = min(nodes, NODES)
             found = self._task(worker, tree.grow, side.token, None, self._control.left(), beyond, part)
             if found is None:  # not planted in this process yet
-                arrays = replace(side.arrays, integer=np.zeros_like(side.arrays.integer))
-                planted = (arrays, side.campaigns)
+                planted = self._planted(side)
                 found = self._task(worker, tree.grow, side.token, planted, self._control.left(), beyond, part)
             if found is None:
                 return
@@ -314,9 +399,27 @@ class ByFuture:
             if found.done or nodes <= 0:
                 return
 
+    def _planted(self, side: _Side) -> tuple[Arrays, Campaigns, FloatArray | None]:
+        """What a future's tree begins with: its program at the prices of what is shared, with what exact blocks are
+        known to be worth near plans."""
+        easier = replace(side.arrays, integer=np.zeros_like(side.arrays.integer))
+        priced = replace(easier, cost=side.priced.cost)
+        with self._search.lock:
+            if self._points:
+                priced, easier = (self._with_exact(a, side, self._points) for a in (priced, easier))
+        return priced, side.campaigns, None if side.priced is side.arrays else easier.cost
+
+    def _regrow(self, worker: Worker, side: _Side) -> None:
+        """Its tree anew, with exact cuts that were not known when it was planted."""
+        former, side.proven = side.grown, side.bound
+        side.token = uuid.uuid4().hex
+        self._grow(worker, side, BEYOND[0])
+        if side.grown is not None and former is not None and not side.grown.leaves:
+            side.grown = former
+
     def _refine(self, worker: Worker, side: _Side, leaf: Leaf) -> None:
         """All but the orders whole under a leaf, with what exact blocks are known to be worth near plans."""
-        arrays = self._under(side, leaf, None)
+        arrays = self._under(side.priced, side, leaf.great, None)
         orders = columns_of(side.alone.program.layout.columns, ("orders",))
         integer = arrays.integer.copy()
         integer[orders] = False
@@ -339,24 +442,27 @@ class ByFuture:
         pool = self._search.master.pool.of(side.alone.blocks, side.alone.columns)
         return with_exact_cuts(arrays, side.alone.program, pool, [x[side.alone.columns] for x in points])
 
-    def _refine_all(self, first: list[Future[None]]) -> None:
-        """The bound until the end: the future that may gain most is refined, or its tree grown on."""
-        turns = [1] * len(self._sides)
+    def _refine_all(self, grown: dict[int, Future[None]]) -> None:
+        """The bound until the end: a tree is grown anew with exact cuts, its leaves refined, or it is grown on;
+        first where least was done. grown: trees that are being grown, by future."""
+        turns, anew = [1] * len(self._sides), [True] * len(self._sides)
+        busy = dict(grown)
         try:
-            for task in first:
-                self._wait(task)
-            busy: dict[int, Future[None]] = {}
             while not self._control.done:
-                busy = {f: task for f, task in busy.items() if not task.done()}
-                for f in sorted(range(len(self._sides)), key=lambda f: len(self._sides[f].refined)):
-                    if f in busy or len(busy) >= max(len(self._workers) - 1, 1):
+                for f in [f for f, task in busy.items() if task.done()]:
+                    self._wait(busy.pop(f))
+                for f in sorted(range(len(self._sides)), key=lambda f: (not anew[f], len(self._sides[f].refined))):
+                    if f in busy or len(busy) >= len(self._workers):
                         continue
                     side = self._sides[f]
                     leaf = side.leaf_to_refine()
-                    if leaf is not None:
-                        busy[f] = self._begin(f, self._refine, leaf)
+                    if anew[f] and self._points:
+                        anew[f] = False
+                        busy[f] = self._begin(side, self._regrow)
+                    elif leaf is not None:
+                        busy[f] = self._begin(side, self._refine, leaf)
                     elif turns[f] < len(BEYOND):
-                        busy[f] = self._begin(f, self._grow, BEYOND[turns[f]])
+                        busy[f] = self._begin(side, self._grow, BEYOND[turns[f]])
                         turns[f] += 1
                 if self._control.wait(_POLL_S) or not busy:
                     return
@@ -369,12 +475,12 @@ class ByFuture:
             self._control.raise_bound(self._apart.measure(known / self._apart.probability))
 
     # ---- work beside
-    def _begin(self, future: int, work: Callable[..., None], *arguments: object) -> Future[None]:
+    def _begin(self, side: _Side, work: Callable[..., None], *arguments: object) -> Future[None]:
         """In the process of the future, which keeps its tree: one task after the other there."""
 
         def begun() -> None:
             if not self._control.halted:
-                work(self._workers[future % len(self._workers)], self._sides[future], *arguments)
+                work(self._workers[side.alone.future % len(self._workers)], side, *arguments)
 
         return self._waiting.submit(begun)
 
