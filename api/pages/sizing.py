@@ -25,7 +25,7 @@ def sizing(services: ServicesDep, caller: Viewer, reader: ReaderDep, request: Re
     told, problem, status = None, None, 200
     if "model" in given:
         try:
-            told = _content(sized(services, _asked(given, cards)), reader)
+            told = _content(sized(services, caller, _asked(given, cards)), reader)
         except ProblemError as fault:
             problem = problem_json(fault.kind, fault.detail, **fault.members)
             status = problem["status"]
@@ -35,7 +35,7 @@ def sizing(services: ServicesDep, caller: Viewer, reader: ReaderDep, request: Re
         reader,
         status=status,
         section="sizing",
-        library=known(services),
+        library=known(services, caller),
         asked=defaults | given,
         cards=cards,
         told=told,

@@ -12,7 +12,7 @@ ASKED = {"model": "llama-3.1-8b", "requests_per_s": 20, "input_tokens": 1024, "o
 
 @pytest.fixture(name="client")
 def true_client(make_client: Callable[..., TestClient]) -> TestClient:
-    return make_client(work_module="api.work.work")
+    return make_client(work_module="api.work.work", read_seconds_max=600)
 
 
 def test_the_api_says_cards_cost_and_why(client: TestClient) -> None:
