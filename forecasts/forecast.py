@@ -16,6 +16,7 @@ from forecasts.calendar.country import AUTO, foreseen_country
 from forecasts.calendar.events import Event, apply_events, check_events
 from forecasts.calendar.holidayweeks import WeekFactors, no_holidays, week_factors
 from forecasts.calendar.hours import hour_of_week
+from forecasts.fault import Fault, FaultsError
 from forecasts.history import History
 from forecasts.hourly.combine import HourlyConfig, forecast_hourly
 from forecasts.hourly.tide import hour_of_week_tide, season_of_month
@@ -41,12 +42,8 @@ SHORT_RANGE_SHARE = (0.5, 0.25)
 NOTHING = 1e-3
 
 
-class ForecastError(ValueError):
-    """A request or a history from which no outlook can be made; `faults` lists (where, found, allowed)."""
-
-    def __init__(self, faults: list[tuple[str, str, str]]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(f"{where}: found {found}, allowed {allowed}" for where, found, allowed in faults))
+class ForecastError(FaultsError):
+    """A request or a history from which no outlook can be made."""
 
 
 @dataclass(frozen=True)
@@ -356,7 +353,7 @@ def _check(history: History, weeks: int, config: ForecastConfig) -> None:
         except CalendarError as fault:
             faults.append(("config.country", str(fault), 'a country that the holidays package knows, "auto" or None'))
     if faults:
-        raise ForecastError(faults)
+        raise ForecastError([Fault(*one) for one in faults])
 
 
 def _provenance(history: History, weeks: int, config: ForecastConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Generated demand histories for the bundled examples. They are made up, and every example says so.
 
-The shapes follow published tides (domain-facts.md 1.10, collected November 2026): the consumer chat day is ServeGen's
+The shapes follow published tides (collected November 2026): the consumer chat day is ServeGen's
 m-small mean profile (Alibaba, 14 days, hourly) sharpened to the published daily peak/valley of about 2.8; office-bound
 API and coding work follows the weekday/weekend contrast of the Azure 2024 coding trace (peaks at 10-11 and 15-17,
 weekends at about a third). Levels, growth and the spread over provinces are assumptions.

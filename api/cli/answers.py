@@ -110,20 +110,7 @@ def with_headings(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
 def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
     from api.cli import console
 
-    if found is None:
-        said = text("ask.resilience_none")
-    elif found.change.impossible:
-        said = text("ask.impossible", question=found.change.question.said(text))
-    else:
-        currency = plan.case.meta.currency
-        names = {w.id: text.name(w.names) for w in plan.case.workloads}
-        said = text(
-            "ask.resilience",
-            workloads=text.joined([names[w] for w in found.workloads]),
-            cost=text.money(found.cost, currency),
-            least=text.money(found.least, currency),
-            most=text.money(found.most, currency),
-        )
+    said = text("ask.resilience_none") if found is None else found.sentence(text, plan.case)
     console.out().print(said, markup=False, style="bold")
 
 

@@ -27,6 +27,7 @@ from api.cli.options import (
     solve_limits,
 )
 from api.cli.output import command, output_folder
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.compare.comparison import Comparison, Stage
@@ -104,7 +105,7 @@ def compare(
             if by_hub:
                 read = grouped(read, text, quiet=json)
             if standard and scenarios is not None:
-                raise UsageError([{"where": "--standard", "found": "--scenarios, too", "allowed": "one of the two"}])
+                raise UsageError([Fault("--standard", "--scenarios, too", "one of the two")])
             listed = None if standard else scenarios or found_at.scenarios
             wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
             pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
@@ -173,7 +174,7 @@ def _sweep(text: str | None) -> Any:
     try:
         return sweep_from(text)
     except ValueError as error:
-        raise UsageError([{"where": "--sweep", "found": text, "allowed": str(error)}]) from error
+        raise UsageError([Fault("--sweep", text, str(error))]) from error
 
 
 def _stage_teller(text: Wording) -> Any:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from forecasts.fault import Fault
 from planner.words.wording import Wording, language_of, wording
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
             "kind": failure.key.partition(".")[2],
             "exit": int(failure.exit),
             "message": failure.message or text(failure.key),
-            "faults": list(failure.faults),
+            "faults": [_fault(one) for one in failure.faults],
         }
         show_json({"error": error})
         return
@@ -82,12 +83,25 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
     tail = f": {escape(failure.message)}" if failure.message else ""
     console.print(f"[bold red]{escape(text(failure.key))}[/]{tail}")
     for fault in failure.faults:
-        own = fault | {k.removesuffix("_zh"): v for k, v in fault.items() if k.endswith("_zh") and v and text.chinese}
-        console.print(f"  [bold]{escape(own['where'])}[/]")
-        console.print(f"    {escape(text('fault.found', found=own['found']))}")
-        console.print(f"    {escape(text('fault.allowed', allowed=own['allowed']))}")
-        if "remedy" in own:
-            console.print(f"    {escape(own['remedy'])}")
+        own = fault.told(text.language)
+        console.print(f"  [bold]{escape(_place(fault))}[/]")
+        console.print(f"    {escape(text('fault.found', found=own.found))}")
+        console.print(f"    {escape(text('fault.allowed', allowed=own.allowed))}")
+        if own.remedy:
+            console.print(f"    {escape(own.remedy)}")
+
+
+def _place(fault: Fault) -> str:
+    return f"{fault.where or '/'}{f' ({fault.note})' if fault.note else ''}"
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    out = {"where": _place(fault), "found": fault.found, "allowed": fault.allowed}
+    if fault.remedy:
+        out["remedy"] = fault.remedy
+    if fault.zh is not None:
+        out |= {"found_zh": fault.zh.found, "allowed_zh": fault.zh.allowed, "remedy_zh": fault.zh.remedy}
+    return out
 
 
 def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> Table:
@@ -194,7 +208,9 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     if checked:
         console.print(escape(checked))
     if short_of_gap:
-        console.print(f"[yellow]{escape(text('cli.gap_open', gap=text.percent(plan.certificate['gap'], 2)))}[/]")
+        gap = float(plan.certificate["gap"])
+        open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
+        console.print(f"[yellow]{escape(open_gap)}[/]")
     notes = text.noted(plan.warnings)
     # The first are about the case, the last about forecast, risk and checks; single series stand between them.
     hidden = max(len(notes) - _MOST_NOTES, 0)
@@ -220,7 +236,11 @@ def _costs(plan: Plan, text: Wording) -> Table:
     currency, costs = plan.case.meta.currency, plan.summary["cost_by_term"]
     total = plan.summary["cost"]
     rows = [
-        [text.either(f"term.{term}", term), text.money(value, currency), text.percent(value / total if total else 0.0)]
+        [
+            text.either(f"term.{term}", term),
+            text.money(value, currency),
+            text.percent(value / total if total > 0 else math.nan),
+        ]
         for term, value in sorted(costs.items(), key=lambda item: -item[1])
         if value
     ]
@@ -237,7 +257,7 @@ def _capacity(view: Any, text: Wording) -> Table:
             text.pflops(row["usable_pflops"]),
             text.pflops(row["p50_peak_pflops"]),
             text.pflops(row["p90_peak_pflops"]),
-            text.number(row["build_ahead_ratio"]),
+            text.number(row["build_ahead_ratio"], rounded="down"),
         ]
         for row in capacity_by_period(view).to_dict("records")
     ]

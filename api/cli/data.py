@@ -13,6 +13,7 @@ from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Ceilings, Growth, Json, Language, Maps, Reads, Seed
 from api.cli.output import of_history, output_file
+from forecasts.fault import Fault
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +90,7 @@ def forecast(
         given = Given.of(map, reads, ceiling, growth)
         config = with_growth(ForecastConfig(seed=seed), growth)
         if map and case is None:
-            raise UsageError([{"where": "--map", "found": "rules without a case", "allowed": "--map with --case"}])
+            raise UsageError([Fault("--map", "rules without a case", "--map with --case")])
         with output_file(out) as fill:
             if case is not None:
                 from api.cli.demand import outlook_of_file

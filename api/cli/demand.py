@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from api.cli.exits import UsageError
 from api.cli.output import of_history
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from forecasts.history import History
@@ -26,7 +27,7 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
     from pydantic import ValidationError
 
     out: list[SeriesRule] = []
-    faults: list[dict[str, str]] = []
+    faults: list[Fault] = []
     for rule in rules:
         try:
             found = RULE.fullmatch(rule.strip())
@@ -39,9 +40,9 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
             out.append(_rule(found))
         except ValidationError as error:
             allowed = "; ".join(f"{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            faults.append({"where": "--map", "found": rule, "allowed": allowed})
+            faults.append(Fault("--map", rule, allowed))
         except ValueError as error:
-            faults.append({"where": "--map", "found": rule, "allowed": str(error)})
+            faults.append(Fault("--map", rule, str(error)))
     if faults:
         raise UsageError(faults)
     return out
@@ -142,7 +143,7 @@ def parse_ceilings(rules: list[str]) -> list[Ceiling]:
                 raise ValueError
         except ValueError:
             allowed = "SERIES=NUMBER, SERIES=capacity:NAME or SERIES=unserved:NAME"
-            faults.append({"where": "--ceiling", "found": rule, "allowed": allowed})
+            faults.append(Fault("--ceiling", rule, allowed))
     if faults:
         raise UsageError(faults)
     return out

@@ -15,6 +15,8 @@ from typing import Any
 
 import typer
 
+from forecasts.fault import Fault, FaultsError
+
 
 class Exit(IntEnum):
     """What the process answers with. `tideplan --help` and docs/guide.md list them."""
@@ -43,7 +45,7 @@ class Told:
     exit: Exit
     key: str
     message: str
-    faults: tuple[dict[str, str], ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 # By name, so that telling an error needs none of the modules that define it.
@@ -74,12 +76,8 @@ _OF_FILES = (
 """What a file system answers when a path or its room is the fault: a matter for the user."""
 
 
-class UsageError(ValueError):
-    """Arguments that do not fit; `faults` holds each as where, found, allowed."""
-
-    def __init__(self, faults: list[dict[str, str]]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(f"{f['where']}: found {f['found']}; allowed: {f['allowed']}" for f in faults))
+class UsageError(FaultsError):
+    """Arguments that do not fit."""
 
 
 def told(error: BaseException) -> Told:
@@ -87,7 +85,7 @@ def told(error: BaseException) -> Told:
     for kind in type(error).__mro__:
         if kind.__name__ in _ERRORS:
             code, key = _ERRORS[kind.__name__]
-            return Told(code, key, _message(error), tuple(_faults(error)))
+            return Told(code, key, _message(error), _faults(error))
     if type(error).__name__ == "ApiError":
         return Told(_of_service(error), "error.service", str(error))
     if isinstance(error, KeyboardInterrupt):
@@ -109,30 +107,11 @@ def _message(error: BaseException) -> str:
     return "" if _faults(error) else str(error)
 
 
-def _faults(error: Any) -> list[dict[str, str]]:
-    """The faults of an error of ours, whatever shape its floor gives them."""
-    out = []
+def _faults(error: Any) -> tuple[Fault, ...]:
     if callable(getattr(error, "errors", None)):  # pydantic, from the service's settings
-        for line in error.errors(include_url=False):
-            where = "/".join(str(part) for part in line["loc"])
-            out.append({"where": where, "found": repr(line["input"]), "allowed": line["msg"]})
-        return out
-    for item in getattr(error, "faults", None) or getattr(error, "problems", None) or ():
-        if isinstance(item, dict):
-            out.append({str(k): str(v) for k, v in item.items()})
-        elif isinstance(item, tuple):
-            out.append(dict(zip(("where", "found", "allowed"), map(str, item), strict=True)))
-        else:
-            where = getattr(item, "where", getattr(item, "pointer", ""))
-            note = getattr(item, "note", "")
-            fault = {"where": f"{where or '/'}{f' ({note})' if note else ''}", "found": item.found}
-            fault["allowed"] = item.allowed
-            if getattr(item, "remedy", ""):
-                fault["remedy"] = item.remedy
-            if getattr(item, "zh", None) is not None:
-                fault |= {"found_zh": item.zh.found, "allowed_zh": item.zh.allowed, "remedy_zh": item.zh.remedy}
-            out.append(fault)
-    return out
+        lines = error.errors(include_url=False)
+        return tuple(Fault("/".join(map(str, line["loc"])), repr(line["input"]), line["msg"]) for line in lines)
+    return error.faults if isinstance(error, FaultsError) else ()
 
 
 def _ours(error: BaseException) -> bool:

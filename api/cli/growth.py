@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from api.cli.exits import UsageError
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from forecasts.forecast import ForecastConfig
@@ -26,14 +27,14 @@ def with_growth(config: ForecastConfig, rules: list[str] | None) -> ForecastConf
     Raises UsageError with every rule that cannot be read.
     """
     general, single = config.growth, dict(config.growth_of)
-    faults: list[dict[str, str]] = []
+    faults: list[Fault] = []
     # General rules first, so that a workload's own rule adds to them in whatever order they are given.
     for rule in sorted(rules or [], key=lambda text: _workload(text) is not None):
         try:
             workload = _workload(rule)
             found = _read(rule, single.get(workload, general) if workload is not None else general)
         except ValueError as error:
-            faults.append({"where": "--growth", "found": rule, "allowed": f"{ALLOWED} ({error})"})
+            faults.append(Fault("--growth", rule, f"{ALLOWED} ({error})"))
             continue
         if workload is None:
             general = found

@@ -10,6 +10,7 @@ import typer
 from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Ceilings, Json, Language, Maps, Reads
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +80,11 @@ def history(
 def _check(out: Path | None, picture: Path | None, map: list[str] | None, case: Path | None) -> None:
     faults = []
     if out is not None and not str(out).endswith((".csv", ".csv.gz", ".parquet")):
-        faults.append({"where": "--out", "found": str(out), "allowed": "a name that ends in .csv, .csv.gz or .parquet"})
+        faults.append(Fault("--out", str(out), "a name that ends in .csv, .csv.gz or .parquet"))
     if picture is not None and picture.suffix != ".svg":
-        faults.append({"where": "--picture", "found": str(picture), "allowed": "a name that ends in .svg"})
+        faults.append(Fault("--picture", str(picture), "a name that ends in .svg"))
     if map and case is None:
-        faults.append({"where": "--map", "found": "rules without a case", "allowed": "--map with --case"})
+        faults.append(Fault("--map", "rules without a case", "--map with --case"))
     if faults:
         raise UsageError(faults)
 

@@ -124,7 +124,7 @@ class ExampleRun:
         return text(
             "cli.example_planned",
             cost=text.money(float(summary["cost"]), summary["currency"]),
-            gap=text.percent(float(summary["gap"]), 2),
+            gap=text.percent(float(summary["gap"]), 2, "up"),
             address=address,
         )
 

@@ -35,6 +35,7 @@ from api.cli.options import (
     solve_limits,
 )
 from api.cli.output import command, output_folder
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from forecasts.outlook import Outlook
@@ -105,7 +106,7 @@ def example_case(name: str, quantile: float | None) -> Case:
     from planner.case.file import read_case
 
     if name not in EXAMPLES:
-        raise UsageError([{"where": "--example", "found": name, "allowed": ", ".join(EXAMPLES)}])
+        raise UsageError([Fault("--example", name, ", ".join(EXAMPLES))])
     return _for_quantile(read_case(example_folder(name) / "case.yaml"), quantile)
 
 
@@ -192,10 +193,10 @@ def outlook_given(
     evaluation: how many futures to judge on are drawn from a history. Raises UsageError for options that do not fit.
     """
     if history is not None and outlook is not None:
-        raise UsageError([{"where": "--outlook", "found": "a history, too", "allowed": "one of --history, --outlook"}])
+        raise UsageError([Fault("--outlook", "a history, too", "one of --history, --outlook")])
     if given and history is None:
         found, allowed = "rules without a history", "--map, --read, --ceiling and --growth with --history"
-        raise UsageError([{"where": "--map", "found": found, "allowed": allowed}])
+        raise UsageError([Fault("--map", found, allowed)])
     if history is not None:
         return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)
     if outlook is None:

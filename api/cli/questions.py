@@ -12,6 +12,7 @@ import typer
 from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import TELL_EVERY_S, Gap, Json, Language, PlanFolder, Seed, Threads, TimeLimit, solve_limits
 from api.cli.output import output_folder, output_or_none
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.case import Case
@@ -142,7 +143,7 @@ def what_if(
         fields = None if patch is None else _patch(patch)
         if not levers and not fields and change.none:
             allowed = "--lever, --patch, --demand or --growth"
-            raise UsageError([{"where": "what-if", "found": "nothing that differs", "allowed": allowed}])
+            raise UsageError([Fault("what-if", "nothing that differs", allowed)])
 
         def solve(**how: Any) -> Change:
             return ask(plan, fields, levers=levers, demand=change, **how)
@@ -179,7 +180,7 @@ def alternatives(
         wanted = quality or list(QUALITIES)
         odd = [one for one in wanted if one not in QUALITIES]
         if odd:
-            raise UsageError([{"where": "--quality", "found": one, "allowed": ", ".join(QUALITIES)} for one in odd])
+            raise UsageError([Fault("--quality", one, ", ".join(QUALITIES)) for one in odd])
         limits = solve_limits(time_limit, gap, seed, threads)
         with stopping(text) as stop:
             found = [
@@ -221,7 +222,7 @@ def sensitivity(
         names = list(dict.fromkeys(one.factor for one in known))
         odd = [one for one in factor or () if one not in names]
         if odd:
-            raise UsageError([{"where": "--factor", "found": one, "allowed": ", ".join(names)} for one in odd])
+            raise UsageError([Fault("--factor", one, ", ".join(names)) for one in odd])
         chosen = [one for one in known if not factor or one.factor in factor]
         limits = solve_limits(time_limit, gap, seed, threads)
 
@@ -328,7 +329,7 @@ def _levers(lines: list[str] | None) -> list[Lever]:
             out.append(lever_from(line))
         except ValueError as error:
             found, _, allowed = str(error).removeprefix("found ").partition("; ")
-            faults.append({"where": "--lever", "found": found, "allowed": allowed.removeprefix("allowed: ")})
+            faults.append(Fault("--lever", found, allowed.removeprefix("allowed: ")))
     if faults:
         raise UsageError(faults)
     return out
@@ -340,11 +341,9 @@ def _patch(path: Path) -> dict[str, Any]:
     try:
         found = read_document(path)
     except DocumentError as error:
-        raise UsageError(
-            [{"where": "--patch", "found": f.found, "allowed": f.allowed} for f in error.faults]
-        ) from error
+        raise UsageError([Fault("--patch", f.found, f.allowed) for f in error.faults]) from error
     if not isinstance(found, dict):
-        raise UsageError([{"where": "--patch", "found": str(found)[:200], "allowed": "a YAML or JSON mapping"}])
+        raise UsageError([Fault("--patch", str(found)[:200], "a YAML or JSON mapping")])
     return found
 
 
@@ -356,7 +355,7 @@ def _period(case: Case, asked: str | None) -> int | None:
     numbers = {label.lower(): t for t, label in enumerate(labels)} | {str(t): t for t in range(len(labels))}
     if asked.lower() not in numbers:
         allowed = f"{labels[0]} to {labels[-1]}, or 0 to {len(labels) - 1}"
-        raise UsageError([{"where": "--period", "found": asked, "allowed": allowed}])
+        raise UsageError([Fault("--period", asked, allowed)])
     return numbers[asked.lower()]
 
 

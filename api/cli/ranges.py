@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from api.cli.exits import Exit, Told
+from forecasts.fault import Fault
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Command(TyperCommand):
             if "--json" not in asked:
                 raise
             name = error.param.opts[0] if error.param is not None else ""
-            self._refuse([{"where": name, "found": "", "allowed": error.message}], as_json=True, language=None)
+            self._refuse([Fault(name, "", error.message)], as_json=True, language=None)
             raise
 
     def invoke(self, ctx: Any) -> Any:
@@ -56,7 +57,7 @@ class Command(TyperCommand):
             self._refuse(faults, as_json=bool(ctx.params.get("json")), language=ctx.params.get("language"))
         return super().invoke(ctx)
 
-    def _faults(self, given: dict[str, Any]) -> list[dict[str, str]]:
+    def _faults(self, given: dict[str, Any]) -> list[Fault]:
         hints = get_type_hints(self.callback, include_extras=True) if self.callback is not None else {}
         names = {param.name: param.opts[0] for param in self.params}
         out = []
@@ -67,10 +68,10 @@ class Command(TyperCommand):
             range_ = next((mark for mark in marks if isinstance(mark, Within)), Within())
             if not range_.holds(value):
                 allowed = range_.words(whole=isinstance(value, int))
-                out.append({"where": names.get(name, name), "found": f"{value}", "allowed": allowed})
+                out.append(Fault(names.get(name, name), f"{value}", allowed))
         return out
 
-    def _refuse(self, faults: list[dict[str, str]], *, as_json: bool, language: str | None) -> None:
+    def _refuse(self, faults: list[Fault], *, as_json: bool, language: str | None) -> None:
         from api.cli import console
 
         console.show_failure(Told(Exit.bad_input, "error.usage", "", tuple(faults)), as_json=as_json, language=language)

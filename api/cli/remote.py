@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from api.cli.exits import UsageError
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.case import Case
@@ -32,7 +33,7 @@ def refuse_what_stays_here(**options: Any) -> None:
     given = [name for name, value in options.items() if value]
     if given:
         allowed = "the case's own history_mapping, ceilings and growth; a history that the service forecasts itself"
-        raise UsageError([{"where": f"--{name}", "found": "it beside --server", "allowed": allowed} for name in given])
+        raise UsageError([Fault(f"--{name}", "it beside --server", allowed) for name in given])
 
 
 def plan_there(server: str, key: str | None, asked: Asked, output: Output, text: Wording) -> Plan:

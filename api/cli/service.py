@@ -14,6 +14,7 @@ from api.cli.exits import Exit, UsageError, guarded
 from api.cli.options import Json, Language, TimeLimit
 from api.cli.plans import EXAMPLES
 from api.cli.ranges import Within
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from api.store.backup import Done
@@ -204,7 +205,7 @@ def keys_create(
         from api.store.keys import ROLES
 
         if role not in ROLES:
-            raise UsageError([{"where": "--role", "found": role, "allowed": ", ".join(ROLES)}])
+            raise UsageError([Fault("--role", role, ", ".join(ROLES))])
         with _keys(data, database) as held:
             key, secret = held.create(name, role, days)
         if json:
@@ -258,7 +259,7 @@ def keys_revoke(
             done = held.revoke(id)
             active = [key.id for key in held.active()]
         if not done:
-            raise UsageError([{"where": "ID", "found": id, "allowed": ", ".join(active) or "no key is active"}])
+            raise UsageError([Fault("ID", id, ", ".join(active) or "no key is active")])
         if json:
             console.show_json({"revoked": id, "active": len(active)})
             return

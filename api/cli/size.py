@@ -10,9 +10,9 @@ import typer
 from api.cli.exits import UsageError, guarded
 from api.cli.options import Json, Language
 from api.cli.ranges import Within
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
-    from planner.sizing.errors import Problem
     from planner.words.wording import Wording
 
 
@@ -92,7 +92,7 @@ def size(
             _show_library(known, text, json)
             return
         if engine is not None and engine not in ENGINES:
-            raise UsageError([{"where": "--engine", "found": engine, "allowed": ", ".join(ENGINES)}])
+            raise UsageError([Fault("--engine", engine, ", ".join(ENGINES))])
         question = Question(
             known.model(model),
             Load(input_tokens, output_tokens, 1.0, input_cv, output_cv, cache_hit),
@@ -118,10 +118,10 @@ def _price(rule: str) -> tuple[str, float]:
     try:
         return name, float(money)
     except ValueError:
-        raise UsageError([{"where": "--price", "found": rule, "allowed": "CARD=MONEY, such as h200=20"}]) from None
+        raise UsageError([Fault("--price", rule, "CARD=MONEY, such as h200=20")]) from None
 
 
-def _show(answer: dict[str, Any], left_aside: list[Problem], text: Wording) -> None:
+def _show(answer: dict[str, Any], left_aside: list[Fault], text: Wording) -> None:
     import pandas as pd
 
     from api.cli import console

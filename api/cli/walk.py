@@ -12,6 +12,7 @@ from api.cli.demand import Given
 from api.cli.exits import UsageError, guarded
 from api.cli.options import ByHub, Ceilings, Gap, Json, Language, Maps, Reads, Seed, Threads, TimeLimit, solve_limits
 from api.cli.output import output_or_none
+from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ def _rules(lines: list[str]) -> dict[str, Rule]:
         try:
             out[line] = rule_from(line)
         except ValueError as error:
-            faults.append({"where": "--rule", "found": line, "allowed": str(error).partition("; ")[2]})
+            faults.append(Fault("--rule", line, str(error).partition("; ")[2]))
     if faults:
         raise UsageError(faults)
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from api.http.language import Language
 from api.service.kept import RESULT, Recipe
@@ -12,13 +12,11 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.work.analysis import PLAN_FILE
 
-Reported = Literal["plan", "comparison"]
 
-
-def report_of(services: Services, run: Run, kind: Reported, language: Language, owner: str) -> Path:
-    """The report of a run of this kind as a file. Raises ProblemError when it cannot be made."""
-    inputs = {"case": run.inputs["case"]} if kind == "comparison" else {}
-    recipe = Recipe("report", {"language": language}, inputs, (kind, run))
+def report_of(services: Services, run: Run, language: Language, owner: str) -> Path:
+    """The report of a finished run as a file. Raises ProblemError when it cannot be made."""
+    inputs = {"case": run.inputs["case"]} if run.kind == "comparison" else {}
+    recipe = Recipe("report", {"language": language}, inputs, (run.kind, run))
     return services.kept.made(f"{run.id}.report.{language}", "report.html", recipe, owner)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from api.http import examples
-from api.http.text import refuse_unsayable
+from api.jobs.kinds import KINDS
+from api.jobs.text import refuse_unsayable
 from api.store.documents import StoredCase, StoredHistory
 from api.store.runs import Run
 
@@ -472,15 +473,14 @@ class RunState(BaseModel):
     )
 
     @classmethod
-    def of(cls, run: Run, base: str) -> RunState:
-        here = f"{base}/{run.id}"
+    def of(cls, run: Run) -> RunState:
+        kind = KINDS[run.kind]
+        here = f"{kind.base}/{run.id}"
         links = {"self": here, "events": f"{here}/events"}
         if run.state == "finished":
             links["result"] = f"{here}/result"
-            if run.kind in ("plan", "comparison"):
-                links |= {"tables": f"{here}/tables", "report": f"{here}/report"}
-            elif run.kind == "replay":
-                links["tables"] = f"{here}/tables"
+            links |= {"tables": f"{here}/tables"} if kind.tables else {}
+            links |= {"report": f"{here}/report"} if kind.report else {}
         elif not run.is_final:
             links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}
         return cls(

@@ -12,8 +12,8 @@ from uuid import uuid4
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from api.http.text import refuse_unsayable
 from api.jobs.problems import ProblemError
+from api.jobs.text import refuse_unsayable
 from api.service.services import Services
 from api.store.artifacts import Artifacts, Stored
 

@@ -14,11 +14,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.http.language import COOKIE, Language, chosen
-from api.http.schemas import RunState
 from api.http.security import Caller
-from api.service.services import Services
 from api.store import pages as pages
-from api.store.runs import Run, run_of
+from api.store.runs import Run
 from api.store.version import VERSION
 
 if TYPE_CHECKING:
@@ -104,21 +102,6 @@ def page(name: str, reader: Reader, *, status: int = 200, **values: Any) -> HTML
 def not_found(reader: Reader, section: str) -> HTMLResponse:
     """The page for an address that leads nowhere."""
     return page("missing.html", reader, status=404, section=section)
-
-
-@dataclass(frozen=True)
-class Runs:
-    """A page of runs of one kind, newest first; `older` is the address of the next page."""
-
-    states: list[RunState]
-    older: str | None
-
-
-def runs_of(services: Services, kind: str, base: str, path: str, after: str | None) -> Runs:
-    """Raises pages.CursorError for a cursor that is not ours."""
-    found = services.runs.page(kind, state=None, after=after, limit=PER_PAGE)
-    older = f"{path}?{urlencode({'after': found.next})}" if found.next else None
-    return Runs([RunState.of(run_of(row), base) for row in found.rows], older)
 
 
 def may_plan(caller: Caller) -> bool:

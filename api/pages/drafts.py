@@ -22,7 +22,7 @@ from api.store.documents import StoredHistory
 from api.store.runs import Run, run_of
 from api.store.version import VERSION
 from api.work import casetext
-from api.work.bundled import example_folder
+from api.work.bundled import example_document, example_folder
 
 router = APIRouter()
 Example = Literal["tiny", "national"]
@@ -83,13 +83,7 @@ def _day(ms: int) -> str:
 @router.get("/drafts/examples/{name}/case")
 def example_case(caller: Viewer, name: Example) -> Response:
     """The case of a bundled example as one document; the national one with its regions grouped by hub."""
-    from planner.case.file import dump_case, read_case
-    from planner.case.grouping import grouped_by_hub
-
-    case = read_case(example_folder(name) / "case.yaml")
-    if name == "national":
-        case = grouped_by_hub(case)[0]
-    return PlainTextResponse(casetext.case_text(dump_case(case)), media_type="text/yaml")
+    return PlainTextResponse(casetext.case_text(example_document(name)), media_type="text/yaml")
 
 
 @router.get("/drafts/examples/{name}/history")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from api.http.routes.common import After, cursor_problem
+from api.http.routes.common import After
 from api.http.schemas import HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
@@ -14,12 +14,8 @@ from api.pages import kept
 from api.pages.common import (
     Reader,
     ReaderDep,
-    may_plan,
     not_found,
     page,
-    pages,
-    phases,
-    runs_of,
 )
 from api.pages.drafts import demands
 from api.pages.runpage import RunPages, chart_file
@@ -49,22 +45,9 @@ RUNS = RunPages("forecast", _about)
 @router.get("/forecasts")
 def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: After = None) -> Response:
     """The forecasts, newest first, and the newest histories."""
-    try:
-        found = runs_of(services, "forecast", "/v1/forecasts", "/forecasts", after)
-    except pages.CursorError as fault:
-        raise cursor_problem(fault) from fault
     stored = services.documents.history_page(None, _MOST_SHOWN).rows
-    return page(
-        "forecasts.html",
-        reader,
-        section="forecasts",
-        runs=found.states,
-        older=found.older,
-        first=after is None,
-        histories=[HistorySummary.of(StoredHistory(**row)) for row in stored],
-        may_plan=may_plan(caller),
-        phases=phases(reader.language),
-    )
+    histories = [HistorySummary.of(StoredHistory(**row)) for row in stored]
+    return RUNS.listed(services, caller, reader, after, histories=histories)
 
 
 @router.get("/forecasts/new")
@@ -84,24 +67,6 @@ def new(
         chosen=f"history:{history}",
         cases=[(str(row["id"]), str(row["name"])) for row in cases],
     )
-
-
-@router.get("/forecasts/{id}")
-def forecast(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
-    """One forecast. Its content is put in at once when it was made before, else loaded by script."""
-    return RUNS.whole(services, caller, reader, id, wait)
-
-
-@router.get("/forecasts/{id}/content")
-def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
-    """The inner part of a finished forecast's page, made when it is asked for the first time."""
-    return RUNS.content(services, caller, reader, id)
-
-
-@router.get("/forecasts/{id}/charts/{name}")
-def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
-    """One chart of a forecast's page as JSON: title, note, figure, table."""
-    return RUNS.chart(services, reader, id, name)
 
 
 @router.get("/histories/{id}")
@@ -128,3 +93,6 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
 def scores_chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
     """One chart of a history's scores as JSON."""
     return chart_file(kept.chart(services, id, "backtest", reader.language, name), name)
+
+
+RUNS.add_to(router)

@@ -1,4 +1,4 @@
-"""The page of one run, whatever its kind: whole, its inner part when that is ready, and its charts."""
+"""Pages of runs, whatever their kind: the list, one run whole, its inner part when that is ready, and its charts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlencode
 
-from fastapi import Response
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
+from api.http.routes.common import cursor_problem
 from api.http.schemas import RunState
-from api.http.security import Caller
+from api.http.security import Caller, ServicesDep, Viewer
+from api.jobs.kinds import KINDS
 from api.jobs.problems import ProblemError
 from api.pages import kept
-from api.pages.common import CHART_HEADERS, Reader, may_plan, may_steer, not_found, page, phases, table_names
+from api.pages.common import (
+    CHART_HEADERS,
+    PER_PAGE,
+    Reader,
+    ReaderDep,
+    may_plan,
+    may_steer,
+    not_found,
+    page,
+    phases,
+    table_names,
+)
 from api.service.services import Services
-from api.store.runs import Run
+from api.store.pages import CursorError
+from api.store.runs import Run, run_of
 
 About = Callable[[Services, Reader, Run], dict[str, Any]]
 
@@ -26,14 +41,62 @@ About = Callable[[Services, Reader, Run], dict[str, Any]]
 class RunPages:
     """Pages of one kind of run, from KIND.html and KIND_content.html; `about` gives what they need beside the run."""
 
-    kind: Literal["plan", "comparison", "forecast", "replay"]
+    kind: str
     about: About
 
     @property
     def section(self) -> str:
-        return f"{self.kind}s"
+        return KINDS[self.kind].plural
 
-    def whole(self, services: Services, caller: Caller, reader: Reader, id: str, wait: bool) -> Response:
+    def add_to(self, router: APIRouter, *, whole: bool = True) -> None:
+        """Give a router the addresses of one run; after those of the kind's own pages, which may look like an id."""
+        base = f"/{self.section}/{{id}}"
+
+        def one(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, wait: bool = False) -> Response:
+            return self._whole(services, caller, reader, id, wait)
+
+        def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
+            return self._content(services, caller, reader, id)
+
+        def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+            return chart_file(kept.chart(services, id, self.kind, reader.language, name), name)
+
+        if whole:
+            router.get(base)(one)
+        router.get(f"{base}/content")(content)
+        router.get(f"{base}/charts/{{name}}")(chart)
+
+    def listed(
+        self,
+        services: Services,
+        caller: Caller,
+        reader: Reader,
+        after: str | None,
+        row: Callable[[RunState], Any] = lambda state: state,
+        **values: Any,
+    ) -> Response:
+        """The runs of this kind, newest first; `row` makes of each what KINDs.html shows.
+
+        Raises ProblemError for a cursor that is not ours.
+        """
+        try:
+            found = services.runs.page(self.kind, state=None, after=after, limit=PER_PAGE)
+        except CursorError as fault:
+            raise cursor_problem(fault) from fault
+        path = "/" if self.kind == "plan" else f"/{self.section}"
+        return page(
+            f"{self.section}.html",
+            reader,
+            section=self.section,
+            runs=[row(RunState.of(run_of(one))) for one in found.rows],
+            older=f"{path}?{urlencode({'after': found.next})}" if found.next else None,
+            first=after is None,
+            may_plan=may_plan(caller),
+            phases=phases(reader.language),
+            **values,
+        )
+
+    def _whole(self, services: Services, caller: Caller, reader: Reader, id: str, wait: bool) -> Response:
         """The page; its content is put in at once when it was made before, or with `wait`, else loaded by script."""
         run = services.runs.get(id, self.kind)
         if run is None:
@@ -45,7 +108,7 @@ class RunPages:
         values = self._values(services, caller, reader, run)
         return page(f"{self.kind}.html", reader, **values, content=content)
 
-    def content(self, services: Services, caller: Caller, reader: Reader, id: str) -> Response:
+    def _content(self, services: Services, caller: Caller, reader: Reader, id: str) -> Response:
         """The inner part of a finished run's page, made when it is asked for the first time."""
         run = services.runs.get(id, self.kind)
         if run is None or run.state != "finished":
@@ -54,14 +117,10 @@ class RunPages:
         values = self._values(services, caller, reader, run)
         return page(f"{self.kind}_content.html", reader, **values, content=made)
 
-    def chart(self, services: Services, reader: Reader, id: str, name: str) -> Response:
-        """One chart of the page as JSON: title, note, figure, table."""
-        return chart_file(kept.chart(services, id, self.kind, reader.language, name), name)
-
     def _values(self, services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
         return {
             "section": self.section,
-            "run": RunState.of(run, f"/v1/{self.section}"),
+            "run": RunState.of(run),
             "may_plan": may_plan(caller),
             "may_steer": may_steer(caller, run),
             "phases": phases(reader.language),

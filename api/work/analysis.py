@@ -81,7 +81,8 @@ def comparison_report(task: Task, out: Path) -> None:
 def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     """An hourly demand under a plan's orders; tables hour by hour."""
     from api.work.replay import read_table, replay_summary, replayed_future, save_tables
-    from planner.case.errors import Problem, StoppedError
+    from forecasts.fault import Fault
+    from planner.case.errors import StoppedError
     from planner.replay import from_table
     from planner.replay import replay as run
 
@@ -89,7 +90,7 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
     def on_day(done: int, total: int) -> None:
         if stop.is_set():
-            raise StoppedError([Problem("stop", f"a stop after {done} of {total} days", "letting it finish")])
+            raise StoppedError([Fault("stop", f"a stop after {done} of {total} days", "letting it finish")])
         tell({"phase": "replay", "done": done, "total": total, "seconds": time.monotonic() - begun})
 
     plan = _plan_of(task)

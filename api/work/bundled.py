@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 def example_folder(name: str) -> Path:
@@ -16,6 +17,15 @@ def example_folder(name: str) -> Path:
         if (place / "case.yaml").is_file():
             return place
     raise FileNotFoundError(2, "this installation holds no such example", str(places[0]))
+
+
+def example_document(name: str) -> dict[str, Any]:
+    """The case of a bundled example as one document; the national one with its regions grouped by hub."""
+    from planner.case.file import dump_case, read_case
+    from planner.case.grouping import grouped_by_hub
+
+    case = read_case(example_folder(name) / "case.yaml")
+    return dump_case(grouped_by_hub(case)[0] if name == "national" else case)
 
 
 def example_history(name: str, folder: Path) -> Path:

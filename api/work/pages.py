@@ -6,9 +6,11 @@ import importlib
 from pathlib import Path
 from threading import Event
 
+from api.jobs.kinds import KINDS
 from api.jobs.task import Json, Task, Tell, WorkError
 
-PAGES = ("plan", "comparison", "forecast", "backtest", "replay")
+PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest"}
+"""What has a page: runs of some kinds, and the scores of a history."""
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

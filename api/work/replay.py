@@ -19,7 +19,8 @@ def read_table(path: Path) -> pd.DataFrame:
     """A table of CSV (also gzip) or Parquet, told by its content. Raises PlanError when it is neither."""
     import pandas as pd
 
-    from planner.case.errors import PlanError, Problem
+    from forecasts.fault import Fault
+    from planner.case.errors import PlanError
 
     head = path.open("rb").read(4)
     try:
@@ -28,7 +29,7 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, compression="gzip" if head[:2] == b"\x1f\x8b" else None)
     except (ValueError, OSError, EOFError) as fault:
         found = f"a file that cannot be read: {' '.join(str(fault).split())[:200]}"
-        raise PlanError([Problem("demand", found, "CSV or Parquet with timestamp, region, workload, value")]) from fault
+        raise PlanError([Fault("demand", found, "CSV or Parquet with timestamp, region, workload, value")]) from fault
 
 
 def replayed_future(plan: Plan, asked: int | None) -> int | None:
@@ -36,11 +37,12 @@ def replayed_future(plan: Plan, asked: int | None) -> int | None:
 
     Raises PlanError for a future that the plan does not have.
     """
-    from planner.case.errors import PlanError, Problem
+    from forecasts.fault import Fault
+    from planner.case.errors import PlanError
 
     count = len(plan.demand.probability)
     if asked is not None and not 0 <= asked < count:
-        raise PlanError([Problem("future", str(asked), f"0 to {count - 1}")])
+        raise PlanError([Fault("future", str(asked), f"0 to {count - 1}")])
     if count == 1:
         return None
     return int(plan.demand.probability.argmax()) if asked is None else asked

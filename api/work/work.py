@@ -1,4 +1,4 @@
-"""The work itself, inside the solve child: the only file of the service that calls the planner and the forecasts.
+"""The work itself, inside the solve child: in the only room of the service that calls the planner and the forecasts.
 
 Everything heavy is imported where it is used: a child that reads a history needs no solver.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from api.jobs.task import Json, Task, Tell, WorkError
 from api.work import analysis, sizing
 from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
+from api.work.faults import errors_of
 
 _HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
 
@@ -34,13 +35,14 @@ def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 @contextmanager
 def _planning() -> Iterator[None]:
     """Errors of planning become problems of their kind, with every fault."""
+    from forecasts.fault import FaultsError
     from forecasts.forecast import ForecastError
     from forecasts.history import HistoryError
     from planner.case.errors import InfeasibleError, PlanError, StoppedError
     from planner.case.file import CaseError
     from planner.sizing.errors import SizingError
 
-    kinds: tuple[tuple[type[Exception], str], ...] = (
+    kinds: tuple[tuple[type[FaultsError], str], ...] = (
         (CaseError, "invalid-case"),
         (SizingError, "invalid-request"),
         (HistoryError, "invalid-history"),
@@ -51,9 +53,9 @@ def _planning() -> Iterator[None]:
     )
     try:
         yield
-    except tuple(kind for kind, _ in kinds) as fault:
-        slug = next(slug for kind, slug in kinds if isinstance(fault, kind))
-        raise WorkError(slug, str(fault), _faults(fault)) from fault
+    except FaultsError as fault:
+        slug = next((slug for kind, slug in kinds if isinstance(fault, kind)), "plan-impossible")
+        raise WorkError(slug, str(fault), errors_of(fault.faults)) from fault
 
 
 def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
@@ -62,7 +64,7 @@ def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     try:
         _history, report = history_of(task)
     except HistoryError as fault:
-        raise WorkError("invalid-history", str(fault), _faults(fault)) from fault
+        raise WorkError("invalid-history", str(fault), errors_of(fault.faults)) from fault
     return dict(report.to_json())
 
 
@@ -87,7 +89,7 @@ def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
             history, weeks = name_ceilings(history, ceilings), task.request["weeks"]
         outlook, report = make_outlook(history, weeks=weeks, config=config)
     except (HistoryError, ForecastError, CaseError) as fault:
-        raise WorkError("forecast-impossible", str(fault), _faults(fault)) from fault
+        raise WorkError("forecast-impossible", str(fault), errors_of(fault.faults)) from fault
     outlook = told_from(task, outlook)
     outlook.save(out / "outlook.zip")
     _weeks_table(outlook, report).to_parquet(out / "weeks.parquet", index=False, compression="zstd")
@@ -160,34 +162,6 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     text = report_html(plan, task.request["language"], downloads=False)
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}
-
-
-def _faults(fault: Any) -> list[Json]:
-    """The faults of an error of ours as problem errors, whatever shape its floor gives them."""
-    out: list[Json] = []
-    for item in getattr(fault, "faults", None) or getattr(fault, "problems", None) or ():
-        if isinstance(item, tuple):
-            where, found, allowed = (str(part) for part in item)
-        elif isinstance(item, str):
-            out.append({"pointer": "", "detail": item})
-            continue
-        elif isinstance(item, dict):
-            out.append({"pointer": "", "detail": ""} | item)
-            continue
-        else:
-            where = str(getattr(item, "pointer", getattr(item, "where", "")))
-            found, allowed = str(getattr(item, "found", "")), str(getattr(item, "allowed", ""))
-            if not found and not allowed:
-                out.append({"pointer": where, "detail": str(item)})
-                continue
-        told = {"pointer": where, "detail": f"found {found}; allowed: {allowed}", "found": found, "allowed": allowed}
-        remedy, zh = str(getattr(item, "remedy", "")), getattr(item, "zh", None)
-        if remedy:
-            told |= {"detail": f"{told['detail']}; {remedy}", "remedy": remedy}
-        if zh is not None:
-            told |= {"found_zh": zh.found, "allowed_zh": zh.allowed, "remedy_zh": zh.remedy}
-        out.append(told)
-    return out
 
 
 _WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
-from forecasts.history.faults import HistoryError, HistoryFault
+from forecasts.fault import Fault
+from forecasts.history.faults import HistoryError
 
 ROLES = ("timestamp", "value", "series", "region", "workload", "unit")
 ALLOWED = {
@@ -48,17 +49,17 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
 
     Raises HistoryError with every fault.
     """
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     single: dict[str, str] = {}
     several: dict[str, list[str]] = {"rate": [], "amount": []}
     for key, value in pairs:
         key, value = key.strip().lower().replace("_", "-"), value.strip()
         if key not in KEYS:
-            faults.append(HistoryFault("reading", f"{key!r}", f"one of {', '.join(KEYS)}"))
+            faults.append(Fault("reading", f"{key!r}", f"one of {', '.join(KEYS)}"))
         elif key in ALLOWED and value not in ALLOWED[key]:
-            faults.append(HistoryFault(f"reading {key}", f"{value!r}", f"one of {', '.join(ALLOWED[key])}"))
+            faults.append(Fault(f"reading {key}", f"{value!r}", f"one of {', '.join(ALLOWED[key])}"))
         elif not value:
-            faults.append(HistoryFault(f"reading {key}", "nothing", "a value"))
+            faults.append(Fault(f"reading {key}", "nothing", "a value"))
         elif key in several:
             several[key].append(value)
         else:
@@ -68,7 +69,7 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
         try:
             began = datetime.fromisoformat(single["began"]).date()
         except ValueError:
-            faults.append(HistoryFault("reading began", repr(single["began"]), "a date, as 2026-01-31"))
+            faults.append(Fault("reading began", repr(single["began"]), "a date, as 2026-01-31"))
     if faults:
         raise HistoryError(faults)
     return Reading(
@@ -94,7 +95,7 @@ def reading_of_texts(texts: Iterable[str], named: Iterable[str] = ()) -> Reading
         key, sign, value = text.partition("=")
         pairs.append((key, value))
         if not sign:
-            faults.append(HistoryFault("reading", repr(text), "KEY=VALUE, such as no-row=zero"))
+            faults.append(Fault("reading", repr(text), "KEY=VALUE, such as no-row=zero"))
     if faults:
         raise HistoryError(faults)
     return replace(reading_of(pairs), named=tuple(named))

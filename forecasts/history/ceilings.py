@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forecasts.history.faults import HistoryError, HistoryFault
+from forecasts.fault import Fault
+from forecasts.history.faults import HistoryError
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.outlook import FloatArray, SeriesKey
@@ -121,7 +122,7 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
     """
     if not ceilings:
         return history
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     labels = [label(key) for key in history.series]
     censored, ceiling = history.censored.copy(), history.ceiling.copy()
     notes, helpers = list(history.notes), set()
@@ -129,19 +130,19 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
         where = f"ceiling of {one.series}"
         hits = [i for i, key in enumerate(history.series) if reaches(one.series, key)]
         if not hits:
-            faults.append(HistoryFault(where, "no series of that name", f"a name or pattern among {labels[:12]}"))
+            faults.append(Fault(where, "no series of that name", f"a name or pattern among {labels[:12]}"))
         if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
-            faults.append(HistoryFault(where, "nothing, or several", "a number, a capacity series or an unserved one"))
+            faults.append(Fault(where, "nothing, or several", "a number, a capacity series or an unserved one"))
             continue
         if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
-            faults.append(HistoryFault(where, f"{one.value}", "a number above 0"))
+            faults.append(Fault(where, f"{one.value}", "a number above 0"))
             continue
         helper = None
         if one.value is None:
             named = one.capacity or one.unserved or ""
             helper = next((i for i, key in enumerate(history.series) if named in (label(key), key.workload)), None)
             if helper is None:
-                faults.append(HistoryFault(where, f"no series {named!r}", f"one of {labels[:12]}"))
+                faults.append(Fault(where, f"no series {named!r}", f"one of {labels[:12]}"))
                 continue
             helpers.add(helper)
             hits = [i for i in hits if i != helper]

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from forecasts.history.faults import HistoryFault
+from forecasts.fault import Fault
 from forecasts.history.source import decoded
 
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -33,9 +33,7 @@ class Delimited:
     lines: int
 
 
-def read_delimited(
-    body: bytes, where: str, faults: list[HistoryFault], max_rows: int | None = None
-) -> Delimited | None:
+def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int | None = None) -> Delimited | None:
     """The table of a delimited text with one header line; None with every reason among the faults."""
     text = decoded(body, where, faults)
     if text is None:
@@ -50,21 +48,21 @@ def read_delimited(
         skipped += 1
     rest = "".join(lines[skipped:])
     if not rest:
-        faults.append(HistoryFault(where, "an empty file", "a table with timestamp, value and series columns"))
+        faults.append(Fault(where, "an empty file", "a table with timestamp, value and series columns"))
         return None
     sign = sign if sign in SIGNS else sniffed(rest.splitlines()[0])
     reader = csv.reader(StringIO(rest), delimiter=sign)
     try:
         names = tuple(name.strip().lstrip("\ufeff") for name in next(reader))
     except csv.Error as fault:
-        faults.append(HistoryFault(where, str(fault), "a header line with the columns' names"))
+        faults.append(Fault(where, str(fault), "a header line with the columns' names"))
         return None
     above = skipped + reader.line_num
     table = _table(plain, names, sign, above, where, faults)
     if table is None:
         return None
     if max_rows is not None and table.num_rows > max_rows:
-        faults.append(HistoryFault(where, f"{table.num_rows} rows", f"at most {max_rows} rows"))
+        faults.append(Fault(where, f"{table.num_rows} rows", f"at most {max_rows} rows"))
         return None
     frame = table.to_pandas()
     frame.columns = pd.RangeIndex(len(names))
@@ -80,7 +78,7 @@ def sniffed(line: str) -> str:
 
 
 def _table(
-    plain: bytes, names: tuple[str, ...], sign: str, above: int, where: str, faults: list[HistoryFault]
+    plain: bytes, names: tuple[str, ...], sign: str, above: int, where: str, faults: list[Fault]
 ) -> pa.Table | None:
     bad: list[str] = []
 
@@ -109,8 +107,8 @@ def _table(
             continue
         if bad:
             allowed = f"{len(names)} cells in each row, as in the header"
-            faults.append(HistoryFault(where, "; ".join(bad), allowed))
+            faults.append(Fault(where, "; ".join(bad), allowed))
             return None
         return table
-    faults.append(HistoryFault(where, str(last)[:300], "a table of delimited text, a Parquet file or an XLSX workbook"))
+    faults.append(Fault(where, str(last)[:300], "a table of delimited text, a Parquet file or an XLSX workbook"))
     return None

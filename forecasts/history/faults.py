@@ -1,28 +1,12 @@
-"""What is wrong with a history: one fault, and the error that carries every one of them."""
+"""What is wrong with a history: the error that carries every fault."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from forecasts.fault import FaultsError
 
 
-@dataclass(frozen=True)
-class HistoryFault:
-    """One thing that is wrong with a history: where it stands, what was found there, what is allowed."""
-
-    where: str
-    found: str
-    allowed: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; allowed: {self.allowed}"
-
-
-class HistoryError(ValueError):
-    """A history that cannot be used; `faults` holds every reason at once."""
-
-    def __init__(self, faults: list[HistoryFault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(str(fault) for fault in faults))
+class HistoryError(FaultsError):
+    """A history that cannot be used."""
 
 
 def shown_rows(rows: list[int], texts: list[object], first_row: int = 1) -> str:

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
 from forecasts.history.ceilings import LooksLike, looks_like_ceiling
-from forecasts.history.faults import HistoryError, HistoryFault
+from forecasts.history.faults import HistoryError
 from forecasts.history.formats import read_source
 from forecasts.history.hours import HOUR, TOGETHER_NS, Hours, Kind, Met, to_hours
 from forecasts.history.moments import far_from_the_rest
@@ -74,9 +75,9 @@ def read_history(
     Raises HistoryError with every fault that was found.
     """
     asked = asked or Reading()
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     zone = _zone(timezone, faults)
-    unread: list[HistoryFault] = []
+    unread: list[Fault] = []
     found = read_source(source, asked, unread, max_rows)
     faults += unread
     if found is None:
@@ -98,7 +99,7 @@ def read_history(
     span = (local.max() - local.min()) / (HOUR * 24 * 365.25)
     if span > LONGEST_YEARS:
         first, last = pd.Timestamp(local.min()), pd.Timestamp(local.max())
-        raise HistoryError([HistoryFault("timestamp", f"{first} to {last}", f"at most {LONGEST_YEARS} years")])
+        raise HistoryError([Fault("timestamp", f"{first} to {last}", f"at most {LONGEST_YEARS} years")])
     panel, said = _hours(rows, local, found, asked)
     whole += said
     if misplaced:
@@ -108,38 +109,38 @@ def read_history(
     return _finish(panel, rows, targets, timezone, as_of, asked, whole)
 
 
-def _zone(timezone: str, faults: list[HistoryFault]) -> ZoneInfo | None:
+def _zone(timezone: str, faults: list[Fault]) -> ZoneInfo | None:
     try:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
-        faults.append(HistoryFault("timezone", repr(timezone), "an IANA name such as Asia/Shanghai or UTC"))
+        faults.append(Fault("timezone", repr(timezone), "an IANA name such as Asia/Shanghai or UTC"))
         return None
 
 
 def _mapped(
-    rows: Rows, mapping: Mapping[str, SeriesMapping], faults: list[HistoryFault]
+    rows: Rows, mapping: Mapping[str, SeriesMapping], faults: list[Fault]
 ) -> tuple[Rows, list[SeriesMapping], tuple[str, ...]]:
     """The rows of the series that the mapping names, what each of them means, and the names of the others."""
     known = set(rows.names)
     unknown = [name for name in mapping if name not in known]
     if unknown:
-        faults.append(HistoryFault("mapping", f"series {unknown} not in the history", f"some of {rows.names[:20]}"))
+        faults.append(Fault("mapping", f"series {unknown} not in the history", f"some of {rows.names[:20]}"))
     units: dict[tuple[str, str], set[str]] = {}
     for name, to in mapping.items():
         if not (np.isfinite(to.scale) and to.scale > 0):
-            faults.append(HistoryFault(f"mapping[{name}].scale", str(to.scale), "a number above 0"))
+            faults.append(Fault(f"mapping[{name}].scale", str(to.scale), "a number above 0"))
         units.setdefault((to.region, to.workload), set()).add(to.unit)
     for (region, workload), several in units.items():
         if len(several) > 1:
-            faults.append(HistoryFault(f"mapping to {region}/{workload}", f"units {sorted(several)}", "one unit"))
+            faults.append(Fault(f"mapping to {region}/{workload}", f"units {sorted(several)}", "one unit"))
     kept = np.array([name in mapping for name in rows.names], dtype=bool)
     if not kept.any() and not unknown:
-        faults.append(HistoryFault("mapping", "no series", f"at least one of {rows.names[:20]}"))
+        faults.append(Fault("mapping", "no series", f"at least one of {rows.names[:20]}"))
     chosen = [name for name in rows.names if name in mapping]
     for name, key in zip(rows.names, rows.keys, strict=True):
         if name in mapping and mapping[name].scale == 1 and not same_unit(key.unit, mapping[name].unit):
             found = f"unit {key.unit}, mapped to {mapping[name].unit} with a scale of 1"
-            faults.append(HistoryFault(f"mapping[{name}]", found, f"a scale: {mapping[name].unit} for one {key.unit}"))
+            faults.append(Fault(f"mapping[{name}]", found, f"a scale: {mapping[name].unit} for one {key.unit}"))
     if faults:
         return rows, [], ()
     place = np.where(kept, np.cumsum(kept) - 1, -1)[rows.code]
@@ -183,7 +184,7 @@ def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple
 
     Raises HistoryError where rows of one moment differ and nobody said what they are, and for counters.
     """
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     kinds = [_kind(name, source, asked, faults) for name in rows.names]
     _unreached(rows.names, asked, faults)
     if faults:
@@ -205,20 +206,20 @@ def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple
     return panel, said
 
 
-def _kind(name: str, source: Source, asked: Reading, faults: list[HistoryFault]) -> Kind:
+def _kind(name: str, source: Source, asked: Reading, faults: list[Fault]) -> Kind:
     counter = any(matches(pattern, name) for pattern in asked.rate)
     amount = any(matches(pattern, name) for pattern in asked.amount)
     if counter and amount:
-        faults.append(HistoryFault(f"reading of {name}", "both a rate and an amount", "one of them"))
+        faults.append(Fault(f"reading of {name}", "both a rate and an amount", "one of them"))
     return "counter" if counter else "amount" if amount or source.amount else "gauge"
 
 
-def _unreached(names: tuple[str, ...], asked: Reading, faults: list[HistoryFault]) -> None:
+def _unreached(names: tuple[str, ...], asked: Reading, faults: list[Fault]) -> None:
     for key, patterns in (("rate", asked.rate), ("amount", asked.amount)):
         for pattern in patterns:
             if not any(matches(pattern, name) for name in names):
                 allowed = f"a name or pattern among: {', '.join(names[:12])}"
-                faults.append(HistoryFault(f"reading {key}", f"{pattern!r}, which no series has", allowed))
+                faults.append(Fault(f"reading {key}", f"{pattern!r}, which no series has", allowed))
 
 
 def _telling(rows: Rows) -> list[str]:
@@ -249,7 +250,7 @@ def _parts(
         texts = [[*texts[k // len(distinct)], str(distinct[k % len(distinct)])] for k in kept.tolist()]
         if len(kept) > MOST_PARTS:
             found = f"{len(kept)} parts by {', '.join(columns)}"
-            raise HistoryError([HistoryFault("same-moment", found, f"at most {MOST_PARTS} parts")])
+            raise HistoryError([Fault("same-moment", found, f"at most {MOST_PARTS} parts")])
     names = tuple(", ".join(text[1:]) for text in texts)
     owner = np.array([rows.names.index(text[0]) for text in texts])
     split = replace(rows, code=codes.astype(np.int64), names=names, keys=tuple(rows.keys[i] for i in owner))
@@ -283,7 +284,7 @@ def _met_of(parts: list[Met]) -> Met:
     )
 
 
-def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[HistoryFault]:
+def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[Fault]:
     """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind."""
     odd = [i for i, one in enumerate(met) if _often_apart(one)]
     if not odd:
@@ -295,14 +296,14 @@ def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[H
     choice = "--read same-moment=sum to add them up, or --read same-moment=mean if they measure the same thing"
     if telling:
         choice += f", or --read series={telling[0]} to read them as series of their own"
-    return [HistoryFault(f"series {named}", moments + apart, choice)]
+    return [Fault(f"series {named}", moments + apart, choice)]
 
 
 def _often_apart(met: Met) -> bool:
     return not met.irregular and met.apart >= max(ASKED_MOMENTS, ASKED_SHARE * met.moments)
 
 
-def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[HistoryFault]:
+def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[Fault]:
     """A fault for series that look like counters and were not said to be."""
     odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge"]
     if not odd:
@@ -311,7 +312,7 @@ def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[Histo
     resets = sum(met[i].resets for i in odd)
     pattern = rows.names[odd[0]] if len(odd) == 1 else "*"
     return [
-        HistoryFault(
+        Fault(
             f"series {named}",
             f"values that only rise, {resets} resets aside: a counter, not a rate",
             f"a rate, or --read 'rate={pattern}' to take its increase a second",
@@ -338,12 +339,12 @@ def _finish(
         if met.step_minutes > 60.5 and not met.irregular and asked.no_row == "unknown" and not _mostly_hours(met):
             found = f"a value every {met.step_minutes / 60:g} hours"
             allowed = "hourly or finer (or --read no-row=zero, if no row means no demand)"
-            faults.append(HistoryFault(f"series {name}", found, allowed))
+            faults.append(Fault(f"series {name}", found, allowed))
         elif met.negative > measured[i].sum():
             found = f"{met.negative} negative values, {measured[i].sum()} usable hours"
-            faults.append(HistoryFault(f"series {name}", found, "demand of at least 0 (is the sign turned?)"))
+            faults.append(Fault(f"series {name}", found, "demand of at least 0 (is the sign turned?)"))
     if not measured.any():
-        faults.append(HistoryFault("history", "no usable series: not one finite value of at least 0", "at least one"))
+        faults.append(Fault("history", "no usable series: not one finite value of at least 0", "at least one"))
     if faults:
         raise HistoryError(faults)
     tops: list[LooksLike | None] = [looks_like_ceiling(row) for row in values]

@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.ceilings import Ceiling, label, name_ceilings, reaches
-from forecasts.history.faults import HistoryError, HistoryFault
+from forecasts.history.faults import HistoryError
 from forecasts.history.panel import History
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
@@ -75,7 +76,7 @@ def map_history(
     differ from the workload's without a scale.
     """
     known = list(regions)
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     history = name_ceilings(history, [*ceilings_of(rules), *ceilings])
     if not rules:
         return _as_they_are(history, known, workloads)
@@ -84,15 +85,15 @@ def map_history(
     for number, rule in enumerate(rules):
         where = f"rule {number + 1} ({rule.series})"
         if rule.workload not in workloads:
-            faults.append(HistoryFault(where, f"workload {rule.workload!r}", f"one of {sorted(workloads)}"))
+            faults.append(Fault(where, f"workload {rule.workload!r}", f"one of {sorted(workloads)}"))
         share = _shares(rule)
-        faults += [HistoryFault(where, f"region {r!r}", f"one of {known}") for r in share if r not in known]
+        faults += [Fault(where, f"region {r!r}", f"one of {known}") for r in share if r not in known]
         if not share:
-            faults.append(HistoryFault(where, "neither region nor share", "a region, or shares above 0 by region"))
+            faults.append(Fault(where, "neither region nor share", "a region, or shares above 0 by region"))
         hits = [i for i, key in enumerate(history.series) if reaches(rule.series, key)]
         if not hits:
             found = ", ".join(label(k) for k in history.series[:12])
-            faults.append(HistoryFault(where, "no series of that name", f"a name or pattern among: {found}"))
+            faults.append(Fault(where, "no series of that name", f"a name or pattern among: {found}"))
         unit = workloads.get(rule.workload, "")
         if rule.scale == 1 and not rule.scale_note:
             faults += _units_differ([history.series[i] for i in hits], unit, where, f"a scale: {unit} for one")
@@ -132,14 +133,14 @@ def map_history(
     )
 
 
-def _units_differ(keys: Sequence[SeriesKey], unit: str, where: str, wanted: str) -> list[HistoryFault]:
+def _units_differ(keys: Sequence[SeriesKey], unit: str, where: str, wanted: str) -> list[Fault]:
     """A fault for every unit of these series that is not the workload's."""
     odd: dict[str, list[str]] = {}
     for key in keys:
         if not same_unit(key.unit, unit):
             odd.setdefault(key.unit, []).append(label(key))
     return [
-        HistoryFault(
+        Fault(
             where,
             f"unit {own} in series {', '.join(names[:5])}, while the workload is in {unit}",
             f"{wanted} {own} (--map 'SERIES=WORKLOAD@REGION*SCALE', or history_mapping with scale and scale_note)",
@@ -153,7 +154,7 @@ def _as_they_are(history: History, regions: list[str], workloads: Mapping[str, s
     odd = [label(k) for k in history.series if k.region not in regions or k.workload not in workloads]
     if odd:
         allowed = f"regions {regions} and workloads {sorted(workloads)}, or mapping rules (--map, history_mapping)"
-        faults.append(HistoryFault("series", f"{', '.join(odd[:12])} ({len(odd)} in all)", allowed))
+        faults.append(Fault("series", f"{', '.join(odd[:12])} ({len(odd)} in all)", allowed))
     for workload, unit in workloads.items():
         own = [key for key in history.series if key.workload == workload]
         faults += _units_differ(own, unit, f"workload {workload}", f"the same unit, or a scale: {unit} for one")

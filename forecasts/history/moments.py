@@ -9,7 +9,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from forecasts.history.faults import HistoryFault, shown_rows
+from forecasts.fault import Fault
+from forecasts.history.faults import shown_rows
 from forecasts.history.panel import BoolArray
 from forecasts.outlook import FloatArray, IntArray
 
@@ -24,7 +25,7 @@ EPOCHS = ((1e8, 4e9, 1e9), (1e11, 4e12, 1e6), (1e14, 4e15, 1e3), (1e17, 4e18, 1.
 CALENDAR = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
-def read_times(column: pd.Series, faults: list[HistoryFault]) -> tuple[IntArray, bool]:
+def read_times(column: pd.Series, faults: list[Fault]) -> tuple[IntArray, bool]:
     """Nanoseconds since 1970 (UTC when the moments carry an offset or are epochs, else local), and whether they do.
 
     Every unreadable moment is a fault with its row; rows that could not be read hold 0.
@@ -42,7 +43,7 @@ def read_times(column: pd.Series, faults: list[HistoryFault]) -> tuple[IntArray,
     return (cast(IntArray, whole.astype(np.int64)) if told else _no_missing(whole, column, faults)), aware
 
 
-def _read_distinct(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool, bool]:
+def _read_distinct(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bool, bool]:
     """(distinct,) moments, whether they are instants (UTC), and whether a fault was already told of all of them."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).any() and np.isfinite(numbers).mean() > 0.5:
@@ -57,16 +58,16 @@ def _read_distinct(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndar
     odd &= ~text.str.contains(r"\d\s+[AP]M$", regex=True)
     if odd.any():
         where = f"{text[odd].iloc[0]!r}"
-        faults.append(HistoryFault("timestamp", f"{where} (a zone's abbreviation means several zones)", ALLOWED))
+        faults.append(Fault("timestamp", f"{where} (a zone's abbreviation means several zones)", ALLOWED))
         return nothing, False, True
     if aware.any() and not aware.all():
         readable = pd.Series(_plain(text[~aware], [])[0]).notna().to_numpy()
         if readable.any():
             plain, other = text[~aware][readable].iloc[0], text[aware].iloc[0]
-            faults.append(HistoryFault("timestamp", f"both {plain!r} and {other!r}", "all with an offset, or none"))
+            faults.append(Fault("timestamp", f"both {plain!r} and {other!r}", "all with an offset, or none"))
             return nothing, False, True
     local = text.where(~aware, text.str.replace(OFFSET, "", regex=True))
-    told: list[HistoryFault] = []
+    told: list[Fault] = []
     stamps, ambiguous = _plain(local, told)
     faults += told
     minutes = pd.to_numeric(offset["hour"], errors="coerce").fillna(0) * 60
@@ -102,7 +103,7 @@ def _epochs(text: pd.Series, numbers: FloatArray) -> tuple[np.ndarray, bool, boo
     return out, True, False
 
 
-def _plain(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, bool]:
+def _plain(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bool]:
     """(moments,) local moments of texts without an offset, NaT where unreadable; and whether a fault was told."""
     text = text.str.replace(r"[年月](?=\d)|[年月]$", "-", regex=True).str.replace("日", " ", regex=False)
     text = text.str.replace(r"[时点](?=\d)", ":", regex=True).str.replace(r"[时点分]$", "", regex=True)
@@ -129,7 +130,7 @@ def _plain(text: pd.Series, faults: list[HistoryFault]) -> tuple[np.ndarray, boo
         second = pd.to_numeric(odd["b"][slashed]).to_numpy()
         if (first > 12).any() == (second > 12).any():
             found = f"{text[missed].iloc[0]!r} (the day or the month may stand first)"
-            faults.append(HistoryFault("timestamp", found, "the year first, as 2026-01-31 13:00"))
+            faults.append(Fault("timestamp", found, "the year first, as 2026-01-31 13:00"))
             return stamps, True
         day, month = (first, second) if (first > 12).any() else (second, first)
         built = [
@@ -162,11 +163,11 @@ def _clock(text: pd.Series) -> np.ndarray:
     return out
 
 
-def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[HistoryFault]) -> IntArray:
+def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[Fault]) -> IntArray:
     bad = np.flatnonzero(np.isnat(stamps))
     if bad.size:
         shown = shown_rows(list(bad[:5]), [column.iloc[row] for row in bad[:5]])
-        faults.append(HistoryFault("timestamp", f"{bad.size} unreadable ({shown})", ALLOWED))
+        faults.append(Fault("timestamp", f"{bad.size} unreadable ({shown})", ALLOWED))
     return cast(IntArray, stamps.astype("datetime64[ns]").astype(np.int64))
 
 

@@ -7,7 +7,8 @@ from typing import Literal, cast
 import numpy as np
 import pandas as pd
 
-from forecasts.history.faults import HistoryFault, shown_rows
+from forecasts.fault import Fault
+from forecasts.history.faults import shown_rows
 from forecasts.outlook import FloatArray
 
 Decimal = Literal["auto", ".", ","]
@@ -16,7 +17,7 @@ NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "--", "undefined", "#n/a
 
 def read_numbers(
     column: pd.Series,
-    faults: list[HistoryFault],
+    faults: list[Fault],
     decimal: Decimal = "auto",
     where: str = "value",
 ) -> FloatArray:
@@ -37,7 +38,7 @@ def read_numbers(
         sign = _sign(text[comma]) if decimal == "auto" else decimal
         if sign is None:
             found = f"{text[comma].iloc[0]!r} (a decimal comma, or thousands?)"
-            faults.append(HistoryFault(where, found, "numbers with a decimal point, or --read decimal=, or decimal=."))
+            faults.append(Fault(where, found, "numbers with a decimal point, or --read decimal=, or decimal=."))
             return np.full(len(column), np.nan)
         plain = text.str.replace("." if sign == "," else ",", "", regex=False)
         numbers = pd.to_numeric(plain.str.replace(",", ".", regex=False).where(~empty), errors="coerce")
@@ -47,7 +48,7 @@ def read_numbers(
     bad = np.flatnonzero(wrong[codes] & (codes >= 0)) if wrong.any() else np.zeros(0, dtype=np.int64)
     if bad.size:
         shown = shown_rows(list(bad[:5]), [column.iloc[row] for row in bad[:5]])
-        faults.append(HistoryFault(where, f"{bad.size} that are no numbers ({shown})", "numbers, or empty"))
+        faults.append(Fault(where, f"{bad.size} that are no numbers ({shown})", "numbers, or empty"))
     return cast(FloatArray, out)
 
 

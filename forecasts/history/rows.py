@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
@@ -48,7 +48,7 @@ class Rows:
     labels: pd.DataFrame
 
 
-def rows_of(source: Source, asked: Reading, faults: list[HistoryFault]) -> Rows:
+def rows_of(source: Source, asked: Reading, faults: list[Fault]) -> Rows:
     """The rows of a table. Every unreadable cell is a fault; what comes back is only sound if none was found."""
     table = source.table
     times, aware = read_times(table["timestamp"], faults)
@@ -57,7 +57,7 @@ def rows_of(source: Source, asked: Reading, faults: list[HistoryFault]) -> Rows:
     return Rows(times, aware, values, code, names, keys, source.labels)
 
 
-def _series(table: pd.DataFrame, faults: list[HistoryFault]) -> tuple[tuple[str, ...], tuple[SeriesKey, ...], IntArray]:
+def _series(table: pd.DataFrame, faults: list[Fault]) -> tuple[tuple[str, ...], tuple[SeriesKey, ...], IntArray]:
     paired = {"region", "workload"} <= set(table.columns)
     blank = np.zeros(len(table), dtype=bool)
     packed = np.zeros(len(table), dtype=np.int64)
@@ -74,7 +74,7 @@ def _series(table: pd.DataFrame, faults: list[HistoryFault]) -> tuple[tuple[str,
         texts.append(text)
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
-        faults.append(HistoryFault("series", f"{int(blank.sum())} rows without a name (row {row})", "a name in each"))
+        faults.append(Fault("series", f"{int(blank.sum())} rows without a name (row {row})", "a name in each"))
         return (), (), packed
     code, distinct_pairs = pd.factorize(packed, sort=False)
     places = [divmod(int(pair), len(texts[1])) if paired else (0, int(pair)) for pair in distinct_pairs]
@@ -91,7 +91,7 @@ def _series(table: pd.DataFrame, faults: list[HistoryFault]) -> tuple[tuple[str,
     return tuple(names[i] for i in order), tuple(keys[i] for i in order), place[code]
 
 
-def _units(table: pd.DataFrame, code: IntArray, names: list[str], faults: list[HistoryFault]) -> list[str]:
+def _units(table: pd.DataFrame, code: IntArray, names: list[str], faults: list[Fault]) -> list[str]:
     """(series,) the unit that each series' rows state, "" where none; more than one is a fault."""
     if "unit" not in table.columns:
         return [""] * len(names)
@@ -102,6 +102,6 @@ def _units(table: pd.DataFrame, code: IntArray, names: list[str], faults: list[H
     for series in np.unique(pairs[0]):
         stated = sorted({text[p] for p in pairs[1][pairs[0] == series]} - {""})
         if len(stated) > 1:
-            faults.append(HistoryFault(f"series {names[series]}", f"units {', '.join(stated)}", "one unit in a series"))
+            faults.append(Fault(f"series {names[series]}", f"units {', '.join(stated)}", "one unit in a series"))
         out[series] = stated[0] if stated else ""
     return out

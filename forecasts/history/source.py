@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from forecasts.history.faults import HistoryFault
+from forecasts.fault import Fault
 
 MOST_BYTES = 512 << 20
 """Unpacked size that is read at most: a year of a thousand series, hourly, takes two thirds of it."""
@@ -26,7 +26,7 @@ def name_of(source: object) -> str:
     return Path(source).name if isinstance(source, str | Path) else "history"
 
 
-def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[HistoryFault]) -> bytes | None:
+def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[Fault]) -> bytes | None:
     """The content of a source, unpacked when it is gzipped; None with the reason among the faults."""
     where = name_of(source)
     try:
@@ -40,12 +40,10 @@ def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[HistoryFault
         if body[:2] == b"\x1f\x8b":
             body = _gunzip(body)
     except (OSError, EOFError, zlib.error) as fault:
-        faults.append(
-            HistoryFault(where, str(fault), f"a readable file, plain or gzipped, of at most {MOST_BYTES:,} B")
-        )
+        faults.append(Fault(where, str(fault), f"a readable file, plain or gzipped, of at most {MOST_BYTES:,} B"))
         return None
     if not body.strip(b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"):
-        faults.append(HistoryFault(where, "an empty file", "a table with timestamp, value and series columns"))
+        faults.append(Fault(where, "an empty file", "a table with timestamp, value and series columns"))
         return None
     return body
 
@@ -68,7 +66,7 @@ def _gunzip(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def decoded(body: bytes, where: str, faults: list[HistoryFault]) -> tuple[bytes, str] | None:
+def decoded(body: bytes, where: str, faults: list[Fault]) -> tuple[bytes, str] | None:
     """The text as UTF-8 without a signature, and the name of the encoding it came in; None with a fault."""
     for mark, encoding in _SIGNATURES:
         if body.startswith(mark):
@@ -83,9 +81,7 @@ def decoded(body: bytes, where: str, faults: list[HistoryFault]) -> tuple[bytes,
     return body, "UTF-8"
 
 
-def _recoded(
-    body: bytes, encodings: tuple[str, ...], where: str, faults: list[HistoryFault]
-) -> tuple[bytes, str] | None:
+def _recoded(body: bytes, encodings: tuple[str, ...], where: str, faults: list[Fault]) -> tuple[bytes, str] | None:
     for encoding in encodings:
         try:
             text = body.decode(encoding)
@@ -96,7 +92,7 @@ def _recoded(
         name = {"utf-8-sig": "UTF-8", "gb18030": "GBK", "cp1252": "Windows-1252"}.get(encoding, encoding.upper()[:6])
         return text.encode("utf-8"), name
     allowed = "text in UTF-8, UTF-16, GBK or Windows-1252, a Parquet file or an XLSX workbook"
-    faults.append(HistoryFault(where, "bytes that are no text in any encoding known here", allowed))
+    faults.append(Fault(where, "bytes that are no text in any encoding known here", allowed))
     return None
 
 

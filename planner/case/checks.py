@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray
 from planner.case.case import Case, GivenDemand, Horizon, SiteStatus, WorkloadKind, by_period
 from planner.case.draft import Draft, draft_of
-from planner.case.fault import CrossFault, Fault, Location, faults_of, periods_text, shown
+from planner.case.fault import CrossFault, Location, faults_of, periods_text, shown
 from planner.case.network import latency_between, pairs_within
 from planner.case.plausible import CaseWarning, warnings
 from planner.case.power_checks import gangs_fit, power_somewhere, standing_power

@@ -16,10 +16,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from forecasts.fault import Fault
 from planner.case.case import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.case.fault import CrossFault
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
-from planner.sizing.errors import Problem, SizingError
+from planner.sizing.errors import SizingError
 from planner.sizing.facts import fitted
 from planner.sizing.headroom import LONG_TAIL, headroom, headroom_curve, pool_line, replica_of
 from planner.sizing.need import usual_precision
@@ -116,7 +117,7 @@ def _workload(
             else _training(stated, types, library, int(gang or 1), key)
         )
     except SizingError as error:
-        problem = error.problems[0]
+        problem = error.faults[0]
         return workload, ((name, problem.where), problem.found, problem.allowed)
     return _written(workload, name, stated, before, new), None
 
@@ -162,7 +163,7 @@ def _serving(stated: Service, types: Mapping[str, str], library: Library, way: f
     if stated.ttft_ms is not None and stated.ttft_ms <= way:
         raise SizingError(
             [
-                Problem(
+                Fault(
                     "ttft_ms",
                     f"{stated.ttft_ms:g} ms, of which the network may take {way:g}",
                     "more than the network takes",
@@ -189,7 +190,7 @@ def _serving(stated: Service, types: Mapping[str, str], library: Library, way: f
                 stated.demand == "output_tokens_per_s",
             )  # fmt: skip
         except SizingError as error:
-            refused[kind] = "; ".join(p.found for p in error.problems)
+            refused[kind] = "; ".join(p.found for p in error.faults)
     lowest = min((r.safe_share for r in rates.values()), default=None)
     hotter = {k: x for k, x in pools.items() if x is not None and lowest is not None and x.utilisation > lowest}
     return Derived(
@@ -215,7 +216,7 @@ def _rate(
     in_tokens: bool,
 ) -> tuple[DerivedRate, LargePool | None]:
     if card.missing():
-        raise SizingError([Problem(card.id, f"{', '.join(card.missing())} of {card.name} not known", "a source")])
+        raise SizingError([Fault(card.id, f"{', '.join(card.missing())} of {card.name} not known", "a source")])
     kept = Precision.of(precision or usual_precision(model, card))
     stack, served = best_layout(model, card, promise, load, kept, Engine(engine))
     replica = replica_of(stack, load, served.concurrency)
@@ -226,7 +227,7 @@ def _rate(
     safe = headroom(replica, count, promise, dispersion, 0.01)
     if safe.requests_per_s <= 0:
         found = f"no load at which P{promise.percentile:g} holds in {count} replicas of {stack.layout}: {safe.binds}"
-        raise SizingError([Problem(card.id, found, "a promise that can be kept")])
+        raise SizingError([Fault(card.id, found, "a promise that can be kept")])
     each = replica.most_per_s / stack.layout.cards * (load.output_tokens if in_tokens else 1.0)
     error, _ = error_of(stack, fitted())
     rate = DerivedRate(
@@ -254,7 +255,7 @@ def _training(stated: TrainingJob, types: Mapping[str, str], library: Library, g
         try:
             card = library.card(stated.cards.get(kind, accelerator))
         except SizingError as error:
-            refused[kind] = "; ".join(p.found for p in error.problems)
+            refused[kind] = "; ".join(p.found for p in error.faults)
             continue
         used = stated.mfu if stated.mfu is not None else utilisation(card, gang, stated.experts)
         peak = card.pflops.get(stated.precision)

@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from planner.case.fault import Fault, Location, pointer_of
+from forecasts.fault import Fault, FaultsError
+from planner.case.fault import Location, pointer_of
 
 LARGEST_MB = 64
 """A case with all its hourly demand written out has some 10 MB; tables beside it take more, and are read faster."""
@@ -37,12 +38,8 @@ _TAG = "tag:yaml.org,2002:"
 PARSER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-class DocumentError(ValueError):
-    """A text that is no document; `faults` holds every reason that was met."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(fault.message for fault in faults))
+class DocumentError(FaultsError):
+    """A text that is no document; faults in the order in which they were met."""
 
 
 def number_of(text: str) -> int | float | None:

@@ -1,4 +1,4 @@
-"""What is wrong with a case: one record a fault, and the way there from pydantic's errors."""
+"""What is wrong with a case: from pydantic's errors to faults with a place in the document."""
 
 from __future__ import annotations
 
@@ -12,31 +12,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from forecasts.fault import Fault
+
 Location = tuple[str | int, ...]
 
 _LONGEST_FOUND = 160
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong: where it stands (a JSON Pointer into the document), what was found, what is allowed.
-
-    kind: a short stable name ("unknown_id", "float_type"); note: where the value came from, if not the document itself.
-    """
-
-    pointer: str
-    found: str
-    allowed: str
-    kind: str = "fault"
-    note: str = ""
-
-    @property
-    def message(self) -> str:
-        origin = f" ({self.note})" if self.note else ""
-        return f"{self.pointer or '/'}{origin}: found {self.found}; allowed: {self.allowed}"
-
-    def __str__(self) -> str:
-        return self.message
 
 
 def pointer_of(location: Iterable[str | int]) -> str:

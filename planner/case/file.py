@@ -19,19 +19,16 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from forecasts.fault import Fault, FaultsError
 from planner.case.case import Case
 from planner.case.document import DocumentError, number_of, read_document, read_json
-from planner.case.fault import Fault, Location, blocks_in, faults_of, pointer_of
+from planner.case.fault import Location, blocks_in, faults_of, pointer_of
 
 SERIES_COLUMNS = ("region", "workload", "period", "day", "step", "value")
 
 
-class CaseError(ValueError):
-    """A case that cannot be used; `faults` holds every reason at once."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(fault.message for fault in faults))
+class CaseError(FaultsError):
+    """A case that cannot be used."""
 
 
 def read_case(path: str | Path) -> Case:

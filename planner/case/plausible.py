@@ -37,7 +37,7 @@ DENSE_PFLOPS = {
     "910B": 0.313,
     "910C": 0.752,
 }
-"""Dense FP16/BF16 PFLOPS of a card, by a word of its name (vendors' sheets as collected in domain-facts.md 1.1)."""
+"""Dense FP16/BF16 PFLOPS of a card, by a word of its name (vendors' sheets, dense, without sparsity)."""
 
 STALE_SOURCE_MONTHS = 36
 STALE_CASE_DAYS = 365

@@ -1,4 +1,4 @@
-"""Build-ahead scenarios side by side: plan each, judge all on the same futures, and say what follows (design.md §9).
+"""Build-ahead scenarios side by side: plan each, judge all on the same futures, and say what follows.
 
     comparison = compare(case, outlook, standard_scenarios(), limits=Limits(seconds=60), folder=Path("comparison"))
     comparison.summary["verdict"]["en"]

@@ -10,12 +10,13 @@ import holidays
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from forecasts.fault import Fault
 from forecasts.outlook import Futures, Outlook
 from forecasts.words.note import Note
 from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case, Quantile, WorkloadKind, by_period
 from planner.case.compute import pflops_per_unit
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.demand.demand import Course, Demand, TypicalDays, quantile
 from planner.words.wording import noted
 
@@ -60,7 +61,7 @@ def given_demand(case: Case) -> Demand:
     """Demand arrays of a case that states its own typical days. Its shapes were checked with the case."""
     given = case.demand
     if given is None:
-        raise PlanError([Problem("/demand", "nothing", "a demand block, or an outlook")])
+        raise PlanError([Fault("/demand", "nothing", "a demand block, or an outlook")])
     T, D, H = case.horizon.periods, len(given.days), len(given.step_hours)
     weight = np.stack([by_period(d.weight_days, T, 0.0) for d in given.days], axis=1)
     calendar = np.array([[_period_calendar(case, t, d.month, d.kind) for d in given.days] for t in range(T)])
@@ -143,13 +144,13 @@ def check_outlook(case: Case, outlook: Outlook) -> None:
     regions, workloads = {r.id for r in case.regions}, {w.id for w in case.workloads}
     for key in outlook.series:
         if key.region not in regions:
-            problems.append(Problem("outlook.series", f"region {key.region!r}", f"one of {sorted(regions)}"))
+            problems.append(Fault("outlook.series", f"region {key.region!r}", f"one of {sorted(regions)}"))
         if key.workload not in workloads:
-            problems.append(Problem("outlook.series", f"workload {key.workload!r}", f"one of {sorted(workloads)}"))
+            problems.append(Fault("outlook.series", f"workload {key.workload!r}", f"one of {sorted(workloads)}"))
     start, end = outlook.start.date(), outlook.start.date() + timedelta(weeks=outlook.weeks)
     if start > case.horizon.start or end < case.horizon.end:
         wanted = f"{case.horizon.start} to {case.horizon.end}"
-        problems.append(Problem("outlook", f"covers {start} to {end}", f"the case's horizon, {wanted}"))
+        problems.append(Fault("outlook", f"covers {start} to {end}", f"the case's horizon, {wanted}"))
     if problems:
         raise PlanError(list(dict.fromkeys(problems)))
 

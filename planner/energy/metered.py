@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from planner.case import Case
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 
 NEEDED = ("site", "start", "end", "facility_kwh")
 OPTIONAL = ("it_kwh", "cost", "pflops_hours")
@@ -46,9 +47,9 @@ def read_metered(case: Case, source: Path | str | pd.DataFrame) -> Metered:
         found = "; ".join(
             part for part in (missing and f"no {', '.join(missing)}", unknown and f"{', '.join(unknown)}") if part
         )
-        raise PlanError([Problem("columns", found, f"{', '.join(NEEDED)}; if known {', '.join(OPTIONAL)}")])
+        raise PlanError([Fault("columns", found, f"{', '.join(NEEDED)}; if known {', '.join(OPTIONAL)}")])
     if table.empty:
-        raise PlanError([Problem("rows", "none", "at least one reading")])
+        raise PlanError([Fault("rows", "none", "at least one reading")])
     table = table.reset_index(drop=True)
     problems = _sites(case, table)
     number, faults = _numbers(table)
@@ -83,19 +84,19 @@ def _table(source: Path | str | pd.DataFrame) -> pd.DataFrame:
     try:
         return pd.read_csv(StringIO(text), dtype={"site": str}, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
-        raise PlanError([Problem("file", str(fault), "a CSV table with a head line")]) from fault
+        raise PlanError([Fault("file", str(fault), "a CSV table with a head line")]) from fault
 
 
-def _sites(case: Case, table: pd.DataFrame) -> list[Problem]:
+def _sites(case: Case, table: pd.DataFrame) -> list[Fault]:
     names = [s.id for s in case.sites]
     odd = table.loc[~table["site"].astype(str).isin(names), "site"]
     return [
-        Problem(f"site, row {at}", repr(value), f"one of {', '.join(names)}")
+        Fault(f"site, row {at}", repr(value), f"one of {', '.join(names)}")
         for at, value in odd.drop_duplicates().head(20).items()
     ]
 
 
-def _numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+def _numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
     problems = []
     number = {}
     for column in ("facility_kwh", *OPTIONAL):
@@ -107,7 +108,7 @@ def _numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         if bad.any():
             at = int(bad.to_numpy().argmax())
             found = f"{table[column].iloc[at]!r} ({int(bad.sum())} such rows)"
-            problems.append(Problem(f"{column}, row {at}", found, "a number of at least 0"))
+            problems.append(Fault(f"{column}, row {at}", found, "a number of at least 0"))
         number[column] = value.astype(float)
     frame = pd.DataFrame(number)
     if "it_kwh" in frame:
@@ -115,12 +116,12 @@ def _numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
         if above.any():
             at = int(above.argmax())
             found = f"{frame['it_kwh'].iloc[at]:g} above facility_kwh {frame['facility_kwh'].iloc[at]:g}"
-            problems.append(Problem(f"it_kwh, row {at}", f"{found} ({int(above.sum())} such rows)", "at most it"))
+            problems.append(Fault(f"it_kwh, row {at}", f"{found} ({int(above.sum())} such rows)", "at most it"))
     return frame, problems
 
 
-def _times(case: Case, table: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp], list[Problem]]:
-    problems: list[Problem] = []
+def _times(case: Case, table: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd.Series[pd.Timestamp], list[Fault]]:
+    problems: list[Fault] = []
     times = []
     for column in ("start", "end"):
         time = pd.to_datetime(table[column], errors="coerce", format="mixed")
@@ -128,7 +129,7 @@ def _times(case: Case, table: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd
             time = time.dt.tz_convert(case.meta.timezone).dt.tz_localize(None)
         if time.isna().any():
             at = int(time.isna().to_numpy().argmax())
-            problems.append(Problem(f"{column}, row {at}", repr(table[column].iloc[at]), "a date or time"))
+            problems.append(Fault(f"{column}, row {at}", repr(table[column].iloc[at]), "a date or time"))
         times.append(time)
     start, end = times
     if problems:
@@ -136,14 +137,14 @@ def _times(case: Case, table: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd
     back = (end <= start).to_numpy()
     if back.any():
         at = int(back.argmax())
-        problems.append(Problem(f"end, row {at}", f"{end.iloc[at]}, not after {start.iloc[at]}", "after its start"))
+        problems.append(Fault(f"end, row {at}", f"{end.iloc[at]}, not after {start.iloc[at]}", "after its start"))
     horizon = case.horizon
     last = end - pd.Timedelta(microseconds=1)
     outside = ((start < pd.Timestamp(horizon.start)) | (last >= pd.Timestamp(horizon.end))).to_numpy()
     if outside.any():
         at = int(outside.argmax())
         found = f"{start.iloc[at]} to {end.iloc[at]} ({int(outside.sum())} such rows)"
-        problems.append(Problem(f"start, row {at}", found, f"within {horizon.start} to {horizon.end}"))
+        problems.append(Fault(f"start, row {at}", found, f"within {horizon.start} to {horizon.end}"))
     across = np.array(
         [horizon.period_of(a.date()) != horizon.period_of(b.date()) for a, b in zip(start, last, strict=True)]
     )
@@ -151,16 +152,16 @@ def _times(case: Case, table: pd.DataFrame) -> tuple[pd.Series[pd.Timestamp], pd
     if across.any():
         at = int(across.argmax())
         found = f"{start.iloc[at]} to {end.iloc[at]}, in two periods"
-        problems.append(Problem(f"end, row {at}", found, "readings inside one period"))
+        problems.append(Fault(f"end, row {at}", found, "readings inside one period"))
     return start, end, problems
 
 
-def _overlaps(site: pd.Series[str], start: pd.Series[pd.Timestamp], end: pd.Series[pd.Timestamp]) -> list[Problem]:
+def _overlaps(site: pd.Series[str], start: pd.Series[pd.Timestamp], end: pd.Series[pd.Timestamp]) -> list[Fault]:
     frame = pd.DataFrame({"site": site, "start": start, "end": end}).sort_values(["site", "start"], kind="stable")
     before = frame.groupby("site")["end"].shift()
     doubled = frame[before > frame["start"]]
     return [
-        Problem(f"start, row {at}", f"site {row['site']} from {row['start']} is read twice", "readings side by side")
+        Fault(f"start, row {at}", f"site {row['site']} from {row['start']} is read twice", "readings side by side")
         for at, row in doubled.head(20).iterrows()
     ]
 

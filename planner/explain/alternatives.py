@@ -21,7 +21,6 @@ from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Program
 from planner.program.decisions import DECISIONS, purchases
-from planner.program.instance import Instance
 from planner.solve import Limits, relative_gap
 from planner.verify import verify
 
@@ -183,7 +182,7 @@ def _busiest_sites(plan: Plan, count: int) -> FloatArray:
 
 def only_sites(program: Program, keep: FloatArray) -> Program:
     """The program with orders only at the kept sites."""
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     upper = program.master.upper.copy()
     for s in range(len(inst.case.sites)):
         if not keep[s]:

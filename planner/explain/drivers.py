@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from planner.case import by_period
 from planner.plan import Plan
+from planner.plan.busy import at_work
 from planner.plan.decisions import branches_of
 from planner.words.wording import Message, Wording, message, wording
 
@@ -17,27 +19,38 @@ _FULL = 0.985
 
 
 def order_drivers(plan: Plan) -> pd.DataFrame:
-    """One row for every order: period, typical day and hour in which its site and type are busiest from its arrival on,
+    """One row for every order: period, typical day and hour in which its site and type are busiest while it stands,
     how busy, the workloads at work then with their shares, and the limits that are full at its arrival.
+
+    Mean over futures; of an order that only one future needs, in that future.
     """
-    case, tables = plan.case, plan.tables
-    orders, load, stock = tables["orders"], tables["load"], tables["stock"]
-    probability = plan.demand.probability
-    weighted = load.assign(busy=load["busy"] * probability[load["future"].to_numpy(int)])
+    case, stock = plan.case, plan.tables["stock"]
     key = ["site", "module_type", "period", "day", "step"]
-    total = weighted.groupby(key, as_index=False)["busy"].sum()
-    stands = stock.assign(n=stock["owned"] + stock["leased"]).groupby(["site", "module_type", "period"])["n"].mean()
-    held = _campaigns(plan)
+    lives = {k.id: k.life_periods for k in case.module_types}
+
+    @cache
+    def seen(branch: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+        """Modules at work by workload and in all, and what stands."""
+        probability = plan.demand.probability if branch < 0 else np.eye(len(plan.demand))[branch]
+        work = at_work(plan.tables, plan.demand.days, probability)
+        of = stock["branch"].to_numpy(int)
+        modules = (stock["owned"] + stock["leased"]) * np.where(of < 0, 1.0, probability[np.maximum(of, 0)])
+        stands = modules.groupby([stock[c] for c in ("site", "module_type", "period")]).sum()
+        return work, work[[*key, "busy"]].groupby(key, as_index=False).sum(), stands
+
     rows = []
-    for order in orders.to_dict("records"):
+    for order in plan.tables["orders"].to_dict("records"):
+        weighted, total, stands = seen(int(order["branch"]))
         site, kind, arrival = str(order["site"]), str(order["module_type"]), int(order["arrival_period"])
         row: dict[str, Any] = {name: order[name] for name in ("order_date", "site", "module_type", "arrival_period")}
         row["modules"] = order["modules"]
-        own = total[(total["site"] == site) & (total["module_type"] == kind) & (total["period"] >= arrival)]
+        # while it stands, and no longer
+        own = total[(total["site"] == site) & (total["module_type"] == kind)]
+        own = own[(own["period"] >= arrival) & (own["period"] < arrival + lives[kind])]
         if len(own):
             capacity = np.array([stands.get((site, kind, int(t)), np.inf) for t in own["period"]])
             share = own["busy"].to_numpy(float) / np.maximum(capacity, 1e-9)
-            top = own.iloc[int(share.argmax())]
+            top = own.iloc[int((share >= share.max() - 1e-9).argmax())]  # the first of those that are alike
             work = weighted[(weighted[key] == top[key]).all(axis=1)]
             by_workload = work.groupby("workload")["busy"].sum().sort_values(ascending=False)
             parts = by_workload / by_workload.sum()
@@ -50,8 +63,8 @@ def order_drivers(plan: Plan) -> pd.DataFrame:
             }
         else:
             row |= {"peak_period": "", "peak_day": "", "peak_hour": -1, "busy": 0.0, "workloads": ""}
-        jobs = held.get((site, kind), "")
-        row["workloads"] = ", ".join(x for x in (row["workloads"], jobs) if x)
+        jobs = "" if len(own) else _campaigns(plan, site, kind, range(arrival, arrival + lives[kind]))
+        row["workloads"] = row["workloads"] or jobs
         full = _limits(plan, order)
         row["limits"] = "; ".join(one.said(wording("en")) for one in full)
         row["limits_zh"] = "；".join(one.said(wording("zh-CN")) for one in full)
@@ -70,8 +83,8 @@ def peak_hour(plan: Plan, step: int) -> str:
 
 def workloads_named(plan: Plan, text: str, words: Wording) -> str:
     """A row's `workloads` ("chat 57%, campaign llm") with names in the reader's language."""
-    known = {w.id: words.name(w.names) for w in plan.case.workloads}
     campaigns = {c.id: words.name(c.names) for c in plan.case.campaigns}
+    known = campaigns | {w.id: words.name(w.names) for w in plan.case.workloads}
     parts = []
     for part in filter(None, text.split(", ")):
         if part.startswith("campaign "):
@@ -102,13 +115,11 @@ def _sentence(plan: Plan, row: dict[str, Any], full: list[Message], words: Wordi
     return words("driver.order", **what, arrival=arrival, peak=peak, busy=busy, workloads=used, limits=limits)
 
 
-def _campaigns(plan: Plan) -> dict[tuple[str, str], str]:
-    """Campaigns that hold modules at a site and type."""
-    out: dict[tuple[str, str], list[str]] = {}
+def _campaigns(plan: Plan, site: str, kind: str, periods: range) -> str:
+    """Campaigns that hold modules of a type at a site in some of these periods."""
     table = plan.tables["campaigns"]
-    for row in table.drop_duplicates(["campaign", "site", "module_type"]).to_dict("records"):
-        out.setdefault((str(row["site"]), str(row["module_type"])), []).append(f"campaign {row['campaign']}")
-    return {place: ", ".join(names) for place, names in out.items()}
+    own = table[(table["site"] == site) & (table["module_type"] == kind) & table["period"].isin(periods)]
+    return ", ".join(f"campaign {name}" for name in dict.fromkeys(own["campaign"]))
 
 
 def _limits(plan: Plan, order: Mapping[Any, Any]) -> list[Message]:

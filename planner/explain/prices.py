@@ -23,7 +23,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case, SiteStatus
 from planner.case.file import CaseError
 from planner.case.movable import LimitField, limit_fields, with_fields
-from planner.explain.worth import PROVEN_GAP, Fractional, Pricing, Replanned, Value
+from planner.explain.worth import PROVEN_GAP, Enough, Fractional, Pricing, Replanned, Value, never
 from planner.plan import Plan
 from planner.program.limit_rows import flat_rows
 from planner.solve import Linear
@@ -37,6 +37,12 @@ _NO_PRICE = 1e-9
 _MOST_PAIRS = 6
 # Prices are compared with what a change costs: more figures than elsewhere.
 _FIGURES = 5
+# A price is told without its range where the proofs leave open no more than this part of it.
+_CLOSE = 0.02
+# Of cases with more columns, planning again ends where a worth is known so well, and what is worth less than this part
+# of the plan's cost is left out.
+_EXACT_COLUMNS = 3_000
+_ENOUGH, _SMALL = 1e-2, 1e-4
 
 _COLUMNS = ["family", "pointer", "site", "module_type", "period", "where", "unit", "step", "written", "price", "least",
             "most", "less", "with_pointer", "with_written", "sentence", "sentence_zh", "way", "steps"]  # fmt: skip
@@ -52,19 +58,28 @@ class Prices:
     (infinite: there is no plan then; NaN: not tried, or there is no unit to take away); with_pointer, with_written: the
     other field, where only both together are worth something. way: "whole" (all planned again in whole numbers) or
     "fractions" (sizes of orders in fractions, the rest as planned); "unknown" without rows where neither came to an
-    end. untried: moves that may matter and were not tried in the time.
+    end. untried: moves that may matter and were not tried in the time. least: what is worth less (in `currency`) is
+    left out.
     """
 
     rows: pd.DataFrame
     way: str
     untried: int = 0
     steps: int | None = None
+    least: float = 0.0
+    currency: str = ""
 
     def heading(self, words: Wording) -> str:
         """How the prices were found, in one sentence; what stands there when there are none."""
         if self.way == "unknown":
             return words("price.unknown")
-        told = words(f"price.way.{self.way}") if len(self.rows) else words(f"price.none.{self.way}")
+        least = words.money(self.least, self.currency, 2, "up") if self.least > 0 else ""
+        told = words(f"price.way.{self.way}")
+        if not len(self.rows):
+            settled = words("price.none.least", least=least) if least else words(f"price.none.{self.way}")
+            told = words("price.none.untried") if self.untried else settled
+        elif least:
+            told = words("price.left_out", told=told, least=least)
         if self.way == "fractions" and self.steps is not None and len(self.rows):
             told = words("price.merged", told=told, steps=self.steps)
         return words("price.untried", told=told, count=self.untried) if self.untried else told
@@ -145,12 +160,14 @@ def shadow_prices(
         pricing = Fractional(plan, deadline)
     if pricing is None or not pricing.base.known or pricing.base.impossible:
         return Prices(pd.DataFrame(columns=_COLUMNS), "unknown")
-    found, untried = _Trial(plan, pricing, deadline, stop).run()
+    trial = _Trial(plan, pricing, deadline, stop)
+    found, untried = trial.run()
     rows = [_row(plan.case, one, pricing) for one in found]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table = table.sort_values(["family", "price"], ascending=[True, False], kind="stable", ignore_index=True)
     merged = pricing.steps if pricing.steps != plan.demand.days.steps else None
-    return Prices(table, pricing.way, untried, merged)
+    least = trial.nothing if trial.rough else 0.0
+    return Prices(table, pricing.way, untried, merged, least, plan.case.meta.currency)
 
 
 class _Trial:
@@ -159,7 +176,9 @@ class _Trial:
     def __init__(self, plan: Plan, pricing: Pricing, deadline: float, stop: threading.Event | None) -> None:
         self._plan, self._pricing, self._deadline, self._stop = plan, pricing, deadline, stop
         self._unsettled = 0
-        self._nothing = 5 * PROVEN_GAP * max(abs(pricing.base.cost), 1e-9)
+        # of larger cases small worths are not told: to prove them takes as long as all the rest
+        self.rough = pricing.way == "whole" and int(plan.certificate.get("columns", 0)) > _EXACT_COLUMNS
+        self.nothing = (_SMALL if self.rough else 5 * PROVEN_GAP) * max(abs(pricing.base.cost), 1e-9)
 
     @property
     def _over(self) -> bool:
@@ -175,19 +194,19 @@ class _Trial:
         rest = [move for move in moves if move.promise <= 0]
         waiting += [rest] if rest else []
         everything = self._worth(*moves) if len(waiting) > 1 else None
-        if everything is not None and everything.most <= self._nothing:
+        if everything is not None and everything.most <= self.nothing:
             return [], 0
         while waiting and not self._over:
             group = [m for m in waiting.pop(0) if not self._useless(m, worthless)]
             if not group:
                 continue
             one = self._worth(*group)
-            if one is not None and one.most <= self._nothing:
+            if one is not None and one.most <= self.nothing:
                 worthless += group
             elif len(group) > 1:
                 half = len(group) // 2
                 waiting[:0] = [group[:half], group[half:]]
-            elif one is not None and one.least > self._nothing:
+            elif one is not None and one.least > self.nothing:
                 found.append(one)
             else:
                 self._unsettled += 1
@@ -202,12 +221,12 @@ class _Trial:
         field = move.field
         return field.spread == "onward" and any(w.field is field and w.period <= move.period for w in worthless)
 
-    def _value(self, changes: list[tuple[LimitField, FloatArray]]) -> Value:
+    def _value(self, changes: list[tuple[LimitField, FloatArray]], enough: Enough) -> Value:
         try:
             case = with_fields(self._plan.case, changes)
         except CaseError:  # a number that no case may have says nothing about plans
             return Value(np.inf, -np.inf)
-        return self._pricing.value(case)
+        return self._pricing.value(case, enough if self.rough else never)
 
     def _worth(self, *moves: _Move) -> _Found | None:
         """What moves are worth together; None where that is not known."""
@@ -216,12 +235,22 @@ class _Trial:
             field, new = move.field, move.new
             _, before = changes.get(id(field), (field, new))
             changes[id(field)] = (field, np.maximum(before, new) if field.loosens > 0 else np.minimum(before, new))
-        base, new_value = self._pricing.base, self._value(list(changes.values()))
-        if not new_value.known or new_value.impossible:
+        base = self._pricing.base
+
+        def enough(value: Value) -> bool:
+            """What is worth nothing need not be proven further; of several it is enough that they are worth something,
+            of one how much, as near as a price is told."""
+            least, open_part = base.bound - value.cost, value.cost - value.bound + base.cost - base.bound
+            if base.cost - value.bound <= self.nothing:
+                return True
+            return least > self.nothing and (len(moves) > 2 or open_part <= _ENOUGH * least)
+
+        new_value = self._value(list(changes.values()), enough)
+        if new_value.impossible:
             return None
-        saved = base.cost - new_value.cost
+        cost = min(new_value.cost, base.cost)  # the plan at hand keeps looser limits, too
         other = moves[1] if len(moves) > 1 else None
-        return _Found(moves[0], saved, base.bound - new_value.cost, base.cost - new_value.bound, other=other)
+        return _Found(moves[0], base.cost - cost, base.bound - cost, base.cost - new_value.bound, other=other)
 
     def _latest_only(self, found: list[_Found]) -> list[_Found]:
         """Of changes that hold from a period on, those that a later beginning does not make good as well."""
@@ -230,7 +259,7 @@ class _Trial:
             return any(
                 later.move.field is one.move.field
                 and later.move.period > one.move.period
-                and later.worth >= one.worth - self._nothing
+                and later.worth >= one.worth - self.nothing
                 for later in found
             )
 
@@ -257,16 +286,24 @@ class _Trial:
     def _useful(self, moves: list[_Move]) -> _Found | None:
         """What moves are worth together where that is something for certain."""
         one = self._worth(*moves)
-        return one if one is not None and one.least > self._nothing else None
+        return one if one is not None and one.least > self.nothing else None
 
     def _with_less(self, one: _Found) -> _Found:
         tighter = one.move.tighter
         if one.other is not None or tighter is None or self._over:
             return one
-        value = self._value([(one.move.field, tighter)])
+        base = self._pricing.base
+
+        def told(value: Value) -> bool:
+            return value.cost - value.bound + base.cost - base.bound <= _ENOUGH * (value.bound - base.cost)
+
+        value = self._value([(one.move.field, tighter)], told)
         if not value.known:
             return one
-        less = math.inf if value.impossible else value.cost - self._pricing.base.cost
+        less = math.inf if value.impossible else value.cost - base.cost
+        # what the proofs leave open of it must not show
+        if not value.impossible and value.cost - value.bound + base.cost - base.bound > _CLOSE * less:
+            return one
         return _Found(one.move, one.worth, one.least, one.most, less)
 
 
@@ -357,9 +394,11 @@ def _sentence(case: Case, found: _Found, words: Wording) -> str:
         up = (move.field.loosens > 0) == more_room
         return words("price.up" if up else "price.down", by=_unit(move, words, case))
 
-    worth = words.money(found.worth, currency, _FIGURES)
-    if found.most - found.least > 0.02 * found.worth:
-        least, most = (words.money(one, currency, _FIGURES) for one in (found.least, found.most))
+    figures = _figures(found)
+    worth = words.money(found.worth, currency, figures)
+    if found.most - found.least > _CLOSE * found.worth:
+        least = words.money(found.least, currency, figures, "down")
+        most = words.money(found.most, currency, figures, "up")
         worth = words("price.range", worth=worth, least=least, most=most)
     first = change(found.move, more_room=True)
     if found.other is not None:
@@ -371,6 +410,13 @@ def _sentence(case: Case, found: _Found, words: Wording) -> str:
     back = change(found.move, more_room=False)
     if math.isinf(found.less):
         return words("price.no_less", told=told, change=back)
-    if abs(found.less - found.worth) <= 0.01 * found.worth:
+    cost = words.money(found.less, currency, figures)
+    if cost == worth:
         return words("price.same", told=told, change=back)
-    return words("price.less", told=told, change=back, cost=words.money(found.less, currency, _FIGURES))
+    return words("price.less", told=told, change=back, cost=cost)
+
+
+def _figures(found: _Found) -> int:
+    """As many figures as the proofs bear out, two at least."""
+    open_part = (found.most - found.least) / found.worth
+    return _FIGURES if open_part <= 0 else min(max(math.floor(-math.log10(open_part)), 2), _FIGURES)

@@ -13,9 +13,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Names, Resilience, WorkloadKind
-from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.case.errors import InfeasibleError, PlanError, StoppedError
 from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed, settled
@@ -56,8 +57,8 @@ class Question(BaseModel):
             when = message("question.arriving", period=case.horizon.period_label(self.period))
         return message(
             "question.orders",
-            sense=message(f"question.{self.sense}"),
             modules=self.modules,
+            sense=message(f"question.{self.sense}"),
             type=self.module_type or message("question.any_type"),
             site=self.site or message("question.any_site"),
             when=when,
@@ -82,7 +83,7 @@ class Change:
     by_term: Mapping[str, float]
     orders: pd.DataFrame
     plan: Plan | None
-    impossible: tuple[Problem, ...] = ()
+    impossible: tuple[Fault, ...] = ()
     interchangeable: bool = False
     already: bool = False
 
@@ -91,14 +92,13 @@ class Change:
         question = self.question.said(words)
         if self.plan is None:
             return words("ask.impossible", question=question)
+        question = words.sentence(question)
         if self.already:
             return words("ask.already", question=question)
-        cost, least, most = (words.money(one, currency) for one in (abs(self.cost), self.least, self.most))
         sure = self.least > 0 or self.most < 0
         kind = "ask.unclear" if not sure else "ask.dearer" if self.cost > 0 else "ask.cheaper"
-        if not sure:
-            cost = words.money(self.cost, currency)
-        return words(kind, question=question, cost=cost, least=least, most=most)
+        cost = words.money(abs(self.cost) if sure else self.cost, currency)
+        return words(kind, question=question, cost=cost, **_range(words, currency, self.least, self.most, kind))
 
     def to_json(self) -> dict[str, Any]:
         money = {"cost": self.cost, "least": self.least, "most": self.most}
@@ -117,6 +117,16 @@ class Change:
 
 
 _KEY = ["site", "module_type", "arrival_period"]
+
+
+def _range(words: Wording, currency: str, least: float, most: float, kind: str = "") -> dict[str, str]:
+    """What the proofs leave open, rounded outwards; of what costs less it is said by how much."""
+    if kind == "ask.cheaper":
+        least, most = -most, -least
+    return {
+        "least": words.money(least, currency, rounded="down"),
+        "most": words.money(most, currency, rounded="up"),
+    }
 
 
 def orders_apart(before: Plan, after: Plan) -> pd.DataFrame:
@@ -182,7 +192,7 @@ def asked_again(
         )
     except InfeasibleError as reason:
         none = pd.DataFrame(columns=[*_KEY, "before", "after"])
-        return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.problems)
+        return Change(question, np.inf, np.inf, np.inf, {}, none, None, reason.faults)
     except StoppedError:
         if kept is None:
             raise
@@ -243,11 +253,11 @@ def why_not(
     sites, types = [s.id for s in case.sites], [k.id for k in case.module_types]
     problems = []
     if question.site is not None and question.site not in sites:
-        problems.append(Problem("/site", question.site, f"one of {sites}"))
+        problems.append(Fault("/site", question.site, f"one of {sites}"))
     if question.module_type is not None and question.module_type not in types:
-        problems.append(Problem("/module_type", question.module_type, f"one of {types}"))
+        problems.append(Fault("/module_type", question.module_type, f"one of {types}"))
     if question.period is not None and not 0 <= question.period < case.horizon.periods:
-        problems.append(Problem("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
+        problems.append(Fault("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
     if problems:
         raise PlanError(problems)
     chosen = (
@@ -411,13 +421,15 @@ class Filling:
     def sentence(self, words: Wording, currency: str) -> str:
         if self.change.plan is None:
             return words("ask.impossible", question=self.change.question.said(words))
-        cost, least, most = (words.money(one, currency) for one in (self.cost_avoided, self.least, self.most))
         nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
         if nothing:
             return words("ask.filling_none")
         key = "ask.filling" if self.least > 0 else "ask.filling_unclear"
         compute = words.pflops(self.pflops_avoided)
-        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, least=least, most=most)
+        cost, left = words.money(self.cost_avoided, currency), _range(words, currency, self.least, self.most)
+        if key == "ask.filling" and (self.modules_avoided <= 0 or self.pflops_avoided <= 0):
+            return words("ask.filling_money", cost=cost, **left)
+        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, **left)
 
     def to_json(self) -> dict[str, Any]:
         possible = self.change.plan is not None
@@ -467,6 +479,17 @@ class Surviving:
     least: float
     most: float
     change: Change
+
+    def sentence(self, words: Wording, case: Case) -> str:
+        """What surviving costs, with the range that the proofs leave."""
+        if self.change.impossible:
+            return words("ask.impossible", question=self.change.question.said(words))
+        names = {w.id: words.name(w.names) for w in case.workloads}
+        currency, served = case.meta.currency, words.joined([names[w] for w in self.workloads])
+        left = _range(words, currency, self.least, self.most)
+        if self.least <= 0:
+            return words("ask.resilience_unclear", workloads=served, **left)
+        return words("ask.resilience", workloads=served, cost=words.money(self.cost, currency), **left)
 
     def to_json(self) -> dict[str, Any]:
         possible = not self.change.impossible

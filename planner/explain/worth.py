@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
 from planner.program.decisions import held_for_prices
 from planner.program.tighten import tightened
-from planner.solve import Limits, Linear, Solution, WarmStart, solve, solve_lp
+from planner.solve import Limits, Linear, Progress, Solution, WarmStart, solve, solve_lp
 from planner.solve.limits import RouteName
 from planner.solve.one_piece import fixed as whole_fixed
 
@@ -51,14 +52,22 @@ class Value:
         return self.impossible or math.isfinite(self.cost)
 
 
+Enough = Callable[[Value], bool]
+"""Whether a plan and a bound, not brought together yet, tell what is asked."""
+
+
+def never(value: Value) -> bool:
+    return False
+
+
 class Pricing(Protocol):
-    """One way of planning a case again."""
+    """One way of planning a case again. enough: it may end there."""
 
     way: str
     base: Value
     steps: int
 
-    def value(self, case: Case) -> Value: ...
+    def value(self, case: Case, enough: Enough = never) -> Value: ...
 
     def duals(self) -> list[tuple[Program, Linear]]: ...
 
@@ -87,7 +96,7 @@ class Replanned:
         demand = self._plan.demand.mean_day() if mean_day else self._plan.demand
         return tightened(build_program(case, demand, merge_steps=steps, pooled=loose))
 
-    def _solve(self, case: Case, program: Program, start: WarmStart | None) -> Solution:
+    def _solve(self, case: Case, program: Program, start: WarmStart | None, enough: Enough = never) -> Solution:
         seconds = max(self._deadline - time.monotonic(), 1.0)
         # Small programs are proven before worker processes start.
         size = program.master.columns + sum(len(b.cost) for b in program.blocks)
@@ -97,7 +106,14 @@ class Replanned:
         def coarse(steps: int, mean_day: bool = False, loose: bool = False) -> Program:
             return self._build(case, steps, mean_day=mean_day, loose=loose)
 
-        return solve(program, limits, stop=self._stop, start=start, coarse=coarse)
+        ended, unit = threading.Event(), program.money_unit
+
+        def told(progress: Progress) -> None:
+            stopped = self._stop is not None and self._stop.is_set()
+            if stopped or enough(Value(progress.objective * unit, progress.bound * unit)):
+                ended.set()
+
+        return solve(program, limits, on_progress=told, stop=ended, start=start, coarse=coarse)
 
     @staticmethod
     def _told(program: Program, found: Solution) -> Value:
@@ -108,9 +124,9 @@ class Replanned:
             return Value(np.inf, found.bound * unit)
         return Value(found.objective * unit, found.bound * unit)
 
-    def value(self, case: Case) -> Value:
+    def value(self, case: Case, enough: Enough = never) -> Value:
         program = self._build(case)
-        return self._told(program, self._solve(case, program, self._carried(program)))
+        return self._told(program, self._solve(case, program, self._carried(program), enough))
 
     def _carried(self, program: Program) -> WarmStart:
         """The plan of the case as it stands, for a program that may have other columns.
@@ -158,7 +174,7 @@ class Fractional:
             return Value(found.objective * program.money_unit, found.objective * program.money_unit)
         return Value(np.inf, -np.inf, impossible=found.status == "infeasible")
 
-    def value(self, case: Case) -> Value:
+    def value(self, case: Case, enough: Enough = never) -> Value:
         program = priced_program(build_program(case, self._plan.demand, merge_steps=self._merged), self._plan)
         return self._told(program, self._solve(program))
 

@@ -124,7 +124,7 @@ def least_excess(
     program: built with `fields` at their loosest; all must be `elastic`. One excess for a field's number, whatever the
     branches and futures.
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     arrays, T = closed(program), inst.case.horizon.periods
     row_lower, row_upper = arrays.row_lower.copy(), arrays.row_upper.copy()
     entries: list[tuple[IntArray, IntArray, FloatArray]] = []

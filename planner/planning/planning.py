@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from forecasts.fault import Fault
 from forecasts.outlook import Outlook
 from planner.case import Case, WorkloadKind
 from planner.case.checks import warnings as case_warnings
-from planner.case.errors import InfeasibleError, PlanError, Problem, StoppedError
+from planner.case.errors import InfeasibleError, PlanError, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import DayRules, given_demand, outlook_demand
 from planner.evaluate.capacity import capacity_tables
@@ -37,7 +38,7 @@ from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.decisions import DECISIONS
-from planner.program.instance import Instance, make_instance
+from planner.program.instance import make_instance
 from planner.program.origins import pooling_error, pooling_share
 from planner.program.tighten import affordable, tightened
 from planner.solve import Limits, Progress, Solution, WarmStart, relative_gap, solve
@@ -119,7 +120,7 @@ def settle_demand(
         case = with_measured_burst(case, outlook)
         return case, outlook_demand(case, outlook, days)
     if case.demand is None:
-        raise PlanError([Problem("/demand", "no demand", "an outlook or history, or a demand block in the case")])
+        raise PlanError([Fault("/demand", "no demand", "an outlook or history, or a demand block in the case")])
     return case, given_demand(case)
 
 
@@ -180,12 +181,12 @@ def plan_demand(
     if solution.status == "infeasible":
         raise InfeasibleError(smallest_relaxation(case, demand, amend=amend) or [_unexplained()])
     if solution.status == "unbounded":
-        raise PlanError([Problem("/", "a cost that falls without end", "prices of at least 0")])
+        raise PlanError([Fault("/", "a cost that falls without end", "prices of at least 0")])
     if not len(solution.x):
         if stop is not None and stop.is_set():
             found = f"stopped by hand after {solution.seconds:.0f} s, before there was a first plan"
-            raise StoppedError([Problem("limits", found, "to let it run until a first plan is found")])
-        raise StoppedError([Problem("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
+            raise StoppedError([Fault("limits", found, "to let it run until a first plan is found")])
+        raise StoppedError([Fault("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
     broken = service_slack(program, solution.blocks)
     if broken:
         changes = smallest_relaxation(case, demand, amend=amend)
@@ -200,8 +201,8 @@ def plan_demand(
     return with_origin(finish(case, demand, program, solution, measured=measured), said), solution
 
 
-def _unexplained() -> Problem:
-    return Problem(
+def _unexplained() -> Fault:
+    return Fault(
         "/", "limits that whole modules cannot meet", "a little more of the tightest limit: power, supply, budget"
     )
 
@@ -211,7 +212,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
 
     measured: False leaves out the build-ahead ratio, for plans on the way to another (`measured_plan` brings it in).
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     values = with_starts_that_grow(without_idle_campaigns(program, master_values(program, solution.x)))
     days = day_tables(inst, program, solution.blocks, values["gangs_running"])
     # Decomposition may leave billed power a little off what the days then draw; what they draw is what is billed.

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray
 from planner.case import Case
-from planner.case.errors import Problem
 from planner.case.movable import LimitField, limit_fields, with_fields
 from planner.case.network import latency_ms
 from planner.demand import Demand
@@ -93,7 +93,7 @@ class _Answer:
 
 def smallest_relaxation(
     case: Case, demand: Demand, *, seconds: float = 60.0, amend: Amend | None = None
-) -> list[Problem]:
+) -> list[Fault]:
     """Problems that name the fields to change, each with its new numbers; empty when a plan exists.
 
     amend: what else is asked of plans (see `planner.planning.plan_demand`). After `seconds` no further kind is looked
@@ -200,7 +200,7 @@ class _Search:
         others: fields of other kinds that have been moved.
         """
         program = self.program(with_fields(self.case, [*loose, *others]))
-        inst: Instance = program.facts["instance"]
+        inst = program.inst
         given = [f for f, _ in loose if elastic(program, inst, f)]
         if len(given) < len(loose):
             # the rest keeps its numbers, and must do so for an answer of these alone
@@ -334,14 +334,14 @@ def _between(f: LimitField, far: FloatArray, step: float) -> FloatArray:
 
 
 # --- what a solution breaks inside its typical days ------------------------------------------------------------------
-def service_slack(program: Program, blocks: list[FloatArray]) -> list[Problem]:
+def service_slack(program: Program, blocks: list[FloatArray]) -> list[Fault]:
     """Fields whose limit a solution breaks inside its typical days, with the periods; empty when none is.
 
     Service levels, carbon, green share, utilisation, resilience and the build-ahead floor carry a priced slack in their
     blocks, so that every plan of orders can be evaluated. A plan that uses it is refused. By how much it does says
     nothing about how far the field would have to move: `smallest_relaxation` does.
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     named = service_workloads(inst)
     broken: dict[str, set[int]] = {}
     for block, y in zip(program.blocks, blocks, strict=True):

@@ -15,14 +15,17 @@ the case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from planner.arrays import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from planner.program.instance import Instance
 
 
 @dataclass(frozen=True)
@@ -205,8 +208,8 @@ class Block:
 class Program:
     """Master and blocks. Money is in `money_unit` of the case's currency, so that costs stay near 1.
 
-    merged(n): the same program with every block's steps merged into at most n, a relaxation whose block values are
-    lower bounds for the same x (None where nothing can be merged). mean_cost_rows: see `risk`.
+    risk: how block costs enter the objective, None for their plain sum. instance: the sets and numbers that the program
+    was made from; None for programs made by hand.
     """
 
     master: Arrays
@@ -214,7 +217,14 @@ class Program:
     blocks: tuple[Block, ...]
     money_unit: float
     risk: RiskTerms | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    instance: Instance | None = None
+
+    @property
+    def inst(self) -> Instance:
+        """The instance of a program that `build` made. Raises ValueError for another."""
+        if self.instance is None:
+            raise ValueError("a program that was not made from a case has no instance")
+        return self.instance
 
 
 @dataclass(frozen=True)

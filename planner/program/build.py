@@ -61,4 +61,4 @@ def build_program(case: Case, demand: Demand, *, merge_steps: int | None = None,
         *reserve_blocks(inst, master, merge_steps=merge_steps),
     )
     layout = Layout(master.columns, master.rows)
-    return Program(arrays, layout, blocks, inst.money_unit, risk, {"instance": inst})
+    return Program(arrays, layout, blocks, inst.money_unit, risk, inst)

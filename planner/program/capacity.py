@@ -178,10 +178,10 @@ def add_stock(master: Master) -> None:
 
 
 def capacity_columns(master: Master) -> list[tuple[IntArray, IntArray, IntArray, IntArray]]:
-    """The columns whose sum is cap_skt: pairs (site, type, columns (B, cells, T)) for owned and leased modules.
+    """The columns whose sum is cap_skt: one entry for owned modules and, where there are leases, one for leased ones.
 
-    Returned as (s, k, columns) triples of flat arrays: s (cells,), k (cells,), columns (B, cells, T), and a 0/1 array
-    (cells,) that says which draw on the site's own power and space.
+    Each entry is (s, k, columns, own): site and type of every cell, (cells,); columns (B, cells, T); and whether a cell
+    draws on the site's own power and space, (cells,) of 0 and 1.
     """
     inst = master.instance
     S, K, T = inst.standing.shape

@@ -34,7 +34,7 @@ def master_rows(program: Program, inst: Instance, field: LimitField) -> IntArray
 
 def flat_rows(program: Program, field: LimitField) -> dict[int, IntArray]:
     """Rows of the program in one piece that hold the field's number, by period (0 for a field of one number)."""
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     rows = program.layout.rows
     T = inst.case.horizon.periods
     if field.spread != "whole" and field.kind in rows:

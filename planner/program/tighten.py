@@ -79,7 +79,7 @@ def affordable(program: Program) -> Program:
 
     A price of 1e10 beside others of 100 is out of the solvers' reach; where it is never paid, it need not be.
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     orders = program.layout.columns["orders"]
     dear = np.broadcast_to(inst.capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
     upper, cost = program.master.upper.copy(), program.master.cost.copy()
@@ -98,7 +98,7 @@ def _campaign_gangs(program: Program) -> _Cuts:
     They hold because a campaign that has done any work had its whole gang standing at one time, and because no more
     than the whole of a campaign is ever done.
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
     jobs = inst.case.campaigns
     types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
@@ -138,7 +138,7 @@ def _campaign_periods(program: Program) -> _Cuts:
     of S, so that for every S (Nemhauser and Wolsey 1988, III.3):
       unfinished_c + sum_sk [w_sk(S) place_csk + sum_{t not in S} (w_sk(S + t) - w_sk(S)) on_cskt] >= 1
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
     types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
     for b in range(inst.branches):
@@ -176,7 +176,7 @@ def _gang_steps(program: Program) -> _Cuts:
     g = floor(a n / G) and d the least x/k that makes room for k more, the line from (0, g) lies on or above all steps:
       sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d
     """
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
     names = (("gangs", gang_sizes(inst)), ("campaign_on", campaign_sizes(inst)))
     held = [(columns[name][:, i], size) for name, sizes in names for i, size in enumerate(sizes)]
@@ -219,7 +219,7 @@ def gang_step(standing: float, step: float) -> tuple[float, float]:
 
 def _lease_columns(program: Program) -> dict[tuple[int, int], list[IntArray]]:
     """By site and type: columns (B, T) of the modules that leases add."""
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     sites, types = [s.id for s in inst.case.sites], [k.id for k in inst.case.module_types]
     out: dict[tuple[int, int], list[IntArray]] = {}
     for i, lease in enumerate(inst.case.leases):
@@ -255,7 +255,7 @@ def _training_rounding(program: Program) -> _Cuts:
     rows = program.layout.rows.get("training")
     if rows is None:
         return cuts
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     master, columns = program.master, program.layout.columns
     output = np.broadcast_to(gang_output(inst)[:, None], columns["gangs"].shape[1:4])  # (J, S, K)
     for (f, j, t), row in np.ndenumerate(rows.index):

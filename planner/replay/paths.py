@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecasts.fault import Fault
 from forecasts.outlook import Futures, Outlook
 from planner.arrays import FloatArray
 from planner.case import DAY_KINDS, Case
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.demand import Demand, TypicalDays
 from planner.demand.horizon import check_outlook, day_kind, peak_pflops, period_path
 
@@ -85,35 +86,33 @@ def from_table(case: Case, table: pd.DataFrame) -> HourlyDemand:
     """
     missing = [c for c in COLUMNS if c not in table.columns]
     if missing:
-        raise PlanError([Problem("columns", f"no {', '.join(missing)}", f"{', '.join(COLUMNS)}")])
+        raise PlanError([Fault("columns", f"no {', '.join(missing)}", f"{', '.join(COLUMNS)}")])
     if table.empty:
-        raise PlanError([Problem("rows", "none", "at least one day of hours")])
-    problems: list[Problem] = []
+        raise PlanError([Fault("rows", "none", "at least one day of hours")])
+    problems: list[Fault] = []
     position = {}
     for column, names in (("region", [x.id for x in case.regions]), ("workload", [x.id for x in case.workloads])):
         position[column] = pd.Index(names).get_indexer(pd.Index(table[column].astype(str)))
         unknown = sorted(set(table.loc[position[column] < 0, column].astype(str)))
-        problems += [Problem(column, repr(x), f"one of {', '.join(names)}") for x in unknown[:20]]
+        problems += [Fault(column, repr(x), f"one of {', '.join(names)}") for x in unknown[:20]]
     value = pd.to_numeric(table["value"], errors="coerce").to_numpy(float)
     bad = ~np.isfinite(value) | (value < 0)
     if bad.any():
         at = int(bad.argmax())
-        problems.append(
-            Problem(f"value, row {at}", f"{table['value'].iloc[at]!r} ({bad.sum()} such rows)", "at least 0")
-        )
+        problems.append(Fault(f"value, row {at}", f"{table['value'].iloc[at]!r} ({bad.sum()} such rows)", "at least 0"))
     time = pd.to_datetime(table["timestamp"], errors="coerce")
     if time.dt.tz is not None:
         time = time.dt.tz_convert(case.meta.timezone).dt.tz_localize(None)
     off = time.isna().to_numpy() | (time != time.dt.floor("h")).to_numpy()
     if off.any():
         at = int(off.argmax())
-        problems.append(Problem(f"timestamp, row {at}", repr(table["timestamp"].iloc[at]), "a whole hour"))
+        problems.append(Fault(f"timestamp, row {at}", repr(table["timestamp"].iloc[at]), "a whole hour"))
     if problems:
         raise PlanError(problems)
     start, last = time.min().date(), time.max().date()
     horizon = case.horizon
     if start < horizon.start or last >= horizon.end:
-        raise PlanError([Problem("timestamp", f"{start} to {last}", f"{horizon.start} up to before {horizon.end}")])
+        raise PlanError([Fault("timestamp", f"{start} to {last}", f"{horizon.start} up to before {horizon.end}")])
     hour = ((time - pd.Timestamp(start)) // pd.Timedelta(hours=1)).to_numpy(int)
     days = (last - start).days + 1
     shape = (len(case.workloads), len(case.regions), days * 24)
@@ -127,7 +126,7 @@ def from_table(case: Case, table: pd.DataFrame) -> HourlyDemand:
             first = pd.Timestamp(start) + pd.Timedelta(hours=int(hours[w, r].argmax()))
             where = f"{case.regions[r].id}, {case.workloads[w].id}"
             found = f"{int(hours[w, r].sum())} hours {words}, first {first}"
-            problems.append(Problem(where, found, "every hour of whole days once"))
+            problems.append(Fault(where, found, "every hour of whole days once"))
     if problems:
         raise PlanError(problems)
     values = np.asarray(np.bincount(flat, weights=value, minlength=int(np.prod(shape))), float)
@@ -144,7 +143,7 @@ def real_days(case: Case, hourly: HourlyDemand) -> tuple[Demand, list[tuple[int,
         raise ValueError(f"hourly demand has {hourly.values.shape[:2]} workloads and regions; it is not this case's")
     dates = hourly.dates()
     if not dates or dates[0] < horizon.start or dates[-1] >= horizon.end:
-        raise PlanError([Problem("hourly", f"{dates[:1]} to {dates[-1:]}", f"within {horizon.start} to {horizon.end}")])
+        raise PlanError([Fault("hourly", f"{dates[:1]} to {dates[-1:]}", f"within {horizon.start} to {horizon.end}")])
     places = [(t := horizon.period_of(day), (day - horizon.period_start(t)).days) for day in dates]
     T, D = horizon.periods, max(horizon.days(t) for t in range(horizon.periods))
     values = np.zeros((1, *hourly.values.shape[:2], T, D, 24))

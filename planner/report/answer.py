@@ -15,8 +15,10 @@ import pandas as pd
 
 from planner.plan import Plan
 from planner.plan.purchases import first_arrival
+from planner.planning.unserved import NOTHING
 from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list, orders_table
+from planner.words.wording import Rounded
 
 _MOST_NAMED = 3
 
@@ -39,7 +41,8 @@ def answer(plan: Plan, language: str | None = None) -> Answer:
     now = order_list(view, first_only=True)
     short = _unserved(view)
     why = plan.summary.get("unserved_why") or {}
-    headline = " ".join(part for part in (_orders(view, now, short), _left(view, short), _why(view, why)) if part)
+    said = (_orders(view, now, short), _left(view, short), _why(plan, view, why))
+    headline = " ".join(part for part in said if part)
     lines = [*_by_workload(view, short), *_leases(view), *_to_sign(plan, view)]
     return Answer(headline, lines, orders_table(view, now), _cash(view))
 
@@ -62,7 +65,8 @@ def _orders(view: View, now: pd.DataFrame, short: pd.DataFrame) -> str:
         late = len(view.tables["purchases"]) > 0
         leased = (view.tables["leases"]["started"] > 0).any() if len(view.tables["leases"]) else False
         key = "late" if late else "leased" if leased else "none"
-        return words(f"answer.nothing.{key}") if len(short) or key != "none" else words("answer.nothing")
+        undone = len(short) > 0 or len(view.tables["unfinished"]) > 0
+        return words(f"answer.nothing.{key}") if undone or key != "none" else words("answer.nothing")
     modules = now[now["kind"] == "module"]
     parts = []
     if (now["kind"] == "opening").any():
@@ -91,11 +95,11 @@ def _named(view: View, names: list[str]) -> str:
     return view.words.joined(names) if few else view.words("answer.sites", count=len(names))
 
 
-def _share(view: View, value: float) -> str:
+def _share(view: View, value: float, rounded: Rounded = "near") -> str:
     """A share that is not nothing is never said to be 0, and one that is not all never 100 %."""
     whole = abs(100 * value - round(100 * value)) < 1e-9 and value > 5e-3
     digits = 0 if whole else next((d for d in (1, 2, 3) if 10 ** -(d + 2) <= min(value, 1 - value)), 4)
-    return view.words.percent(value, digits)
+    return view.words.percent(value, digits, rounded)
 
 
 def _left(view: View, short: pd.DataFrame) -> str:
@@ -113,32 +117,37 @@ def _left(view: View, short: pd.DataFrame) -> str:
     return words("answer.left", parts=words.joined(parts))
 
 
-def _why(view: View, why: Mapping[str, Any]) -> str:
-    """Why, as far as solving again has told."""
+def _why(plan: Plan, view: View, why: Mapping[str, Any]) -> str:
+    """Why, as far as solving again has told; else how much the proof leaves open."""
     words = view.words
     if not why:
         return ""
     said: list[str] = []
-    least, left = why["least"], float(why["left"])
-    if least is None:
-        return " ".join([*said, words("why.unknown")])
-    if least > 1e-6:
-        part = words("why.all") if least >= 0.99 * left else words("why.part", share=_share(view, least / left))
+    least, left = float(why["least"] or 0.0), float(why["left"])
+    some = least > NOTHING
+    if some:
+        all_of_it = least >= (1 - NOTHING) * left
+        part = words("why.all") if all_of_it else words("why.part", share=_share(view, least / left, "down"))
+        names = words.joined([_limit(view, one) for one in why["limits"] or why["opened"]])
         if why["limits"]:
-            names = words.joined([_limit(view, one) for one in why["limits"]])
-            said.append(words("why.limits", part=part, limits=names))
+            said.append(words("why.limits" if why["whole"] else "why.limits_relaxed", part=part, limits=names))
         elif why["together"]:
-            said.append(words("why.together", part=part))
+            said.append(words("why.together" if why["whole"] else "why.not_told", part=part))
         elif why["timing"] is not None:
-            said.append(words("why.timing", part=part))
+            said.append(words("why.timing", part=part, limits=names))
         else:
             said.append(words("why.not_told", part=part))
-    if least < 0.99 * left:
+    if least < (1 - NOTHING) * left:
         if why["more_cost"] is not None:
-            money = words.money(float(why["more_cost"]), view.currency)
-            said.append(words("why.price" if least <= 1e-6 else "why.price_rest", more=money))
+            money = words.money(float(why["more_cost"]), view.currency, rounded="down")
+            said.append(words("why.price_rest" if some else "why.price", more=money))
         else:
-            said.append(words("why.unknown" if least <= 1e-6 else "why.unknown_rest"))
+            counted = words.money(float(plan.summary["cost_by_term"]["shortfall"]), view.currency)
+            left_open = max(plan.certificate["objective"] - plan.certificate["bound"], 0.0)
+            money = words.money(left_open, view.currency, rounded="up")
+            key = "why.unknown_rest" if some else "why.unknown"
+            known = np.isfinite(left_open)
+            said.append(words(key, counted=counted, open=money) if known else words("why.unknown_all"))
     return " ".join(said)
 
 
@@ -191,13 +200,14 @@ def _leases(view: View) -> list[str]:
     weight = view.weight(table)
     started = float((table["started"].to_numpy(float) * weight).sum())
     cost = float((table["cost"].to_numpy(float) * weight).sum())
-    top = float(pd.Series(table["active"].to_numpy(float) * weight).groupby(table["period"].to_numpy()).sum().max())
-    number = view.words.number
-    return [
-        view.words(
-            "answer.leases", started=number(started), most=number(top), cost=view.words.money(cost, view.currency)
-        )
-    ]
+    late = sorted(set(table["branch"]) - {-1})
+    top = 0.0
+    for branch in late or [-1]:
+        own = table[table["branch"].isin((-1, branch))]
+        top = max(top, float(own.groupby("period")["active"].sum().max()))
+    number, money = view.words.number, view.words.money(cost, view.currency)
+    key = "answer.leases.by_future" if late else "answer.leases"
+    return [view.words(key, started=number(started), most=number(top), cost=money)]
 
 
 def _to_sign(plan: Plan, view: View) -> list[str]:

@@ -30,6 +30,7 @@ from planner.report.figures import (
 from planner.report.grid import Grid, grid
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
+from planner.report.proof import certificate, checks_ok, proof, verdict
 from planner.report.quarters import quarters_foretold
 from planner.report.reasons import reasons
 from planner.report.tiles import tiles
@@ -129,7 +130,6 @@ def plan_content(view: View, plan: Plan, explanation: Explanation | None = None)
     words, meta = view.words, plan.case.meta
     why = explanation or explained_in_passing(plan)
     told = answer(plan, words.language)
-    checks_ok = bool(plan.checks) and all(check["ok"] for check in plan.checks)
     sources = [source.model_dump(mode="json") for source in meta.sources]
     weak = sum(source["mark"] in _WEAK_MARKS for source in sources)
     limits = (
@@ -157,10 +157,10 @@ def plan_content(view: View, plan: Plan, explanation: Explanation | None = None)
         reasons=reasons(view),
         drivers=_drivers(view, why),
         prices=_prices(words, why),
-        proof=_proof(plan, words),
-        checks_ok=checks_ok,
-        verdict=words("report.checks_good" if checks_ok else "report.checks_bad", count=len(plan.checks)),
-        certificate=_certificate(plan, words),
+        proof=proof(plan, words),
+        checks_ok=checks_ok(plan),
+        verdict=verdict(plan, words),
+        certificate=certificate(plan, words),
         made=made_how(plan.provenance, words),
         checks=_checks(plan, words),
         sections=_sections(view, plan),
@@ -185,7 +185,7 @@ def _sections(view: View, plan: Plan) -> list[Section]:
         section("capacity", [capacity(view)]),
         *([Section("quarters", words("quarters.title"), tables=(foretold,))] if foretold.rows else []),
         _tides(view),
-        section("orders", [timeline(view)], "answer.nothing"),
+        section("orders", [timeline(view)], "answer.nothing.none"),
         section("use", [site_map(view), utilisation(view)]),
         section("costs", [costs_by_term(view), costs_by_period(view)]),
         section("energy", [energy(view), carbon(view)]),
@@ -216,11 +216,7 @@ def _drivers(view: View, why: Explanation) -> list[str]:
     if why.filling is not None:
         texts.append(why.filling.sentence(words, currency))
     if why.resilience is not None and not why.resilience.change.impossible:
-        found = why.resilience
-        least, most = (words.money(value, currency) for value in (found.least, found.most))
-        served = words.joined([view.name("workload", w) for w in found.workloads])
-        money = words.money(found.cost, currency)
-        texts.append(words("ask.resilience", workloads=served, cost=money, least=least, most=most))
+        texts.append(why.resilience.sentence(words, view.case))
     return texts
 
 
@@ -236,30 +232,6 @@ def _prices(words: Wording, why: Explanation) -> PricesTold | None:
         [str(one) for one in shown["sentence_zh" if words.chinese else "sentence"]],
         words("report.more_prices", count=more) if more else "",
     )
-
-
-def _proof(plan: Plan, words: Wording) -> str:
-    currency, c = plan.case.meta.currency, plan.certificate
-    return words(
-        "report.proof",
-        objective=words.money(c["objective"], currency),
-        bound=words.money(c["bound"], currency),
-        gap=words.percent(c["gap"], 2),
-        difference=words.money(max(c["objective"] - c["bound"], 0.0), currency),
-    )
-
-
-def _certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
-    currency, c = plan.case.meta.currency, plan.certificate
-    largest = max((float(check["relative"]) for check in plan.checks), default=0.0)
-    return [
-        (words("certificate.objective"), words.money(c["objective"], currency)),
-        (words("certificate.bound"), words.money(c["bound"], currency)),
-        (words("certificate.gap"), words.percent(c["gap"], 3)),
-        (words("certificate.seconds"), f"{words.number(c['seconds'])} s"),
-        *((words(f"certificate.{k}"), words.either(f"{k}.{c[k]}", str(c[k]))) for k in ("route", "status") if k in c),
-        (words("certificate.largest"), f"{largest:.1e}"),
-    ]
 
 
 def _checks(plan: Plan, words: Wording) -> Grid:

@@ -13,21 +13,23 @@ def power_used(view: View) -> pd.DataFrame:
     """For every site with modules: the period in which its modules' peak draw comes closest to its power."""
     words, n = view.words, view.case.horizon.periods
     stock, phases = view.tables["stock"], view.tables["phases"]
-    drawn = stock.groupby(["site", "period", "branch"])["power_mw"].sum().groupby(level=[0, 1]).max()
     rows = []
     for site in view.case.sites:
-        if site.id not in drawn.index.get_level_values(0):
-            continue
-        used = drawn.loc[site.id].reindex(range(n), fill_value=0.0).to_numpy(float)
-        has = by_period(site.power_mw, n, 0.0)
-        for row in phases[phases["site"] == site.id].to_dict("records"):
-            if row["branch"] <= 0:
+        own, built = stock[stock["site"] == site.id], phases[phases["site"] == site.id]
+        tightest = (view.periods[0], 0.0, 0.0, 0.0)
+        # a phase and what stands on it may be there in one branch and not in another
+        for branch in sorted({*own["branch"], *built["branch"]} - {-1}) or [-1]:
+            drawn = own[own["branch"].isin((-1, branch))].groupby("period")["power_mw"].sum()
+            used = drawn.reindex(range(n), fill_value=0.0).to_numpy(float)
+            has = by_period(site.power_mw, n, 0.0).copy()
+            for row in built[built["branch"].isin((-1, branch))].to_dict("records"):
                 life = site.phases[int(row["phase"])].life_periods
                 has[int(row["arrival_period"]) : int(row["arrival_period"]) + life] += float(row["mw"])
-        share = np.divide(used, has, out=np.zeros(n), where=has > 0)
-        tight = int(share.argmax())
-        if used[tight] > 0:
-            rows.append((words.name(site.names), view.periods[tight], used[tight], has[tight], share[tight]))
+            share = np.divide(used, has, out=np.zeros(n), where=has > 0)
+            t = int(share.argmax())
+            tightest = max(tightest, (view.periods[t], used[t], has[t], share[t]), key=lambda one: one[3])
+        if tightest[1] > 0:
+            rows.append((words.name(site.names), *tightest))
     rows.sort(key=lambda row: -row[4])
     names = [words("site"), words("limits.tightest"), words.labelled(words("limits.used"), "MW")]
     names += [words.labelled(words("limits.available"), "MW"), words("share")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from planner.plan.busy import at_work
 from planner.plan.purchases import first_arrival
 from planner.report.figures import View
 from planner.report.figures.capacity import capacity_by_period
@@ -44,10 +45,9 @@ def _ahead(view: View) -> list[str]:
         return []
     row = table.iloc[int(table["build_ahead_ratio"].to_numpy().argmin())]
     period, ratio = int(row["period"]), float(row["build_ahead_ratio"])
-    # cut, not rounded: what is below 1 is never said to be 1
-    said = words.number(np.floor(ratio * 1000) / 1000)
+    said = words.number(ratio, rounded="down")
     if ratio >= 1 - 1e-6:
-        return [words("reason.ahead", ratio=words.number(max(ratio, 1.0)), period=view.periods[period])]
+        return [words("reason.ahead", ratio=words.number(max(ratio, 1.0), rounded="down"), period=view.periods[period])]
     names = [view.name("workload", w) for w in str(row["binding_workloads"]).split(", ") if w]
     day = words.day(str(row["binding_day"]))
     binds = ""
@@ -111,15 +111,15 @@ def _without_orders(view: View, data: pd.DataFrame) -> list[str]:
 
 
 def _users(view: View, period: int) -> list[str]:
-    """Which workloads keep the compute of a period busy (share of busy PFLOPS-hours over its typical days)."""
-    words, load = view.words, view.tables["load"]
+    """Which workloads and campaigns keep a period's compute busy (share of busy PFLOPS-hours, typical days)."""
+    words, load = view.words, at_work(view.tables, view.days, view.probability)
     load = load[load["period"] == period]
     if load.empty:
         return []
     days = view.days
     hours = days.weight[period, load["day"].to_numpy(np.int64)] * days.step_hours[load["step"].to_numpy(np.int64)]
     busy = load["busy"].to_numpy() * load["module_type"].map(view.module_pflops).to_numpy(float)
-    work = pd.Series(busy * hours * view.weight(load)).groupby(load["workload"].to_numpy()).sum()
+    work = pd.Series(busy * hours).groupby(load["workload"].to_numpy()).sum()
     work = (work / work.sum()).sort_values(ascending=False).head(3)
     parts = [f"{view.name('workload', str(w))} {words.percent(v, 0)}" for w, v in work.items()]
     return [words("reason.users", period=view.periods[period], users=words.joined(parts))]

@@ -66,7 +66,7 @@ def _in_order(content: PlanContent, words: Wording) -> list[Section]:
     for one in content.sections:
         out.append(one)
         if one.id == "orders":
-            out.append(section("drivers", content.drivers or [words("answer.nothing")]))
+            out.append(section("drivers", content.drivers or [words("reason.no_orders")]))
     prices = content.prices
     told = [words("report.prices_later")] if prices is None else [prices.heading, *prices.sentences, prices.more]
     limits = Section("limits", words("report.limits"), tables=tuple(content.limits))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.plan import Plan
+from planner.report.proof import averse
 from planner.words.wording import Wording
 
 
@@ -12,9 +13,12 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
     ratios = [r for r in summary["build_ahead_ratio"] if r is not None]
     worst, short = _largest_shortfall(plan)
     names = {w.id: words.name(w.names) for w in plan.case.workloads}
-    bound = words.money(plan.certificate["bound"], currency)
-    spread = f"{min(ratios):.2f} – {max(ratios):.2f}" if ratios else "–"
-    hint = words("tile.shortfall.none") if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
+    bound = words.money(plan.certificate["bound"], currency, rounded="down")
+    spread = f"{words.ratio(min(ratios))} – {words.ratio(max(ratios))}" if ratios else "–"
+    none = "tile.shortfall.unfinished" if len(plan.tables["unfinished"]) else "tile.shortfall.none"
+    hint = words(none) if short <= 1e-9 else words("tile.shortfall.hint", name=names[worst])
+    proven = words("tile.gap.hint.risk" if averse(plan) else "tile.gap.hint", bound=bound)
+    pue = float(summary["pue"]) if summary["energy_mwh"] > 0 else float("nan")
 
     def tile(key: str, value: str, hint: str) -> dict[str, str]:
         return {"label": words(f"tile.{key}"), "value": value, "hint": hint}
@@ -23,7 +27,7 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
         tile(
             "cost", words.money(summary["cost"], currency), words("tile.cost.hint", periods=plan.case.horizon.periods)
         ),
-        tile("gap", words.percent(plan.certificate["gap"], 2), words("tile.gap.hint", bound=bound)),
+        tile("gap", words.percent(plan.certificate["gap"], 2, "up"), proven),
         tile("ratio", spread, words("tile.ratio.hint")),
         tile(
             "busy",
@@ -34,7 +38,7 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
         tile(
             "energy",
             f"{words.number(summary['energy_mwh'] / 1000)} GWh",
-            words("tile.energy.hint", pue=words.number(summary["pue"])),
+            words("tile.energy.hint", pue=words.number(pue)),
         ),
         tile(
             "carbon",

@@ -65,7 +65,7 @@ def with_ratio(
         values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
-    reached = reached_by(program.facts["instance"], values)
+    reached = reached_by(program.inst, values)
     short = reached < wanted - _HAIR
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
     most = reachable(program, np.flatnonzero(short))
@@ -153,7 +153,7 @@ def eased(program: Program, worth: float = _WORTH) -> Program:
     branches = rows.index.shape[0]
     master, n = program.master, len(index)
     extra = sp.csr_matrix((np.ones(n), (index, np.arange(n))), shape=(master.rows, n))
-    inst: Instance = program.facts["instance"]
+    inst = program.inst
     price = np.tile(missing_price(inst, worth) * inst.p50_peak, branches) / branches
     zeros = np.zeros(n)
     grown = Arrays(

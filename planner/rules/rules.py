@@ -1,4 +1,4 @@
-"""How each build-ahead rule chooses its orders (design.md §9)."""
+"""How each build-ahead rule chooses its orders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray
 from planner.case import Case, CVaR, Quantile
-from planner.case.errors import PlanError, Problem, StoppedError
+from planner.case.errors import PlanError, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
@@ -137,7 +138,7 @@ def _plan_rule(
             simple = median or planned(world.case, world.median)
             return brought_forward(simple, periods, searching)
         case WaitAndSee():
-            raise PlanError([Problem("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
+            raise PlanError([Fault("/rule", "wait_and_see as a plan", "a rule that an operator can follow")])
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class _Searching:
             plans = _held(case, demand, self._near(case, demand))
             borrowed = bool(plans)
         found = min(plans, key=lambda plan: float(plan.certificate["objective"]), default=None)
-        late = StoppedError([Problem("limits", f"no plan within {self.limits.seconds:g} s", "a longer time limit")])
+        late = StoppedError([Fault("limits", f"no plan within {self.limits.seconds:g} s", "a longer time limit")])
         room = self.limits.seconds - (time.monotonic() - begun)
         # a rest that is too short for the decomposition to come to anything is not begun
         if self.search and (found is None or not self.sketch or room >= _LEAST_SEARCH_S):
@@ -300,7 +301,7 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     """Orders, charges, phases and openings brought forward; None when no such plan is found."""
     master = program.master
     columns = program.layout.columns
-    inst = program.facts["instance"]
+    inst = program.inst
     cost = np.zeros(master.columns)
     parts, lower, upper = [], [], []
     rows = 0

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from forecasts.fault import Fault
 from planner.case import Block, Case, Id, NonNegative, Positive, Share
-from planner.case.fault import Fault, among
+from planner.case.fault import among
 from planner.words.wording import Message, message
 
 Document = dict[str, Any]

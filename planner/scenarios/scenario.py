@@ -8,15 +8,16 @@ scenarios are compared with each other where their worlds are the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from forecasts.fault import Fault
 from planner.case import Block, Case, Id, Names, NonNegative, Share
 from planner.case.document import DocumentError, read_document
-from planner.case.fault import Fault, faults_of
+from planner.case.fault import faults_of
 from planner.case.file import CaseError, dump_case, merge_patch
 from planner.scenarios.levers import Lever
 
@@ -155,7 +156,7 @@ def pose(case: Case, scenarios: Sequence[Scenario]) -> list[Posed]:
         document = dump_case(case)
         for i, lever in enumerate(scenario.levers):
             problems = lever.faults(case)
-            faults += [Fault(f"{at}/levers/{i}{p.pointer}", p.found, p.allowed, p.kind) for p in problems]
+            faults += [replace(f, where=f"{at}/levers/{i}{f.where}") for f in problems]
             if not problems:
                 document = lever.apply(document, case)
         document = merge_patch(document, scenario.overrides)
@@ -164,7 +165,7 @@ def pose(case: Case, scenarios: Sequence[Scenario]) -> list[Posed]:
         except ValidationError as error:
             name = f"scenario {scenario.id}"
             found = faults_of(error, document)
-            faults += [Fault(f"{at}/overrides{f.pointer}", f.found, f.allowed, f.kind, name) for f in found]
+            faults += [replace(f, where=f"{at}/overrides{f.where}", note=name) for f in found]
             continue
         posed.append(Posed(scenario, own, own != case or not scenario.demand.none))
     if faults:
@@ -247,9 +248,7 @@ def scenarios_from(document: Any) -> list[Scenario]:
         return _LIST.validate_python(document)
     except ValidationError as error:
         at = "" if isinstance(document, dict) else "/scenarios"
-        raise ScenarioError(
-            [Fault(f"{at}{f.pointer}", f.found, f.allowed, f.kind, f.note) for f in faults_of(error, document)]
-        ) from error
+        raise ScenarioError([replace(f, where=f"{at}{f.where}") for f in faults_of(error, document)]) from error
 
 
 def read_scenarios(path: str | Path) -> list[Scenario]:

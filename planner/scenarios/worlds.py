@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from forecasts.fault import Fault
 from forecasts.outlook import Futures, Outlook
 from forecasts.words.note import Note
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, Expected
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.demand import Demand, TypicalDays, quantile
 from planner.demand.horizon import DayRules, given_demand, outlook_demand, peak_pflops
 from planner.planning import with_measured_burst
@@ -176,7 +177,7 @@ def first_futures(futures: Futures, count: int | None) -> Futures:
     if count is None or count == len(futures):
         return futures
     if not 1 <= count <= len(futures):
-        raise PlanError([Problem("evaluation_futures", str(count), f"1 to {len(futures)}, as many as were drawn")])
+        raise PlanError([Fault("evaluation_futures", str(count), f"1 to {len(futures)}, as many as were drawn")])
     probability = futures.probability[:count]
     return Futures(probability / probability.sum(), futures.level[:count], futures.peak[:count])
 

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from forecasts.fault import Fault, FaultsError
+
 REASONS = {
     "unknown": "{what} not known",
     "weights": "weights take {need} GiB a card, {have} GiB are free",
@@ -30,32 +32,19 @@ class Reason:
         return f"{self.layout}: {said}" if self.layout else said
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One fault: where it is, what was found there, what is allowed. reasons: what `found` says, one by one."""
+class SizingError(FaultsError):
+    """A sizing question that has no answer as it stands. reasons: what was found, where it is said of cards."""
 
-    where: str
-    found: str
-    allowed: str
     reasons: tuple[Reason, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; allowed: {self.allowed}"
-
-
-class SizingError(ValueError):
-    """A sizing question that has no answer as it stands; `problems` holds every fault."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(str(p) for p in self.problems))
 
 
 def refuse(where: str, found: str | Reason | Sequence[Reason], allowed: str) -> SizingError:
     if isinstance(found, str):
-        return SizingError([Problem(where, found, allowed)])
+        return SizingError([Fault(where, found, allowed)])
     reasons = (found,) if isinstance(found, Reason) else tuple(found)
-    return SizingError([Problem(where, "; ".join(str(r) for r in reasons), allowed, reasons)])
+    error = SizingError([Fault(where, "; ".join(str(r) for r in reasons), allowed)])
+    error.reasons = reasons
+    return error
 
 
 def near(known: Iterable[str], wanted: str) -> str:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from planner.sizing.errors import Problem, SizingError, near
+from forecasts.fault import Fault
+from planner.sizing.errors import SizingError, near
 from planner.sizing.types import Attention, Card, Model, PrecisionName
 
 Positive = Annotated[float, Field(gt=0)]
@@ -253,7 +254,7 @@ class Library:
     def _id(self, wanted: str, known: Mapping[str, Any], what: str) -> str:
         found = self.names.get(wanted.split("/")[-1].lower(), "")
         if found not in known:
-            raise SizingError([Problem(what[:-1], wanted, near(known, wanted))])
+            raise SizingError([Fault(what[:-1], wanted, near(known, wanted))])
         return found
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from forecasts.fault import Fault
 from planner.sizing.anchors import anchor, same_stack
-from planner.sizing.errors import Problem, Reason, SizingError, refuse
+from planner.sizing.errors import Reason, SizingError, refuse
 from planner.sizing.facts import fitted
 from planner.sizing.headroom import LONG_TAIL, Headroom, Latency, Replica, headroom, latency, replica_of
 from planner.sizing.library import Library
@@ -108,7 +109,7 @@ def needs(
         try:
             found.append(need(question, card, points))
         except SizingError as error:
-            refused.append(Refused(card, tuple(r for p in error.problems for r in p.reasons)))
+            refused.append(Refused(card, error.reasons))
     return [*sorted(found, key=lambda n: (n.cards, n.stack.card.id)), *refused]
 
 
@@ -207,7 +208,7 @@ def _told(question: Question, cards: int, stack: Stack, replica: Replica, count:
     )
 
 
-def as_json(question: Question, found: Sequence[Need | Refused], left_aside: Sequence[Problem] = ()) -> dict[str, Any]:
+def as_json(question: Question, found: Sequence[Need | Refused], left_aside: Sequence[Fault] = ()) -> dict[str, Any]:
     """The answers as plain values: what the command's --json, the API and the page show."""
     answers, refused = [], []
     for one in found:
@@ -292,4 +293,4 @@ def _sound(question: Question) -> None:
     if min(load.input_cv, load.output_cv) < 0 or max(load.input_cv, load.output_cv) > 5:
         wrong.append(("cv", f"{load.input_cv:g}, {load.output_cv:g}", "0 to 5"))
     if wrong:
-        raise SizingError([p for one in wrong for p in refuse(*one).problems])
+        raise SizingError([p for one in wrong for p in refuse(*one).faults])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from planner.sizing.errors import Problem, SizingError
+from forecasts.fault import Fault
+from planner.sizing.errors import SizingError
 from planner.sizing.library import Library
 from planner.sizing.memory import most_requests
 from planner.sizing.serving import Stack
@@ -50,7 +51,7 @@ class Point:
         return self.load.concurrency / each / self.stack.layout.cards * 1000
 
 
-def read_points(path: Path, library: Library) -> tuple[list[Point], list[Problem]]:
+def read_points(path: Path, library: Library) -> tuple[list[Point], list[Fault]]:
     """Points of a CSV table (also .gz), and the rows that could not be used with the reason of each.
 
     AIConfigurator's columns (model_path, system, backend, isl, osl, tp_size, …) are known; any other table has the
@@ -63,22 +64,22 @@ def read_points(path: Path, library: Library) -> tuple[list[Point], list[Problem
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
         rows = list(csv.DictReader(text.splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SizingError([Problem(str(path), str(error), "a CSV table, also .gz")]) from None
+        raise SizingError([Fault(str(path), str(error), "a CSV table, also .gz")]) from None
     if not rows:
-        raise SizingError([Problem(str(path), "no rows", "a table of measured points")])
+        raise SizingError([Fault(str(path), "no rows", "a table of measured points")])
     foreign = "model_path" in rows[0]
     missing = [name for name in FIELDS if name not in rows[0]]
     if not foreign and missing:
         raise SizingError(
-            [Problem(str(path), f"no column {', '.join(missing)}", "AIConfigurator's columns or " + ", ".join(FIELDS))]
+            [Fault(str(path), f"no column {', '.join(missing)}", "AIConfigurator's columns or " + ", ".join(FIELDS))]
         )
     points, refused = [], []
     for line, row in enumerate(rows, 2):
         try:
             points.append(_of_aiconfigurator(row, library) if foreign else _of_table(row, library))
         except (SizingError, ValueError, KeyError) as error:
-            reason = "; ".join(p.found for p in error.problems) if isinstance(error, SizingError) else str(error)
-            refused.append(Problem(f"{path} line {line}", reason, "a measured point of a known model and card"))
+            reason = "; ".join(p.found for p in error.faults) if isinstance(error, SizingError) else str(error)
+            refused.append(Fault(f"{path} line {line}", reason, "a measured point of a known model and card"))
     return points, refused
 
 

@@ -14,7 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from typing import Any
 
-from planner.case.errors import Problem, StoppedError
+from forecasts.fault import Fault
+from planner.case.errors import StoppedError
 from planner.solve.workers import Worker
 
 _POLL_S = 0.2
@@ -113,7 +114,7 @@ def fan_out(
                 tries[position] += 1
                 running[executor.submit(function, *tasks[position])] = position
             if stop is not None and stop.is_set():
-                raise StoppedError([Problem("stop", "a stop before all tasks were done", "letting it finish")])
+                raise StoppedError([Fault("stop", "a stop before all tasks were done", "letting it finish")])
             done, _ = wait(list(running), timeout=_POLL_S, return_when=FIRST_COMPLETED)
             for future in done:
                 position = running.pop(future)

@@ -1,4 +1,4 @@
-"""The adaptive walk: forecast, plan, commit only what must be committed, see what came, and again (design.md §9).
+"""The adaptive walk: forecast, plan, commit only what must be committed, see what came, and again.
 
 A rule judged on fixed orders is judged too hard: in truth nobody orders eight quarters at once. The walk goes through
 the horizon period by period. At the start of each it asks for a forecast made from what had happened by then, lets the
@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.outlook import Outlook
 from planner.arrays import FloatArray
 from planner.case import Case
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
 from planner.demand import Demand
 from planner.demand.horizon import DayRules
@@ -77,7 +78,7 @@ def adaptive_walk(
     """
     limits = limits or Limits()
     if len(truth) != 1:
-        raise PlanError([Problem("truth", f"{len(truth)} futures", "one: what came")])
+        raise PlanError([Fault("truth", f"{len(truth)} futures", "one: what came")])
     if isinstance(rule, WaitAndSee):
         known = plan_demand(case, truth, limits=limits, stop=stop)[0]
         return Walk(rule, known, _steps([], case, truth, known))

@@ -14,27 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.outlook import HOURS_PER_WEEK, Futures, Outlook, SeriesKey
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case
-from planner.case.errors import PlanError, Problem
+from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
-
-# Fields with one number a period, by block: a later start leaves out the first ones.
-_BY_PERIOD = {
-    "sites": ("power_mw", "space_racks"),
-    "module_types": ("capex", "opex", "supply", "order_cost"),
-    "leases": ("price_per_module_period", "maximum_modules"),
-}
-_POLICY = (
-    "budget",
-    "carbon_price_per_tonne",
-    "carbon_cap_tonnes",
-    "green_share_floor",
-    "domestic_share_floor",
-    "capacity_targets_eflops",
-    "utilisation_floor",
-)
+from planner.case.references import PER_PERIOD, walk
 
 
 def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
@@ -43,20 +29,13 @@ def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
     What takes longer than the periods that are left to arrive is no longer offered; what stands works on.
     """
 
-    def kept(value: Any) -> Any:
-        return value[first : first + count] if isinstance(value, list) else value
-
-    for block, names in _BY_PERIOD.items():
-        for item in document[block]:
-            for name in names:
-                item[name] = kept(item[name])
-    for name in _POLICY:
-        document["policy"][name] = kept(document["policy"][name])
-    for name in ("minimum", "maximum"):
-        document["policy"]["build_ahead"][name] = kept(document["policy"]["build_ahead"][name])
-    for row in document["network"]["bandwidth_gbps"].values():
-        for site in row:
-            row[site] = kept(row[site])
+    for pattern in PER_PERIOD:
+        for (*above, last), value in list(walk(document, pattern)):
+            if isinstance(value, list):
+                block: Any = document
+                for part in above:
+                    block = block[part]
+                block[last] = value[first : first + count]
     for kind in document["module_types"]:
         if kind["lead_periods"] >= count:
             kind |= {"lead_periods": count - 1, "supply": 0.0}
@@ -84,10 +63,10 @@ def set_back(case: Case, start: date, periods: int) -> Case:
     horizon = case.horizon
     problems = []
     if not 1 <= periods <= horizon.periods:
-        problems.append(Problem("periods", str(periods), f"1 to {horizon.periods}, as many as the case has"))
+        problems.append(Fault("periods", str(periods), f"1 to {horizon.periods}, as many as the case has"))
     if start > horizon.start or start.day != horizon.start.day:
         allowed = f"day {horizon.start.day} of a month up to {horizon.start}, where the case's own horizon begins"
-        problems.append(Problem("start", start.isoformat(), allowed))
+        problems.append(Fault("start", start.isoformat(), allowed))
     if problems:
         raise PlanError(problems)
     document = dump_case(case)
@@ -134,7 +113,7 @@ def measured(series: Sequence[SeriesKey], hours: FloatArray, start: datetime, ti
     """
     weeks = hours.shape[1] // HOURS_PER_WEEK
     if not np.isfinite(hours).all():
-        raise PlanError([Problem("truth", "hours without a value", "a number in every hour")])
+        raise PlanError([Fault("truth", "hours without a value", "a number in every hour")])
     kept = np.ascontiguousarray(hours[:, : weeks * HOURS_PER_WEEK], float)
     by_week = kept.reshape(len(series), weeks, HOURS_PER_WEEK)
     course = Futures(np.ones(1), by_week.mean(axis=2)[None], by_week.max(axis=2)[None])
@@ -168,7 +147,7 @@ def hours_that_came(case: Case, index: pd.DatetimeIndex, values: FloatArray) -> 
     start, end = pd.Timestamp(case.horizon.start), pd.Timestamp(case.horizon.end)
     if index[0] > start or index[-1] < end - pd.Timedelta(hours=1):
         found = f"{index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
-        raise PlanError([Problem("history", found, f"all of {start:%Y-%m-%d} to {end:%Y-%m-%d}")])
+        raise PlanError([Fault("history", found, f"all of {start:%Y-%m-%d} to {end:%Y-%m-%d}")])
     monday = start - pd.Timedelta(days=start.dayofweek)
     weeks = -(-(end - monday) // pd.Timedelta(weeks=1))
     hours = pd.date_range(monday, periods=weeks * HOURS_PER_WEEK, freq="h")

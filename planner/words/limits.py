@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from forecasts.fault import Fault
 from planner.arrays import FloatArray
 from planner.case import Case
-from planner.case.errors import Problem
 from planner.case.movable import LimitField
 from planner.words.wording import LANGUAGES, Wording, wording
 
@@ -58,22 +59,22 @@ def _plain(value: float) -> str:
     return f"{value:.6g}"
 
 
-def change_problem(case: Case, move: tuple[LimitField, FloatArray], *, alone: bool, proven: bool) -> Problem:
+def change_problem(case: Case, move: tuple[LimitField, FloatArray], *, alone: bool, proven: bool) -> Fault:
     """A field's change as a problem: where, the number that stands, the number to write, and whether it is enough.
 
     alone: without any other change. proven: a plan was found with it (and the others that belong to it).
     """
     en, zh = (_change(case, move, wording(language), alone=alone, proven=proven) for language in LANGUAGES)
-    return Problem(en.where, en.found, en.allowed, en.remedy, zh)
+    return replace(en, zh=zh)
 
 
-def _change(case: Case, move: tuple[LimitField, FloatArray], words: Wording, *, alone: bool, proven: bool) -> Problem:
+def _change(case: Case, move: tuple[LimitField, FloatArray], words: Wording, *, alone: bool, proven: bool) -> Fault:
     field, new = move
     before, after = _numbers(case, field, new, words)
     found = words("relax.found", what=named(case, field, words), value=before)
     allowed = words("relax.allowed", value=after, written=_written(field, new))
     remedy = words(f"relax.{'alone' if alone else 'joint'}" if proven else "relax.unproven")
-    return Problem(field.pointer, found, allowed, remedy)
+    return Fault(field.pointer, found, allowed, remedy=remedy)
 
 
 def _written(field: LimitField, values: FloatArray) -> str:
@@ -107,7 +108,7 @@ def _after(field: LimitField, t: int, new: FloatArray, words: Wording) -> str:
     return words(key, value=amount(field, float(new[t]), words), by=by)
 
 
-def resilience_problem(case: Case, lost: Sequence[str], *, proven: bool) -> Problem:
+def resilience_problem(case: Case, lost: Sequence[str], *, proven: bool) -> Fault:
     """Giving up resilience, or only the loss of the named sites, as a problem. proven: a plan was found so."""
     rule = case.policy.resilience
     asked = list(rule.sites) if rule is not None and rule.sites is not None else [s.id for s in case.sites]
@@ -126,14 +127,14 @@ def resilience_problem(case: Case, lost: Sequence[str], *, proven: bool) -> Prob
         else:
             told.append(("/policy/resilience", found, words("relax.resilience_none")))
     remedies = [wording(language)("relax.alone" if proven else "relax.unproven") for language in LANGUAGES]
-    return Problem(*told[0], remedies[0], Problem(*told[1], remedies[1]))
+    return Fault(*told[0], remedy=remedies[0], zh=Fault(*told[1], remedy=remedies[1]))
 
 
-def broken_problem(case: Case, pointer: str, periods: Sequence[int]) -> Problem:
+def broken_problem(case: Case, pointer: str, periods: Sequence[int]) -> Fault:
     """A limit that the plan found breaks, while it is not known whether another plan keeps it."""
     labels = [case.horizon.period_label(t) for t in periods]
     en, zh = (
-        Problem(pointer, words("relax.broken", periods=words.joined(labels)), words("relax.kept"))
+        Fault(pointer, words("relax.broken", periods=words.joined(labels)), words("relax.kept"))
         for words in map(wording, LANGUAGES)
     )
-    return Problem(en.where, en.found, en.allowed, "", zh)
+    return replace(en, zh=zh)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from forecasts.words.note import Note, said
 from planner.case import Names
@@ -24,6 +24,17 @@ def language_of(tag: str | None) -> str:
     """The language of ours that fits a tag such as "zh", "zh_CN.UTF-8" or "en-GB"; English when none does."""
     head = (tag or "").replace("_", "-").split("-")[0].split(".")[0].lower()
     return "zh-CN" if head == "zh" else "en"
+
+
+Rounded = Literal["near", "down", "up"]
+
+
+def _rounded(value: float, places: int, how: Rounded) -> float:
+    """A number cut or raised at a decimal place; what only the last digits of a float miss counts as reached."""
+    if how == "near":
+        return round(value, places)
+    whole = round(value * 10.0**places, 6)
+    return (math.floor if how == "down" else math.ceil)(whole) / 10.0**places
 
 
 @dataclass(frozen=True)
@@ -73,20 +84,28 @@ class Wording:
             return label
         return f"{label}（{unit}）" if self.chinese else f"{label} ({unit})"
 
-    def number(self, value: float, digits: int = 3) -> str:
-        """At least `digits` significant figures, thousands apart; whole numbers from 1000 on; "–" when not finite."""
+    def number(self, value: float, digits: int = 3, rounded: Rounded = "near") -> str:
+        """At least `digits` significant figures, thousands apart; whole numbers from 1000 on; "–" when not finite.
+
+        rounded: "down" for what is at least so much, "up" for what is at most, so that neither says too much.
+        """
         if not math.isfinite(value):
             return "–"
         if value == 0:
             return "0"
-        places = digits - 1 - math.floor(math.log10(abs(value)))
-        text = f"{round(value, places):,.{max(places, 0)}f}" if abs(value) < 1000 else f"{value:,.0f}"
+        places = digits - 1 - math.floor(math.log10(abs(value))) if abs(value) < 1000 else 0
+        text = f"{_rounded(value, places, rounded):,.{max(places, 0)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
 
-    def percent(self, value: float, digits: int = 1) -> str:
+    def ratio(self, value: float) -> str:
+        """A build-ahead ratio, cut: what is below 1 is never said to be 1."""
+        return f"{_rounded(value, 2, 'down'):.2f}"
+
+    def percent(self, value: float, digits: int = 1, rounded: Rounded = "near") -> str:
         if not math.isfinite(value):
             return "–"
-        return f"{100 * value:.{digits}f} %" if not self.chinese else f"{100 * value:.{digits}f}%"
+        text = f"{_rounded(100 * value, digits, rounded):.{digits}f}"
+        return f"{text}%" if self.chinese else f"{text} %"
 
     def money_unit(self, largest: float, currency: str) -> tuple[float, str]:
         """(divisor, unit) that suits amounts up to `largest`: bn, M and k in English, 亿 and 万 in Chinese."""
@@ -98,10 +117,16 @@ class Wording:
                 return divisor, f"{sign}{own}"
         return 1.0, own
 
-    def money(self, value: float, currency: str, digits: int = 3) -> str:
+    def money(self, value: float, currency: str, digits: int = 3, rounded: Rounded = "near") -> str:
+        if not math.isfinite(value):
+            return "–"
         divisor, unit = self.money_unit(value, currency)
         gap = "" if self.chinese and not unit.isascii() else " "
-        return f"{self.number(value / divisor, digits)}{gap}{unit}"
+        return f"{self.number(value / divisor, digits, rounded)}{gap}{unit}"
+
+    def sentence(self, text: str) -> str:
+        """A text as it stands at the beginning of a sentence."""
+        return text[:1].upper() + text[1:]
 
     def pflops(self, value: float) -> str:
         divisor, unit = compute_unit(value)

@@ -30,7 +30,7 @@ def test_rules_hold_for_all_or_for_one_workload_in_whatever_order() -> None:
 def test_rules_that_cannot_be_read_are_named(rule: str) -> None:
     with pytest.raises(UsageError) as caught:
         with_growth(ForecastConfig(), ["0.1", rule])
-    assert [fault["found"] for fault in caught.value.faults] == [rule]
+    assert [fault.found for fault in caught.value.faults] == [rule]
 
 
 def test_a_request_says_the_same() -> None:

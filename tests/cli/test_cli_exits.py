@@ -174,9 +174,10 @@ def test_an_unknown_error_is_internal_and_leaves_its_trace_in_a_file(tmp_path: P
 
 
 def test_no_plan_in_time_is_exit_4() -> None:
-    from planner.case.errors import Problem, StoppedError
+    from forecasts.fault import Fault
+    from planner.case.errors import StoppedError
 
-    assert told(StoppedError([Problem("limits", "no plan within 1 s", "a longer time limit")])).exit is Exit.no_plan
+    assert told(StoppedError([Fault("limits", "no plan within 1 s", "a longer time limit")])).exit is Exit.no_plan
 
 
 def test_keys_and_database_from_an_empty_folder(tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ def test_a_rule_says_what_its_numbers_are(rule: str, allowed: str) -> None:
     with pytest.raises(UsageError) as error:
         parse_rules([rule, "good=chat@east*2"])
     (fault,) = error.value.faults
-    assert fault["found"] == rule
-    assert allowed in fault["allowed"]
+    assert fault.found == rule
+    assert allowed in fault.allowed
 
 
 def test_shares_add_up_or_are_said_to_be_weights() -> None:

@@ -70,7 +70,7 @@ def test_every_fault_is_named_at_once() -> None:
         make_outlook(
             History(past.series, past.index, values, past.burst), weeks=0, config=ForecastConfig(futures=0, seasons=5)
         )
-    assert {where for where, _, _ in caught.value.faults} == {
+    assert {fault.where for fault in caught.value.faults} == {
         "weeks",
         "config.futures",
         "config.seasons",

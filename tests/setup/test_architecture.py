@@ -84,3 +84,39 @@ def test_every_limit_has_a_check_and_every_check_a_formula_on_the_model_page() -
     page = (ROOT / "docs" / "model.md").read_text(encoding="utf-8")
     stated = set(re.findall(r"\*{1,2}(\w+)", page))
     assert checked - stated == {"costs"} & checked
+
+
+@pytest.mark.parametrize("what", ["a call", "a page", "a kind of run", "a forecasting member", "a format of histories"])
+def test_adding_one_touches_few_files(what: str) -> None:
+    """Every row of the page names the files that are touched, and behind the last `;` the test that holds it."""
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| {what} |"))
+    named = re.findall(r"`((?:api|planner|forecasts)/[\w./-]*|openapi\.json)`", row.rpartition(";")[0])
+    assert 1 <= len(set(named)) <= 5, named
+
+
+def test_kinds_of_runs_are_listed_once() -> None:
+    """A kind that is only in the list fails here: it needs work, routes, and a page where it says that it has one."""
+    from api.app.app import openapi
+    from api.jobs.kinds import KINDS
+    from api.work.work import _WORK
+
+    paths = openapi()["paths"]
+    for kind in KINDS.values():
+        assert kind.name in _WORK
+        assert f"{kind.base}/{{id}}/result" in paths
+        assert (f"{kind.base}/{{id}}/tables/{{name}}" in paths) == kind.tables
+        assert (f"{kind.base}/{{id}}/report" in paths) == kind.report
+        content = ROOT / "api" / "work" / f"{kind.name}_content.py"
+        template = ROOT / "api" / "pages" / "templates" / f"{kind.name}_content.html"
+        assert content.is_file() == template.is_file() == kind.page
+
+
+def test_pages_of_runs_have_their_addresses_from_their_kind() -> None:
+    from api.jobs.kinds import KINDS
+    from api.pages import comparisons, forecasts, plans, replays
+
+    parts = (plans, comparisons, forecasts, replays)
+    found = {getattr(route, "path", "") for part in parts for route in part.router.routes}
+    for kind in KINDS.values():
+        assert (f"/{kind.plural}/{{id}}/content" in found) == kind.page
+        assert (f"/{kind.plural}/{{id}}/charts/{{name}}" in found) == kind.page

@@ -10,7 +10,7 @@ from fastapi.responses import Response as RawResponse
 
 from api.http import casedoc, conditional
 from api.http.accept import IdempotencyKey, fingerprint, once
-from api.http.casedoc import BODY, CheckedCase
+from api.http.casedoc import BODY
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import CasePage, CaseSummary
 from api.http.security import Caller, Planner, ServicesDep, Viewer
@@ -18,6 +18,8 @@ from api.jobs.problems import ProblemError
 from api.service.services import Services
 from api.store import audit, pages
 from api.store.documents import StoredCase
+from api.work.cases import CheckedCase
+from api.work.cases import schema as case_schema
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 
@@ -83,7 +85,7 @@ def page(services: ServicesDep, caller: Viewer, response: Response, after: After
 @router.get("/schema", responses=problems(), operation_id="get_case_schema")
 def schema(caller: Viewer) -> dict[str, Any]:
     """The JSON Schema of a case. Checks across blocks come on top of it."""
-    return casedoc.schema()
+    return case_schema()
 
 
 @router.get("/{id}", responses=problems(404) | {200: casedoc.ANSWER}, operation_id="get_case")

@@ -21,6 +21,9 @@ Prefer = Annotated[
     str | None, Header(max_length=200, description="`wait=10` waits up to ten seconds for the result (60 at most).")
 ]
 WAIT_MAX_S = 60
+ENDED_IN_TIME: dict[int | str, dict[str, Any]] = {
+    200: {"model": RunState, "description": "It ended within `Prefer: wait`."}
+}
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?:$|[,;\s])")
 
 
@@ -49,14 +52,14 @@ def wait_seconds(prefer: str | None) -> int:
     return min(int(found.group(1)), WAIT_MAX_S) if found else 0
 
 
-async def answer_run(services: Services, run: Run, base: str, prefer: str | None) -> Response:
+async def answer_run(services: Services, run: Run, prefer: str | None) -> Response:
     """202 with Location; 200 when the run has ended within the time that the client prefers to wait."""
     seconds = wait_seconds(prefer)
     if seconds and not run.is_final:
         await services.watch.ended(run, seconds)
         found = await asyncio.to_thread(services.runs.get, run.id)
         run = found if found is not None else run
-    state = RunState.of(run, base)
+    state = RunState.of(run)
     headers = {"Location": state.links["self"]}
     if seconds:
         headers["Preference-Applied"] = f"wait={seconds}"

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 
-from fastapi import Response
-
-from api.http.accept import IdempotencyKey, accept_run
+from api.http.accept import accept_run
 from api.http.resolve import resolve
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.reports import add_report_route
-from api.http.routes.result_tables import add_table_routes
-from api.http.routes.runs import run_router
-from api.http.schemas import ComparisonRequest, RunState
-from api.http.security import Caller, Planner, ServicesDep
-from api.jobs.problems import fault_json
+from api.http.routes.kinds import add_create_route, kind_router
+from api.http.schemas import ComparisonRequest
+from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run
+from api.work.cases import scenario_faults
 
-router = run_router("comparison", "comparisons")
-add_table_routes(router, "comparison", "comparisons")
-add_report_route(router, "comparison")
-
-
-@router.post(
-    "",
-    response_model=RunState,
-    status_code=202,
-    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
-    operation_id="create_comparison",
-)
-async def create(
-    services: ServicesDep,
-    caller: Planner,
-    asked: ComparisonRequest,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> Response:
-    """Plan every scenario, judge all plans on the same futures, and lay them side by side. The verdict stands in the
-    summary; progress names the scenario and its phase.
-    """
-    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/comparisons", prefer)
+router = kind_router("comparison")
 
 
 def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: str | None) -> Run:
+    """Plan every scenario, judge all plans on the same futures, and lay them side by side. The verdict stands in the
+    summary; progress names the scenario and its phase.
+    """
     sweep = None if asked.sweep is None else asked.sweep.model_dump()
 
     def faults(document: bytes) -> list[dict[str, Any]]:
@@ -75,17 +48,4 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
     )
 
 
-def scenario_faults(
-    document: bytes, scenarios: list[dict[str, Any]] | None, sweep: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    """Every fault of the scenarios, alone and on the case of `document`; None: the standard ones."""
-    from planner.case.file import case_from
-    from planner.scenarios import ScenarioError, asked_scenarios, pose
-
-    try:
-        wanted = asked_scenarios(scenarios, sweep)
-        if scenarios is not None:
-            pose(case_from(json.loads(document)), wanted)
-    except ScenarioError as error:
-        return [fault_json(one.pointer, one.found, one.allowed, kind=one.kind) for one in error.faults]
-    return []
+add_create_route(router, "comparison", ComparisonRequest, _accept)

@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from fastapi import Response
-
-from api.http.accept import IdempotencyKey, accept_run
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.runs import run_router
-from api.http.schemas import ForecastRequest, RunState
-from api.http.security import Caller, Planner, ServicesDep
+from api.http.accept import accept_run
+from api.http.routes.kinds import add_create_route, kind_router
+from api.http.schemas import ForecastRequest
+from api.http.security import Caller
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
 from api.store.runs import Run
 
-router = run_router("forecast", "forecasts")
+router = kind_router("forecast")
 DEFAULT_WEEKS = 104
 
 
-@router.post(
-    "",
-    response_model=RunState,
-    status_code=202,
-    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
-    operation_id="create_forecast",
-)
-async def create(
-    services: ServicesDep,
-    caller: Planner,
-    asked: ForecastRequest,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> Response:
+def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str | None) -> Run:
     """Make an outlook; its file is `outlook.zip`, and a plan may be made from it.
 
     The summary's `backtest` says how good forecasts made at earlier origins were, and in how many quarters a plan made
     from them would have been short; `backtest.json` says it by series, workload and range, `peaks.parquet` by week.
     """
-    run = await asyncio.to_thread(_accept, services, caller, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/forecasts", prefer)
-
-
-def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str | None) -> Run:
     history = services.documents.history(asked.history_id)
     case = services.documents.case(asked.case_id) if asked.case_id is not None else None
     errors = []
@@ -66,3 +43,6 @@ def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str
         request=options | history.reading(services.settings.max_history_rows),
         inputs=inputs,
     )
+
+
+add_create_route(router, "forecast", ForecastRequest, _accept)

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
-from fastapi import Response
-
-from api.http.accept import IdempotencyKey, accept_run
+from api.http.accept import accept_run
 from api.http.resolve import resolve
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.reports import add_report_route
-from api.http.routes.result_tables import add_table_routes
-from api.http.routes.runs import run_router
-from api.http.schemas import PlanRequest, RunState
-from api.http.security import Caller, Planner, ServicesDep
+from api.http.routes.kinds import add_create_route, kind_router
+from api.http.schemas import PlanRequest
+from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run
 
-router = run_router("plan", "plans")
-add_table_routes(router, "plan", "plans")
-add_report_route(router, "plan")
-
-
-@router.post(
-    "",
-    response_model=RunState,
-    status_code=202,
-    responses=problems(429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
-    operation_id="create_plan",
-)
-async def create(
-    services: ServicesDep,
-    caller: Planner,
-    asked: PlanRequest,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> Response:
-    """Accept a plan. It reaches a final state whatever happens to this server; look at `Location` for it."""
-    run = await asyncio.to_thread(accept, services, caller, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/plans", prefer)
+router = kind_router("plan")
 
 
 def accept(services: Services, caller: Caller, asked: PlanRequest, key: str | None) -> Run:
-    """Store the plan that is asked for and queue it. Raises ProblemError with every fault of what it rests on."""
+    """Accept a plan. It reaches a final state whatever happens to this server; look at `Location` for it."""
     found = resolve(services, asked)
     return accept_run(
         services,
@@ -54,3 +26,6 @@ def accept(services: Services, caller: Caller, asked: PlanRequest, key: str | No
         request=found.request | {"every_hour": asked.every_hour},
         inputs=found.inputs,
     )
+
+
+add_create_route(router, "plan", PlanRequest, accept)

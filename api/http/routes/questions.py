@@ -13,17 +13,18 @@ from api.http import conditional
 from api.http.accept import IdempotencyKey, accept_run
 from api.http.derived import explanation_of, plan_inputs
 from api.http.resolve import limit_faults, limits_json
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.comparisons import scenario_faults
-from api.http.routes.runs import finished_or_409, run_router
+from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
+from api.http.routes.kinds import kind_router
+from api.http.routes.runs import finished_or_409
 from api.http.schemas import DemandChangeRequest, Explanation, QuestionRequest, RunState, WhyNotRequest
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
 from api.store.runs import Run
 from api.store.version import VERSION
+from api.work.cases import scenario_faults
 
-router = run_router("question", "questions")
+router = kind_router("question")
 asking = APIRouter(prefix="/v1/plans", tags=["questions"])
 
 
@@ -31,7 +32,7 @@ asking = APIRouter(prefix="/v1/plans", tags=["questions"])
     "/{id}/why-not",
     response_model=RunState,
     status_code=202,
-    responses=problems(404, 409, 429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    responses=problems(404, 409, 429) | ENDED_IN_TIME,
     operation_id="ask_why_not",
 )
 async def why_not(
@@ -46,14 +47,14 @@ async def why_not(
     the range that both proofs leave, and orders. What cannot be done at all is answered with the limits in the way.
     """
     run = await asyncio.to_thread(_accept, services, caller, id, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/questions", prefer)
+    return await answer_run(services, run, prefer)
 
 
 @asking.post(
     "/{id}/questions",
     response_model=RunState,
     status_code=202,
-    responses=problems(404, 409, 429) | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    responses=problems(404, 409, 429) | ENDED_IN_TIME,
     operation_id="ask_question",
 )
 async def ask(
@@ -68,7 +69,7 @@ async def ask(
     answer stands in the summary of the question.
     """
     run = await asyncio.to_thread(_accept_question, services, caller, id, asked, idempotency_key)
-    return await answer_run(services, run, "/v1/questions", prefer)
+    return await answer_run(services, run, prefer)
 
 
 @asking.get(

@@ -10,17 +10,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.http import examples
 from api.http.accept import IdempotencyKey, accept_run
 from api.http.derived import plan_inputs
-from api.http.routes.common import Prefer, answer_run, problems
-from api.http.routes.result_tables import add_table_routes
-from api.http.routes.runs import finished_or_409, run_router
+from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
+from api.http.routes.kinds import kind_router
+from api.http.routes.runs import finished_or_409
 from api.http.schemas import RunState
 from api.http.security import Caller, Planner, ServicesDep
 from api.http.upload import Upload, receive
 from api.service.services import Services
 from api.store.runs import Run
 
-router = run_router("replay", "replays")
-add_table_routes(router, "replay", "replays")
+router = kind_router("replay")
 asking = APIRouter(prefix="/v1/plans", tags=["replays"])
 
 _TABLE = {"type": "string", "format": "binary"}
@@ -56,8 +55,7 @@ async def _upload(request: Request, services: ServicesDep, caller: Planner, id: 
     "/{id}/replays",
     response_model=RunState,
     status_code=202,
-    responses=problems(404, 409, 413, 415, 429)
-    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    responses=problems(404, 409, 413, 415, 429) | ENDED_IN_TIME,
     openapi_extra=_BODY,
     operation_id="create_replay",
 )
@@ -74,15 +72,14 @@ async def create(
 ) -> Response:
     """Dispatch an hourly demand (timestamp, region, workload, value) under the plan's orders, held as they are."""
     run = await asyncio.to_thread(_accept, services, caller, id, upload, future, idempotency_key)
-    return await answer_run(services, run, "/v1/replays", prefer)
+    return await answer_run(services, run, prefer)
 
 
 @asking.post(
     "/{id}/energy",
     response_model=RunState,
     status_code=202,
-    responses=problems(404, 409, 413, 415, 429)
-    | {200: {"model": RunState, "description": "It ended within `Prefer: wait`."}},
+    responses=problems(404, 409, 413, 415, 429) | ENDED_IN_TIME,
     openapi_extra=_READINGS,
     operation_id="reconcile_energy",
 )
@@ -98,7 +95,7 @@ async def reconcile(
     difference split into volume, efficiency, PUE and price.
     """
     run = await asyncio.to_thread(_accept_readings, services, caller, id, upload, idempotency_key)
-    return await answer_run(services, run, "/v1/questions", prefer)
+    return await answer_run(services, run, prefer)
 
 
 def _accept_readings(services: Services, caller: Caller, plan_id: str, upload: Upload, key: str | None) -> Run:

@@ -8,21 +8,22 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from api.http import conditional
-from api.http.derived import Reported, report_of
+from api.http.derived import report_of
 from api.http.language import preferred
 from api.http.routes.common import problems
 from api.http.routes.runs import finished_or_409
 from api.http.security import REPORT_POLICY, ServicesDep, Viewer
+from api.jobs.kinds import Kind
 
 
-def add_report_route(router: APIRouter, kind: Reported) -> None:
-    """Below /v1/{plural}/{id}: the report, made when it is asked for the first time."""
+def add_report_route(router: APIRouter, of: Kind) -> None:
+    """Below the kind's address and id: the report, made when it is asked for the first time."""
 
     @router.get(
         "/{id}/report",
         response_class=HTMLResponse,
         responses=problems(404, 409, 500),
-        operation_id=f"get_{kind}_report",
+        operation_id=f"get_{of.name}_report",
     )
     def report(
         services: ServicesDep,
@@ -32,7 +33,7 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
         lang: Annotated[Literal["en", "zh"] | None, Query()] = None,
     ) -> Response:
         """The self-contained HTML report, English or Chinese; it opens offline."""
-        run = finished_or_409(services, kind, id)
+        run = finished_or_409(services, of.name, id)
         language = lang or preferred(request.headers.get("accept-language", ""))
         tag = conditional.etag(f"{run.id}.report.{language}")
         same = conditional.not_modified(request, tag, "private, no-cache")
@@ -43,5 +44,5 @@ def add_report_route(router: APIRouter, kind: Reported) -> None:
             "Content-Security-Policy": REPORT_POLICY,
         }
         return same or FileResponse(
-            report_of(services, run, kind, language, caller.owner), media_type="text/html", headers=headers
+            report_of(services, run, language, caller.owner), media_type="text/html", headers=headers
         )

@@ -14,6 +14,7 @@ from api.http.routes.common import missing, problems
 from api.http.routes.runs import finished_or_409
 from api.http.schemas import TableEntry, TableList, TableRows
 from api.http.security import ServicesDep, Viewer
+from api.jobs.kinds import Kind
 from api.service.services import Services
 from api.store.runs import Run
 
@@ -23,8 +24,9 @@ Offset = Annotated[int, Query(ge=0, le=10**9, description="First row (JSON only)
 Rows = Annotated[int, Query(ge=1, le=100_000, description="Rows at most (JSON only).")]
 
 
-def add_table_routes(router: APIRouter, kind: str, plural: str) -> None:
-    """Below /v1/{plural}/{id}: the list of tables, and each table as JSON, CSV, Parquet or XLSX."""
+def add_table_routes(router: APIRouter, of: Kind) -> None:
+    """Below the kind's address and id: the list of tables, and each table as JSON, CSV, Parquet or XLSX."""
+    kind = of.name
 
     @router.get(
         "/{id}/tables", response_model=TableList, responses=problems(404, 409), operation_id=f"list_{kind}_tables"
@@ -46,7 +48,7 @@ def add_table_routes(router: APIRouter, kind: str, plural: str) -> None:
                     title=about.get("title", ""),
                     rows=tables.row_count(services.artifacts.checked(sha256)),
                     columns=_columns(services, about, sha256),
-                    href=f"/v1/{plural}/{run.id}/tables/{name}",
+                    href=f"{of.base}/{run.id}/tables/{name}",
                 )
             )
         headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE}

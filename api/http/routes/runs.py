@@ -11,6 +11,7 @@ from api.http import conditional
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas import FileEntry, RunPage, RunResult, RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
+from api.jobs.kinds import Kind
 from api.jobs.problems import ProblemError
 from api.service.services import Services
 from api.store import pages
@@ -53,9 +54,9 @@ def steerable(services: Services, caller: Caller, kind: str, id: str) -> Run:
     return run
 
 
-def run_router(kind: str, plural: str) -> APIRouter:
-    """The common routes of one kind of run, below /v1/{plural}."""
-    base = f"/v1/{plural}"
+def run_router(of: Kind) -> APIRouter:
+    """The common routes of one kind of run, below its own address."""
+    kind, plural, base = of.name, of.plural, of.base
     router = APIRouter(prefix=base, tags=[plural])
 
     @router.get("", response_model=RunPage, responses=problems(), operation_id=f"list_{plural}")
@@ -73,7 +74,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         except pages.CursorError as fault:
             raise cursor_problem(fault) from fault
         response.headers.update(next_link(base, found.next))
-        return RunPage(items=[RunState.of(run_of(row), base) for row in found.rows], next=found.next)
+        return RunPage(items=[RunState.of(run_of(row)) for row in found.rows], next=found.next)
 
     @router.get("/{id}", response_model=RunState, responses=problems(404), operation_id=f"get_{kind}")
     def state(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
@@ -84,7 +85,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         if not run.is_final:
             headers["Retry-After"] = "1"
         same = conditional.not_modified(request, tag, headers["Cache-Control"])
-        return same or JSONResponse(RunState.of(run, base).model_dump(mode="json"), headers=headers)
+        return same or JSONResponse(RunState.of(run).model_dump(mode="json"), headers=headers)
 
     @router.get(
         "/{id}/events",
@@ -156,7 +157,7 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final:
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.stop_run(id, caller.owner) or run, base)
+        return RunState.of(services.stop_run(id, caller.owner) or run)
 
     @router.post(
         "/{id}/cancel",
@@ -170,6 +171,6 @@ def run_router(kind: str, plural: str) -> APIRouter:
         run = steerable(services, caller, kind, id)
         if run.is_final and run.state != "cancelled":
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
-        return RunState.of(services.cancel(id, caller.owner) or run, base)
+        return RunState.of(services.cancel(id, caller.owner) or run)
 
     return router

@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as papq
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
 from forecasts.history.delimited import read_delimited
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats import (
     cloudwatch,
     dcgm,
@@ -50,7 +50,7 @@ MOST_CELLS = 120_000_000
 def read_source(
     source: str | Path | bytes | IO[bytes] | pd.DataFrame,
     asked: Reading,
-    faults: list[HistoryFault],
+    faults: list[Fault],
     max_rows: int | None = None,
 ) -> Source | None:
     """The rows of a history in any of the formats; None with every reason among the faults."""
@@ -65,16 +65,14 @@ def read_source(
     return _limited(_unpacked(body, name_of(source), asked, faults, max_rows), faults, max_rows)
 
 
-def _limited(found: Source | None, faults: list[HistoryFault], max_rows: int | None) -> Source | None:
+def _limited(found: Source | None, faults: list[Fault], max_rows: int | None) -> Source | None:
     if found is not None and max_rows is not None and len(found.table) > max_rows:
-        faults.append(HistoryFault("rows", f"{len(found.table)} rows", f"at most {max_rows} rows"))
+        faults.append(Fault("rows", f"{len(found.table)} rows", f"at most {max_rows} rows"))
         return None
     return found
 
 
-def _unpacked(
-    body: bytes, where: str, asked: Reading, faults: list[HistoryFault], max_rows: int | None
-) -> Source | None:
+def _unpacked(body: bytes, where: str, asked: Reading, faults: list[Fault], max_rows: int | None) -> Source | None:
     if body[:4] == b"PAR1":
         sheet = _parquet(body, where, faults, max_rows)
         return None if sheet is None else _table(sheet, asked, faults)
@@ -82,9 +80,7 @@ def _unpacked(
         sheet = workbook.read_sheet(body, where, asked, faults, max_rows)
         return None if sheet is None else _table(sheet, asked, faults)
     if body[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        faults.append(
-            HistoryFault(where, "a workbook of the old XLS form", "XLSX, CSV, Parquet or one of the JSON formats")
-        )
+        faults.append(Fault(where, "a workbook of the old XLS form", "XLSX, CSV, Parquet or one of the JSON formats"))
         return None
     head = body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] in (b"{", b"["):
@@ -98,10 +94,10 @@ def _unpacked(
     return _table(Sheet(found.names, found.table, f"CSV, {found.how}", where), asked, faults)
 
 
-def _table(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def _table(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """The first format that a table fits; without one, the fault says what a long table is."""
     if not len(sheet.frame):
-        faults.append(HistoryFault("rows", "a header without rows", "at least one hour of one series"))
+        faults.append(Fault("rows", "a header without rows", "at least one hour of one series"))
         return None
     low = sheet.low()
     named = {role for role in asked.columns if role in ("value", "series", "region", "workload")}
@@ -109,19 +105,19 @@ def _table(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source |
     return fit.read(sheet, asked, faults)
 
 
-def _parquet(body: bytes, where: str, faults: list[HistoryFault], max_rows: int | None) -> Sheet | None:
+def _parquet(body: bytes, where: str, faults: list[Fault], max_rows: int | None) -> Sheet | None:
     try:
         file = papq.ParquetFile(BytesIO(body))
         rows, columns = file.metadata.num_rows, len(file.schema_arrow.names)
         if max_rows is not None and rows > max_rows:
-            faults.append(HistoryFault(where, f"{rows} rows", f"at most {max_rows} rows"))
+            faults.append(Fault(where, f"{rows} rows", f"at most {max_rows} rows"))
             return None
         if rows * columns > MOST_CELLS:
-            faults.append(HistoryFault(where, f"{rows} rows of {columns} columns", f"at most {MOST_CELLS:,} cells"))
+            faults.append(Fault(where, f"{rows} rows of {columns} columns", f"at most {MOST_CELLS:,} cells"))
             return None
         frame = file.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError, KeyError) as fault:
-        faults.append(HistoryFault(where, str(fault)[:300], "a sound Parquet file"))
+        faults.append(Fault(where, str(fault)[:300], "a sound Parquet file"))
         return None
     if frame.index.names != [None]:
         frame = frame.reset_index()
@@ -129,19 +125,19 @@ def _parquet(body: bytes, where: str, faults: list[HistoryFault], max_rows: int 
     return Sheet(names, frame.set_axis(pd.RangeIndex(len(names)), axis=1).reset_index(drop=True), "Parquet", where)
 
 
-def _document(body: bytes, where: str, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def _document(body: bytes, where: str, asked: Reading, faults: list[Fault]) -> Source | None:
     text = decoded(body, where, faults)
     if text is None:
         return None
     try:
         document = json.loads(text[0])
     except (ValueError, RecursionError) as fault:
-        faults.append(HistoryFault(where, f"JSON that cannot be read: {str(fault)[:200]}", "one whole JSON document"))
+        faults.append(Fault(where, f"JSON that cannot be read: {str(fault)[:200]}", "one whole JSON document"))
         return None
     fit = next((one for one in DOCUMENTS if one.fits(document)), None)
     if fit is None:
         keys = ", ".join(list(document)[:8]) if isinstance(document, dict) else type(document).__name__
         allowed = "an answer of " + ", ".join(one.name for one in DOCUMENTS)
-        faults.append(HistoryFault(where, f"a JSON document of no known form ({keys})", allowed))
+        faults.append(Fault(where, f"a JSON document of no known form ({keys})", allowed))
         return None
     return fit.read(document, asked, faults)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.rows import Source
 
 TIME = ("timestamp", "time", "datetime", "date_time", "@timestamp", "ts", "date", "时间戳", "时间", "日期时间", "日期")
@@ -54,7 +54,7 @@ class TableFormat:
 
     name: str
     fits: Callable[[Sequence[str]], bool]
-    read: Callable[[Sheet, Reading, list[HistoryFault]], Source | None]
+    read: Callable[[Sheet, Reading, list[Fault]], Source | None]
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class JsonFormat:
 
     name: str
     fits: Callable[[Any], bool]
-    read: Callable[[Any, Reading, list[HistoryFault]], Source | None]
+    read: Callable[[Any, Reading, list[Fault]], Source | None]
 
 
-def once(sheet: Sheet, roles: dict[str, int | None], faults: list[HistoryFault]) -> None:
+def once(sheet: Sheet, roles: dict[str, int | None], faults: list[Fault]) -> None:
     """A fault for every needed column whose name stands twice: which of them is meant cannot be known."""
     low = sheet.low()
     for at in roles.values():
         if at is not None and low.count(low[at]) > 1:
             places = " and ".join(str(i + 1) for i, name in enumerate(low) if name == low[at])
             found = f"the column {sheet.names[at]!r} {low.count(low[at])} times (columns {places})"
-            faults.append(HistoryFault("header", found, "each column that is read once"))
+            faults.append(Fault("header", found, "each column that is read once"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
 from forecasts.words.note import listed, note
@@ -19,29 +19,29 @@ def fits(document: Any) -> bool:
     return isinstance(document, dict) and ("MetricDataResults" in document or "Datapoints" in document)
 
 
-def read(document: Any, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
     """Moments and values; sums are amounts for their period and become amounts a second."""
     found = _data(document, faults) if "MetricDataResults" in document else _statistics(document, faults)
     if found is not None and found.table.empty:
-        faults.append(HistoryFault(found.format, "no data points", "at least one (is the time range right?)"))
+        faults.append(Fault(found.format, "no data points", "at least one (is the time range right?)"))
         return None
     return found
 
 
-def _data(document: Any, faults: list[HistoryFault]) -> Source | None:
+def _data(document: Any, faults: list[Fault]) -> Source | None:
     frames, notes = [], []
     results = document["MetricDataResults"]
     if not isinstance(results, list):
-        faults.append(HistoryFault("MetricDataResults", str(results)[:80], "a list"))
+        faults.append(Fault("MetricDataResults", str(results)[:80], "a list"))
         return None
     for number, one in enumerate(results):
         where = f"MetricDataResults {number}"
         if not isinstance(one, dict):
-            faults.append(HistoryFault(where, str(one)[:80], "an object with Timestamps and Values"))
+            faults.append(Fault(where, str(one)[:80], "an object with Timestamps and Values"))
             continue
         moments, values = one.get("Timestamps"), one.get("Values")
         if not isinstance(moments, list) or not isinstance(values, list) or len(moments) != len(values):
-            faults.append(HistoryFault(where, "Timestamps and Values of different lengths, or none", "one each"))
+            faults.append(Fault(where, "Timestamps and Values of different lengths, or none", "one each"))
             continue
         name = str(one.get("Label") or one.get("Id") or f"metric {number}")
         frames.append(pd.DataFrame({"timestamp": moments, "value": values, "series": name}))
@@ -56,10 +56,10 @@ def _data(document: Any, faults: list[HistoryFault]) -> Source | None:
     return Source("CloudWatch get-metric-data", table, notes=tuple(notes))
 
 
-def _statistics(document: Any, faults: list[HistoryFault]) -> Source | None:
+def _statistics(document: Any, faults: list[Fault]) -> Source | None:
     points = document["Datapoints"]
     if not isinstance(points, list) or not all(isinstance(one, dict) for one in points):
-        faults.append(HistoryFault("Datapoints", str(points)[:80], "a list of objects"))
+        faults.append(Fault("Datapoints", str(points)[:80], "a list of objects"))
         return None
     name = str(document.get("Label") or "value")
     if not points:
@@ -68,7 +68,7 @@ def _statistics(document: Any, faults: list[HistoryFault]) -> Source | None:
     if kept is None:
         kept = next((s for s in points[0] if s not in ("Timestamp", "Unit") and all(s in one for one in points)), None)
     if kept is None or not all("Timestamp" in one for one in points):
-        faults.append(HistoryFault("Datapoints", "points without a statistic or a Timestamp that all have", "one each"))
+        faults.append(Fault("Datapoints", "points without a statistic or a Timestamp that all have", "one each"))
         return None
     unit = str(points[0].get("Unit", ""))
     per_second = {"Count": "requests/s"} if "request" in name.lower() else {"Count": "Count/s"}

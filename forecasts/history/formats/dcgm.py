@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import TIME, Sheet, TableFormat
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
@@ -38,7 +38,7 @@ def measured(metrics: list[dict[str, str]]) -> bool:
     return bool(names) and names <= set(FIELDS)
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """One row a moment and GPU, fields in columns."""
     field = next(name for name in FIELDS if sheet.place(name.lower()) is not None)
     values = read_numbers(sheet.column(field.lower()), faults, asked.decimal, field)
@@ -57,7 +57,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
 
 
 def from_samples(
-    metrics: list[dict[str, str]], frames: list[pd.DataFrame], how: str, faults: list[HistoryFault]
+    metrics: list[dict[str, str]], frames: list[pd.DataFrame], how: str, faults: list[Fault]
 ) -> Source | None:
     """Samples of a GPU each, with their labels."""
     names = {labels.get("__name__", "") for labels in metrics}
@@ -77,7 +77,7 @@ def is_text(head: str) -> bool:
     return any(LINE.match(line) for line in head.splitlines()[:400]) or "# HELP DCGM_FI_" in head
 
 
-def read_text(text: str, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read_text(text: str, asked: Reading, faults: list[Fault]) -> Source | None:
     """Scrapes of dcgm-exporter one after the other, each sample with its time in ms."""
     samples: dict[tuple[str, ...], list[tuple[int, float]]] = {}
     labels_of: dict[tuple[str, ...], dict[str, str]] = {}
@@ -86,12 +86,12 @@ def read_text(text: str, asked: Reading, faults: list[HistoryFault]) -> Source |
         if found is None or found[1] not in FIELDS:
             continue
         if found[4] is None:
-            faults.append(HistoryFault(f"line {number}", "a sample without a time", "times in ms behind the values"))
+            faults.append(Fault(f"line {number}", "a sample without a time", "times in ms behind the values"))
             return None
         try:
             value = float(found[3])
         except ValueError:
-            faults.append(HistoryFault(f"line {number}", repr(found[3]), "a number"))
+            faults.append(Fault(f"line {number}", repr(found[3]), "a number"))
             continue
         labels = {"__name__": found[1], **dict(LABEL.findall(found[2]))}
         key = tuple(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -100,7 +100,7 @@ def read_text(text: str, asked: Reading, faults: list[HistoryFault]) -> Source |
     if faults:
         return None
     if not samples:
-        faults.append(HistoryFault("DCGM", "no field that says how busy a GPU is", " or ".join(FIELDS)))
+        faults.append(Fault("DCGM", "no field that says how busy a GPU is", " or ".join(FIELDS)))
         return None
     frames = [
         pd.DataFrame(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import ROLES, Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import REGION, SERIES, TIME, UNIT, VALUE, WORKLOAD, Sheet, TableFormat, once
 from forecasts.history.rows import Source
 from forecasts.words.note import listed, note
@@ -19,7 +19,7 @@ def fits(names: Sequence[str]) -> bool:
     return any(name in names for name in TIME) and any(name in names for name in VALUE)
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """The columns by their roles; every other one is kept aside, because it may tell rows of one moment apart."""
     roles: dict[str, int | None] = {}
     for role in ROLES:
@@ -27,7 +27,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         roles[role] = sheet.place(wanted.strip().lower()) if wanted else sheet.place(*NAMES[role])
         if wanted and roles[role] is None:
             found = ", ".join(sheet.names) or "nothing"
-            faults.append(HistoryFault(f"reading {role}", f"no column {wanted!r}", f"one of: {found}"))
+            faults.append(Fault(f"reading {role}", f"no column {wanted!r}", f"one of: {found}"))
     if "series" in asked.columns:
         roles["region"] = roles["workload"] = None
     once(sheet, roles, faults)
@@ -45,7 +45,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         allowed = "columns timestamp, region, workload, value or timestamp, series, value"
         other = f"; another column is named by --read series={sheet.names[rest[0]]}" if rest else ""
         found = ", ".join(sheet.names) or "nothing"
-        faults.append(HistoryFault("header", found, f"{allowed} (missing: {'; '.join(missing)}){other}"))
+        faults.append(Fault("header", found, f"{allowed} (missing: {'; '.join(missing)}){other}"))
     if faults:
         return None
     table = pd.DataFrame({role: sheet.frame[at] for role, at in roles.items() if at is not None})

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import JsonFormat, Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
@@ -37,11 +37,11 @@ def fits_json(document: Any) -> bool:
     return bool(sets) and all(isinstance(one, dict) for one in sets) and "MetricDataResults" not in document
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """GPU hours (CPU core hours where no GPU is named) of each name, over the window: what was in use."""
     at = sheet.place("name", "namespace", "properties.namespace", "controller", "pod", "cluster")
     if at is None:
-        faults.append(HistoryFault("header", ", ".join(sheet.names), "a column name, namespace, controller or pod"))
+        faults.append(Fault("header", ", ".join(sheet.names), "a column name, namespace, controller or pod"))
         return None
     nought = np.zeros(len(sheet.frame))
     gpu, cpu = (
@@ -51,7 +51,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     return _source(sheet.column(*START), sheet.column(*END), sheet.frame[at], gpu, cpu, f"CSV, {sheet.how}", faults)
 
 
-def read_json(document: Any, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read_json(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
     """The same of every allocation in every set (a step of the query)."""
     data = document["data"]
     sets = [one.get("allocations", {}) for one in data["sets"] if one] if isinstance(data, dict) else data
@@ -60,7 +60,7 @@ def read_json(document: Any, asked: Reading, faults: list[HistoryFault]) -> Sour
         for name, allocation in (one or {}).items():
             window = allocation.get("window") if isinstance(allocation, dict) else None
             if not isinstance(window, dict) or "start" not in window or "end" not in window:
-                faults.append(HistoryFault(f"data {number} {name}", "no window", "window: {start, end}"))
+                faults.append(Fault(f"data {number} {name}", "no window", "window: {start, end}"))
                 continue
             hours = [_number(allocation.get(key)) for key in ("gpuHours", "cpuCoreHours")]
             rows.append((window["start"], window["end"], name, *hours))
@@ -69,7 +69,7 @@ def read_json(document: Any, asked: Reading, faults: list[HistoryFault]) -> Sour
     if faults:
         return None
     if not rows:
-        faults.append(HistoryFault(NAME, "no allocation", "at least one (is the window right?)"))
+        faults.append(Fault(NAME, "no allocation", "at least one (is the window right?)"))
         return None
     begin, end, names, gpu, cpu = (pd.Series(part) for part in zip(*rows, strict=True))
     return _source(begin, end, names, gpu.to_numpy(dtype=float), cpu.to_numpy(dtype=float), "JSON", faults)
@@ -86,7 +86,7 @@ def _source(
     gpu: Any,
     cpu: Any,
     how: str,
-    faults: list[HistoryFault],
+    faults: list[Fault],
 ) -> Source | None:
     first, aware = read_times(begin, faults)
     last, _ = read_times(end, faults)
@@ -96,11 +96,11 @@ def _source(
     bad = np.flatnonzero(length <= 0)
     if bad.size:
         found = f"{bad.size} windows that do not last (row {bad[0] + 1})"
-        faults.append(HistoryFault("window", found, "an end after the start"))
+        faults.append(Fault("window", found, "an end after the start"))
         return None
     if np.median(length) > LONGEST_WINDOW_HOURS:
         found = f"windows of {np.median(length):g} hours"
-        faults.append(HistoryFault("window", found, "windows of an hour or less: query with step=1h"))
+        faults.append(Fault("window", found, "windows of an hour or less: query with step=1h"))
         return None
     hours, unit = (gpu, "GPUs") if np.nansum(gpu) > 0 else (cpu, "CPU cores")
     text = names.astype("str").str.strip()
@@ -119,7 +119,7 @@ def _source(
     notes += [note("opencost.idle", n=left)] if left else []
     notes += [note("opencost.cpu")] if unit != "GPUs" else []
     if table.empty:
-        faults.append(HistoryFault(NAME, "idle resources alone", "at least one allocation"))
+        faults.append(Fault(NAME, "idle resources alone", "at least one allocation"))
         return None
     return Source(f"{NAME} ({how})", table, notes=tuple(notes))
 

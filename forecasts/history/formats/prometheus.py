@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats import dcgm, engines
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
@@ -24,26 +24,26 @@ def fits(document: Any) -> bool:
     return document["status"] == "error" or (isinstance(data, dict) and "resultType" in data)
 
 
-def read(document: Any, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
     """Samples as they are, series named by their labels; samples of DCGM become busy GPUs, counters of inference
     engines rates a second."""
     if document["status"] == "error":
-        faults.append(HistoryFault(NAME, f"an error: {document.get('error', 'none named')}", "an answer with data"))
+        faults.append(Fault(NAME, f"an error: {document.get('error', 'none named')}", "an answer with data"))
         return None
     kind = document["data"]["resultType"]
     if kind != "matrix":
-        faults.append(HistoryFault(NAME, f"a result of the type {kind}", "a matrix, as /api/v1/query_range gives it"))
+        faults.append(Fault(NAME, f"a result of the type {kind}", "a matrix, as /api/v1/query_range gives it"))
         return None
     result = document["data"].get("result")
     if not isinstance(result, list) or not result:
-        faults.append(HistoryFault(NAME, "no series", "at least one (is the query's time range right?)"))
+        faults.append(Fault(NAME, "no series", "at least one (is the query's time range right?)"))
         return None
     frames, metrics = [], []
     for number, series in enumerate(result):
         found = _samples(series)
         if found is None:
             shown = str(series)[:80]
-            faults.append(HistoryFault(f"result {number}", shown, 'an object with "metric" and "values" [[time, "v"]]'))
+            faults.append(Fault(f"result {number}", shown, 'an object with "metric" and "values" [[time, "v"]]'))
             continue
         labels = {str(k): str(v) for k, v in series.get("metric", {}).items()}
         frames.append(found)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
@@ -33,7 +33,7 @@ def fits(names: Sequence[str]) -> bool:
     return any(n in names for n in INPUT) and any(n in names for n in OUTPUT) and any(n in names for n in MOMENT)
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """Series `requests`, `input tokens` and `output tokens`, of each model where the log names models."""
     wanted = asked.columns.get("timestamp")
     column = (
@@ -54,7 +54,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         model = np.where(part < 0, len(models), part)
         models = [*models, "no model"] if (part < 0).any() else models
     if len(models) > MOST_SERIES:
-        faults.append(HistoryFault("model", f"{len(models)} models", f"at most {MOST_SERIES}"))
+        faults.append(Fault("model", f"{len(models)} models", f"at most {MOST_SERIES}"))
         return None
     failed = int((np.nan_to_num(outputs) == 0).sum())
     if failed:
@@ -64,7 +64,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     minute = times // MINUTE
     first, span = int(minute.min()), int(minute.max() - minute.min()) + 1
     if span > 40 * 366 * 1440:
-        faults.append(HistoryFault("timestamp", f"{span // 1440} days", "a log of at most 40 years"))
+        faults.append(Fault("timestamp", f"{span // 1440} days", "a log of at most 40 years"))
         return None
     stamps = pd.DatetimeIndex((np.arange(span) + first) * MINUTE)
     stamps = stamps.tz_localize("UTC") if aware else stamps
@@ -125,20 +125,20 @@ def _name(sheet: Sheet) -> str:
 
 
 def _moments(
-    column: pd.Series[Any], asked: Reading, faults: list[HistoryFault], notes: list[str]
+    column: pd.Series[Any], asked: Reading, faults: list[Fault], notes: list[str]
 ) -> tuple[IntArray, bool] | None:
     """Moments of requests. Small numbers are seconds since the log began: the day must be said."""
     numbers = pd.to_numeric(pd.Series(column.astype("str")), errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).all() and len(numbers) and np.abs(numbers).max() < 5e8:
         if asked.began is None:
             found = f"seconds since the log began ({numbers[0]:g} first)"
-            faults.append(HistoryFault("timestamp", found, "the day on which it began: --read began=2026-01-31"))
+            faults.append(Fault("timestamp", found, "the day on which it began: --read began=2026-01-31"))
             return None
         start = pd.Timestamp(asked.began).value
         notes.append(note("requests.began", began=asked.began))
         return start + np.round(numbers * 1e9).astype(np.int64), False
     if len(numbers) == 0:
-        faults.append(HistoryFault("rows", "a header without rows", "at least one request"))
+        faults.append(Fault("rows", "a header without rows", "at least one request"))
         return None
     return read_times(column, faults)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.rows import Source
@@ -28,12 +28,12 @@ def fits(names: Sequence[str]) -> bool:
     return jobs and {"start", "end"} <= set(names) and any(n in names for n in ("alloctres", "reqtres", "alloccpus"))
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """GPUs that run, and that wait, in every hour and partition; CPUs where no job names a GPU."""
     job = sheet.column("jobidraw", "jobid").astype("str")
     own = ~job.str.contains(".", regex=False).to_numpy()
     if not own.any():
-        faults.append(HistoryFault("JobID", "job steps alone", "the jobs themselves (sacct --allocations)"))
+        faults.append(Fault("JobID", "job steps alone", "the jobs themselves (sacct --allocations)"))
         return None
     start, end = _when(sheet, "start", own, faults), _when(sheet, "end", own, faults)
     submit = _when(sheet, "submit", own, faults) if sheet.place("submit") is not None else start
@@ -41,7 +41,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         return None
     known = np.concatenate([part[~np.isnat(part)] for part in (start, end, submit)])
     if not len(known):
-        faults.append(HistoryFault("Start", "no job that ran", "at least one"))
+        faults.append(Fault("Start", "no job that ran", "at least one"))
         return None
     last = known.max()
     tres = _tres(sheet, own)
@@ -49,7 +49,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     gpus = np.where(gpus > 0, gpus, _amount(tres, TYPED))
     unit, size = ("GPUs", gpus) if (gpus > 0).any() else ("CPUs", _cpus(sheet, own, tres))
     if not (size > 0).any():
-        faults.append(HistoryFault("AllocTRES", "no GPU and no CPU in any job", "gres/gpu=N or cpu=N"))
+        faults.append(Fault("AllocTRES", "no GPU and no CPU in any job", "gres/gpu=N or cpu=N"))
         return None
     part, names = np.zeros(int(own.sum()), dtype=np.int64), ["jobs"]
     if sheet.place("partition") is not None:
@@ -85,15 +85,15 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
     return Source(f"Slurm sacct ({sheet.how})", pd.concat(frames, ignore_index=True), notes=tuple(notes))
 
 
-def _when(sheet: Sheet, name: str, own: np.ndarray, faults: list[HistoryFault]) -> np.ndarray:
+def _when(sheet: Sheet, name: str, own: np.ndarray, faults: list[Fault]) -> np.ndarray:
     """(jobs,) moments, NaT where Slurm knows none."""
     text = sheet.column(name).astype("str").str.strip()[own].reset_index(drop=True)
     never = text.str.lower().isin(NEVER).to_numpy()
     out = np.full(len(text), np.datetime64("NaT", "ns"))
     if (~never).any():
-        told: list[HistoryFault] = []
+        told: list[Fault] = []
         times, _ = read_times(text[~never].reset_index(drop=True), told)
-        faults += [HistoryFault(name, fault.found, fault.allowed) for fault in told]
+        faults += [Fault(name, fault.found, fault.allowed) for fault in told]
         out[~never] = times.astype("datetime64[ns]")
     return out
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import TIME, Sheet, TableFormat, once
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
@@ -20,12 +20,12 @@ def fits(names: Sequence[str]) -> bool:
     return len(names) > 1 and any(name in names for name in TIME)
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | None:
+def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """Every column of numbers becomes a series of the column's name; columns of text are left out and named."""
     wanted = asked.columns.get("timestamp")
     time = sheet.place(wanted.lower()) if wanted else sheet.place(*TIME)
     if time is None:
-        faults.append(HistoryFault("header", ", ".join(sheet.names), "a column timestamp, or --read timestamp=COLUMN"))
+        faults.append(Fault("header", ", ".join(sheet.names), "a column timestamp, or --read timestamp=COLUMN"))
         return None
     once(sheet, {"timestamp": time}, faults)
     columns, left, units = [], [], set()
@@ -43,15 +43,15 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
         if low.count(name) > 1:
             places = " and ".join(str(i + 1) for i, other in enumerate(sheet.low()) if other == name)
             found = f"the column {name!r} {low.count(name)} times (columns {places})"
-            faults.append(HistoryFault("header", found, "every series once"))
+            faults.append(Fault("header", found, "every series once"))
     blank = [at + 1 for at, name in enumerate(sheet.names) if not name.strip()]
     columns = [(name, own) for name, own in columns if name.strip()]
     if not columns:
-        told: list[HistoryFault] = []
+        told: list[Fault] = []
         for at, name in left[:3]:
             read_numbers(sheet.frame[at], told, asked.decimal, f"column {name}")
         faults += told or [
-            HistoryFault(
+            Fault(
                 "header",
                 ", ".join(sheet.names),
                 "columns timestamp, region, workload, value or timestamp, series, value "
@@ -85,7 +85,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[HistoryFault]) -> Source | N
 
 def _numbers(column: pd.Series[Any], asked: Reading) -> tuple[np.ndarray[Any, Any] | None, str]:
     """The numbers of a column, and a unit that stands behind every one of them; None where it holds text."""
-    faults: list[HistoryFault] = []
+    faults: list[Fault] = []
     own = read_numbers(column, faults, asked.decimal)
     if not faults and np.isfinite(own).any():
         return own, ""
@@ -95,7 +95,7 @@ def _numbers(column: pd.Series[Any], asked: Reading) -> tuple[np.ndarray[Any, An
     # Grafana's "formatted data": a unit behind every number, the same one throughout ("1.5 K" and "980" would not be).
     if len(kinds) == 1 and parted[0].notna().sum() >= (~text.str.lower().isin(("nan", "", "none"))).sum():
         bare = column.astype("str").str.strip().str.replace(r"\s*[^\d\s.,]\S*$", "", regex=True)
-        told: list[HistoryFault] = []
+        told: list[Fault] = []
         own = read_numbers(bare, told, asked.decimal)
         if not told and np.isfinite(own).any():
             return own, str(kinds[0])

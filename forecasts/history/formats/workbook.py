@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.base import Sheet
 
 MOST_BYTES = 400 << 20
@@ -17,33 +17,31 @@ MOST_BYTES = 400 << 20
 MOST_ROWS = 1_048_576
 
 
-def read_sheet(
-    body: bytes, where: str, asked: Reading, faults: list[HistoryFault], max_rows: int | None
-) -> Sheet | None:
+def read_sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_rows: int | None) -> Sheet | None:
     """The sheet that was asked for, or the only one that has rows; None with the reason among the faults."""
     try:
         with zipfile.ZipFile(BytesIO(body)) as packed:
             size = sum(one.file_size for one in packed.infolist())
             if "xl/workbook.xml" not in packed.namelist():
-                faults.append(HistoryFault(where, "a ZIP file that is no workbook", "XLSX, CSV or Parquet, unpacked"))
+                faults.append(Fault(where, "a ZIP file that is no workbook", "XLSX, CSV or Parquet, unpacked"))
                 return None
             if size > MOST_BYTES:
-                faults.append(HistoryFault(where, f"{size:,} bytes once unpacked", f"at most {MOST_BYTES:,}"))
+                faults.append(Fault(where, f"{size:,} bytes once unpacked", f"at most {MOST_BYTES:,}"))
                 return None
         return _sheet(body, where, asked, faults, max_rows)
     except Exception as fault:
-        faults.append(HistoryFault(where, f"{type(fault).__name__}: {str(fault)[:200]}", "a sound XLSX workbook"))
+        faults.append(Fault(where, f"{type(fault).__name__}: {str(fault)[:200]}", "a sound XLSX workbook"))
         return None
 
 
-def _sheet(body: bytes, where: str, asked: Reading, faults: list[HistoryFault], max_rows: int | None) -> Sheet | None:
+def _sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_rows: int | None) -> Sheet | None:
     from openpyxl import load_workbook
 
     book = load_workbook(BytesIO(body), read_only=True, data_only=True, keep_links=False)
     try:
         titles = [sheet.title for sheet in book.worksheets]
         if asked.sheet is not None and asked.sheet not in titles:
-            faults.append(HistoryFault("reading sheet", repr(asked.sheet), f"one of {', '.join(titles)}"))
+            faults.append(Fault("reading sheet", repr(asked.sheet), f"one of {', '.join(titles)}"))
             return None
         found = []
         for title in [asked.sheet] if asked.sheet is not None else titles:
@@ -56,10 +54,10 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[HistoryFault], 
         book.close()
     if len(found) > 1:
         several = ", ".join(title for title, _ in found)
-        faults.append(HistoryFault(where, f"{len(found)} sheets with rows: {several}", "one: --read sheet=NAME"))
+        faults.append(Fault(where, f"{len(found)} sheets with rows: {several}", "one: --read sheet=NAME"))
         return None
     if not found:
-        faults.append(HistoryFault(where, "no sheet with a header and rows", "at least one hour of one series"))
+        faults.append(Fault(where, "no sheet with a header and rows", "at least one hour of one series"))
         return None
     title, rows = found[0]
     names = tuple("" if cell is None else str(cell).strip() for cell in rows[0])
@@ -69,7 +67,7 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[HistoryFault], 
     return Sheet(names[:width], frame, f"XLSX, sheet {title}", where)
 
 
-def _rows(sheet: Any, where: str, faults: list[HistoryFault], max_rows: int | None) -> list[tuple[Any, ...]] | None:
+def _rows(sheet: Any, where: str, faults: list[Fault], max_rows: int | None) -> list[tuple[Any, ...]] | None:
     """Rows that hold anything, the header first; None when there are too many."""
     limit = min(max_rows or MOST_ROWS, MOST_ROWS)
     out: list[tuple[Any, ...]] = []
@@ -77,7 +75,7 @@ def _rows(sheet: Any, where: str, faults: list[HistoryFault], max_rows: int | No
         if any(cell is not None and cell != "" for cell in row):
             out.append(tuple(row))
             if len(out) > limit + 1:
-                faults.append(HistoryFault(where, f"more than {limit} rows", f"at most {limit} rows"))
+                faults.append(Fault(where, f"more than {limit} rows", f"at most {limit} rows"))
                 return None
     return out
 

@@ -178,7 +178,7 @@ class Apart:
             link = links.setdefault(id(block.coupling), block.coupling[:, columns])
             blocks.append(replace(block, coupling=link))
         shared = new[self.shared]
-        alone = Program(arrays, Layout(layout, {}), tuple(blocks), program.money_unit, None, program.facts)
+        alone = Program(arrays, Layout(layout, {}), tuple(blocks), program.money_unit, None, program.instance)
         return Alone(future, columns, shared, which, alone)
 
 

@@ -61,7 +61,7 @@ NODES = 6
 class _Side:
     """What is known of one future. arrays: at its part of all costs, for plans; priced: at the prices of what is
     shared, for bounds. plan: (columns of it alone and merged,) its best with its own early decisions; late: the same
-    under those of the plan; refined: bound of each leaf by its campaigns; proven: by former trees."""
+    under those of the plan; refined: bound of each leaf by its campaigns."""
 
     alone: Alone
     arrays: Arrays
@@ -72,7 +72,6 @@ class _Side:
     plan: FloatArray | None = None
     late: FloatArray | None = None
     refined: dict[bytes, float] = field(default_factory=dict)
-    proven: float = -np.inf
 
     def price(self, shares: FloatArray) -> None:
         """shares: (F, columns of the whole master)."""
@@ -84,9 +83,9 @@ class _Side:
     def bound(self) -> float:
         """Of what the future costs at the prices of what is shared, times its probability."""
         if self.grown is None:
-            return self.proven
+            return -np.inf
         leaves = [max(leaf.bound, self.refined.get(leaf.great.tobytes(), -np.inf)) for leaf in self.grown.leaves]
-        return max(min([self.grown.open_bound, *leaves]), self.proven)
+        return min([self.grown.open_bound, *leaves])
 
     def leaf_to_refine(self) -> Leaf | None:
         """The leaf that holds the bound, if one does and it was not refined yet."""
@@ -389,7 +388,8 @@ class ByFuture:
             part = min(nodes, NODES)
             found = self._task(worker, tree.grow, side.token, None, self._control.left(), beyond, part)
             if found is None:  # not planted in this process yet
-                planted = self._planted(side)
+                arrays = replace(side.priced, integer=np.zeros_like(side.priced.integer))
+                planted = (arrays, side.campaigns, None if side.priced is side.arrays else side.arrays.cost)
                 found = self._task(worker, tree.grow, side.token, planted, self._control.left(), beyond, part)
             if found is None:
                 return
@@ -398,24 +398,6 @@ class ByFuture:
             nodes -= part
             if found.done or nodes <= 0:
                 return
-
-    def _planted(self, side: _Side) -> tuple[Arrays, Campaigns, FloatArray | None]:
-        """What a future's tree begins with: its program at the prices of what is shared, with what exact blocks are
-        known to be worth near plans."""
-        easier = replace(side.arrays, integer=np.zeros_like(side.arrays.integer))
-        priced = replace(easier, cost=side.priced.cost)
-        with self._search.lock:
-            if self._points:
-                priced, easier = (self._with_exact(a, side, self._points) for a in (priced, easier))
-        return priced, side.campaigns, None if side.priced is side.arrays else easier.cost
-
-    def _regrow(self, worker: Worker, side: _Side) -> None:
-        """Its tree anew, with exact cuts that were not known when it was planted."""
-        former, side.proven = side.grown, side.bound
-        side.token = uuid.uuid4().hex
-        self._grow(worker, side, BEYOND[0])
-        if side.grown is not None and former is not None and not side.grown.leaves:
-            side.grown = former
 
     def _refine(self, worker: Worker, side: _Side, leaf: Leaf) -> None:
         """All but the orders whole under a leaf, with what exact blocks are known to be worth near plans."""
@@ -443,23 +425,20 @@ class ByFuture:
         return with_exact_cuts(arrays, side.alone.program, pool, [x[side.alone.columns] for x in points])
 
     def _refine_all(self, grown: dict[int, Future[None]]) -> None:
-        """The bound until the end: a tree is grown anew with exact cuts, its leaves refined, or it is grown on;
-        first where least was done. grown: trees that are being grown, by future."""
-        turns, anew = [1] * len(self._sides), [True] * len(self._sides)
+        """The bound until the end: where least was done a tree's leaf is refined, or the tree grown on. grown: trees
+        that are being grown, by future."""
+        turns = [1] * len(self._sides)
         busy = dict(grown)
         try:
             while not self._control.done:
                 for f in [f for f, task in busy.items() if task.done()]:
                     self._wait(busy.pop(f))
-                for f in sorted(range(len(self._sides)), key=lambda f: (not anew[f], len(self._sides[f].refined))):
+                for f in sorted(range(len(self._sides)), key=lambda f: len(self._sides[f].refined)):
                     if f in busy or len(busy) >= len(self._workers):
                         continue
                     side = self._sides[f]
                     leaf = side.leaf_to_refine()
-                    if anew[f] and self._points:
-                        anew[f] = False
-                        busy[f] = self._begin(side, self._regrow)
-                    elif leaf is not None:
+                    if leaf is not None:
                         busy[f] = self._begin(side, self._refine, leaf)
                     elif turns[f] < len(BEYOND):
                         busy[f] = self._begin(side, self._grow, BEYOND[turns[f]])

@@ -101,4 +101,4 @@ def test_a_country_that_nobody_knows_is_a_fault_with_its_place() -> None:
     index, values = chinese("2025-01-06", "2025-02-03")
     with pytest.raises(ForecastError) as caught:
         make_outlook(panel(index, values), weeks=4, config=ForecastConfig(country="XX", futures=0))
-    assert {where for where, _, _ in caught.value.faults} == {"config.country", "config.futures"}
+    assert {fault.where for fault in caught.value.faults} == {"config.country", "config.futures"}

@@ -9,9 +9,9 @@ from io import BytesIO
 import numpy as np
 import pytest
 
+from forecasts.fault import Fault
 from forecasts.history import History, HistoryError, read_history
 from forecasts.history.asked import reading_of
-from forecasts.history.faults import HistoryFault
 from forecasts.history.formats.requests import dispersion
 from forecasts.history.units import same_unit
 from tests.forecasts.history import exports
@@ -150,7 +150,7 @@ def test_a_sum_from_get_metric_data_is_an_amount_when_that_is_said() -> None:
 def test_half_a_file_is_told_in_words_or_read(name: str) -> None:
     """Cut in the middle: no traceback, whatever is left."""
     body = exports.FILES[name]()
-    told: tuple[HistoryFault, ...] = ()
+    told: tuple[Fault, ...] = ()
     measured = False
     try:
         measured = bool(np.isfinite(read_history(body[: len(body) // 2], timezone="UTC")[0].values).any())

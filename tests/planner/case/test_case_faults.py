@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from forecasts.fault import Fault
 from planner.case import Case
-from planner.case.fault import Fault, faults_of
+from planner.case.fault import faults_of
 from planner.case.file import CaseError, case_from
 
 
@@ -78,7 +79,7 @@ def sound() -> dict[str, Any]:
 def faults(document: dict[str, Any]) -> list[str]:
     with pytest.raises(CaseError) as caught:
         case_from(document)
-    return [fault.message for fault in caught.value.faults]
+    return [str(fault) for fault in caught.value.faults]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -468,7 +469,7 @@ def test_faults_keep_their_place_inside_a_larger_document() -> None:
     body = {"case": changed("/fleet/0/site", "gy") | {"surprise": 1}}
     with pytest.raises(ValidationError) as caught:
         Request.model_validate(body)
-    assert {f.pointer for f in faults_of(caught.value, body)} == {"/case/fleet/0/site", "/case/surprise"}
+    assert {f.where for f in faults_of(caught.value, body)} == {"/case/fleet/0/site", "/case/surprise"}
 
 
 def test_json_and_objects_are_checked_alike() -> None:

@@ -36,7 +36,7 @@ def case(network: dict[str, Any] | None = None, **workload: Any) -> Case:
 
 
 def test_round_trips_are_those_of_the_published_table() -> None:
-    # domain-facts.md 1.5: 2 x great circle x 1.5 / 200 km per ms
+    # 2 x great circle x 1.5 / 200 km per ms
     assert latency_ms(case()) == pytest.approx(np.array([[14.9, 1.0], [24.6, 17.0]]), abs=0.05)
 
 

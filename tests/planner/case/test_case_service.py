@@ -119,8 +119,8 @@ def test_network_and_first_token_share_one_budget(small: Small) -> None:
     """With latency_ms of 20 a promise of 15 cannot be; a far site leaves less, never more."""
     with pytest.raises(CaseError) as caught:
         case_from(stated(small, SERVICE | {"ttft_ms": 15.0}))
-    fault = next(f for f in caught.value.faults if "ttft_ms" in f.pointer)
-    assert fault.pointer == "/workloads/0/service/ttft_ms"
+    fault = next(f for f in caught.value.faults if "ttft_ms" in f.where)
+    assert fault.where == "/workloads/0/service/ttft_ms"
     assert "of which the network may take 20" in fault.found
     near = chat(case_from(stated(small, SERVICE | {"ttft_ms": 420.0})))
     document = stated(small, SERVICE | {"ttft_ms": 420.0}, latency_ms=250)
@@ -147,11 +147,11 @@ def test_every_fault_of_a_statement(small: Small) -> None:
     document["sites"][0]["power_mw"] = "nine"
     with pytest.raises(CaseError) as caught:
         case_from(document)
-    assert {"/workloads/0/service/model", "/sites/0/power_mw"} <= {f.pointer for f in caught.value.faults}
+    assert {"/workloads/0/service/model", "/sites/0/power_mw"} <= {f.where for f in caught.value.faults}
     wrong = stated(small, SERVICE | {"cache_hit": 1.5, "speed": 3})
     with pytest.raises(CaseError) as caught:
         case_from(wrong)
-    assert {"/workloads/0/service/cache_hit", "/workloads/0/service/speed"} <= {f.pointer for f in caught.value.faults}
+    assert {"/workloads/0/service/cache_hit", "/workloads/0/service/speed"} <= {f.where for f in caught.value.faults}
     misplaced = small(workloads__2__service=SERVICE)
     with pytest.raises(CaseError, match="service belongs to online and deferrable work"):
         case_from(misplaced)
@@ -218,4 +218,4 @@ def test_whatever_is_broken_is_told_as_a_fault(small: Small, broken: dict[str, A
     with pytest.raises(CaseError) as caught:
         case_from(stated(small, **broken))
     assert caught.value.faults
-    assert all(f.pointer.startswith("/workloads/0") for f in caught.value.faults)
+    assert all(f.where.startswith("/workloads/0") for f in caught.value.faults)

@@ -57,7 +57,7 @@ def in_tables(folder: Path, **tables: str) -> Path:
 def faults(path: Path) -> list[str]:
     with pytest.raises(CaseError) as caught:
         read_case(path)
-    return [fault.message for fault in caught.value.faults]
+    return [str(fault) for fault in caught.value.faults]
 
 
 def test_json_yaml_and_tables_give_the_same_case(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_yaml_that_is_refused_costs_nothing_and_says_why(text: str, words: str) 
 def test_every_key_that_stands_twice_is_named_with_both_lines() -> None:
     with pytest.raises(DocumentError) as error:
         read_yaml("meta: {name: x}\nsites:\n  - id: a\n    id: b\nmeta: 3", "case.yaml")
-    assert [(f.pointer, f.note, f.found) for f in error.value.faults] == [
+    assert [(f.where, f.note, f.found) for f in error.value.faults] == [
         ("/sites/0/id", "case.yaml line 4", "the key id again (first in line 3)"),
         ("/meta", "case.yaml line 5", "the key meta again (first in line 1)"),
     ]
@@ -209,6 +209,6 @@ def test_what_is_no_number_is_a_fault_with_its_place_and_what_is_allowed(
     with pytest.raises(CaseError) as error:
         read_case(tmp_path / "case.yaml")
     (fault,) = error.value.faults
-    assert fault.pointer == place
+    assert fault.where == place
     assert text.strip("'[]").split(", ")[-1][:4] in fault.found or fault.found in ("nan", "inf", "16", "True")
     assert fault.allowed

@@ -163,11 +163,11 @@ def test_missing_capacity_costs_twice_the_dearest_hardware() -> None:
     """Ten at once and one a period: a module that comes in period t of five stands for 5 - t, of which t bears one."""
     case = growing(futures=[HIGH], types=[kind("k"), kind("z", capex=5.0)])
     program = build_program(with_floor(case, np.full(5, 1.2)), given_demand(case))
-    price = missing_price(program.facts["instance"]) * program.money_unit
+    price = missing_price(program.inst) * program.money_unit
     assert price == pytest.approx([2 * (10 / (5 - t) + 1) for t in range(5)])
     grown = eased(program)
     assert grown.master.columns == program.master.columns + 5
-    peak = program.facts["instance"].p50_peak
+    peak = program.inst.p50_peak
     assert grown.master.cost[-5:] * program.money_unit == pytest.approx(price * peak)
 
 

@@ -261,7 +261,7 @@ def test_readings_come_from_csv_text_and_file(tmp_path: Path) -> None:
 def test_every_fault_of_readings_is_told(text: str, where: set[str]) -> None:
     with pytest.raises(PlanError) as error:
         read_metered(a_case(), text)
-    assert {p.where for p in error.value.problems} == where
+    assert {p.where for p in error.value.faults} == where
 
 
 def written(folder: Path) -> dict[str, Any]:

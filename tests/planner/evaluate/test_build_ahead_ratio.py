@@ -135,7 +135,7 @@ def test_the_floor_is_met_where_it_can_be() -> None:
     assert next(c for c in plan.checks if c["id"] == "build_ahead")["rows"] > 0
     with pytest.raises(InfeasibleError) as fault:
         planned(policy={"build_ahead": {"minimum": 2.0}})
-    told = next(p for p in fault.value.problems if p.where == "/policy/build_ahead/minimum")
+    told = next(p for p in fault.value.faults if p.where == "/policy/build_ahead/minimum")
     assert "2027Q1" in str(told)
     assert "0.5" in str(told)
 

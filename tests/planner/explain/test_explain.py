@@ -122,7 +122,7 @@ def test_orders_within_the_proofs_are_interchangeable(small: Document) -> None:
 def test_a_question_about_unknown_things_names_all_of_them(tight: Plan) -> None:
     with pytest.raises(PlanError) as caught:
         why_not(tight, Question(site="moon", module_type="x", period=99))
-    assert [p.where for p in caught.value.problems] == ["/site", "/module_type", "/period"]
+    assert [p.where for p in caught.value.faults] == ["/site", "/module_type", "/period"]
 
 
 def test_every_order_names_its_drivers(tight: Plan) -> None:
@@ -223,10 +223,10 @@ def test_an_impossible_request_names_the_smallest_change(small: Document) -> Non
     )
     with pytest.raises(InfeasibleError) as caught:
         planned(document)
-    where = {p.where for p in caught.value.problems}
+    where = {p.where for p in caught.value.faults}
     assert "/sites/0/power_mw" in where
     assert "/policy/capacity_targets_eflops" in where
-    power = next(p for p in caught.value.problems if p.where == "/sites/0/power_mw")
+    power = next(p for p in caught.value.faults if p.where == "/sites/0/power_mw")
     assert "MW" in power.allowed
     assert "alone" in power.remedy
 
@@ -235,4 +235,4 @@ def test_a_service_level_that_cannot_be_kept_is_named(small: Document) -> None:
     document = small(workloads__0__minimum_service=1.0, sites__0__power_mw=1.5, sites__1__power_mw=1.2)
     with pytest.raises(InfeasibleError) as caught:
         planned(document)
-    assert any("minimum_service" in p.where or "power" in p.where for p in caught.value.problems)
+    assert any("minimum_service" in p.where or "power" in p.where for p in caught.value.faults)

@@ -1,4 +1,4 @@
-"""Published two-stage problems, stated in the public case format, against their known optima (issue 4, item 1).
+"""Published two-stage problems, stated in the public case format, against their known optima.
 
 Birge and Louveaux, Introduction to Stochastic Programming, §1.3 (power expansion); the newsvendor of Arrow, Harris and
 Marschak 1951 as a build-ahead decision, with the CVaR of Rockafellar and Uryasev 2000.

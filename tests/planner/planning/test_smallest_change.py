@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
+from forecasts.fault import Fault
 from planner.case import Case
-from planner.case.errors import InfeasibleError, Problem
+from planner.case.errors import InfeasibleError
 from planner.planning import make_plan
 from planner.solve import Limits
 from tests.planner.explain.random_cases import at, random_case, written
@@ -26,19 +27,19 @@ def possible(document: dict[str, Any]) -> bool:
     return True
 
 
-def changes(document: dict[str, Any]) -> dict[str, Problem]:
+def changes(document: dict[str, Any]) -> dict[str, Fault]:
     """By pointer, what is told of a case that cannot be met."""
     with pytest.raises(InfeasibleError) as caught:
         make_plan(Case.model_validate(document), limits=EXACT)
-    return {p.where: p for p in caught.value.problems}
+    return {p.where: p for p in caught.value.faults}
 
 
-def to_write(problem: Problem) -> Any:
+def to_write(problem: Fault) -> Any:
     """The value that a change tells to write, read as a user would."""
     return yaml.safe_load(problem.allowed.partition("; write ")[2])
 
 
-def alone(problem: Problem) -> bool:
+def alone(problem: Fault) -> bool:
     return problem.remedy == "this alone is enough: a plan was found with it"
 
 

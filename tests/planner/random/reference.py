@@ -65,8 +65,34 @@ def each(value: Any, periods: int) -> list[float]:
     return [float(v) for v in value] if isinstance(value, list) else [float(value)] * periods
 
 
-def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, float]:
-    """Status, optimum and bound of the case."""
+def reference(
+    case: dict[str, Any], gap: float = 1e-9, *, unserved_at_most: float | None = None
+) -> tuple[str, float, float]:
+    """Status, optimum and bound of the case; of those plans that leave no more unserved, where that is limited.
+
+    What stays unserved is measured in shares of what each workload asks, added up over workloads, in the mean over
+    futures.
+    """
+    m, cost, fixed, pi, unserved = _stated(case)
+    if unserved_at_most is not None:
+        m.row(unserved, upper=unserved_at_most + 1e-9)
+    return _with_risk(m, case, cost, fixed, pi, gap)
+
+
+def least_unserved(case: dict[str, Any]) -> float:
+    """The least that any plan of the case leaves unserved, whatever it costs (measured as in `reference`)."""
+    m, _, _, _, unserved = _stated(case)
+    prices: dict[int, float] = defaultdict(float)
+    for share, column in unserved:
+        prices[column] += share
+    return m.solve(prices, 1e-9)[2]
+
+
+Stated = tuple[Model, dict[int, dict[int, float]], dict[int, float], list[float], list[Term]]
+
+
+def _stated(case: dict[str, Any]) -> Stated:
+    """The program, the cost of its columns and the rest of it by future, probabilities, and what stays unserved."""
     horizon, policy, sites, kinds = case["horizon"], case["policy"], case["sites"], case["module_types"]
     T, rho, per = horizon["periods"], horizon["discount_rate"], horizon["months_per_period"] / 12
     delta = [(1 + rho) ** (-t * per) for t in range(T)]
@@ -111,6 +137,10 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
 
     m = Model()
     cost: dict[int, dict[int, float]] = {f: defaultdict(float) for f in F}  # by future
+    unserved: list[Term] = []
+    wanted_of: dict[str, float] = defaultdict(float)
+    for (f, w, _r, _t, d, h), value in ask.items():
+        wanted_of[w] += pi[f] * weight[d] * hours[h] * value
     fixed = dict.fromkeys(F, 0.0)
     tariff = {t["id"]: t["prices_per_kwh"]["flat"] for t in case["tariffs"]}
     price = {s: tariff[site[s]["tariff"]] for s in S}
@@ -204,7 +234,7 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
             for k in K:
                 x = kind[k]
                 capex, order_cost = each(x["capex"], T), float(x["order_cost"])
-                m.row([(1.0, orders(f, s, k, t)) for s in S], upper=float(x["supply"]))
+                m.row([(1.0, orders(f, s, k, t)) for s in S], upper=each(x["supply"], T)[t])
                 for s in S:
                     column = orders(f, s, k, t)
                     pay[column] += charge(capex[t], x["life_periods"], t)
@@ -257,21 +287,21 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
                     if candidate[s]:
                         terms, _ = cap(f, s, k, t)
                         m.row([*terms, *((-big, c) for _, c in opened)], upper=0.0)
-                room = float(site[s]["power_mw"])
+                room = each(site[s]["power_mw"], T)[t]
                 if candidate[s]:
                     m.row([*draw, *more, *((-room, c) for _, c in opened)], upper=-there)
                 else:
                     m.row([*draw, *more], upper=room - there)
             if policy.get("budget") is not None:
-                m.row(spent, upper=float(policy["budget"]))
+                m.row(spent, upper=each(policy["budget"], T)[t])
             if policy.get("domestic_share_floor") is not None:
-                floor = policy["domestic_share_floor"]
+                floor = each(policy["domestic_share_floor"], T)[t]
                 m.row([*group["domestic"], *((-floor * a, c) for a, c in group["all"])], lower=0.0)
             for limit in policy.get("vendor_share_cap", {}).values():
                 m.row([*group["b"], *((-limit * a, c) for a, c in group["all"])], upper=0.0)
             if policy.get("capacity_targets_eflops") is not None:
                 stands = sum(a for a, c in target if c < 0)
-                need = 1000 * policy["capacity_targets_eflops"] - stands
+                need = 1000 * each(policy["capacity_targets_eflops"], T)[t] - stands
                 m.row([(a, c) for a, c in target if c >= 0], lower=need)
         for n, x in enumerate(case["leases"]):
             rent, term = each(x["price_per_module_period"], T), x["minimum_term_periods"]
@@ -314,9 +344,10 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
                 asked = sum(weight[d] * hours[h] * ask[f, j, r, t, d, h] for r in regions for d in D for h in H)
                 m.row(done, lower=asked, upper=asked)
                 pay[short] += delta[t] * spec["shortfall_cost"]
+                unserved += [(pi[f] / wanted_of[j], short)] if wanted_of[j] > 0 else []
             for s in S:
                 pue, chi, green_share = site[s]["pue"], site[s]["carbon_kg_per_kwh"], site[s]["green_share"]
-                floor = policy.get("green_share_floor", 0.0) or 0.0
+                floor = each(policy.get("green_share_floor") or 0.0, T)[t]
                 kwh_price = {True: price[s] + carbon_price[t] / 1000 * chi}
                 for k in K:
                     there = standing(s, k, t)
@@ -461,6 +492,9 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
                         for r in regions:
                             short = m.new("short", f, w, r, t, d, h)
                             pay[short] += delta[t] * weight[d] * hours[h] * spec["shortfall_cost"]
+                            unserved += (
+                                [(pi[f] * weight[d] * hours[h] / wanted_of[w], short)] if wanted_of[w] > 0 else []
+                            )
                             gone = [(1.0, m.new("flow", f, w, r, s, t, d, h)) for s in S]
                             wanted = ask[f, w, r, t, d, h]
                             if not late_kind:
@@ -478,13 +512,13 @@ def reference(case: dict[str, Any], gap: float = 1e-9) -> tuple[str, float, floa
                             flows = [(1.0, m.new("flow", f, w, r, s, t, d, h)) for r in regions for s in S]
                             m.row(flows, upper=spec["max_rate_factor"] * mean)
             if policy.get("carbon_cap_tonnes") is not None:
-                m.row(emitted, upper=policy["carbon_cap_tonnes"] - there_carbon)
+                m.row(emitted, upper=each(policy["carbon_cap_tonnes"], T)[t] - there_carbon)
             if policy.get("green_share_floor") is not None:
                 m.row(green, lower=-there_green)
             if policy.get("utilisation_floor") is not None:
-                need = policy["utilisation_floor"] * total_hours
+                need = each(policy["utilisation_floor"], T)[t] * total_hours
                 m.row([*use, *((-need * a, c) for a, c in capacity)], lower=need * there_use)
-    return _with_risk(m, case, cost, fixed, pi, gap)
+    return m, cost, fixed, pi, unserved
 
 
 def _with_risk(

@@ -357,7 +357,7 @@ def test_a_table_of_hours_is_read_and_every_fault_is_told() -> None:
     assert read.values.sum() == pytest.approx(np.arange(48).sum())
     with pytest.raises(PlanError) as error:
         from_table(case, table.assign(region="x", value=[-1.0] + [0.0] * 47))
-    assert {p.where for p in error.value.problems} == {"region", "value, row 0"}
+    assert {p.where for p in error.value.faults} == {"region", "value, row 0"}
     with pytest.raises(PlanError, match="3 hours missing, first 2026-01-03 05:00"):
         from_table(case, table.drop(index=[5, 6, 7]))
     with pytest.raises(PlanError, match="1 hours listed twice"):

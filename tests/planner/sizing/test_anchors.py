@@ -151,6 +151,6 @@ def test_an_owner_s_own_cards_and_models_and_every_fault_of_a_file(tmp_path: Pat
     own.write_text(own.read_text("utf-8").replace("1.2, lab", "-1, lab").replace("domain: 8", "domain: 0"), "utf-8")
     with pytest.raises(SizingError) as caught:
         read_library([own])
-    assert [p.where.split("yaml")[-1] for p in caught.value.problems] == ["/cards/0/tb_per_s/0", "/cards/0/domain"]
+    assert [p.where.split("yaml")[-1] for p in caught.value.faults] == ["/cards/0/tb_per_s/0", "/cards/0/domain"]
     with pytest.raises(SizingError, match="allowed: one of"):
         LIBRARY.card("h10")

@@ -76,7 +76,7 @@ def test_every_fault_of_a_question_at_once() -> None:
     wrong = replace(ASKED, load=Load(0, 256, cache_hit=1.0), requests_per_s=-1, pue=0.5, network_ms=3000)
     with pytest.raises(SizingError) as caught:
         needs(wrong, LIBRARY, ["h200"])
-    assert [p.where for p in caught.value.problems] == [
+    assert [p.where for p in caught.value.faults] == [
         "input_tokens",
         "requests_per_s",
         "cache_hit",

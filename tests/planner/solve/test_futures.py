@@ -102,6 +102,35 @@ def test_futures_by_themselves_never_say_more_than_the_best_plan_costs(seed: int
     assert apart.measure(relaxations / apart.probability) <= proven + 1e-9 * abs(proven)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_prices_of_what_is_shared_prove_what_all_futures_together_do(seed: int, small: Document) -> None:
+    """By linear duality; by whole campaigns they prove more, and never more than the best plan costs."""
+    case = drawn(small, seed).model_copy(
+        update={"risk": Case.model_fields["risk"].get_default(call_default_factory=True)}
+    )
+    plain = build_program(case, given_demand(case), merge_steps=2)
+    best, _ = optimum(plain)
+    program = tightened(plain)
+    apart, joint = Apart(program), attempts(without_whole(program), 60.0)
+    assert joint.duals is not None
+    shares = apart.shares(program, joint.duals)
+    np.testing.assert_allclose(shares.sum(axis=0), program.master.cost, rtol=1e-9, atol=1e-12)
+    assert not shares[~apart.seen].any()
+    relaxed = grown = apart_too = 0.0
+    for f in range(apart.count):
+        alone = apart.alone(program, f)
+        arrays = without_whole(alone.program)
+        cost = arrays.cost.copy()
+        cost[: len(alone.columns)] = shares[f, alone.columns]
+        priced = replace(arrays, cost=cost)
+        apart_too += attempts(arrays, 60.0).objective
+        relaxed += attempts(priced, 60.0).objective
+        grown += Tree(priced, Campaigns.of(alone.program), arrays.cost).grow(60.0, 0.0).bound
+    assert relaxed == pytest.approx(joint.objective, rel=1e-6)
+    assert relaxed >= apart_too - 1e-6 * abs(apart_too)
+    assert relaxed - 1e-6 * abs(relaxed) <= grown <= best + 1e-6 * abs(best)
+
+
 def test_a_future_alone_costs_what_it_costs_by_itself(small: Document) -> None:
     """The same future planned as a case of one future: the same optimum, times its probability."""
     case = drawn(small, 3)

@@ -138,7 +138,7 @@ def test_a_case_set_back_keeps_its_own_periods_and_moves_its_fleet() -> None:
     assert [(f.online, f.retire) for f in back.fleet][1] == (date(2026, 1, 1), date(2026, 10, 1))
     with pytest.raises(PlanError) as caught:
         set_back(case(), date(2027, 2, 15), 9)
-    assert {p.where for p in caught.value.problems} == {"periods", "start"}
+    assert {p.where for p in caught.value.faults} == {"periods", "start"}
 
 
 def test_the_last_whole_periods_of_a_history() -> None:
