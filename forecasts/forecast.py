@@ -252,23 +252,31 @@ def scatter(history: History, tide: FloatArray, seasons: int) -> FloatArray:
     """
     when = hour_of_week(history.index)
     season = season_of_month(np.asarray(history.index.month, dtype=np.int64), seasons)
-    seen = np.isfinite(history.values)
-    shape = tide[:, season, when]
-    week = (np.arange(len(when)) + int(when[0])) // HOURS_PER_WEEK
-    weeks = int(week[-1]) + 1
-    starts = np.flatnonzero(np.diff(week, prepend=-1))
-    total = np.add.reduceat(np.where(seen, history.values, 0.0), starts, axis=1)
-    usual = np.add.reduceat(np.where(seen, shape, 0.0), starts, axis=1)
-    level = np.where(usual > 0, total / np.where(usual > 0, usual, 1.0), 0.0)[:, week[: len(when)]]
-    fitted = level * shape
-    off = np.where(seen & (fitted > 0), history.values / np.where(fitted > 0, fitted, 1.0) - 1, 0.0)
+    # A few series at a time stay in the processor's cache.
+    parts = [slice(i, i + 32) for i in range(0, len(history.series), 32)]
+    return np.concatenate([_scatter(history.values[at], tide[at][:, season, when], int(when[0])) for at in parts])
+
+
+def _scatter(values: FloatArray, shape: FloatArray, first: int) -> FloatArray:
+    """values, shape: (series, hours), demand and tide; first: hour of the week of the first hour."""
+    rows, hours = values.shape
+    weeks = -(-(first + hours) // HOURS_PER_WEEK)
+    seen = np.isfinite(values)
+
+    def by_week(part: FloatArray) -> FloatArray:
+        whole = np.zeros((rows, weeks * HOURS_PER_WEEK))
+        whole[:, first : first + hours] = np.where(seen, part, 0.0)
+        return whole.reshape(rows, weeks, HOURS_PER_WEEK)
+
+    came, usual = by_week(values), by_week(shape)
+    volume = usual.sum(axis=2, keepdims=True)
+    fitted = usual * np.where(volume > 0, came.sum(axis=2, keepdims=True) / np.where(volume > 0, volume, 1.0), 0.0)
+    known = fitted > 0
+    off = np.where(known, came / np.where(known, fitted, 1.0) - 1, 0.0)
     square = np.clip(off, -2.0, 2.0) ** 2
-    counted = (seen & (fitted > 0)).astype(np.float64)
-    slots = np.zeros((len(when), HOURS_PER_WEEK))
-    slots[np.arange(len(when)), when] = 1.0
-    overall = square.sum(axis=1, keepdims=True) / np.maximum(counted.sum(axis=1, keepdims=True), 1.0)
+    overall = square.sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
     lean = 8.0 if weeks > 1 else 1e9
-    variance = (square @ slots + lean * overall) / (counted @ slots + lean)
+    variance = (square.sum(axis=1) + lean * overall[:, None]) / (known.sum(axis=1) + lean)
     return np.asarray(np.sqrt(variance))
 
 

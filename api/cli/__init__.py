@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from api.cli import compare, data, energy, history, plans, questions, service, size, walk
+from api.cli import compare, data, diff, energy, history, plans, questions, service, size, walk
 from api.cli.exits import EXIT_HELP
 from api.cli.ranges import check_every_command
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 plans.register(app)
 compare.register(app)
+diff.register(app)
 walk.register(app)
 questions.register(app)
 energy.register(app)

@@ -49,7 +49,7 @@ Reads = Annotated[
     typer.Option(
         "--read",
         metavar="KEY=VALUE",
-        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate=SERIES, amount=SERIES, "
+        help="What the history's file leaves open: no-row=zero, same-moment=sum|mean, rate|amount|gauge=SERIES, "
         "decimal=,|., began=DATE, sheet=NAME, timestamp|value|series|region|workload|unit=COLUMN, suspect=keep; may be "
         "given several times.",
     ),
@@ -79,7 +79,9 @@ Threads = Annotated[
     Within(1, 1024),
     typer.Option(help="Solver threads and worker processes together; all cores if left out."),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for plan.json, tables and report.html.", metavar="DIR")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for plan.json, tables, report.html and plan.xlsx.", metavar="DIR")
+]
 Quantile = Annotated[
     float | None,
     typer.Option(

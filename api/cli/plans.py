@@ -246,6 +246,7 @@ def _plan(
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
     from planner.report.report import write_report
+    from planner.report.workbook import workbook
 
     with stopping(text) as stop, console.Solving(text, case.meta.currency, limits.seconds).shown() as on_progress:
         check = HourlyCheck(seconds=HOURLY_CHECK_S) if every_hour else None
@@ -255,6 +256,7 @@ def _plan(
     def write(draft: Path) -> None:
         found.write(draft)
         write_report(found, draft / "report.html", text.language)
+        (draft / "plan.xlsx").write_bytes(workbook(found, text.language))
 
     output.fill(write)
     said(found, output.folder, limits, text, as_json=as_json)
@@ -277,6 +279,7 @@ def said(found: Plan, folder: Path, limits: Limits, text: Wording, *, as_json: b
                 "files": {
                     "folder": folder,
                     "report": report,
+                    "workbook": folder / "plan.xlsx",
                     "plan": folder / "plan.json",
                     "tables": folder / "tables",
                 },

@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(alternatives)
     app.command()(sensitivity)
     app.command()(explain)
+    app.command()(headroom)
 
 
 def replay(
@@ -370,3 +371,30 @@ def _day_teller(text: Wording) -> Any:
             console.say(text("ask.day", done=done, total=total))
 
     return tell
+
+
+def headroom(
+    plan_folder: PlanFolder,
+    gap: Gap = 0.01,
+    time_limit: TimeLimit = 60.0,
+    seed: Seed = 1,
+    threads: Threads = None,
+    language: Language = None,
+    json: Json = False,
+) -> None:
+    """Until when what stands lasts without any order: by workload and region, in the plan's futures."""
+    with guarded(as_json=json, language=language):
+        from api.cli import console
+        from api.cli.answers import show_table
+        from api.cli.plans import stopping
+        from planner.explain.headroom import headroom as ask
+
+        plan, text = _opened(plan_folder, language)
+        with stopping(text) as stop:
+            found = ask(plan, limits=solve_limits(time_limit, gap, seed, threads), stop=stop)
+        if json:
+            console.show_json(found.to_json())
+            return
+        for line in found.sentences(text):
+            console.out().print(line, markup=False, style="bold")
+        show_table(found.table(text), text("headroom.title"), text)

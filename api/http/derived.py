@@ -1,10 +1,10 @@
-"""What is derived from a finished run on demand, and kept (`api.service.kept`): reports; prices, drivers, energy."""
+"""What is derived from a finished run on demand, and kept (`api.service.kept`): reports, workbooks; prices, energy."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from api.http.language import Language
 from api.service.kept import RESULT, Recipe
@@ -12,12 +12,16 @@ from api.service.services import Services
 from api.store.runs import Run
 from api.work.analysis import PLAN_FILE
 
+Form = Literal["html", "xlsx"]
 
-def report_of(services: Services, run: Run, language: Language, owner: str) -> Path:
-    """The report of a finished run as a file. Raises ProblemError when it cannot be made."""
+
+def report_of(services: Services, run: Run, language: Language, owner: str, form: Form = "html") -> Path:
+    """The report of a finished run as a file; a workbook there is of plans only. Raises ProblemError when it cannot be
+    made."""
     inputs = {"case": run.inputs["case"]} if run.kind == "comparison" else {}
-    recipe = Recipe("report", {"language": language}, inputs, (run.kind, run))
-    return services.kept.made(f"{run.id}.report.{language}", "report.html", recipe, owner)
+    recipe = Recipe("report", {"language": language, "form": form}, inputs, (run.kind, run))
+    name = f"{run.id}.report.{language}" if form == "html" else f"{run.id}.workbook.{language}"
+    return services.kept.made(name, f"report.{form}", recipe, owner)
 
 
 def plan_inputs(plan: Run) -> dict[str, str]:

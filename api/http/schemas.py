@@ -481,6 +481,7 @@ class RunState(BaseModel):
             links["result"] = f"{here}/result"
             links |= {"tables": f"{here}/tables"} if kind.tables else {}
             links |= {"report": f"{here}/report"} if kind.report else {}
+            links |= {"workbook": f"{here}/workbook"} if kind.workbook else {}
         elif not run.is_final:
             links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}
         return cls(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """tables: its result has tables below `tables/`; report: an HTML report can be made of it; page: people see it."""
+    """tables: its result has tables below `tables/`; report, workbook: an HTML report, an XLSX can be made of it; page:
+    people see it."""
 
     name: str
     plural: str
     tables: bool = False
     report: bool = False
+    workbook: bool = False
     page: bool = True
 
     @property
@@ -22,7 +24,7 @@ class Kind:
 
 
 _ALL = (
-    Kind("plan", "plans", tables=True, report=True),
+    Kind("plan", "plans", tables=True, report=True, workbook=True),
     Kind("comparison", "comparisons", tables=True, report=True),
     Kind("forecast", "forecasts"),
     Kind("replay", "replays", tables=True),

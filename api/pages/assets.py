@@ -1,10 +1,9 @@
-"""Style sheet, scripts and icon: our own, and those of installed packages. Nothing comes from elsewhere."""
+"""Style sheet, scripts and icon: our own, the planner's for pictures, those of packages. Nothing is from elsewhere."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +15,7 @@ from api.jobs.problems import ProblemError
 router = APIRouter()
 _KINDS = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
 _OFFLINE = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
+_PICTURES = ("pictures.js", "pictures.css")
 _CACHE = "private, no-cache"
 
 
@@ -37,8 +37,8 @@ def static(name: str, request: Request) -> Response:
     """A file of the pages; it is asked for again each time and sent only when it has changed."""
     if name in _own():
         path = _folder("api", "pages", "static") / name
-    elif name == "plotly.min.js":
-        path = _plotly()
+    elif name in _PICTURES:
+        path = _folder("planner", "report", "templates") / name
     elif name in _OFFLINE:
         path = _folder("fastapi_offline", "static") / name
     else:
@@ -48,15 +48,6 @@ def static(name: str, request: Request) -> Response:
     same = conditional.not_modified(request, tag, _CACHE)
     headers = {"ETag": tag, "Cache-Control": _CACHE}
     return same or FileResponse(path, media_type=_KINDS[path.suffix], headers=headers)
-
-
-@cache
-def _plotly() -> Path:
-    """Plotly's script out of its wheel, found without importing the package."""
-    found = find_spec("plotly")
-    if found is None or found.origin is None:
-        raise ProblemError("not-found", "This installation holds no plotly.")
-    return Path(found.origin).parent / "package_data" / "plotly.min.js"
 
 
 @router.get("/favicon.ico")

@@ -1,4 +1,4 @@
-"""From the planner's charts and tables to what a page shows: a figure's JSON in a file, its table as text."""
+"""From the planner's charts and tables to what a page shows: a chart in its place, and in a file to be chosen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 def draw(out: Path, chart: Chart, words: Wording, slot: str | None = None) -> Json:
-    """Write a chart's figure and table into its file; returns its place on the page.
+    """Write a chart's picture and table into its file; returns its place on the page.
 
     slot: the name of the place where several charts are shown in turn.
     """
@@ -25,8 +25,7 @@ def draw(out: Path, chart: Chart, words: Wording, slot: str | None = None) -> Js
 def put(out: Path, chart: Drawn) -> Json:
     """Write what was drawn into its file; returns its place on the page."""
     about = asdict(chart)
-    figure = about.pop("figure")
-    kept = {name: about[name] for name in ("id", "title", "note", "table")} | {"figure": figure}
+    kept = {name: about[name] for name in ("id", "title", "note", "table", "picture")}
     write_json(out / "charts" / f"{chart.id}.json", kept)
     return about
 

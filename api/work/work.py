@@ -157,8 +157,12 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         return {}
     from planner.plan import Plan
     from planner.report.report import report_html
+    from planner.report.workbook import workbook
 
     plan = Plan.load(task.inputs["plan"])
+    if task.request["form"] == "xlsx":
+        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"]))
+        return {}
     text = report_html(plan, task.request["language"], downloads=False)
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}

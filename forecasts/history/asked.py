@@ -17,7 +17,7 @@ ALLOWED = {
     "decimal": ("auto", ".", ","),
     "suspect": ("mask", "keep"),
 }
-KEYS = (*ALLOWED, *ROLES, "rate", "amount", "began", "sheet")
+KEYS = (*ALLOWED, *ROLES, "rate", "amount", "gauge", "began", "sheet")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class Reading:
     no_row: an hour without a row is "unknown" (masked) or "zero" (no demand). same_moment: rows of one series at one
     moment that differ are asked about ("ask"), added up or averaged. rate: patterns of series that are counters, turned
     into their increase a second. amount: patterns of series that hold amounts for the time up to the next row, turned
-    into amounts a second. decimal: the sign before decimals. columns: role -> name of the column that has it. began:
-    when a log began whose times are counted from its start. sheet: of a workbook. suspect: hours of a stuck sensor or
-    an outage are masked or kept. named: patterns of series whose ceiling is named: what looks like one needs no remark.
+    into amounts a second. gauge: patterns of series that have only risen and are no counters. decimal: the sign before
+    decimals. columns: role -> name of the column that has it. began: when a log began whose times are counted from its
+    start. sheet: of a workbook. suspect: hours of a stuck sensor or an outage are masked or kept. named: patterns of
+    series whose ceiling is named: what looks like one needs no remark.
     """
 
     no_row: Literal["unknown", "zero"] = "unknown"
@@ -38,6 +39,7 @@ class Reading:
     suspect: Literal["mask", "keep"] = "mask"
     rate: tuple[str, ...] = ()
     amount: tuple[str, ...] = ()
+    gauge: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     began: date | None = None
     sheet: str | None = None
@@ -45,13 +47,13 @@ class Reading:
 
 
 def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
-    """What was asked as (key, value) pairs; "rate" and "amount" may come several times.
+    """What was asked as (key, value) pairs; "rate", "amount" and "gauge" may come several times.
 
     Raises HistoryError with every fault.
     """
     faults: list[Fault] = []
     single: dict[str, str] = {}
-    several: dict[str, list[str]] = {"rate": [], "amount": []}
+    several: dict[str, list[str]] = {"rate": [], "amount": [], "gauge": []}
     for key, value in pairs:
         key, value = key.strip().lower().replace("_", "-"), value.strip()
         if key not in KEYS:
@@ -79,6 +81,7 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
         suspect=single.get("suspect", "mask"),  # type: ignore[arg-type]
         rate=tuple(several["rate"]),
         amount=tuple(several["amount"]),
+        gauge=tuple(several["gauge"]),
         columns={role: single[role] for role in ROLES if role in single},
         began=began,
         sheet=single.get("sheet"),

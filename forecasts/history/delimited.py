@@ -17,6 +17,8 @@ from forecasts.history.source import decoded
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BAD_ROWS = 5
 _PREAMBLE = re.compile(r"""^\s*"?sep=(?P<sign>.)"?\s*$""")
+# A header may stand behind the sign itself: "#time,value".
+_COMMENT = re.compile(r"""#(?!\s*"?(?:time|date|ts\b))""", re.IGNORECASE)
 _NUMERIC = ("value",)
 
 
@@ -24,7 +26,7 @@ _NUMERIC = ("value",)
 class Delimited:
     """A table of text. names: as the header has them, one a column of `table`, whose own names are their positions.
 
-    how: encoding and sign, in words. lines: lines above the first row.
+    how: encoding and sign, in words. lines: lines above the first row; empty ones and comments (#) are passed over.
     """
 
     names: tuple[str, ...]
@@ -42,7 +44,9 @@ def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int |
     head = plain[: 1 << 20].decode("utf-8", errors="ignore")
     skipped, sign = 0, None
     lines = head.splitlines(keepends=True)
-    while skipped < len(lines) and (not lines[skipped].strip() or _PREAMBLE.match(lines[skipped])):
+    while skipped < len(lines) and (
+        not lines[skipped].strip() or _COMMENT.match(lines[skipped]) or _PREAMBLE.match(lines[skipped])
+    ):
         found = _PREAMBLE.match(lines[skipped])
         sign = found["sign"] if found else sign
         skipped += 1
@@ -53,7 +57,7 @@ def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int |
     sign = sign if sign in SIGNS else sniffed(rest.splitlines()[0])
     reader = csv.reader(StringIO(rest), delimiter=sign)
     try:
-        names = tuple(name.strip().lstrip("\ufeff") for name in next(reader))
+        names = tuple(name.strip().lstrip("\ufeff#").strip() for name in next(reader))
     except csv.Error as fault:
         faults.append(Fault(where, str(fault), "a header line with the columns' names"))
         return None

@@ -200,7 +200,7 @@ def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple
         panel = to_hours(rows, local, kinds, together, nothing=nothing)
     if together == "ask":
         faults += _asked_about(rows, panel.met, telling)
-    faults += _counters(rows, panel.met, kinds)
+    faults += _counters(rows, panel.met, kinds, asked)
     if faults:
         raise HistoryError(faults)
     return panel, said
@@ -215,7 +215,7 @@ def _kind(name: str, source: Source, asked: Reading, faults: list[Fault]) -> Kin
 
 
 def _unreached(names: tuple[str, ...], asked: Reading, faults: list[Fault]) -> None:
-    for key, patterns in (("rate", asked.rate), ("amount", asked.amount)):
+    for key, patterns in (("rate", asked.rate), ("amount", asked.amount), ("gauge", asked.gauge)):
         for pattern in patterns:
             if not any(matches(pattern, name) for name in names):
                 allowed = f"a name or pattern among: {', '.join(names[:12])}"
@@ -274,7 +274,8 @@ def _parts(
 def _met_of(parts: list[Met]) -> Met:
     """What was met in the parts of one series, taken together."""
     first = parts[0]
-    counted = ("rows", "moments", "repeated", "together", "apart", "negative", "empty", "dropped", "coarse", "resets")
+    rowed = ("rows", "moments", "repeated", "together", "apart", "unlike")
+    counted = (*rowed, "negative", "empty", "dropped", "coarse", "resets")
     return replace(
         first,
         **{name: sum(getattr(one, name) for one in parts) for name in counted},
@@ -285,8 +286,12 @@ def _met_of(parts: list[Met]) -> Met:
 
 
 def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[Fault]:
-    """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind."""
-    odd = [i for i, one in enumerate(met) if _often_apart(one)]
+    """A fault for series in which rows of one moment differ so often that they must be parts, or copies of a kind.
+
+    Rows that nothing tells apart may differ by a twentieth (collectors seconds apart); where a column tells them apart,
+    any difference asks: pods behind a balancer carry nearly the same.
+    """
+    odd = [i for i, one in enumerate(met) if _often(one.apart, one) or (telling and _often(one.unlike, one))]
     if not odd:
         return []
     several = sum(met[i].together for i in odd)
@@ -299,13 +304,14 @@ def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[F
     return [Fault(f"series {named}", moments + apart, choice)]
 
 
-def _often_apart(met: Met) -> bool:
-    return not met.irregular and met.apart >= max(ASKED_MOMENTS, ASKED_SHARE * met.moments)
+def _often(moments: int, met: Met) -> bool:
+    return not met.irregular and moments >= max(ASKED_MOMENTS, ASKED_SHARE * met.moments)
 
 
-def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[Fault]:
+def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind], asked: Reading) -> list[Fault]:
     """A fault for series that look like counters and were not said to be."""
-    odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge"]
+    known = [any(matches(pattern, name) for pattern in asked.gauge) for name in rows.names]
+    odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge" and not known[i]]
     if not odd:
         return []
     named = ", ".join(rows.names[i] for i in odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
@@ -315,7 +321,8 @@ def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind]) -> list[Fault
         Fault(
             f"series {named}",
             f"values that only rise, {resets} resets aside: a counter, not a rate",
-            f"a rate, or --read 'rate={pattern}' to take its increase a second",
+            f"a rate, or --read 'rate={pattern}' to take its increase a second, or --read 'gauge={pattern}' if it has "
+            "only grown so far and is no counter",
         )
     ]
 

@@ -46,6 +46,7 @@ class Met:
     repeated: int = 0
     together: int = 0
     apart: int = 0
+    unlike: int = 0
     negative: int = 0
     empty: int = 0
     step_minutes: float = 60.0
@@ -137,7 +138,7 @@ def _one(
     negative, empty = int((value < 0).sum()), int((~np.isfinite(value)).sum())
     value[~np.isfinite(value) | (value < 0)] = np.nan
     points = _Points(points.time, points.local, value)
-    merged, repeated, groups, apart = _moments(points, together)
+    merged, repeated, groups, apart, unlike = _moments(points, together)
     rises, resets = _counter(merged.value)
     if kind == "counter":
         merged = _rates(merged)
@@ -159,6 +160,7 @@ def _one(
         repeated=repeated,
         together=groups,
         apart=apart,
+        unlike=unlike,
         negative=negative,
         empty=empty,
         step_minutes=float(np.median(gaps)) / HOUR * 60 if len(gaps) else 60.0,
@@ -186,12 +188,13 @@ def _one(
     return out, burst, replace(seen, dropped=int((over.rowed & ~good).sum()))
 
 
-def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[_Points, int, int, int]:
-    """Rows of one moment made one; repeated rows, moments of several rows, and how many of these differ in value."""
+def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[_Points, int, int, int, int]:
+    """Rows of one moment made one; repeated rows, moments of several rows, how many of these differ much in value, and
+    how many at all."""
     time = points.time
     gaps = np.diff(time)
     if not len(gaps) or gaps.min() >= TOGETHER_NS:
-        return points, 0, 0, 0
+        return points, 0, 0, 0, 0
     apart = gaps[gaps > 0]
     near = gaps == 0
     if len(apart):
@@ -199,7 +202,7 @@ def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[
         around = _running(longer)[:-1]
         near |= (gaps < TOGETHER_SHARE * around) & (gaps < TOGETHER_NS)
     if not near.any():
-        return points, 0, 0, 0
+        return points, 0, 0, 0, 0
     starts = np.flatnonzero(np.r_[True, ~near])
     good = np.isfinite(points.value)
     count = np.add.reduceat(good.astype(np.float64), starts)
@@ -207,11 +210,12 @@ def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[
     high = np.maximum.reduceat(np.where(good, points.value, -np.inf), starts)
     low = np.minimum.reduceat(np.where(good, points.value, np.inf), starts)
     several = count > 1
-    differ = several & (high - low > 0.05 * np.maximum(np.abs(high), 1e-12))
+    off = np.where(several, high - low, 0.0) / np.maximum(np.abs(high), 1e-12)
+    differ, unlike = (several & (off > least) for least in (0.05, 1e-6))
     mean = np.where(several & (high == low), high, total / np.maximum(count, 1))
     value = np.where(count > 0, total if together == "sum" else mean, np.nan)
     merged = _Points(time[starts], points.local[starts], value)
-    return merged, int(near.sum()), int(several.sum()), int(differ.sum())
+    return merged, int(near.sum()), int(several.sum()), int(differ.sum()), int(unlike.sum())
 
 
 def _running(values: IntArray) -> IntArray:

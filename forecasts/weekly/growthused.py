@@ -11,15 +11,18 @@ from forecasts.weekly.growth import WEEKS_PER_YEAR
 from forecasts.weekly.level import YEAR, LevelForecast
 from forecasts.weekly.shifts import moved
 
+PRESENT = 4
+"""Weeks that count as the present, and as the same season a year on."""
+
 
 @dataclass(frozen=True)
 class GrowthUsed:
     """Growth of one series' level.
 
     seen_per_year: the yearly rate that history and belief give now (0.25: +25 %). half_life_weeks: how fast the part
-    that only the history shows fades. next_year: what the P50 course makes of it a year on (or at its end, if that is
-    sooner), against the last year (the present, for shorter histories); weeks: how far on that is. doubt: standard
-    deviation of that growth's logarithm.
+    that only the history shows fades. next_year: what the P50 course makes of it a year on, its last four weeks against
+    the last four known (a shorter course against the same weeks of the last year, or the present where there is none);
+    weeks: how far on that is. doubt: standard deviation of that growth's logarithm.
     """
 
     seen_per_year: float
@@ -38,12 +41,14 @@ def growth_used(ahead: LevelForecast, logs: FloatArray) -> tuple[GrowthUsed, ...
     years = reach / WEEKS_PER_YEAR
     out = []
     for i in range(series):
-        before = past[i, known - YEAR : known - YEAR + reach] if known >= YEAR else past[i, -4:]
-        before = before[np.isfinite(before)]
-        if known >= YEAR and len(before) >= reach // 2:
-            gained = float(ahead.mean[i, :reach].mean() - before.mean())
+        before = past[i, known - YEAR :][:reach] if known >= YEAR > reach else np.zeros(0)
+        there = np.isfinite(before)
+        if there.any():
+            gained = float((ahead.mean[i, :reach] - before)[there].mean())
         else:
-            gained = float(ahead.mean[i, reach - 1] - (before.mean() if len(before) else ahead.mean[i, 0]))
+            present = past[i, -PRESENT:][np.isfinite(past[i, -PRESENT:])]
+            begun = float(present.mean()) if len(present) else float(ahead.mean[i, 0])
+            gained = float(ahead.mean[i, max(reach - PRESENT, 0) : reach].mean()) - begun
         out.append(
             GrowthUsed(
                 seen_per_year=float(np.expm1(min(fit.rate[i], 50.0))),

@@ -281,9 +281,18 @@ def _bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
 
 
 def despike(logs: FloatArray) -> FloatArray:
-    """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around."""
+    """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around.
+
+    The last two weeks have none after them: where the last four steps all lead one way they are set against where those
+    steps lead, for growth is no spike.
+    """
     frame = pd.DataFrame(logs.T)
     middle = frame.rolling(5, center=True, min_periods=3).median().to_numpy().T
+    if logs.shape[1] >= 5:
+        step = np.diff(logs[:, -5:], axis=1)
+        leads = (step > 0).all(axis=1) | (step < 0).all(axis=1)
+        way = np.median(step[leads], axis=1)[:, None] * np.arange(1, 3)
+        middle[leads, -2:] = middle[leads, -3:-2] + way
     middle = np.where(np.isfinite(middle), middle, logs)
     off = logs - middle
     size = np.abs(off)

@@ -18,6 +18,7 @@ from planner.plan.purchases import first_arrival
 from planner.planning.unserved import NOTHING
 from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list, orders_table
+from planner.report.order_list import next_date
 from planner.words.wording import Rounded
 
 _MOST_NAMED = 3
@@ -234,7 +235,8 @@ def _to_sign(plan: Plan, view: View) -> list[str]:
     cash = view.tables["cash"]
     in_horizon = float((cash["due"].to_numpy(float) * view.weight(cash)).sum())
     sign = words("answer.to_sign.by_future" if late.any() else "answer.to_sign", **values)
-    return [sign, words("answer.due", due=words.money(in_horizon, view.currency)), told]
+    due = words("answer.due", due=words.money(in_horizon, view.currency))
+    return [line for line in (next_date(view), sign, due, told) if line]
 
 
 def _cash(view: View) -> pd.DataFrame | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from planner.compare.comparison import Comparison
 from planner.report.content import Drawn, drawn
@@ -142,16 +141,7 @@ def _notes(scenarios: pd.DataFrame, view: ComparisonView) -> list[dict[str, Any]
 def write_comparison_report(found: Comparison, path: Path, periods: Sequence[str], text: Wording) -> Path:
     """Verdict, table and charts, in the language of `text`. periods: labels of the case's periods."""
     content = comparison_content(found, periods, text)
-    charts = [(one, Markup(_drawing(one))) for one in content.charts]
     heading = overview_title(found, text)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(offline_html("comparison.html.j2", w=text, c=content, heading=heading, charts=charts), "utf-8")
+    path.write_text(offline_html("comparison.html.j2", w=text, c=content, heading=heading), "utf-8")
     return path
-
-
-def _drawing(chart: Drawn) -> str:
-    """The figure as HTML; its title stands above it as a heading."""
-    import plotly.graph_objects as go
-
-    # Plotly writes < and > inside its JSON as escapes, so that no tag can begin in a scenario's name.
-    return str(go.Figure(chart.figure).to_html(full_html=False, include_plotlyjs=False))

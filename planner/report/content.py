@@ -12,6 +12,7 @@ from typing import Any
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
 from planner.report.answer import answer
+from planner.report.drawing import plot
 from planner.report.figures import (
     Chart,
     View,
@@ -30,13 +31,15 @@ from planner.report.figures import (
 from planner.report.grid import Grid, grid
 from planner.report.limits_used import power_used, supply_used
 from planner.report.made_how import made_how
+from planner.report.order_list import all_orders, service
+from planner.report.paper import running_head
 from planner.report.proof import certificate, checks_ok, proof, verdict
 from planner.report.quarters import quarters_foretold
 from planner.report.reasons import reasons
 from planner.report.tiles import tiles
 from planner.words.wording import Wording
 
-MOST_CHOICES = 48
+MOST_CHOICES = 24
 """Typical days that the tide offers; with more, each period offers its busiest day only."""
 MOST_PRICES = 30
 """Prices that are said, the dearest of each kind of limit first; `tideplan explain` lists all."""
@@ -48,7 +51,7 @@ _WEAK_MARKS = ("A", "U", "R")
 class Drawn:
     """A chart in its place: `slot` names the place, in which several charts may be shown in turn; `first`: this one.
 
-    figure: Plotly's `data` and `layout` without title; height in pixels.
+    picture: HTML of the chart as static vectors (`planner.report.drawing`).
     """
 
     slot: str
@@ -56,17 +59,14 @@ class Drawn:
     id: str
     title: str
     note: str
-    height: int
     table: Grid
-    figure: dict[str, Any]
+    picture: str
 
 
 def drawn(chart: Chart, words: Wording, slot: str | None = None, *, first: bool = True) -> Drawn:
     """A chart as a page holds it; without `slot` its place is its own."""
-    body = chart.body()
-    figure = {"data": body["data"], "layout": body["layout"]}
-    height = int(body["layout"]["height"])
-    return Drawn(slot or chart.id, first, chart.id, chart.title, chart.note, height, grid(chart.table, words), figure)
+    table = grid(chart.table, words)
+    return Drawn(slot or chart.id, first, chart.id, chart.title, chart.note, table, plot(chart, words))
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,22 @@ class PricesTold:
 class PlanContent:
     """All texts are in the reader's language. prices: None where they take too long to be worked out in passing.
 
-    made, certificate: (label, value); marks: mark of a source to its meaning.
+    now: the first orders; orders: all of them, None without any; service: by workload and period. running_head: a style
+    sheet's rules that write case, date, hashes and page number on every sheet of paper. made, certificate: (label,
+    value); marks: mark of a source to its meaning.
     """
 
     name: str
     description: str
     generated: str
     subtitle: str
+    running_head: str
     answer: str
     answer_lines: list[str]
     now: Grid
+    orders: Grid | None
     cash: Grid | None
+    service: Grid
     tiles: list[dict[str, str]]
     reasons: list[str]
     drivers: list[str]
@@ -149,10 +154,13 @@ def plan_content(view: View, plan: Plan, explanation: Explanation | None = None)
             regions=len(plan.case.regions),
             futures=len(view.probability),
         ),
+        running_head=running_head(plan, words),
         answer=told.headline,
         answer_lines=told.lines,
         now=grid(told.now, words),
+        orders=grid(all_orders(view), words, words("orders.title")) if len(view.tables["purchases"]) else None,
         cash=None if told.cash is None else grid(told.cash, words, words("cash.title")),
+        service=grid(service(view), words, words("service.title")),
         tiles=tiles(plan, words),
         reasons=reasons(view),
         drivers=_drivers(view, why),

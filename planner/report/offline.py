@@ -1,4 +1,4 @@
-"""One self-contained HTML file that opens offline: template, style and Plotly's script from the installed wheel.
+"""One self-contained HTML file that opens offline: template, style and scripts.
 
 Every text that comes from a case is escaped by the template; chart data go into the page as JSON in which no tag can
 begin.
@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 
 def offline_html(template: str, **values: Any) -> str:
-    """A template of `planner/report/templates` filled in; it finds `style`, `plotly` and `grid` beside `values`."""
+    """A template of `planner/report/templates` filled in; it finds `style`, `pictures` and `grid` beside `values`."""
     return _environment().get_template(template).render(values)
 
 
@@ -34,8 +34,6 @@ def resource(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from plotly.offline import get_plotlyjs
-
     environment = Environment(
         loader=FunctionLoader(resource),
         autoescape=True,
@@ -44,7 +42,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     inner = environment.get_template("grid.html.j2")
-    environment.globals["grid"] = lambda one: Markup(inner.render(columns=one.columns, rows=one.rows))
-    environment.globals["style"] = Markup(resource("report.css"))
-    environment.globals["plotly"] = Markup(str(get_plotlyjs()).replace("</script", "<\\/script"))
+    environment.globals["grid"] = lambda one, cards=False: Markup(
+        inner.render(columns=one.columns, rows=one.rows, cards=cards)
+    )
+    environment.globals["style"] = Markup(resource("report.css") + resource("pictures.css"))
+    environment.globals["pictures"] = Markup(resource("pictures.js"))
     return environment

@@ -49,9 +49,9 @@ def report_html(
         contents=contents,
         sections=sections,
         glossary=[(words(f"word.{key}"), words(f"word.{key}.meaning")) for key in _GLOSSARY],
-        downloads=_downloads() if downloads else [],
+        downloads=_downloads(words) if downloads else [],
         footer=_footer(plan, words),
-        charts=safe_json({one.id: _data(one) for section in sections for one in section.charts}),
+        charts=safe_json({one.id: _data(one) for part in sections if part.choices for one in part.charts}),
         script=Markup(resource("report.js")),
     )
 
@@ -74,19 +74,16 @@ def _in_order(content: PlanContent, words: Wording) -> list[Section]:
 
 
 def _data(one: Drawn) -> dict[str, Any]:
-    """A chart in the page's JSON; with its table where the reader may choose another chart for the slot."""
-    out: dict[str, Any] = {"title": one.title, "figure": one.figure}
-    if one.slot != one.id:
-        names = [c["name"] for c in one.table.columns]
-        numeric = [bool(c["numeric"]) for c in one.table.columns]
-        out["table"] = {"columns": names, "numeric": numeric, "rows": one.table.rows}
-    return out
+    """A chart that the reader may choose for its slot, in the page's JSON."""
+    names = [c["name"] for c in one.table.columns]
+    numeric = [bool(c["numeric"]) for c in one.table.columns]
+    table = {"columns": names, "numeric": numeric, "rows": one.table.rows}
+    return {"title": one.title, "picture": one.picture, "table": table}
 
 
-def _downloads() -> list[dict[str, str]]:
-    out = [{"path": "plan.json", "title": "case, summary, certificate, checks"}]
-    out += [{"path": f"tables/{name}.csv", "title": table.title} for name, table in TABLES.items()]
-    return [*out, {"path": "tables/schema.json", "title": "columns, types, units"}]
+def _downloads(words: Wording) -> list[dict[str, str]]:
+    paths = {"plan": "plan.json", **{name: f"tables/{name}.csv" for name in TABLES}, "schema": "tables/schema.json"}
+    return [{"path": path, "title": words(f"file.{name}")} for name, path in paths.items()]
 
 
 def _footer(plan: Plan, words: Wording) -> str:

@@ -30,6 +30,7 @@ def run(task: Task, out: Path, tell: Callable[[Json], None], stop: Event) -> Jso
             raise WorkError("invalid-history", "bad", [{"pointer": "value", "detail": "found nonsense"}])
         return {"hours": 2, "series": []}
     if task.kind == "report":
+        (out / "report.xlsx").write_bytes(b"PK" + str(task.request["language"]).encode())
         (out / "report.html").write_text(f"<!doctype html><p>{task.request['language']}</p>", encoding="utf-8")
         return {}
     if task.kind == "forecast":

@@ -50,7 +50,7 @@ def test_the_example_case_is_planned_and_proven(planned: tuple[dict[str, Any], P
 
 @pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "zh"])
 def test_the_report_is_made(planned: tuple[dict[str, Any], Path], tmp_path: Path, language: str) -> None:
-    task = Task("report", {"language": language}, {"plan": planned[1]})
+    task = Task("report", {"language": language, "form": "html"}, {"plan": planned[1]})
     ended, files = call(task, tmp_path / "w", module="api.work.work", memory_mb=4096, seconds=120)
     assert ended.result is not None, ended
     assert f'<html lang="{language}' in files["report.html"].decode()[:2000]

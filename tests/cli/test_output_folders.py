@@ -145,7 +145,7 @@ def test_a_failed_run_leaves_no_plan_that_looks_like_its_own(
     assert run("plan", case_file, "--out", out)[0] == 0  # what had been set aside before stays for its owner
     assert (out / "former" / "plan.json").read_bytes() == first
     assert run("plan", case_file, "--out", out)[0] == 0
-    names = ["demand.npz", "former", "notes.txt", "plan.json", "report.html", "tables"]
+    names = ["demand.npz", "former", "notes.txt", "plan.json", "plan.xlsx", "report.html", "tables"]
     assert sorted(p.name for p in out.iterdir()) == names
 
 

@@ -63,7 +63,7 @@ def test_two_modules_more_cost_what_two_modules_cost(plan_folder: Path) -> None:
     assert found["least"] <= found["cost"] <= found["most"]
     spoken = run("why-not", plan_folder, "--modules", 5, "--at-most", "--gap", 0)
     assert spoken.exit_code == Exit.ok
-    assert spoken.stdout.startswith("at most 5 modules of any type at any site, any period: that costs ")
+    assert spoken.stdout.startswith("At most 5 modules of any type at any site, any period: that costs ")
     assert "shortfall" in spoken.stdout
 
 

@@ -20,12 +20,10 @@ LONG = 480_000
 
 
 def draw_all(tab: Page) -> list[str]:
-    """Scroll to every chart and wait until it is drawn; their names."""
+    """Wait for the content, in which every chart is drawn; their names."""
     tab.locator("[data-load]").wait_for(state="detached", timeout=LONG)
-    boxes = tab.locator(".plot").all()
-    for box in boxes:
-        box.scroll_into_view_if_needed()
-        box.locator(".main-svg").first.wait_for()
+    boxes = tab.locator("figure.chart .place").all()
+    assert tab.locator("figure.chart .picture svg:visible").count() == len(boxes)
     assert tab.locator("figure.chart").count() == tab.locator("figure.chart details .as-table table").count()
     return [str(box.get_attribute("data-chart")) for box in boxes]
 
@@ -75,9 +73,9 @@ def test_a_history_is_judged_forecast_and_scored(visit: Visit, service: httpx.Cl
     id = str(tab.locator("#quality a").first.get_attribute("href"))
     known = visit(id, width=390)
     known.get_by_role("button", name="Run the back-test").click()
-    known.locator("#backtest .main-svg").first.wait_for(timeout=LONG)
+    known.locator("#backtest svg:visible").first.wait_for(timeout=LONG)
     assert known.locator("#backtest .as-table tbody tr").count() == 2
-    known.locator("#backtest .main-svg").first.wait_for()
+    known.locator("#backtest svg:visible").first.wait_for()
     assert known.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -100,9 +98,7 @@ def test_an_hourly_demand_is_replayed_on_the_plans_page(
     answer.wait_for(timeout=LONG)
     assert "1" in answer.inner_text()
     assert ("天" in answer.inner_text()) == (locale == "zh-CN")
-    chart = tab.locator("#replay .plot")
-    chart.scroll_into_view_if_needed()
-    chart.locator(".main-svg").first.wait_for()
+    tab.locator("#replay .picture svg:visible").wait_for()
     assert tab.locator("#replay .as-table tbody tr").count() == 24
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     path.write_text("timestamp,region,workload,value\nnonsense,nowhere,chat,1")

@@ -27,12 +27,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def draw_all(tab: Page) -> int:
-    """Scroll to every chart and wait until it is drawn; how many there are."""
+    """Wait for the content, in which every chart is drawn; how many there are."""
     tab.locator("[data-load]").wait_for(state="detached")
-    boxes = tab.locator(".plot").all()
-    for box in boxes:
-        box.scroll_into_view_if_needed()
-        box.locator(".main-svg").first.wait_for()
+    boxes = tab.locator("figure.chart .place").all()
+    assert tab.locator("figure.chart .picture svg:visible").count() == len(boxes)
     return len(boxes)
 
 

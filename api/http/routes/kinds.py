@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.http.accept import IdempotencyKey
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
-from api.http.routes.reports import add_report_route
+from api.http.routes.reports import add_report_route, add_workbook_route
 from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import run_router
 from api.http.schemas import RunState
@@ -31,6 +31,8 @@ def kind_router(name: str) -> APIRouter:
         add_table_routes(router, kind)
     if kind.report:
         add_report_route(router, kind)
+    if kind.workbook:
+        add_workbook_route(router, kind)
     return router
 
 

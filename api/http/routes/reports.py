@@ -1,4 +1,4 @@
-"""The HTML report of a finished run. One route a kind of run that has one."""
+"""The report of a finished run, as HTML and, of a plan, as a workbook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from api.http.language import preferred
 from api.http.routes.common import problems
 from api.http.routes.runs import finished_or_409
 from api.http.security import REPORT_POLICY, ServicesDep, Viewer
+from api.http.tables import MEDIA_TYPES
 from api.jobs.kinds import Kind
+
+_Lang = Annotated[Literal["en", "zh"] | None, Query()]
 
 
 def add_report_route(router: APIRouter, of: Kind) -> None:
@@ -30,7 +33,7 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
         caller: Viewer,
         request: Request,
         id: str,
-        lang: Annotated[Literal["en", "zh"] | None, Query()] = None,
+        lang: _Lang = None,
     ) -> Response:
         """The self-contained HTML report, English or Chinese; it opens offline."""
         run = finished_or_409(services, of.name, id)
@@ -46,3 +49,21 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
         return same or FileResponse(
             report_of(services, run, language, caller.owner), media_type="text/html", headers=headers
         )
+
+
+def add_workbook_route(router: APIRouter, of: Kind) -> None:
+    """Below the kind's address and id: orders, cash, capacity, service and assumptions in one workbook."""
+
+    @router.get(
+        "/{id}/workbook",
+        response_class=Response,
+        responses=problems(404, 409, 500) | {200: {"content": {MEDIA_TYPES["xlsx"]: {}}}},
+        operation_id=f"get_{of.name}_workbook",
+    )
+    def workbook(services: ServicesDep, caller: Viewer, request: Request, id: str, lang: _Lang = None) -> Response:
+        """The plan as XLSX, English or Chinese, with dates, currency formats and totals."""
+        run = finished_or_409(services, of.name, id)
+        language = lang or preferred(request.headers.get("accept-language", ""))
+        path = report_of(services, run, language, caller.owner, "xlsx")
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+        return FileResponse(path, media_type=MEDIA_TYPES["xlsx"], filename=f"{of.name}.xlsx", headers=headers)

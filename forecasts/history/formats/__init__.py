@@ -99,7 +99,8 @@ def _table(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     if not len(sheet.frame):
         faults.append(Fault("rows", "a header without rows", "at least one hour of one series"))
         return None
-    low = sheet.low()
+    moment = asked.columns.get("timestamp", "").strip().lower()
+    low = ["timestamp" if name == moment else name for name in sheet.low()]
     named = {role for role in asked.columns if role in ("value", "series", "region", "workload")}
     fit = long.FORMAT if named else next((one for one in TABLES if one.fits(low)), long.FORMAT)
     return fit.read(sheet, asked, faults)

@@ -43,7 +43,8 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
         missing.append("series, or region and workload")
     if missing:
         allowed = "columns timestamp, region, workload, value or timestamp, series, value"
-        other = f"; another column is named by --read series={sheet.names[rest[0]]}" if rest else ""
+        role = next((one for one in ("timestamp", "value", "series") if roles[one] is None), "series")
+        other = f"; another column is named by --read {role}={sheet.names[rest[0]]}" if rest else ""
         found = ", ".join(sheet.names) or "nothing"
         faults.append(Fault("header", found, f"{allowed} (missing: {'; '.join(missing)}){other}"))
     if faults:

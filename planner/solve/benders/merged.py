@@ -40,6 +40,8 @@ FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
 GREAT, NEAR = of_size("great"), of_size("near")
 CAMPAIGNS = tuple(name for name in GREAT if DECISIONS[name].role == "scheduled")
+# What may be any whole number when a plan is first made; the rest is next to where it was relaxed.
+OPEN = ("gangs",)
 # Best plans whose exact cuts the merged program has.
 EXACT_POINTS = 2
 # Points at which the bound ended whose exact cuts it has from then on.
@@ -128,23 +130,16 @@ class MergedSearch:
         relaxed = attempts(held, share)
         if relaxed.x is None:
             return
-        # between the whole numbers next to the relaxed ones there is nearly always a plan, and soon found
-        near = self._named(NEAR)
-        lower, upper = held.lower.copy(), held.upper.copy()
-        lower[near] = np.maximum(lower[near], np.floor(relaxed.x[near] + 1e-6))
-        upper[near] = np.minimum(upper[near], np.ceil(relaxed.x[near] - 1e-6))
-        outcome = self._search.solve(replace(held, lower=lower, upper=upper), share, FIRST_GAP)
-        self._offer(outcome if outcome.x is not None else self._search.solve(held, share, FIRST_GAP))
+        for tried in boxes(held, self._layout.columns, relaxed.x):
+            outcome = self._search.solve(tried, share, FIRST_GAP)
+            if outcome.x is not None:
+                break
+        self._offer(outcome)
 
     def near(self, plan: FloatArray, width: int) -> Arrays:
         """The merged program with the great choices of `plan` held and its orders and gangs within `width` of it."""
-        arrays = self.arrays
-        lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        held, moved = self._named(GREAT), self._named(NEAR)
-        lower[held] = upper[held] = np.round(plan[held])
-        lower[moved] = np.maximum(lower[moved], np.round(plan[moved]) - width)
-        upper[moved] = np.minimum(upper[moved], np.round(plan[moved]) + width)
-        return replace(arrays, lower=lower, upper=upper)
+        held = self._named(GREAT)
+        return boxed(held_at(self.arrays, held, np.round(plan[held])), self._layout.columns, np.round(plan), width)
 
     def _with_exact_cuts(self) -> Arrays:
         """The merged program with what exact blocks are known to be worth: the best cuts at the points evaluated.
@@ -281,6 +276,24 @@ def columns_of(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArr
     index = [names[n].ravel() for n in wanted if n in names]
     joined = np.concatenate(index) if index else np.zeros(0, np.int64)
     return joined[joined >= 0]
+
+
+def boxed(
+    arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray, width: int, opened: tuple[str, ...] = ()
+) -> Arrays:
+    """`arrays` with what is near (`NEAR`) between the whole numbers next to x, and so many beyond; `opened`: names that
+    stay as they are."""
+    near = columns_of(names, tuple(name for name in NEAR if name not in opened))
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6) - width)
+    upper[near] = np.minimum(upper[near], np.ceil(x[near] - 1e-6) + width)
+    return replace(arrays, lower=lower, upper=upper)
+
+
+def boxes(arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray) -> tuple[Arrays, Arrays, Arrays]:
+    """Where whole numbers are looked for in turn, x being the relaxed optimum: with nothing but `OPEN` away from it
+    (1 s on a future of the national example, nearly always a plan), one wider (better, in 3 to 20 s), anywhere."""
+    return boxed(arrays, names, x, 0, OPEN), boxed(arrays, names, x, 1), arrays
 
 
 def held_at(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:

@@ -24,10 +24,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from planner.arrays import FloatArray, IntArray
+from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.benders.evaluation import HaltedError
-from planner.solve.benders.merged import NEAR, columns_of, held_at, with_exact_cuts
+from planner.solve.benders.merged import boxed, boxes, columns_of, held_at, with_exact_cuts
 from planner.solve.benders.search import Search
 from planner.solve.benders.start import START_COLUMNS, Coarse
 from planner.solve.control import Control
@@ -40,8 +40,6 @@ from planner.solve.workers import Worker
 
 # Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
 FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
-# What may be any whole number when a plan is first made; the rest is next to where it was relaxed.
-OPEN = ("gangs",)
 # A wider box has this part of the time that is left, and at least so many seconds.
 WIDER_PART, WIDER_S = 0.08, 5.0
 # Prices of what is shared take no more than this part of the time.
@@ -333,9 +331,8 @@ class ByFuture:
 
         under: the campaigns, or the leaf that they and their relaxation without early decisions are known from.
 
-        Near the relaxed ones there is nearly always a plan, and soon found: first with nothing but `OPEN` away from
-        where it was relaxed (1 s on the national example), then, where that costs more than `gap` above the relaxed
-        optimum, in a box one wider. None where there is none, or where relaxed it costs no less than `below`.
+        The second of `boxes` is tried where what the first has costs more than `gap` above the relaxed optimum. None
+        where there is no plan, or where relaxed it costs no less than `below`.
         """
         arrays = self._under(side.arrays, side, under.great if isinstance(under, Leaf) else under, early)
         seconds = 0.35 * self._control.left()
@@ -347,10 +344,9 @@ class ByFuture:
                 return None
             x, relaxed = found.x, found.objective
         best, lowest = None, np.inf
-        opened = columns_of(side.alone.program.layout.columns, OPEN)
         wider = max(WIDER_PART * self._control.left(), WIDER_S)
-        near = self._boxed(arrays, side, x, 0, opened)
-        for tried, limit in ((near, seconds), (self._boxed(arrays, side, x, 1), wider), (arrays, seconds)):
+        tries = boxes(arrays, side.alone.program.layout.columns, x)
+        for tried, limit in zip(tries, (seconds, wider, seconds), strict=True):
             if best is not None and (tried is arrays or gap >= FIRST_GAP):
                 break
             outcome = self._search.solve(tried, limit, gap)
@@ -360,24 +356,15 @@ class ByFuture:
                 break
         return best
 
-    def _boxed(self, arrays: Arrays, side: _Side, x: FloatArray, width: int, opened: IntArray | None = None) -> Arrays:
-        """`arrays` with what is near (`NEAR`) between the whole numbers next to x, and so many beyond; `opened`:
-        columns that stay as they are."""
-        near = columns_of(side.alone.program.layout.columns, NEAR)
-        if opened is not None:
-            near = np.setdiff1d(near, opened)
-        lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6) - width)
-        upper[near] = np.minimum(upper[near], np.ceil(x[near] - 1e-6) + width)
-        return replace(arrays, lower=lower, upper=upper)
-
     def _near(self, side: _Side, width: int, gap: float) -> FloatArray | None:
         """The best near a future's late decisions, what futures share and campaigns held."""
         assert side.late is not None
         assert self._early is not None
         arrays = self._under(side.arrays, side, np.round(side.late[side.campaigns.columns]), self._early)
         seconds = max(0.1 * self._control.left(), 3.0)
-        outcome = self._search.solve(self._boxed(arrays, side, np.round(side.late), width), seconds, gap)
+        outcome = self._search.solve(
+            boxed(arrays, side.alone.program.layout.columns, np.round(side.late), width), seconds, gap
+        )
         worse = outcome.x is None or outcome.objective > float(side.arrays.cost @ side.late)
         return side.late if worse else outcome.x
 

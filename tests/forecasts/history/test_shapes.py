@@ -288,6 +288,40 @@ def test_replicas_that_agree_are_merged_without_a_question() -> None:
     assert report.series[0].duplicate_rows == len(base)
 
 
+def test_pods_that_carry_nearly_the_same_are_asked_about() -> None:
+    base = tide(20)
+    rows = [(t, name, v * k) for t, v in base.items() for name, k in (("a", 1.0), ("b", 1.01))]
+    body = text([str(r[0]) for r in rows], [r[2] for r in rows], pod=[r[1] for r in rows])
+    assert "only pod tells them apart" in refused(body)
+    np.testing.assert_allclose(read(body, ("same-moment", "sum"))[0].values[0], 2.01 * base.to_numpy())
+
+
+def test_what_has_only_grown_so_far_may_be_said_to_be_no_counter() -> None:
+    index = tide(20).index
+    body = text([str(t) for t in index], np.linspace(10, 20, len(index)).tolist())
+    assert "--read 'gauge=" in refused(body)
+    assert read(body, ("gauge", "*"))[0].values[0, -1] == pytest.approx(20)
+    assert "which no series has" in refused(body, ("gauge", "other"))
+
+
+def test_comments_above_the_header_are_passed_over_and_a_header_may_be_one() -> None:
+    level = tide(3)
+    rows = "".join(f"{t},{v}\n" for t, v in level.items())
+    for head in ("# by a tool\n#group,false\n\ntime,value\n", "#time,value\n", "# Date, value\n"):
+        history, _ = read((head + rows).encode())
+        np.testing.assert_allclose(history.values[0], level.to_numpy())
+
+
+def test_a_moment_named_in_another_tongue_makes_a_wide_table() -> None:
+    level = tide(20)
+    rows = "".join(f"{t:%d.%m.%Y %H:%M};{str(round(v, 3)).replace('.', ',')}\n" for t, v in level.items())
+    body = ("Zeit;Last MW\n" + rows).encode()
+    assert "--read timestamp=Zeit" in refused(body)
+    history, _ = read(body, ("timestamp", "Zeit"), ("decimal", ","))
+    assert history.series[0].workload == "Last MW"
+    np.testing.assert_allclose(history.values[0], level.to_numpy(), atol=1e-3)
+
+
 def test_rows_that_nothing_tells_apart_are_asked_about_too() -> None:
     base = tide(20)
     rows = [(t, v * k) for t, v in base.items() for k in (1, 2, 3)]

@@ -63,6 +63,16 @@ def simulated(seed: int, weeks: int, yearly: float = 0.3) -> FloatArray:
     return np.cumsum(rng.normal(0, 0.02, weeks)) + ar + yearly * np.sin(2 * np.pi * np.arange(weeks) / WEEKS_PER_YEAR)
 
 
+def test_growth_at_the_end_is_no_spike_and_a_last_week_alone_is_one() -> None:
+    weeks = np.arange(30.0)
+    rng = np.random.default_rng(2)
+    grows, alone = 0.23 * weeks, np.where(weeks == 29, 3.0, 0.0)
+    logs = np.stack([grows, -grows, alone]) + rng.normal(0, 0.005, (3, 30))
+    clean = despike(logs)
+    np.testing.assert_allclose(clean[:2, -3:], logs[:2, -3:], atol=0.01)
+    assert clean[2, -1] < 0.1
+
+
 def test_the_structural_model_forecasts_like_statsmodels() -> None:
     """Same model class, two roads: grid likelihood and statsmodels' maximum likelihood agree, and err alike."""
     ours, theirs, apart = [], [], []

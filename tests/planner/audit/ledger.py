@@ -34,7 +34,7 @@ HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "a
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
 LINES = ("answer.unfinished", "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
-         "answer.due", "answer.discounted")  # fmt: skip
+         "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
 REASONS = ("reason.growth", "reason.without_orders", "reason.no_orders", "reason.users", "reason.sites",
            "reason.owed", "reason.owed_counted", "reason.ahead", "reason.behind")  # fmt: skip
 PROOF = ("report.proof", "report.proof.risk", "report.proof.none", "report.checks_good", "cli.gap_open")
@@ -394,6 +394,45 @@ class Ledger:
             if (self.tables["purchases"]["branch"] >= 0).any():
                 raise UntracedError("it differs by future")
             self.money(said["total"], self._bought(-1))
+
+    def _next(self) -> tuple[str, float, dict[int, float]]:
+        """The next date after the first orders of all futures, what all of them sign then, and what each one of those
+        signs that sign something of their own."""
+        rows = self.tables["purchases"]
+        everywhere = rows.loc[rows["branch"] < 0, "order_period"]
+        later = rows if everywhere.empty else rows[rows["order_period"] > everywhere.min()]
+        if later.empty:
+            raise UntracedError("nothing is signed later")
+        at = int(later["order_period"].min())
+        due = later[later["order_period"] == at]
+        shared = float(due.loc[due["branch"] < 0, "price"].sum())
+        own = {int(b): shared + float(due.loc[due["branch"] == b, "price"].sum()) for b in set(due["branch"]) if b >= 0}
+        return self.case.horizon.period_start(at).isoformat(), shared, own
+
+    def _answer_next(self, said: Taken) -> None:
+        day, shared, own = self._next()
+        with said:
+            if own:
+                raise UntracedError("it differs by future")
+            same_text(said["date"], day)
+            self.money(said["total"], shared)
+
+    def _answer_next_certain(self, said: Taken) -> None:
+        day, _, own = self._next()
+        with said:
+            if len(own) < len(self.probability):
+                raise UntracedError("not every future signs something then")
+            same_text(said["date"], day)
+            self.money(said["least"], min(own.values()))
+            self.money(said["most"], max(own.values()))
+
+    def _answer_next_by_future(self, said: Taken) -> None:
+        day, _, own = self._next()
+        with said:
+            same_text(said["date"], day)
+            same_percent(said["share"], float(sum(self.probability[b] for b in own)), rounded="down")
+            self.money(said["least"], min(own.values()))
+            self.money(said["most"], max(own.values()))
 
     def _answer_to_sign_by_future(self, said: Taken) -> None:
         of_each = [self._bought(f) for f in range(len(self.probability))]
