@@ -13,9 +13,6 @@ from api.cli.ranges import Within
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
-    from forecasts.fault import Fault
-    from planner.sizing.need import Need, Question, Refused
-    from planner.sizing.serving import Served
     from planner.words.wording import Wording
 
 
@@ -85,7 +82,7 @@ def size(
     with guarded(as_json=json, language=language):
         from api.cli import console
         from planner.case.own_library import read_library
-        from planner.sizing.need import Question, needs
+        from planner.sizing.need import Question, as_json, needs
         from planner.sizing.points import read_points
         from planner.sizing.types import ENGINES, Engine, Load, Promise
 
@@ -109,11 +106,11 @@ def size(
             pue,
         )
         points, left_aside = read_points(anchors, known) if anchors else ([], [])
-        found = needs(question, known, cards or (), points)
+        answer = as_json(question, needs(question, known, cards or (), points), left_aside)
         if json:
-            console.show_json(_json(question, found, left_aside))
+            console.show_json(answer)
         else:
-            _show(question, found, left_aside, text)
+            _show(answer, left_aside, text)
 
 
 def _price(rule: str) -> tuple[str, float]:
@@ -124,114 +121,25 @@ def _price(rule: str) -> tuple[str, float]:
         raise UsageError([Fault("--price", rule, "CARD=MONEY, such as h200=20")]) from None
 
 
-def _show(question: Question, found: list[Need | Refused], left_aside: list[Fault], text: Wording) -> None:
+def _show(answer: dict[str, Any], left_aside: list[Fault], text: Wording) -> None:
     import pandas as pd
 
     from api.cli import console
     from api.cli.answers import show_table
-    from planner.sizing.need import Refused
+    from planner.words.sizing import size_curve, size_needs, size_reasons, size_said
 
-    load, promise = question.load, question.promise
-    said = text(
-        "size.asked",
-        model=question.model.name,
-        rate=text.number(question.requests_per_s),
-        input=text.number(load.input_tokens),
-        output=text.number(load.output_tokens),
-        percentile=text.number(promise.percentile),
-        ttft=text.number(promise.ttft_ms),
-        tpot=text.number(promise.tpot_ms),
-    )
-    console.out().print(said, markup=False, style="bold")
-    rows = [_row(one, text) for one in found if not isinstance(one, Refused)]
-    if rows:
-        show_table(pd.DataFrame(rows), text("size.needs"), text)
-        best = next(one for one in found if not isinstance(one, Refused))
-        curve = [_point(p, text) for p in best.curve]
-        show_table(pd.DataFrame(curve), text("size.curve", stack=str(best.stack)), text)
-    for one in found:
-        if isinstance(one, Refused):
-            console.say(text("size.refused", card=one.card.name, reason=one.reason))
+    console.out().print(size_said(answer, text), markup=False, style="bold")
+    if answer["needs"]:
+        best = answer["needs"][0]
+        stack = f"{best['name']} {best['layout']} {best['precision']}"
+        show_table(pd.DataFrame(size_needs(answer, text)), text("size.needs"), text)
+        show_table(pd.DataFrame(size_curve(best, text)), text("size.curve", stack=stack), text)
+    for one in answer["refused"]:
+        reason = size_reasons([(r["key"], r["values"], r["layout"]) for r in one["reasons"]], text)
+        console.say(text("size.refused", card=one["name"], reason=reason))
     for problem in left_aside:
         console.say(text("size.left_aside", where=problem.where, reason=problem.found))
     console.say(text("size.note"))
-
-
-def _row(one: Need, text: Wording) -> dict[str, Any]:
-    span = "" if one.cards_low is None else f" ({text.number(one.cards_low)}–{text.number(one.cards_high or 0)})"
-    return {
-        text("size.card"): f"{one.stack.card.name} {one.stack.precision.weights}",
-        text("size.layout"): f"{text.number(one.replicas)} × {one.stack.layout}",
-        text("size.cards"): text.number(one.cards) + (span or f" ({text('size.unknown_error')})"),
-        text("size.safe"): text.percent(one.share),
-        "TTFT": f"{one.latency.ttft_ms:,.0f} ms",
-        "TPOT": f"{one.latency.tpot_ms:,.1f} ms",
-        text("size.per_card"): text.number(one.served.output_tokens_per_s),
-        text("size.binds"): text(f"size.binds.{one.binds}"),
-        text("size.short_of"): "TTFT" if one.short_of == "ttft" else "TPOT",
-        text("size.cost"): "–" if one.cost_per_million_tokens is None else text.number(one.cost_per_million_tokens),
-        text("size.energy"): "–"
-        if one.kwh_per_thousand_requests is None
-        else text.number(one.kwh_per_thousand_requests),
-    }
-
-
-def _point(p: Served, text: Wording) -> dict[str, Any]:
-    return {
-        text("size.at_once"): text.number(p.concurrency),
-        "TTFT": f"{p.ttft_ms:,.0f} ms",
-        "TPOT": f"{p.tpot_ms:,.1f} ms",
-        text("size.per_card"): text.number(p.output_tokens_per_s),
-        text("size.binds"): text(f"size.binds.{p.binds}"),
-    }
-
-
-def _json(question: Question, found: list[Need | Refused], left_aside: list[Fault]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from planner.sizing.facts import fitted
-    from planner.sizing.need import Refused
-
-    answers, refused = [], []
-    for one in found:
-        if isinstance(one, Refused):
-            refused.append({"card": one.card.id, "reason": one.reason})
-            continue
-        stack = one.stack
-        answers.append(
-            {
-                "card": stack.card.id,
-                "precision": stack.precision.weights,
-                "tensor": stack.layout.tensor,
-                "data": stack.layout.data,
-                "replicas": one.replicas,
-                "cards": one.cards,
-                "cards_low": one.cards_low,
-                "cards_high": one.cards_high,
-                "error": one.error,
-                "error_p90": one.error_p90,
-                "anchors": stack.anchors,
-                "share_of_most": one.share,
-                "latency": asdict(one.latency),
-                "served": asdict(one.served),
-                "binds": one.binds,
-                "short_of": one.short_of,
-                "cost_per_million_output_tokens": one.cost_per_million_tokens,
-                "kwh_per_thousand_requests": one.kwh_per_thousand_requests,
-                "curve": [asdict(p) for p in one.curve],
-            }
-        )
-    facts = fitted()
-    return {
-        "model": question.model.id,
-        "load": asdict(question.load),
-        "promise": asdict(question.promise),
-        "requests_per_s": question.requests_per_s,
-        "needs": answers,
-        "refused": refused,
-        "points_left_aside": [str(p) for p in left_aside],
-        "facts": {"source": facts.source, "date": facts.date, "mark": facts.mark},
-    }
 
 
 def _show_library(known: Any, text: Wording, json: bool) -> None:
@@ -240,25 +148,10 @@ def _show_library(known: Any, text: Wording, json: bool) -> None:
     from api.cli import console
     from api.cli.answers import show_table
 
-    models = [
-        {"id": m.id, "name": m.name, "billions": round(m.total_params, 1), "active": round(m.active_params, 1)}
-        for m in known.models.values()
-    ]
-    cards = [
-        {
-            "id": c.id,
-            "name": c.name,
-            "memory_gib": c.memory_gib,
-            "tb_per_s": c.tb_per_s,
-            "pflops": c.pflops,
-            "link_gb_per_s": c.link_gb_per_s,
-            "power_w": c.power_w,
-            "marks": known.marks(c.id),
-        }
-        for c in known.cards.values()
-    ]
+    listed = known.as_json()
+    models, cards = listed["models"], listed["cards"]
     if json:
-        console.show_json({"models": models, "cards": cards})
+        console.show_json(listed)
         return
     show_table(pd.DataFrame(models), text("size.models"), text)
     told = [

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from api.jobs.task import Json, Task, Tell, WorkError
-from api.work import analysis
+from api.work import analysis, sizing
 from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
 from api.work.faults import errors_of
 
@@ -40,9 +40,11 @@ def _planning() -> Iterator[None]:
     from forecasts.history import HistoryError
     from planner.case.errors import InfeasibleError, PlanError, StoppedError
     from planner.case.file import CaseError
+    from planner.sizing.errors import SizingError
 
     kinds: tuple[tuple[type[FaultsError], str], ...] = (
         (CaseError, "invalid-case"),
+        (SizingError, "invalid-request"),
         (HistoryError, "invalid-history"),
         (ForecastError, "forecast-impossible"),
         (InfeasibleError, "infeasible"),
@@ -174,8 +176,10 @@ _WORK: dict[str, Callable[[Task, Path, Tell, Event], Json]] = {
     "comparison": analysis.comparison,
     "replay": analysis.replay,
     "question": analysis.question,
+    "size": sizing.size,
+    "library": sizing.library,
     "energy": analysis.energy,
     "prices": analysis.prices,
     "drivers": analysis.drivers,
 }
-_PLANNING = ("plan", "comparison", "replay", "question", "energy", "prices", "drivers")
+_PLANNING = ("size", "library", "plan", "comparison", "replay", "question", "energy", "prices", "drivers")

@@ -314,11 +314,21 @@ class Tokens(Block):
         return {"mean": value} if isinstance(value, int | float) else value
 
 
+class LargePool(Block):
+    """How a large pool of one type at one site serves a workload: after `spare_cards` a share of `utilisation`.
+
+    A pool of c cards takes throughput x utilisation x (c - spare_cards): the larger, the hotter (docs/model.md).
+    """
+
+    utilisation: Annotated[float, Field(strict=True, gt=0, le=1)]
+    spare_cards: Positive
+
+
 class DerivedRate(Block):
     """What one card of a type serves, in the workload's unit, as sizing derived it.
 
-    safe_share: highest safe load over per_card at the stated pool. error: median relative error that such estimates
-    have shown on measured points; None: not known. binds: what gives first when the load grows.
+    safe_share: highest safe load over per_card in a pool of pool_cards, or of one replica. error: median relative
+    error that such estimates have shown on measured points; None: not known. binds: what gives first when load grows.
     """
 
     per_card: Positive
@@ -338,16 +348,18 @@ class Derived(Block):
     key: str
     throughput: dict[Id, DerivedRate] = {}
     max_utilisation: Share | None = None
+    large_pools: dict[Id, LargePool] = {}
     refused: dict[Id, str] = {}
     source: str = ""
 
 
 class Service(Block):
-    """Online or batch serving of a language model, from which throughput and max_utilisation are derived.
+    """Online or batch serving of a language model, from which throughput, max_utilisation and large_pools are derived.
 
     ttft_ms, tpot_ms: promises to the first token (from end to end: the workload's latency_ms is part of it) and a
     token after it, at `percentile` of requests; None: no promise. demand: what the workload's demand counts.
-    pool_cards: cards at one site that the headroom is taken for. dispersion: variance over mean of arrivals within
+    pool_cards: cards at one site that the headroom is taken for; None: from one replica on, with the larger share that
+    larger pools carry in `large_pools`. dispersion: variance over mean of arrivals within
     seconds. cards: card of the sizing library by module type, where the type's `accelerator` does not name it.
     """
 
@@ -359,7 +371,7 @@ class Service(Block):
     percentile: Annotated[float, Field(strict=True, ge=50, lt=100)] = 99.0
     cache_hit: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     demand: Literal["requests_per_s", "output_tokens_per_s"] = "requests_per_s"
-    pool_cards: Annotated[int, Field(ge=1)] = 64
+    pool_cards: Annotated[int, Field(ge=1)] | None = None
     dispersion: Annotated[float, Field(strict=True, ge=1, le=10)] = 1.0
     engine: Literal["trtllm", "vllm", "sglang"] | None = None
     precision: Literal["bf16", "fp8", "fp4"] | None = None
@@ -389,6 +401,7 @@ class Workload(Block):
     written in (planner/case/derive.py); a number that is given stands.
     throughput: unit per card, by module type; a type that is not named cannot run the workload. Serving one unit keeps
     burst_factor / (throughput x max_utilisation) cards busy. shortfall_cost is per unit-hour not served.
+    large_pools: by module type, how a pool serves that is large enough to run hotter than max_utilisation.
     deferrable: work that arrives in an hour is finished within `window_hours` (24: within the day), only in
     `allowed_hours` [from, to) if given, at most `max_rate_factor` times the day's mean rate.
     training: demand is a mean rate; whole gangs of `gang_cards` at one site on one type serve it; a preemptible gang
@@ -406,6 +419,7 @@ class Workload(Block):
     job: TrainingJob | None = None
     throughput: dict[Id, Positive] = {}
     max_utilisation: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+    large_pools: dict[Id, LargePool] = {}
     burst_factor: Annotated[float, Field(strict=True, ge=1)] = 1.0
     shortfall_cost: NonNegative = 0
     minimum_service: Share = 0
@@ -438,6 +452,14 @@ class Workload(Block):
             faults.append("max_yield_share needs preemptible: true")
         if self.service is not None and self.kind is WorkloadKind.training:
             faults.append("service belongs to online and deferrable work, this is training; allowed: job")
+        if self.large_pools and self.kind is WorkloadKind.training:
+            faults.append("large_pools belong to online and deferrable work, this is training")
+        for kind, pool in self.large_pools.items():
+            if kind not in self.throughput:
+                faults.append(f"large_pools.{kind}: no throughput on this type; allowed: {', '.join(self.throughput)}")
+            elif pool.utilisation <= self.max_utilisation:
+                found = f"large_pools.{kind}.utilisation {pool.utilisation:g}"
+                faults.append(f"{found}, allowed: above max_utilisation {self.max_utilisation:g}")
         if self.job is not None and self.kind is not WorkloadKind.training:
             faults.append(f"job belongs to training, this is {self.kind.value}; allowed: service")
         if faults:

@@ -1,8 +1,8 @@
 """From `service` and `job` to throughput and max_utilisation: derived by sizing, written into the case with marks.
 
 Works on the plain document, before the case is validated, so that every way in (file, service, patch) has it. What a
-workload states itself stands: a throughput by type, max_utilisation, the unit. What was derived before is derived again
-when the statement has changed, and kept otherwise.
+workload states itself stands: a throughput or large pool by type, max_utilisation, the unit. What was derived before is
+derived again when the statement has changed, and kept otherwise.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from forecasts.fault import Fault
-from planner.case.case import Derived, DerivedRate, Service, TrainingJob
+from planner.case.case import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.case.fault import CrossFault
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
 from planner.sizing.errors import SizingError
 from planner.sizing.facts import fitted
-from planner.sizing.headroom import headroom, replica_of
+from planner.sizing.headroom import LONG_TAIL, headroom, headroom_curve, pool_line, replica_of
 from planner.sizing.need import usual_precision
 from planner.sizing.serving import error_of
 from planner.sizing.training import ERROR, utilisation
@@ -30,6 +30,10 @@ from planner.sizing.training import ERROR, utilisation
 NO_PROMISE = 1e9
 MOST_REPLICAS = 64
 """Larger pools count as this many replicas: beyond, headroom hardly grows, and the estimate stays on the safe side."""
+LINE_AT = (8, 16)
+"""Replicas through which the line of large pools runs: under the curve at every other size, which is convex."""
+SIMULATED_CARDS = 64
+"""Cards of the pool that long-tailed prompts are simulated for, where none is stated."""
 SOURCE = "tideplan sizing"
 UNITS = {"requests_per_s": "requests/s", "output_tokens_per_s": "output tokens/s"}
 
@@ -70,6 +74,8 @@ def _sources(workload: Any) -> list[tuple[str, str]]:
     except ValidationError:
         return []  # not derived, or told with the fields
     out = [(f"throughput/{k}", known.source) for k, r in known.throughput.items() if given.get(k) == r.per_card]
+    pools = workload.get("large_pools") or {}
+    out += [(f"large_pools/{k}", known.source) for k, x in known.large_pools.items() if pools.get(k) == x.model_dump()]
     if known.max_utilisation is not None and workload.get("max_utilisation") == known.max_utilisation:
         out.append(("max_utilisation", known.source))
     return out
@@ -137,15 +143,22 @@ def _written(
     }
     share = workload.get("max_utilisation")
     if new.max_utilisation is not None and (share is None or (before and share == before.max_utilisation)):
-        out["max_utilisation"] = new.max_utilisation
+        out["max_utilisation"] = share = new.max_utilisation
+    floor = share if isinstance(share, int | float) else 0.0
+    pools = {k: x.model_dump() for k, x in new.large_pools.items() if x.utilisation > floor}
+    earlier = {k: x.model_dump() for k, x in before.large_pools.items()} if before else {}
+    pools |= {k: x for k, x in (workload.get("large_pools") or {}).items() if x != earlier.get(k)}
+    if pools or "large_pools" in out:
+        out["large_pools"] = pools
     if "unit" not in workload:
         out["unit"] = UNITS[stated.demand] if isinstance(stated, Service) else "tokens/s"
     return out
 
 
 def _serving(stated: Service, types: Mapping[str, str], library: Library, way: float, key: str) -> Derived:
-    """Throughput of each type: the most that its best layout serves while mean latencies keep the promise; and the
-    lowest of the types' safe shares of it, at which the percentile holds in a pool of `pool_cards`."""
+    """Throughput of each type: the most that its best layout serves while mean latencies keep the promise; the lowest
+    of the types' safe shares of it, at which the percentile holds in a pool of `pool_cards` or of one replica; and how
+    larger pools run hotter."""
     model = library.model(stated.model)
     if stated.ttft_ms is not None and stated.ttft_ms <= way:
         raise SizingError(
@@ -167,19 +180,26 @@ def _serving(stated: Service, types: Mapping[str, str], library: Library, way: f
     )
     promise = Promise((stated.ttft_ms or NO_PROMISE) - way, stated.tpot_ms or NO_PROMISE, stated.percentile)
     rates: dict[str, DerivedRate] = {}
+    pools: dict[str, LargePool | None] = {}
     refused: dict[str, str] = {}
     for kind, accelerator in types.items():
         try:
             card = library.card(stated.cards.get(kind, accelerator))
-            rates[kind] = _rate(
+            rates[kind], pools[kind] = _rate(
                 model, card, load, promise, stated.engine, stated.precision, stated.dispersion, stated.pool_cards,
                 stated.demand == "output_tokens_per_s",
             )  # fmt: skip
         except SizingError as error:
             refused[kind] = "; ".join(p.found for p in error.faults)
     lowest = min((r.safe_share for r in rates.values()), default=None)
+    hotter = {k: x for k, x in pools.items() if x is not None and lowest is not None and x.utilisation > lowest}
     return Derived(
-        key=key, throughput=rates, max_utilisation=lowest, refused=refused, source=_source(model.name, rates)
+        key=key,
+        throughput=rates,
+        max_utilisation=lowest,
+        large_pools=hotter,
+        refused=refused,
+        source=_source(model.name, rates),
     )
 
 
@@ -192,22 +212,25 @@ def _rate(
     engine: str | None,
     precision: Any,
     dispersion: float,
-    pool_cards: int,
+    pool_cards: int | None,
     in_tokens: bool,
-) -> DerivedRate:
+) -> tuple[DerivedRate, LargePool | None]:
     if card.missing():
         raise SizingError([Fault(card.id, f"{', '.join(card.missing())} of {card.name} not known", "a source")])
     kept = Precision.of(precision or usual_precision(model, card))
     stack, served = best_layout(model, card, promise, load, kept, Engine(engine))
     replica = replica_of(stack, load, served.concurrency)
-    count = min(max(1, pool_cards // stack.layout.cards), MOST_REPLICAS)
+    if pool_cards is None and load.input_cv <= LONG_TAIL:
+        count = 1
+    else:
+        count = min(max(1, (pool_cards or SIMULATED_CARDS) // stack.layout.cards), MOST_REPLICAS)
     safe = headroom(replica, count, promise, dispersion, 0.01)
     if safe.requests_per_s <= 0:
         found = f"no load at which P{promise.percentile:g} holds in {count} replicas of {stack.layout}: {safe.binds}"
         raise SizingError([Fault(card.id, found, "a promise that can be kept")])
     each = replica.most_per_s / stack.layout.cards * (load.output_tokens if in_tokens else 1.0)
     error, _ = error_of(stack, fitted())
-    return DerivedRate(
+    rate = DerivedRate(
         per_card=_rounded(each),
         safe_share=_rounded(min(safe.share, 1.0)),
         error=error,
@@ -215,6 +238,13 @@ def _rate(
         layout=f"{stack.layout} {kept.weights}",
         binds=safe.binds,
     )
+    if pool_cards is not None or load.input_cv > LONG_TAIL:
+        return rate, None
+    line = pool_line(headroom_curve(replica, LINE_AT, promise, dispersion, 0.0025))
+    if line is None:
+        return rate, None
+    share, spare = line
+    return rate, LargePool(utilisation=_rounded(share), spare_cards=_rounded(spare * stack.layout.cards))
 
 
 def _training(stated: TrainingJob, types: Mapping[str, str], library: Library, gang: int, key: str) -> Derived:

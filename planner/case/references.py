@@ -31,6 +31,7 @@ REFERENCES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("leases", "*", "site"), "sites"),
     (("leases", "*", "module_type"), "module_types"),
     (("workloads", "*", "throughput", "@"), "module_types"),
+    (("workloads", "*", "large_pools", "@"), "module_types"),
     (("workloads", "*", "allowed_sites", "*"), "sites"),
     (("workloads", "*", "residency", "@"), "regions"),
     (("workloads", "*", "residency", "@", "*"), "sites"),

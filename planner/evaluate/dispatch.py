@@ -324,7 +324,7 @@ class PeriodDispatch:
     def fixed_columns(self, values: Mapping[str, FloatArray]) -> FloatArray:
         """(master columns,) with the decisions of one branch (leading axis 1) and zero elsewhere."""
         x = np.zeros(self.master.column_count)
-        for name in ("stock", "lease_active", "gangs", "campaign_on", "campaign_share"):
+        for name in ("stock", "lease_active", "gangs", "campaign_on", "campaign_share", "large_pool"):
             index = self.master.columns[name]
             real = index >= 0
             x[index[real]] = np.broadcast_to(values[name], index.shape)[real]

@@ -49,6 +49,7 @@ def decisions_of(plan: Plan) -> Decisions:
         "phase": [(s.id, p) for s in case.sites for p in range(len(s.phases))],
         "lease": [x.id for x in case.leases],
         "campaign": [c.id for c in case.campaigns],
+        "workload": [w.id for w in case.workloads],
         "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],
     }
     places = {name: {item: i for i, item in enumerate(items)} for name, items in sets.items()}

@@ -294,4 +294,8 @@ def _training(inst: Instance, values: Values, sites: np.ndarray, types: np.ndarr
             "busy_module_hours": busy[f, j, t],
         }
     )
-    return {"gangs": gangs, "campaigns": campaigns, "unfinished": unfinished, "training": training}
+    b, w, s, k, t = np.nonzero(values["large_pool"] > 0.5)
+    every = np.array([x.id for x in case.workloads], object)
+    place = {"workload": every[w], "site": sites[s], "module_type": types[k]}
+    pools = TABLES["pools"].frame({"branch": _branch_label(inst, b), "period": t, **place})
+    return {"pools": pools, "gangs": gangs, "campaigns": campaigns, "unfinished": unfinished, "training": training}

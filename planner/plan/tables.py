@@ -185,6 +185,17 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "pools",
+            "Large pools",
+            """
+            branch integer - branch, -1 when the same in all
+            period integer - period
+            workload string - workload that all modules of the type at the site serve as one pool
+            site string - site
+            module_type string - module type
+            """,
+        ),
+        described_table(
             "campaigns",
             "Training campaigns",
             """

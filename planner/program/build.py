@@ -14,6 +14,7 @@ from planner.program.master import Master
 from planner.program.merge import merge_steps as merged
 from planner.program.outage import outage_blocks
 from planner.program.policy import add_budget, add_capacity_policies, add_shares, add_type_limits
+from planner.program.pools import add_pools
 from planner.program.power import add_billed_power, add_openings, add_phases, add_site_limits
 from planner.program.reserve import add_build_ahead, reserve_blocks
 from planner.program.risk import add_objective
@@ -32,6 +33,7 @@ def build_master(inst: Instance) -> Master:
     add_billed_power(master)
     add_gangs(master)
     add_campaigns(master)
+    add_pools(master)
     add_gangs_fit(master)
     add_budget(master)
     add_shares(master)

@@ -69,6 +69,16 @@ def useful_modules(inst: Instance) -> FloatArray:
     return np.asarray(np.ceil(2 * need / inst.availability) + 10 + inst.min_order, float)
 
 
+def most_modules(inst: Instance) -> FloatArray:
+    """(S, K) modules beyond which no plan needs more of a type at a site at any time, owned and leased."""
+    most = useful_modules(inst) + inst.standing.max(axis=2)
+    sites, types = [x.id for x in inst.case.sites], [x.id for x in inst.case.module_types]
+    for lease in inst.case.leases:
+        leased = by_period(lease.maximum_modules, inst.case.horizon.periods, 0.0).max(initial=0.0)
+        most[sites.index(lease.site), types.index(lease.module_type)] += leased
+    return np.asarray(most, float)
+
+
 def add_orders(master: Master) -> None:
     """Whole orders by arrival, with order charge and minimum order.
 

@@ -12,6 +12,7 @@ from planner.program.capacity import capacity_columns
 from planner.program.instance import Instance
 from planner.program.master import Master
 from planner.program.origins import Origins, find_origins
+from planner.program.pools import most_pooled
 from planner.program.power import most_site_mw
 from planner.program.serving import (
     Cells,
@@ -51,6 +52,7 @@ class DayBlocks:
         self.inst, self.master = inst, master
         self.origins: Origins = find_origins(inst)
         self.cells: Cells = find_cells(inst, self.origins)
+        self.most_pooled = most_pooled(master.instance)  # the master's, which may be on more steps
         policy = inst.case.policy
         self.varies = policy.carbon_cap_tonnes is not None or policy.green_share_floor is not None
         self.limited = self.varies or policy.utilisation_floor is not None
@@ -102,6 +104,7 @@ class DayBlocks:
             column = columns[branch, :, period, None]
             out.add(at(capacity, place_at[s, k]), column, modules[:, None])
             out.add(at(billed, charge_at[s]), column, (modules * inst.dynamic_kw[k])[:, None])
+        self._couple_pools(out, layout, branch, period)
         if inst.slots is not None:
             room = layout.rows["tariff_room"].index
             share = inst.slots.share[period, day]
@@ -132,6 +135,18 @@ class DayBlocks:
             self._couple_limits(out, layout, branch, future, period, day, stays)
         self._couplings[key] = out.matrix(_count(layout.rows), master.column_count)
         return self._couplings[key]
+
+    def _couple_pools(self, out: Coupling, layout: Layout, branch: int, period: int) -> None:
+        """Which pools are large: what they keep spare, and what they may hold."""
+        inst, cells = self.inst, self.cells
+        w, s, k = cells.load[cells.pooled].T
+        large = self.master.columns["large_pool"][branch, w, s, k, period][:, None]
+        at = lookup(cells.serve, (len(inst.case.workloads), len(inst.case.sites)))[w, s]
+        spare = (inst.throughput * inst.pool_factor * inst.pool_spare)[w, k][:, None]
+        out.add(layout.rows["serving"].index[at], large, spare)
+        most = self.most_pooled[w, s, k][:, None]
+        out.add(layout.rows["pool_size"].index, large, -most)
+        out.add(layout.rows["pool_whole"].index, large, most)
 
     def _couple_limits(
         self, out: Coupling, layout: Layout, branch: int, future: int, period: int, day: int, stays: list[bool]
@@ -201,6 +216,9 @@ class DayBlocks:
         row_lower[rows["deferral"]] = row_upper[rows["deferral"]] = demand[late] * hours
         row_lower[rows["serving"]] = row_upper[rows["serving"]] = 0.0
         row_upper[rows["capacity"]] = 0.0
+        w, s, k = self.cells.load[self.cells.pooled].T
+        row_upper[rows["pool_part"]] = row_upper[rows["pool_size"]] = 0.0
+        row_upper[rows["pool_whole"]] = self.most_pooled[w, s, k][:, None]
         row_upper[rows["yield_most"]] = 0.0
         row_lower[rows["yield_work"]] = row_upper[rows["yield_work"]] = 0.0
         row_upper[rows["demand_charge"]] = 0.0

@@ -136,6 +136,15 @@ DECISIONS: dict[str, Decision] = {
             source=Source("gangs", "gangs", ("workload", *_PLACE)),
             held_for_prices=True,
         ),
+        Decision(
+            "large_pool",
+            ("workload", *_PLACE),
+            "scheduled",
+            source=Source("pools", None, ("workload", *_PLACE)),
+            size="switch",
+            weight=0.0,
+            held_for_prices=True,
+        ),
         # the gangs that the build-ahead floor counts on; the ratio of a plan says with which it is reached
         Decision(
             "ahead_gangs",

@@ -70,6 +70,8 @@ class Instance:
     supply: FloatArray  # (K, T) inf where unlimited
     standing: FloatArray  # (S, K, T)
     throughput: FloatArray  # (W, K) scaled units of a busy module; 0 where the type cannot run the workload
+    pool_factor: FloatArray  # (W, K) share of a large pool over max_utilisation, 0 where there are none
+    pool_spare: FloatArray  # (W, K) modules that a large pool keeps spare
     burst: FloatArray  # (W,)
     shortfall_cost: FloatArray  # (W,) money per scaled unit-hour
     transfer: FloatArray  # (W, R, S) money per scaled unit-hour
@@ -329,6 +331,18 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         supply=np.floor(per_type("supply", np.inf) + 1e-9),
         standing=standing,
         throughput=throughput / unit_scale[:, None],
+        pool_factor=np.array(
+            [
+                [w.large_pools[k.id].utilisation / w.max_utilisation if k.id in w.large_pools else 0.0 for k in types]
+                for w in workloads
+            ]
+        ),
+        pool_spare=np.array(
+            [
+                [w.large_pools[k.id].spare_cards / k.cards if k.id in w.large_pools else 0.0 for k in types]
+                for w in workloads
+            ]
+        ),
         burst=np.array([w.burst_factor if w.kind is WorkloadKind.online else 1.0 for w in workloads]),
         shortfall_cost=np.array([w.shortfall_cost for w in workloads]) * unit_scale / money,
         transfer=(traffic * unit_scale / money)[:, None, None] * transfer_cost_per_gb(case),

@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import by_period
-from planner.program.capacity import capacity_columns, useful_modules
+from planner.program.capacity import capacity_columns, most_modules
 from planner.program.master import Master
 
 
@@ -81,11 +81,7 @@ def add_type_limits(master: Master) -> None:
     for s, k, columns, _own in capacity_columns(master):
         here = limited[s]
         master.add(row[:, place[s[here]], k[here]], columns[:, here], 1.0)
-    most = useful_modules(inst) + inst.standing.max(axis=2)
-    for lease in case.leases:
-        cell = [x.id for x in case.sites].index(lease.site), [x.id for x in case.module_types].index(lease.module_type)
-        most[cell] += by_period(lease.maximum_modules, T, 0.0).max(initial=0.0)
-    master.add(row, present[:, at], -most[at][:, :, None])
+    master.add(row, present[:, at], -most_modules(inst)[at][:, :, None])
     allowed = np.array([float(case.policy.max_module_types[case.sites[s].id]) for s in at])
     count = master.row("type_count", (inst.branches, len(at), T), upper=allowed[:, None])
     master.add(count[:, :, None], present[:, at], 1.0)

@@ -149,7 +149,9 @@ def _bare(inst: Instance) -> Instance:
     peak = np.zeros(course.days.periods)
     made = make_instance(case, Demand(share, values, course.days, peak, peak))
     # no price tells regions with the same sites apart
-    return replace(made, branch_of=np.arange(inst.branches), pooled=True, case=_placed(inst.case, case))
+    placed = _placed(inst.case, case)
+    small = np.zeros_like(made.pool_factor)  # what could be served however the work is split: no pool counts as large
+    return replace(made, branch_of=np.arange(inst.branches), pooled=True, case=placed, pool_factor=small)
 
 
 def _placed(original: Case, bare: Case) -> Case:

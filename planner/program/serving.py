@@ -23,11 +23,13 @@ from planner.program.training import gang_places
 class Cells:
     """Flat index lists behind a day's columns and rows.
 
-    load: (cells, 3) workload, site, type. serve: (rows, 2) workload, site. place: (rows, 2) site, type that can have
-    modules. active: (cells, 3) training workload (position among them), site, type. band: (rows, 2) region, site.
+    load: (cells, 3) workload, site, type. pooled: (n,) those of them that may be large pools. serve: (rows, 2)
+    workload, site. place: (rows, 2) site, type that can have modules. active: (cells, 3) training workload (position
+    among them), site, type. band: (rows, 2) region, site.
     """
 
     load: IntArray
+    pooled: IntArray
     serve: IntArray
     place: IntArray
     active: IntArray
@@ -51,13 +53,14 @@ def find_cells(inst: Instance, origins: Origins) -> Cells:
     able = runs[serve[:, 0]] & places[serve[:, 1]]
     row, k = np.nonzero(able)
     load = np.stack([serve[row, 0], serve[row, 1], k], axis=1)
+    pooled = np.flatnonzero(inst.pool_factor[load[:, 0], load[:, 2]] > 0)
     jobs = inst.of_kind(WorkloadKind.training)
     yields = np.array([inst.workload(j).preemptible for j in jobs], bool)
     active = np.argwhere(gang_places(inst) & places & yields[:, None, None]) if jobs else np.zeros((0, 3), int)
     regions = {r.id: i for i, r in enumerate(inst.case.regions)}
     sites = {s.id: i for i, s in enumerate(inst.case.sites)}
     given = [(regions[r], sites[s]) for r, row_ in inst.case.network.bandwidth_gbps.items() for s in row_]
-    return Cells(load, serve, np.argwhere(places), active, np.array(given, int).reshape(-1, 2))
+    return Cells(load, pooled, serve, np.argwhere(places), active, np.array(given, int).reshape(-1, 2))
 
 
 def lookup(index: IntArray, shape: tuple[int, ...]) -> IntArray:
@@ -86,7 +89,7 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     demand: sum_s flow_wrsh + shortfall_wrh = D_wrh
     deferral: backlog_h - backlog_{h-1} + delta_h (sum_s flow_sh + shortfall_h) = delta_h D_h, cyclic
     rate: sum_rs flow_wrsh <= max_rate_factor_w mean_h D_wh
-    serving: g_w sum_r flow_wrsh = sum_k theta_wk n_k eta_w load_wskh
+    serving: g_w sum_r flow_wrsh = sum_k theta_wk n_k eta_w load_wskh (+ what large pools add, see `pools`)
     capacity: sum_w load_wskh + sum_j active_jskh (+ held gangs) <= a_k cap_sk
     yield_most, yield_work: active_jskh <= G running; sum_h delta_h active = (1 - max_yield) sum_h delta_h G running
     bandwidth: sum_w m_w flow_wrsh 8/3600 <= bandwidth_rs
@@ -140,6 +143,7 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     block.add(row[serve_at[origins.pair_workload, origins.pair_site]], flow, inst.burst[origins.pair_workload, None])
     w, s, k = cells.load.T
     block.add(row[serve_at[w, s]], load, -inst.throughput[w, k][:, None])
+    add_large_pools(block, inst, cells, row[serve_at[w, s]][cells.pooled])
 
     place_at = lookup(cells.place, (S, K))
     row = block.row("capacity", (len(cells.place), H), upper=0.0)
@@ -188,6 +192,27 @@ def day_template(inst: Instance, origins: Origins, cells: Cells) -> Builder:
     if inst.slots is not None:
         add_slots(block, cells, place_at, inst.slots.count)
     return block
+
+
+def add_large_pools(block: Builder, inst: Instance, cells: Cells, serving: IntArray) -> None:
+    """What large pools add to the rows `serving`, (cells, H) those of the load cells that may be large.
+
+    serving: ... - sum_k theta_wk n_k [(a_wk - eta_w) in_large_wskh - a_wk spare_wk large_pool_wskt]
+    pool_part: in_large_wskh <= load_wskh
+    pool_size: in_large_wskh <= M_wsk large_pool_wskt
+    pool_whole: load_wskh - in_large_wskh <= M_wsk (1 - large_pool_wskt)
+    """
+    w, _, k = cells.load[cells.pooled].T
+    in_large = block.column("in_large", serving.shape)
+    block.add(serving, in_large, -(inst.throughput * (inst.pool_factor - 1))[w, k][:, None])
+    row = block.row("pool_part", serving.shape, upper=0.0)
+    block.add(row, in_large, 1.0)
+    block.add(row, block.columns["load"][cells.pooled], -1.0)
+    row = block.row("pool_size", serving.shape, upper=0.0)
+    block.add(row, in_large, 1.0)
+    row = block.row("pool_whole", serving.shape)
+    block.add(row, block.columns["load"][cells.pooled], 1.0)
+    block.add(row, in_large, -1.0)
 
 
 def add_slots(block: Builder, cells: Cells, place_at: IntArray, slots: int) -> None:

@@ -188,14 +188,17 @@ def _every_place(columns: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def add_gangs_fit(master: Master) -> None:
-    """gangs_fit: sum_j G_jk gangs_jskt + sum_c G_ck on_cskt <= a_k cap_skt."""
+    """gangs_fit: sum_j G_jk gangs_jskt + sum_c G_ck on_cskt + sum_w spare_wk large_pool_wskt <= a_k cap_skt."""
     inst = master.instance
     S, K, T = inst.standing.shape
     held = held_modules(master)
-    if not held:
+    pools = master.columns["large_pool"]
+    b, w, ps, pk, t = np.nonzero(pools >= 0)
+    if not held and not len(b):
         return
     row = master.row("gangs_fit", (inst.branches, S, K, T), upper=0.0)
     for s, k, columns, modules in held:
         master.add(row[:, s, k], columns, modules[:, None])
+    master.add(row[b, ps, pk, t], pools[b, w, ps, pk, t], inst.pool_spare[w, pk])
     for s, k, columns, _own in capacity_columns(master):
         master.add(row[:, s, k], columns, -inst.availability[k][:, None])

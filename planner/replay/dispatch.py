@@ -27,7 +27,7 @@ from planner.demand import Demand
 from planner.program.blocks import Layout
 from planner.program.instance import Instance, make_instance
 from planner.program.origins import find_origins
-from planner.program.serving import charged_sites, day_costs, day_template, find_cells
+from planner.program.serving import charged_sites, day_costs, day_template, find_cells, lookup
 from planner.program.training import gang_sizes
 from planner.solve.native import Incremental, Outcome, Settings, run
 
@@ -38,13 +38,15 @@ class Fixed:
 
     capacity: (S, K, T) owned and leased; held: (S, K, T) by gangs that may not yield and campaigns that are on;
     running: (S, K, T) the part of them that is at work (energy); gangs: (J, S, K, T) modules of preemptible gangs at
-    work, zero for the others; billed_kw: (S, T, 12) declared power by calendar month.
+    work, zero for the others; pools: (W, S, K, T) 1 where a pool is large; billed_kw: (S, T, 12) declared
+    power by calendar month.
     """
 
     capacity: FloatArray
     held: FloatArray
     running: FloatArray
     gangs: FloatArray
+    pools: FloatArray
     billed_kw: FloatArray
 
 
@@ -198,6 +200,15 @@ class Dispatcher:
             mean = float(demand[self.origins.workload == w].sum() / 24)
             upper[rows["rate"][i]] = (inst.workload(w).max_rate_factor or 1.0) * mean
         lower[rows["serving"]] = upper[rows["serving"]] = 0.0
+        upper[rows["pool_part"]] = 0.0
+        w, s, k = cells.load[cells.pooled].T
+        large = fixed.pools[w, s, k, period] > 0.5
+        upper[rows["pool_size"]] = np.where(large, np.inf, 0.0)[:, None]
+        upper[rows["pool_whole"]] = np.where(large, 0.0, np.inf)[:, None]
+        kept = large * (inst.throughput * inst.pool_factor * inst.pool_spare)[w, k]
+        at = rows["serving"][lookup(cells.serve, (len(inst.case.workloads), len(inst.case.sites)))[w, s]]
+        for side in (lower, upper):
+            np.subtract.at(side, at, kept[:, None])
         s, k = cells.place.T
         usable = inst.availability[k] * fixed.capacity[s, k, period] - fixed.held[s, k, period]
         upper[rows["capacity"]] = np.maximum(usable, 0.0)[:, None]

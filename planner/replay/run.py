@@ -32,6 +32,7 @@ _DECISIONS = (
     "leases",
     "stock",
     "gangs",
+    "pools",
     "campaigns",
     "unfinished",
     "billed",
@@ -162,7 +163,8 @@ def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -
     held, at_work = (np.einsum("w,wk,wskt->skt", stays, facts.gang, gangs) for gangs in (plan.gangs[0], working))
     on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
     share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
-    return Fixed(stands, held + on, at_work + share, gang_modules(inst, working[jobs]), _declared(facts, plan))
+    gangs = gang_modules(inst, working[jobs])
+    return Fixed(stands, held + on, at_work + share, gangs, plan.pools[0], _declared(facts, plan))
 
 
 def _declared(facts: Facts, plan: PlanArrays) -> FloatArray:

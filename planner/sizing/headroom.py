@@ -15,18 +15,17 @@ Where prompts differ much in length the prefills are not equal: simulation.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.stats import gamma, norm
 
 from planner.arrays import FloatArray
-from planner.sizing.errors import refuse
+from planner.sizing.errors import Reason, refuse
 from planner.sizing.facts import fitted
 from planner.sizing.memory import most_requests
 from planner.sizing.queueing import equal_services, stationary
 from planner.sizing.roofline import first_overhead, prefill_time, step_parts
-from planner.sizing.serving import Stack
+from planner.sizing.serving import Stack, unknown
 from planner.sizing.types import Load, Promise
 
 LIFE_SHARE = 2.0 / 3.0
@@ -105,11 +104,11 @@ def replica_of(stack: Stack, load: Load, most_at_once: float | None = None) -> R
     Raises SizingError where not one request fits, or the card's numbers are not known.
     """
     if stack.card.missing():
-        raise refuse(f"card {stack.card.id}", f"{', '.join(stack.card.missing())} not known", "numbers with a source")
+        raise unknown(stack.card)
     room = min(most_requests(stack.model, stack.card, stack.layout, stack.precision, load), MOST_PLACES)
     places = float(np.floor(min(room, most_at_once or room)))
     if places < 1:
-        raise refuse(str(stack), "no room for one request", "a layout that fits")
+        raise refuse(str(stack), Reason("room"), "a layout that fits")
     facts = fitted().facts
     grid = np.unique(np.concatenate([np.linspace(0, min(places, 8), 9), np.geomspace(1, places, 40), [places]]))
     works = [stack.work(load.at(float(max(b, 1e-3)))) for b in grid]
@@ -204,33 +203,25 @@ def headroom(
 
 
 def headroom_curve(
-    replica: Replica, pools: tuple[int, ...], promise: Promise, dispersion: float = 1.0
+    replica: Replica, pools: tuple[int, ...], promise: Promise, dispersion: float = 1.0, precision: float = 0.005
 ) -> tuple[Headroom, ...]:
     """Headroom by the pool's size: larger pools run hotter (spare grows as the square root of the load)."""
-    return tuple(headroom(replica, c, promise, dispersion) for c in pools)
+    return tuple(headroom(replica, c, promise, dispersion, precision) for c in pools)
 
 
-def concave_pieces(curve: tuple[Headroom, ...]) -> tuple[tuple[float, float], ...]:
-    """(a, b) of pieces requests_per_s ≤ a · replicas + b that lie on or under the curve's concave hull from below.
+def pool_line(curve: tuple[Headroom, ...]) -> tuple[float, float] | None:
+    """(share, spare) of a line share x (replicas - spare) under the safe load of pools, in loads of a full replica.
 
-    The chords between neighbouring pool sizes of the upper hull; exact at its corners, on the safe side between them
-    as far as the curve itself is concave. The first piece runs through the smallest pool and 0.
+    Spare that grows more slowly than the pool makes the safe load convex in the pool's size: the line through two sizes
+    near each other is under it at all others. curve: of two sizes or more; the line runs through the last two, and
+    under the rest. None where larger pools carry no more.
     """
-    points = [(0.0, 0.0)] + [(float(h.replicas), h.requests_per_s) for h in curve]
-    hull: list[tuple[float, float]] = []
-    for p in points:
-        while len(hull) > 1 and _left_turn(hull[-2], hull[-1], p):
-            hull.pop()
-        hull.append(p)
-    pieces = []
-    for (x0, y0), (x1, y1) in pairwise(hull):
-        slope = (y1 - y0) / (x1 - x0)
-        pieces.append((slope, y0 - slope * x0))
-    return tuple(pieces)
-
-
-def _left_turn(o: tuple[float, float], a: tuple[float, float], b: tuple[float, float]) -> bool:
-    return (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]) >= 0
+    (p, low), (q, high) = ((h.replicas, h.share * h.replicas) for h in curve[-2:])
+    share = min((high - low) / (q - p), 1.0)
+    if share <= 0:
+        return None
+    spare = max(h.replicas - h.share * h.replicas / share for h in curve)
+    return (share, spare) if spare > 0 else None
 
 
 def _quantile(above: float, variance: float, share: float) -> float:

@@ -241,6 +241,16 @@ class Library:
         """The mark of every number of a model or card."""
         return {name: source.mark for name, source in self.provenance[identifier].items()}
 
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Models and cards as plain values, every number of a card with its mark."""
+        models = [
+            {"id": m.id, "name": m.name, "billions": round(m.total_params, 1), "active": round(m.active_params, 1)}
+            for m in self.models.values()
+        ]
+        names = ("id", "name", "memory_gib", "tb_per_s", "pflops", "link_gb_per_s", "power_w")
+        cards = [{n: getattr(c, n) for n in names} | {"marks": self.marks(c.id)} for c in self.cards.values()]
+        return {"models": models, "cards": cards}
+
     def _id(self, wanted: str, known: Mapping[str, Any], what: str) -> str:
         found = self.names.get(wanted.split("/")[-1].lower(), "")
         if found not in known:

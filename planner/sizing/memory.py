@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from planner.sizing.errors import Reason
 from planner.sizing.types import BYTES, Card, Layout, Load, Model, Precision
 
 GIB = 2.0**30
@@ -66,11 +67,11 @@ def fits(model: Model, card: Card, layout: Layout, precision: Precision, load: L
     return room >= (load.concurrency if load else 1.0)
 
 
-def why_not(model: Model, card: Card, layout: Layout, precision: Precision, load: Load) -> str:
-    """A sentence for a layout that does not fit."""
+def why_not(model: Model, card: Card, layout: Layout, precision: Precision, load: Load) -> Reason:
+    """Why a layout does not fit."""
     need = weights_gib(model, precision, layout)
     have = (card.memory_gib or 0.0) * USABLE_SHARE - RUNTIME_GIB
     if need > have:
-        return f"weights take {need:.0f} GiB a card, {have:.0f} GiB are free"
+        return Reason("weights", {"need": f"{need:.0f}", "have": f"{have:.0f}"}, str(layout))
     room = most_requests(model, card, layout, precision, load)
-    return f"memory holds {room:.1f} requests at once, {load.concurrency:.0f} wanted"
+    return Reason("memory", {"room": f"{room:.1f}", "wanted": f"{load.concurrency:.0f}"}, str(layout))

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from forecasts.fault import Fault
 from planner.sizing.anchors import anchor, same_stack
-from planner.sizing.errors import SizingError, refuse
+from planner.sizing.errors import Reason, SizingError, refuse
 from planner.sizing.facts import fitted
 from planner.sizing.headroom import LONG_TAIL, Headroom, Latency, Replica, headroom, latency, replica_of
 from planner.sizing.library import Library
 from planner.sizing.memory import fits, why_not
 from planner.sizing.points import Point
-from planner.sizing.serving import NEWEST, Served, Stack, curve, error_of, layouts, steady_times, throughput
+from planner.sizing.serving import (
+    NEWEST,
+    Served,
+    Stack,
+    alone,
+    curve,
+    error_of,
+    layouts,
+    steady_times,
+    throughput,
+    unknown,
+)
 from planner.sizing.types import BYTES, Card, Engine, Load, Model, Precision, PrecisionName, Promise
 
 MOST_REPLICAS = 4096
@@ -74,7 +87,11 @@ class Refused:
     """A card that will not do, or of which too little is known, and why."""
 
     card: Card
-    reason: str
+    reasons: tuple[Reason, ...]
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(str(r) for r in self.reasons)
 
 
 def needs(
@@ -92,14 +109,14 @@ def needs(
         try:
             found.append(need(question, card, points))
         except SizingError as error:
-            refused.append(Refused(card, "; ".join(p.found for p in error.faults)))
+            refused.append(Refused(card, error.reasons))
     return [*sorted(found, key=lambda n: (n.cards, n.stack.card.id)), *refused]
 
 
 def need(question: Question, card: Card, points: Sequence[Point] = ()) -> Need:
     """The layout and the fewest cards of a type that keep the promise. Raises SizingError where none do."""
     if card.missing():
-        raise refuse(f"card {card.id}", f"{', '.join(card.missing())} not known", "numbers with a source")
+        raise unknown(card)
     precision = Precision.of(question.precision or usual_precision(question.model, card))
     best: tuple[int, Stack, Replica, int] | None = None
     reasons = []
@@ -108,20 +125,21 @@ def need(question: Question, card: Card, points: Sequence[Point] = ()) -> Need:
         if any(same_stack(p.stack, stack) for p in points):
             stack = anchor(stack, points).stack
         if not fits(question.model, card, layout, precision, question.load.at(1)):
-            reasons.append(f"{layout}: {why_not(question.model, card, layout, precision, question.load.at(1))}")
+            reasons.append(why_not(question.model, card, layout, precision, question.load.at(1)))
             continue
-        alone = steady_times(stack, question.load.at(1))
-        if alone[0] > question.within.ttft_ms or alone[1] > question.within.tpot_ms:
-            reasons.append(f"{layout}: a single request has TTFT {alone[0]:.0f} ms and TPOT {alone[1]:.1f} ms")
+        single = steady_times(stack, question.load.at(1))
+        if single[0] > question.within.ttft_ms or single[1] > question.within.tpot_ms:
+            reasons.append(alone(layout, *single))
             continue
         replica = replica_of(stack, question.load)
         count = fewest(replica, question)
         if count is None:
-            reasons.append(f"{layout}: no {MOST_REPLICAS} replicas keep P{question.promise.percentile:g}")
+            percentile = f"{question.promise.percentile:g}"
+            reasons.append(Reason("replicas", {"most": str(MOST_REPLICAS), "percentile": percentile}, str(layout)))
         elif best is None or count * layout.cards < best[0]:
             best = (count * layout.cards, stack, replica, count)
     if best is None:
-        raise refuse(f"{question.model.name} on {card.name}", "; ".join(reasons), "a layout that keeps the promise")
+        raise refuse(f"{question.model.name} on {card.name}", reasons, "a layout that keeps the promise")
     return _told(question, *best)
 
 
@@ -163,7 +181,7 @@ def _latency(replica: Replica, count: int, question: Question) -> Latency | None
 def _told(question: Question, cards: int, stack: Stack, replica: Replica, count: int) -> Need:
     found = _latency(replica, count, question)
     if found is None:
-        raise refuse(str(stack), "requests pile up", "a pool that keeps up")
+        raise refuse(str(stack), Reason("pile_up"), "a pool that keeps up")
     b = min(max(found.requests_at_once / count, 1.0), replica.places)
     served = throughput(stack, question.load.at(b))
     error, error_p90 = error_of(stack, fitted())
@@ -188,6 +206,55 @@ def _told(question: Question, cards: int, stack: Stack, replica: Replica, count:
         kwh,
         curve(stack, question.load, 12),
     )
+
+
+def as_json(question: Question, found: Sequence[Need | Refused], left_aside: Sequence[Fault] = ()) -> dict[str, Any]:
+    """The answers as plain values: what the command's --json, the API and the page show."""
+    answers, refused = [], []
+    for one in found:
+        if isinstance(one, Refused):
+            reasons = [{"key": r.key, "layout": r.layout, "values": dict(r.values)} for r in one.reasons]
+            told = {"card": one.card.id, "name": one.card.name, "reason": one.reason, "reasons": reasons}
+            refused.append(told)
+            continue
+        stack = one.stack
+        answers.append(
+            {
+                "card": stack.card.id,
+                "name": stack.card.name,
+                "precision": stack.precision.weights,
+                "layout": str(stack.layout),
+                "tensor": stack.layout.tensor,
+                "data": stack.layout.data,
+                "replicas": one.replicas,
+                "cards": one.cards,
+                "cards_low": one.cards_low,
+                "cards_high": one.cards_high,
+                "error": one.error,
+                "error_p90": one.error_p90,
+                "anchors": stack.anchors,
+                "share_of_most": one.share,
+                "latency": asdict(one.latency),
+                "served": asdict(one.served),
+                "binds": one.binds,
+                "short_of": one.short_of,
+                "cost_per_million_output_tokens": one.cost_per_million_tokens,
+                "kwh_per_thousand_requests": one.kwh_per_thousand_requests,
+                "curve": [asdict(p) for p in one.curve],
+            }
+        )
+    facts = fitted()
+    return {
+        "model": question.model.id,
+        "model_name": question.model.name,
+        "load": asdict(question.load),
+        "promise": asdict(question.promise),
+        "requests_per_s": question.requests_per_s,
+        "needs": answers,
+        "refused": refused,
+        "points_left_aside": [str(p) for p in left_aside],
+        "facts": {"source": facts.source, "date": facts.date, "mark": facts.mark},
+    }
 
 
 def safe_load(question: Question, stack: Stack, replicas: int) -> Headroom:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from planner.sizing.errors import refuse
+from planner.sizing.errors import Reason, SizingError, refuse
 from planner.sizing.facts import Facts, Fitted, fitted
 from planner.sizing.memory import fits, most_requests, why_not
 from planner.sizing.roofline import FIT, Scale, first_overhead, prefill_time, step_parts
@@ -179,25 +178,30 @@ def best_layout(
     for layout in layouts(model, card):
         stack = Stack(model, card, layout, precision, engine, scale, anchors)
         if card.missing():
-            raise _unknown(card)
+            raise unknown(card)
         if not fits(model, card, layout, precision, load.at(1)):
-            reasons.append(f"{layout}: {why_not(model, card, layout, precision, load.at(1))}")
+            reasons.append(why_not(model, card, layout, precision, load.at(1)))
             continue
         best = most_within(stack, load, promise)
         if best is None:
             ttft, tpot = steady_times(stack, load.at(1))
-            reasons.append(f"{layout}: a single request has TTFT {ttft:.0f} ms and TPOT {tpot:.1f} ms")
+            reasons.append(alone(layout, ttft, tpot))
             continue
         found.append((stack, best))
     if not found:
         raise refuse(
             f"{model.name} on {card.name}",
-            "; ".join(reasons),
+            reasons,
             f"a layout that fits and keeps TTFT {promise.ttft_ms:g} ms and TPOT {promise.tpot_ms:g} ms",
         )
     top = max(served.requests_per_s for _, served in found)
     near = [one for one in found if one[1].requests_per_s >= 0.97 * top]
     return min(near, key=lambda one: (one[0].layout.cards, -one[1].requests_per_s))
+
+
+def alone(layout: Layout, ttft: float, tpot: float) -> Reason:
+    """A layout on which even a single request is too slow."""
+    return Reason("alone", {"ttft": f"{ttft:.0f}", "tpot": f"{tpot:.1f}"}, str(layout))
 
 
 def error_of(stack: Stack, found: Fitted) -> tuple[float | None, float | None]:
@@ -233,15 +237,14 @@ def _binds(stack: Stack, load: Load, facts: Facts) -> str:
 
 def _require(stack: Stack, load: Load) -> None:
     if stack.card.missing():
-        raise _unknown(stack.card)
+        raise unknown(stack.card)
     if not fits(stack.model, stack.card, stack.layout, stack.precision, load):
         raise refuse(
             str(stack), why_not(stack.model, stack.card, stack.layout, stack.precision, load), "a layout that fits"
         )
 
 
-def _unknown(card: Card) -> Exception:
-    names: Sequence[str] = card.missing()
-    return refuse(
-        f"card {card.id}", f"{', '.join(names)} not known", "a number with its source, in a card file of your own"
-    )
+def unknown(card: Card) -> SizingError:
+    """A card of which too little is known."""
+    missing = Reason("unknown", {"what": ", ".join(card.missing())})
+    return refuse(f"card {card.id}", missing, "a number with its source, in a card file of your own")

@@ -159,6 +159,7 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
     same("lease starts", plan.lease_start, ("lease", "period"), placed_early(notice))
     same("leases", plan.lease_active, ("lease", "period"), shared)
     same("gangs", plan.gangs, ("workload", "site", "module type", "period"), shared)
+    same("large pools", plan.pools, ("workload", "site", "module type", "period"), shared)
     same("campaigns", plan.campaign_on, ("campaign", "site", "module type", "period"), shared)
     same("billed demand", plan.billed_kw, ("site", "period", "month"), shared[:, None])
 
@@ -229,6 +230,7 @@ def check_gangs(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) 
     """gangs_fit, gang_place, campaign; no training shortfall of what is no training"""
     held = np.einsum("wk,fwskt->fskt", facts.gang, plan.gangs)
     held += np.einsum("ck,fcskt->fskt", facts.campaign_gang, plan.campaign_on)
+    held += np.einsum("wk,fwskt->fskt", facts.pool_spare, plan.pools)
     usable = facts.availability[:, None] * capacity.modules
     book.limit("gangs_fit", held, "most", usable, _CLASS)
     sites = facts.labels["site"]
@@ -239,6 +241,8 @@ def check_gangs(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) 
         may &= facts.kind[w] is WorkloadKind.training
         at = f"workload {workload.id}"
         book.limit("gang_place", plan.gangs[:, w], "most", 0.0, _CLASS, at=at, where=~may[:, :, None])
+    axes_w = ("future", "workload", *_CLASS[1:])
+    book.limit("serving.pools", plan.pools, "most", (facts.pool_work > 0)[:, None, :, None].astype(float), axes_w)
     other = np.array([k is not WorkloadKind.training for k in facts.kind])
     axes = ("future", "workload", "period")
     book.limit("training", plan.training_shortfall, "most", 0.0, axes, where=other[:, None])

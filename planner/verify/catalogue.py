@@ -45,7 +45,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "cash": ("budget", "What falls due in each period is what is paid for what is ordered, built, opened and leased."),
     "unserved": ("demand", "What stays unserved is the shortfall of the typical days and of training, added up."),
-    "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time."),
+    "gangs_fit": ("gangs_fit", "All gangs of a period stand at the same time, beside what large pools keep spare."),
     "gang_place": ("gangs_fit", "Gangs stand only where their workload may run."),
     "training": ("training", "Training work is delivered by gangs at work, no more than is asked, or falls short."),
     "campaign": ("campaign", "A campaign's card-days are done, no more than once, or count as unfinished."),
@@ -62,6 +62,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "deferral.rate": ("deferral", "Deferrable work runs no faster than its highest rate."),
     "serving": ("serving", "Work at a site keeps enough modules busy."),
     "serving.busy": ("serving", "No module is busy beyond what the placed work needs."),
+    "serving.pools": ("large_pool", "A large pool is of a type and work for which the case knows large pools."),
     "serving.type": ("serving", "Modules run only work that they can run."),
     "capacity": ("capacity", "Busy modules stay within what stands and is available."),
     "capacity.load_table": (

@@ -48,6 +48,8 @@ class Facts:
     order_cost: FloatArray  # (K, T)
     standing: FloatArray  # (S, K, T) modules
     work: FloatArray  # (W, K) units that a busy module serves, before the burst factor
+    pool_work: FloatArray  # (W, K) the same in a large pool, beyond its spare; 0 where there are none
+    pool_spare: FloatArray  # (W, K) modules that a large pool keeps spare
     burst: FloatArray  # (W,)
     gang: FloatArray  # (W, K) modules of a gang; 0 where it cannot run
     campaign_gang: FloatArray  # (C, K) modules of a campaign's gang
@@ -174,6 +176,12 @@ def make_facts(case: Case, demand: Demand) -> Facts:
     work = np.array(
         [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in case.workloads]
     )
+    large = [[w.large_pools.get(k.id) for k in types] for w in case.workloads]
+    pool_share = np.array([[x.utilisation if x else 0.0 for x in row] for row in large])
+    pool_spare = np.array(
+        [[x.spare_cards / k.cards if x else 0.0 for x, k in zip(row, types, strict=True)] for row in large]
+    )
+    rate = np.array([[w.throughput.get(k.id, 0.0) * k.cards for k in types] for w in case.workloads])
     gang = np.array([[-(-(w.gang_cards or 0) // k.cards) for k in types] for w in case.workloads], float)
     kinds = [w.kind for w in case.workloads]
     return Facts(
@@ -204,6 +212,8 @@ def make_facts(case: Case, demand: Demand) -> Facts:
         order_cost=np.array([by_period(k.order_cost, periods, 0.0) for k in types]),
         standing=_standing(case),
         work=work,
+        pool_work=rate * pool_share,
+        pool_spare=pool_spare,
         burst=np.array(
             [w.burst_factor if w.kind is WorkloadKind.online else 1.0 for w in case.workloads],
         ),

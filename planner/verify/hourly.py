@@ -162,7 +162,7 @@ def check_hours(facts: Facts, plan: PlanArrays, capacity: Capacity, hours: Hours
     for w in np.flatnonzero(is_kind[WorkloadKind.deferrable]):
         _check_deferral(facts, hours, int(w), book)
     W = len(facts.kind)
-    supplied = np.einsum("wk,wsktdh->wstdh", facts.work, hours.load[:W])
+    supplied = _carried(facts, plan.pools[f], hours.load[:W])
     needed = facts.burst[:, None, None, None, None] * hours.site_served
     axes_w = ("workload", "site", *_WHEN)
     book.limit("serving", needed, "most", supplied, axes_w, at=at, where=used)
@@ -181,6 +181,17 @@ def check_hours(facts: Facts, plan: PlanArrays, capacity: Capacity, hours: Hours
     by_day = ("site", "period", "day")
     book.limit("demand_charge", top, "most", least, by_day, at=f"{at}, kW", where=charged[..., 0] & facts.used)
     _check_totals(facts, capacity, hours, book)
+
+
+def _carried(facts: Facts, pools: FloatArray, load: FloatArray) -> FloatArray:
+    """(W, S, T, D, H) work that busy modules (W, S, K, T, D, H) carry, p of them theta n eta p, or theta n a (p - o) as
+    a large pool."""
+    plain: FloatArray = np.einsum("wk,wsktdh->wstdh", facts.work, load)
+    if not pools.any():
+        return plain
+    hotter = np.einsum("wk,wsktdh->wsktdh", facts.pool_work - facts.work, load)
+    spare = (facts.pool_work * facts.pool_spare)[:, None, :, None, None, None]
+    return np.asarray(plain + np.einsum("wskt,wsktdh->wstdh", pools, hotter - spare), float)
 
 
 def _check_deferral(facts: Facts, hours: Hours, w: int, book: Book) -> None:

@@ -45,6 +45,7 @@ class PlanArrays:
     owned: FloatArray  # (F, S, K, T) as the stock table says
     leased: FloatArray  # (F, S, K, T) as the stock table says
     gangs: FloatArray  # (F, W, S, K, T)
+    pools: FloatArray  # (F, W, S, K, T) 1 where a pool is large
     campaign_on: FloatArray  # (F, C, S, K, T)
     campaign_share: FloatArray  # (F, C, S, K, T)
     unfinished: FloatArray  # (F, C)
@@ -214,6 +215,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         ),
         "stock": reader.read("stock", same, ["owned", "leased", "pflops", "power_mw"], ["owned"]),
         "gangs": reader.read("gangs", same | {"workload": "workload"}, ["gangs", "modules"], ["gangs", "modules"]),
+        "pools": reader.read("pools", same | {"workload": "workload"}, []),
         "campaigns": reader.read(
             "campaigns", same | {"campaign": "campaign"}, ["modules", "on", "share"], ["modules", "on"]
         ),
@@ -258,6 +260,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
     _phase_index(facts, reader, read["phases"])
     ones = Rows(read["openings"].index, {"one": np.ones(len(read["openings"]))}, read["openings"].frame)
     late = _training(read["training"])
+    pools = Rows(read["pools"].index, {"one": np.ones(len(read["pools"]))}, read["pools"].frame)
     rows = read["billed"]
     billed = Rows(rows.index | {"month": rows.index["month"] - 1}, rows.value, rows.frame)
     return PlanArrays(
@@ -270,6 +273,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         owned=_spread(read["stock"], "owned", (S, K, T), F, ("site", "module_type", "period")),
         leased=_spread(read["stock"], "leased", (S, K, T), F, ("site", "module_type", "period")),
         gangs=_spread(read["gangs"], "gangs", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
+        pools=_spread(pools, "one", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
         campaign_on=_spread(read["campaigns"], "on", (C, S, K, T), F, ("campaign", "site", "module_type", "period")),
         campaign_share=_spread(
             read["campaigns"], "share", (C, S, K, T), F, ("campaign", "site", "module_type", "period")

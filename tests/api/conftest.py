@@ -128,7 +128,7 @@ def make_client(tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
 
     def make(engine: IdleEngine | None = None, **settings: Any) -> TestClient:
         folder = settings.pop("data_folder", tmp_path / f"data{len(opened)}")
-        chosen = Settings(data_folder=folder, work_module="fakework", **settings)
+        chosen = Settings(data_folder=folder, **({"work_module": "fakework"} | settings))
         migrations.upgrade(chosen)
         idle = engine or IdleEngine()
         app = create_app(chosen, engine=lambda _settings, _database: idle)

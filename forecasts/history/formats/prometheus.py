@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.formats import dcgm
+from forecasts.history.formats import dcgm, engines
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
 from forecasts.words.note import note
@@ -25,7 +25,8 @@ def fits(document: Any) -> bool:
 
 
 def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
-    """Samples as they are, series named by their labels; samples of DCGM become busy GPUs."""
+    """Samples as they are, series named by their labels; samples of DCGM become busy GPUs, counters of inference
+    engines rates a second."""
     if document["status"] == "error":
         faults.append(Fault(NAME, f"an error: {document.get('error', 'none named')}", "an answer with data"))
         return None
@@ -52,9 +53,17 @@ def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
     if dcgm.measured(metrics):
         return dcgm.from_samples(metrics, frames, "Prometheus query_range", faults)
     names = [name_of(labels, metrics) for labels in metrics]
-    table = pd.concat([frame.assign(series=name) for name, frame in zip(names, frames, strict=True)], ignore_index=True)
+    units = [engines.unit_of(labels) for labels in metrics]
+    frames = [engines.rates(frame) if unit else frame for frame, unit in zip(frames, units, strict=True)]
+    counted = sum(bool(unit) for unit in units)
+    told = zip(names, units, frames, strict=True)
+    parts = [frame.assign(series=name, **({"unit": unit} if counted else {})) for name, unit, frame in told]
+    table = pd.concat(parts, ignore_index=True)
     warnings = [str(one) for one in document.get("warnings") or []]
     notes = tuple(note("prometheus.warned", text=text) for text in warnings)
+    if counted:
+        notes = (*notes, note("prometheus.counters", n=counted))
+        table = table.astype({"unit": "category"})
     return Source(NAME, table.astype({"series": "category"}), notes=notes)
 
 

@@ -18,7 +18,7 @@ from forecasts.history.formats.base import Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
-from forecasts.outlook import IntArray
+from forecasts.outlook import FloatArray, IntArray
 from forecasts.words.note import note
 
 MINUTE = 60_000_000_000
@@ -60,6 +60,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     if failed:
         notes.append(note("requests.failed", n=failed))
     notes.append(note("requests.counted", n=len(times)))
+    notes += [_shape(models[m], inputs[model == m], outputs[model == m], times[model == m]) for m in _largest(model)]
     minute = times // MINUTE
     first, span = int(minute.min()), int(minute.max() - minute.min()) + 1
     if span > 40 * 366 * 1440:
@@ -71,8 +72,8 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     place = model * span + (minute - first)
     for name, unit, weight in (
         ("requests", "requests/s", np.ones(len(times))),
-        ("input tokens", "tokens/s", np.nan_to_num(inputs)),
-        ("output tokens", "tokens/s", np.nan_to_num(outputs)),
+        ("input tokens", "input tokens/s", np.nan_to_num(inputs)),
+        ("output tokens", "output tokens/s", np.nan_to_num(outputs)),
     ):
         rate = np.bincount(place, weight, len(models) * span).reshape(len(models), span) / 60
         for own, values in zip(models, rate, strict=True):
@@ -80,6 +81,38 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
             frames.append(pd.DataFrame({"timestamp": stamps, "series": series, "unit": unit, "value": values}))
     table = pd.concat(frames, ignore_index=True).astype({"series": "category", "unit": "category"})
     return Source(f"{_name(sheet)} ({sheet.how})", table, notes=tuple(notes))
+
+
+def _largest(model: IntArray) -> list[int]:
+    """The three models with most requests, the most first."""
+    count = np.bincount(model)
+    return [int(m) for m in np.argsort(-count, kind="stable")[:3] if count[m] > 0]
+
+
+def _shape(name: str, inputs: FloatArray, outputs: FloatArray, times: IntArray) -> str:
+    """What a `service` of a case asks for: mean and spread of tokens, dispersion of arrivals within seconds."""
+    told = {}
+    for what, tokens in (("input", inputs), ("output", outputs)):
+        known = tokens[np.isfinite(tokens) & (tokens > 0)]
+        mean = float(known.mean()) if len(known) else float("nan")
+        told[what] = f"{mean:,.0f}" if len(known) else "–"
+        told[f"{what}_cv"] = f"{float(known.std()) / mean:.2f}" if len(known) else "–"
+    found = dispersion(times)
+    spoken = note("requests.dispersion", value=f"{found:.1f}") if found is not None else note("requests.too_few")
+    return note("requests.shape", name=name or note("requests.all"), dispersion=spoken, **told)
+
+
+def dispersion(times: IntArray) -> float | None:
+    """Variance over mean of arrivals in 10 seconds, within hours: the median of hours with 360 requests or more.
+
+    times: ns. None where no hour has so many: the figure would be noise.
+    """
+    slot = times // (10 * MINUTE // 60)
+    hour, counts = slot // 360, []
+    for h in np.flatnonzero(np.bincount(hour - hour.min()) >= 360) + hour.min():
+        each = np.bincount(slot[hour == h] - h * 360, minlength=360)
+        counts.append(each.var() / each.mean())
+    return float(np.median(counts)) if counts else None
 
 
 def _name(sheet: Sheet) -> str:

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli import app
+from planner.sizing.errors import REASONS
+from planner.words.wording import wording
 
 ASKED = ["size", "Llama-3.1-8B", "--rate", "20", "--input", "1024", "--output", "128", "--card", "h200"]
 
@@ -26,7 +28,8 @@ def test_json_has_cards_curve_errors_and_where_the_facts_come_from() -> None:
     assert need["latency"]["ttft_ms"] <= 2000
     assert need["cost_per_million_output_tokens"] == pytest.approx(18 * need["cards"] / (20 * 128 * 3.6e3) * 1e6)
     assert need["curve"][0]["concurrency"] == 1
-    assert told["refused"] == [{"card": "k100-ai", "reason": "tb_per_s, link_gb_per_s not known"}]
+    (refused,) = told["refused"]
+    assert (refused["card"], refused["reason"]) == ("k100-ai", "tb_per_s, link_gb_per_s not known")
     assert told["facts"]["mark"] == "C"
 
 
@@ -35,6 +38,17 @@ def test_a_table_and_why_in_either_language() -> None:
     assert "Cards that keep the promise" in english
     assert "满足承诺所需的卡" in chinese
     assert "output tokens" not in chinese
+
+
+def test_why_a_card_will_not_do_is_said_in_the_reader_s_language() -> None:
+    tight = ["--ttft", "1", "--card", "k100-ai", "--language"]
+    assert "a single request has TTFT" in run(*tight, "en").output
+    chinese = run(*tight, "zh-CN").output
+    assert "单个请求已需首 token" in chinese
+    assert "未知" in chinese
+    assert "not known" not in chinese
+    english = {k: v for k, v in wording("en").messages.items() if k.startswith("size.reason.")}
+    assert english == {f"size.reason.{k}": v for k, v in REASONS.items()}
 
 
 def test_the_library_is_listed_with_marks() -> None:

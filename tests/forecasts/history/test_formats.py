@@ -12,6 +12,8 @@ import pytest
 from forecasts.fault import Fault
 from forecasts.history import History, HistoryError, read_history
 from forecasts.history.asked import reading_of
+from forecasts.history.formats.requests import dispersion
+from forecasts.history.units import same_unit
 from tests.forecasts.history import exports
 from tests.forecasts.history.exports import DAYS, VALUES
 
@@ -74,8 +76,44 @@ def test_requests_are_counted_a_second_with_their_tokens() -> None:
     np.testing.assert_allclose(of(history, "requests"), counts, rtol=0.02)
     np.testing.assert_allclose(of(history, "input tokens"), counts * 100, rtol=0.02)
     np.testing.assert_allclose(of(history, "output tokens"), counts * 10, rtol=0.02)
-    assert {key.unit for key in history.series} == {"requests/s", "tokens/s"}
+    assert {key.unit for key in history.series} == {"requests/s", "input tokens/s", "output tokens/s"}
     assert "Azure LLM" in sentences[0]
+    assert any("100 input tokens a request (spread 0.00), 10 output tokens" in text for text in sentences)
+
+
+def test_counters_of_an_engine_are_rates_and_survive_a_new_start() -> None:
+    start = 1_790_000_000 // 3600 * 3600
+    per_hour = np.round(VALUES[: 24 * 8] * 50)
+    count = np.concatenate([[0.0], np.cumsum(per_hour)])
+    count[100:] -= count[99]  # started anew in the hour 99, of which nothing was counted before
+    body = {
+        "status": "success",
+        "data": {
+            "resultType": "matrix",
+            "result": [
+                {
+                    "metric": {"__name__": "vllm:generation_tokens_total", "pod": "a"},
+                    "values": [[start + 3600 * i, str(v)] for i, v in enumerate(count)],
+                }
+            ],
+        },
+    }
+    history, sentences = read(json.dumps(body).encode())
+    (key,) = history.series
+    assert key.unit == "output tokens/s"
+    np.testing.assert_allclose(history.values[0][: len(per_hour)], per_hour / 3600, rtol=1e-9)
+    assert any("counters of an inference engine" in text for text in sentences)
+
+
+def test_tokens_meet_the_unit_of_a_service_without_a_scale_and_no_other() -> None:
+    assert same_unit("output tokens/s", "output tokens/s")
+    assert same_unit("output tokens/s", "tokens/s")
+    assert not same_unit("input tokens/s", "output tokens/s")
+    assert not same_unit("tokens/s", "output tokens/s")
+    assert dispersion(np.arange(3600, dtype=np.int64) * 10**9) == 0.0
+    assert dispersion(np.arange(100, dtype=np.int64) * 10**9) is None
+    steady = np.sort(np.random.default_rng(1).integers(0, 3600 * 10**9, 7200))
+    assert dispersion(steady) == pytest.approx(1.0, abs=0.25)
 
 
 def test_a_log_of_seconds_asks_for_the_day_it_began() -> None:

@@ -77,6 +77,30 @@ def test_a_changed_statement_is_derived_again_and_own_numbers_stand(small: Small
     assert own.throughput["a"] == chat(case).throughput["a"]
 
 
+def test_larger_pools_run_hotter_where_no_size_is_stated(small: Small) -> None:
+    service = {k: v for k, v in SERVICE.items() if k != "pool_cards"} | {"dispersion": 2.0}
+    case = case_from(stated(small, service))
+    w = chat(case)
+    fixed = chat(case_from(stated(small, SERVICE | {"dispersion": 2.0})))
+    assert w.max_utilisation < fixed.max_utilisation  # one replica carries less than a pool of 64 cards
+    assert set(w.large_pools) == {"a", "b"}
+    for kind, pool in w.large_pools.items():
+        assert w.max_utilisation < pool.utilisation <= 1
+        at_64 = pool.utilisation * (1 - pool.spare_cards / 64)
+        assert at_64 == pytest.approx(fixed.service.derived.throughput[kind].safe_share, rel=0.05)
+    assert source_of(case.meta.sources, "/workloads/0/large_pools/a") is not None
+    again = dump_case(case)
+    assert dump_case(case_from(again)) == again
+    again["workloads"][0]["large_pools"]["a"]["spare_cards"] = 99.0
+    again["workloads"][0]["service"]["ttft_ms"] = 1400.0
+    own = chat(case_from(again))
+    assert own.large_pools["a"].spare_cards == 99.0
+    assert own.service.derived.key != w.service.derived.key
+    high = chat(case_from(stated(small, service, max_utilisation=0.995)))
+    assert high.max_utilisation == 0.995
+    assert high.large_pools == {}  # no pool runs hotter than what the owner states for all
+
+
 def test_a_number_of_one_s_own_is_not_marked_as_derived(small: Small) -> None:
     case = case_from(stated(small, throughput={"b": 0.3}))
     assert source_of(case.meta.sources, "/workloads/0/throughput/b") is None

@@ -43,6 +43,7 @@ def rich(small: Document, **more: Any) -> Case:
         "leases": [LEASE],
         "campaigns": [CAMPAIGN],
         "workloads__2__shortfall_cost": 9000,
+        "workloads__0__large_pools": {"a": {"utilisation": 0.9, "spare_cards": 40}},
         "policy": {"max_module_types": {"sh": 2, "zw": 1}, "build_ahead": {"minimum": 0.2}},
     }
     return Case.model_validate(small(**changes | more))
@@ -129,7 +130,7 @@ def test_what_follows_is_worked_out_again_after_a_change(plan: Plan) -> None:
 
 def test_the_records_answer_what_lists_were_kept_for() -> None:
     assert set(purchases()) == {"orders", "order_on", "phases", "openings"}
-    assert set(placed_decisions()) == {"orders", "order_on", "gangs", "type_present", "ahead_gangs"}
+    assert set(placed_decisions()) == {"orders", "order_on", "gangs", "large_pool", "type_present", "ahead_gangs"}
     assert set(of_size("great")) | set(of_size("near")) | set(of_size("switch")) == set(whole_decisions())
 
 

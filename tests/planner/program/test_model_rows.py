@@ -69,6 +69,7 @@ CAMPAIGN = {"id": "c", "names": "C", "gang_cards": 500, "card_days": 40000, "ear
 LEASE = {"id": "l", "site": "sh", "module_type": "b", "price_per_module_period": [1e5, 9e7, 1e5], "maximum_modules": 6,
          "minimum_term_periods": 2}  # fmt: skip
 CANDIDATE = {"sites__0__status": "candidate", "sites__0__opening_cost": 4e8, "fleet": []}
+LARGE_POOLS = {"workloads__0__large_pools": {k: {"utilisation": 0.97, "spare_cards": 90} for k in "ab"}}
 TWO = [
     {"id": n, "probability": p, "series": [
         {"region": "east", "workload": "chat", "values": [s * x for x in TIDE]}]}
@@ -113,6 +114,8 @@ BINDING: dict[str, dict[str, Any]] = {
     "deferral": {},
     "rate": {"workloads__1__max_rate_factor": 1.05},
     "serving": {},
+    "pool_part": LARGE_POOLS,
+    "pool_size": LARGE_POOLS,
     "capacity": {},
     "yield_most": {},
     "yield_work": {"workloads__2__shortfall_cost": 9000},
@@ -129,7 +132,7 @@ BINDING: dict[str, dict[str, Any]] = {
     "risk_excess": {"demand__futures": TWO, "risk": {"objective": {"kind": "cvar", "alpha": 0.5, "weight": 0.6}}},
 }
 # In the relaxation an order charge can be paid in parts, so these two show only in whole numbers (known answers).
-WHOLE_ONLY = {"order_minimum", "open_once"}
+WHOLE_ONLY = {"order_minimum", "open_once", "pool_whole"}
 # Rows of relaxations: what they are for is tested in test_tighten.py.
 RELAXATIONS = {
     "tariff_split",

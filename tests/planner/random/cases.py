@@ -151,4 +151,13 @@ def random_case(seed: int) -> dict[str, Any]:
     }  # fmt: skip
     if futures > 1 and chance(0.5):
         out["risk"] = {"objective": {"kind": "cvar", "alpha": number(0, 0.8), "weight": number(0.1, 1)}}
+    own = np.random.default_rng([seed, 17])  # a stream of its own: the other cases stay what they were
+    if own.random() < 0.4:
+        chat = workloads[0]
+        chat["max_utilisation"] = least = round(float(own.uniform(0.4, 0.7)), 2)
+        chat["shortfall_cost"] *= 8
+        chat["large_pools"] = {
+            k: {"utilisation": round(float(own.uniform(least + 0.1, 1)), 2), "spare_cards": round(float(own.uniform(0.1, 5)), 2)}
+            for k in ("a", "b")[: 1 + int(own.integers(0, 2))]
+        }  # fmt: skip
     return out

@@ -152,6 +152,7 @@ def _stated(case: dict[str, Any]) -> Stated:
         (w["id"], k): w["throughput"].get(k, 0.0) * kind[k]["cards"] * w.get("max_utilisation", 1.0)
         for w in case["workloads"] for k in K
     }  # fmt: skip
+    large = {(w["id"], k): x for w in case["workloads"] for k, x in w.get("large_pools", {}).items()}
     big = 200.0
     allowed_late = [w for w in work if work[w].get("kind") != "training"]
 
@@ -198,6 +199,9 @@ def _stated(case: dict[str, Any]) -> Stated:
 
     def running(f: int, j: str, s: str, k: str, t: int) -> int:
         return m.new("running", f, j, s, k, t)
+
+    def pool(f: int, w: str, s: str, k: str, t: int) -> int:
+        return m.new("large_pool", branch(f, t), w, s, k, t, whole=True, upper=1.0)
 
     jobs = case["campaigns"]
     team = {(c, k): math.ceil(jobs[c]["gang_cards"] / kind[k]["cards"]) for c in range(len(jobs)) for k in K}
@@ -352,6 +356,11 @@ def _stated(case: dict[str, Any]) -> Stated:
                         [
                             *((size[j, k], gangs(f, j, s, k, t)) for j in gang_jobs),
                             *((team[c, k], on(f, c, s, k, t)) for c in range(len(jobs))),
+                            *(
+                                (x["spare_cards"] / kind[k]["cards"], pool(f, w, s, k, t))
+                                for (w, q), x in large.items()
+                                if q == k
+                            ),
                             *((-kind[k]["availability"] * a, col) for a, col in terms),
                         ],
                         upper=kind[k]["availability"] * there,
@@ -454,10 +463,28 @@ def _stated(case: dict[str, Any]) -> Stated:
                             m.row(
                                 [
                                     *((burst, x) for x in flow),
-                                    *((-theta[w, k], m.new("load", f, w, s, k, t, d, h)) for k in K),
+                                    *((-theta[w, k], m.new("load", f, w, s, k, t, d, h)) for k in K if (w, k) not in large),
+                                    *((-1.0, m.new("carried", f, w, s, k, t, d, h, lower=-math.inf)) for k in K if (w, k) in large),
                                 ],
                                 lower=0.0, upper=0.0,
                             )  # fmt: skip
+                            for k in (k for k in K if (w, k) in large):
+                                # theta n eta p as a small pool, theta n a (p - o) as a large one
+                                load, carried = (
+                                    m.new("load", f, w, s, k, t, d, h),
+                                    m.new("carried", f, w, s, k, t, d, h, lower=-math.inf),
+                                )
+                                chosen, hot, spare = (
+                                    pool(f, w, s, k, t),
+                                    large[w, k]["utilisation"],
+                                    large[w, k]["spare_cards"] / kind[k]["cards"],
+                                )
+                                best = spec["throughput"][k] * kind[k]["cards"] * hot
+                                most = 20.0 * kind[k]["cards"]
+                                m.row([(1.0, carried), (-theta[w, k], load), (-most, chosen)], upper=0.0)
+                                m.row([(1.0, carried), (-theta[w, k], load), (most, chosen)], lower=0.0)
+                                m.row([(1.0, carried), (-best, load), (most, chosen)], upper=most - best * spare)
+                                m.row([(1.0, carried), (-best, load), (-most, chosen)], lower=-most - best * spare)
                             for r, x in zip(regions, flow, strict=True):
                                 gb = case["network"]["transfer_cost_per_gb"][r][s]
                                 traffic = spec.get("traffic_gb_per_unit_hour", 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from planner.sizing import Engine, Layout, Load, Precision, Promise, Stack, open_library
-from planner.sizing.headroom import Replica, concave_pieces, headroom, headroom_curve, latency, replica_of
+from planner.sizing.headroom import Replica, headroom, headroom_curve, latency, pool_line, replica_of
 from planner.sizing.queueing import equal_services, erlang_b, erlang_c, stationary
 from planner.sizing.simulation import run, simulate
 
@@ -111,14 +111,17 @@ def test_larger_pools_run_hotter_and_spare_grows_as_a_root() -> None:
     assert gaps[-1] < gaps[0]
 
 
-def test_pieces_lie_on_the_curve_s_hull_and_are_concave() -> None:
-    curve = headroom_curve(CHAT, (2, 4, 8), promise(CHAT))
-    pieces = concave_pieces(curve)
-    slopes = [a for a, _ in pieces]
-    assert slopes == sorted(slopes, reverse=True)
-    for h in curve:
-        assert min(a * h.replicas + b for a, b in pieces) >= h.requests_per_s - 1e-9
-    assert min(a * 8 + b for a, b in pieces) == pytest.approx(curve[-1].requests_per_s)
+def test_the_line_of_large_pools_is_under_the_curve_of_all_sizes_and_near_it() -> None:
+    """Spare grows as a root: the safe load is convex in the pool, and the line through two sizes is safe for all."""
+    line = pool_line(headroom_curve(CHAT, (8, 16), promise(CHAT), precision=0.0025))
+    assert line is not None
+    share, spare = line
+    for h in headroom_curve(CHAT, (1, 2, 4, 8, 16, 32), promise(CHAT), precision=0.0025):
+        told, seen = share * (h.replicas - spare), h.share * h.replicas
+        assert told <= seen * 1.003
+        assert told >= 0.97 * seen or h.replicas < 8
+    steps = np.diff([h.share * h.replicas / 1.0 for h in headroom_curve(CHAT, (1, 2, 3), promise(CHAT))])
+    assert steps[1] > steps[0]  # two small pools carry less than a large one
 
 
 def test_tighter_promises_burstier_arrivals_and_longer_prompts_take_load_away() -> None:
