@@ -25,7 +25,7 @@ def sizing(services: ServicesDep, caller: Viewer, reader: ReaderDep, request: Re
     told, problem, status = None, None, 200
     if "model" in given:
         try:
-            told = _content(sized(services, caller, _asked(given, cards)), reader)
+            told = _content(sized(services, caller, _asked(given, cards), words(reader.language).language), reader)
         except ProblemError as fault:
             problem = problem_json(fault.kind, fault.detail, **fault.members)
             status = problem["status"]
@@ -65,20 +65,15 @@ def _asked(given: dict[str, str], cards: list[str]) -> SizingRequest:
 
 def _content(answer: dict[str, Any], reader: Reader) -> dict[str, Any]:
     """The answer as texts and tables in the reader's language."""
-    from planner.words.sizing import size_curve, size_needs, size_reasons, size_said
-
-    text = words(reader.language)
+    text, told = words(reader.language), answer["told"]
     best = answer["needs"][0] if answer["needs"] else None
     return {
-        "said": size_said(answer, text),
-        "needs": _grid(size_needs(answer, text), text("size.needs")),
-        "curve": None if best is None else _grid(size_curve(best, text), text("size.curve", stack=best["layout"])),
+        "said": told["said"],
+        "needs": _grid(told["needs"], text("size.needs")),
+        "curve": None if best is None else _grid(told["curve"], text("size.curve", stack=best["layout"])),
         "card": None if best is None else best["name"],
         "plot": None if best is None else _plot(best["curve"], text),
-        "refused": [
-            (one["name"], size_reasons([(r["key"], r["values"], r["layout"]) for r in one["reasons"]], text))
-            for one in answer["refused"]
-        ],
+        "refused": told["refused"],
         "note": text("size.note"),
     }
 

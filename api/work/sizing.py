@@ -9,7 +9,7 @@ from api.jobs.task import Json, Task, Tell
 
 
 def size(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """The request is `api.http.schemas.SizingRequest`; the answer `planner.sizing.need.as_json`."""
+    """Asked as `api.http.schemas.SizingRequest`, answered as `planner.sizing.need.as_json`; told in a `language`, too."""
     from planner.sizing import Engine, Load, Promise, open_library
     from planner.sizing.need import Question, as_json, needs
 
@@ -33,7 +33,26 @@ def size(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         {library.card(name).id: money for name, money in asked["price_per_card_hour"].items()},
         asked["pue"],
     )
-    return as_json(question, needs(question, library, asked["cards"]))
+    answer = as_json(question, needs(question, library, asked["cards"]))
+    return answer | ({"told": _told(answer, asked["language"])} if "language" in asked else {})
+
+
+def _told(answer: Json, language: str) -> Json:
+    """The answer as a page shows it."""
+    from planner.words.sizing import size_curve, size_needs, size_reasons, size_said
+    from planner.words.wording import wording
+
+    text = wording(language)
+    best = answer["needs"][0] if answer["needs"] else None
+    return {
+        "said": size_said(answer, text),
+        "needs": size_needs(answer, text),
+        "curve": [] if best is None else size_curve(best, text),
+        "refused": [
+            (one["name"], size_reasons([(r["key"], r["values"], r["layout"]) for r in one["reasons"]], text))
+            for one in answer["refused"]
+        ],
+    }
 
 
 def library(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

@@ -38,12 +38,13 @@ def known(services: Services, caller: Caller) -> dict[str, Any]:
     return out
 
 
-def sized(services: Services, caller: Caller, asked: SizingRequest) -> dict[str, Any]:
-    """The answer, made in a child. Raises ProblemError with every fault of the question."""
+def sized(services: Services, caller: Caller, asked: SizingRequest, language: str | None = None) -> dict[str, Any]:
+    """The answer, made in a child; with a language also as a page tells it. Raises ProblemError with every fault."""
     settings = services.settings
+    request = asked.model_dump(mode="json") | ({} if language is None else {"language": language})
     with services.slots.taken(caller.owner):
         ended, _files = call(
-            Task("size", asked.model_dump(mode="json"), {}),
+            Task("size", request, {}),
             services.reads_folder,
             module=settings.work_module,
             memory_mb=settings.solve_memory_mb,
