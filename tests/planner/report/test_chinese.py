@@ -54,3 +54,12 @@ def test_a_chinese_workbook_says_everything_in_chinese(charted: Plan) -> None:
 def test_the_search_finds_what_it_looks_for(found: str) -> None:
     assert english(f"成本 {found}。")
     assert not english("Ascend 910C x 384 的 P50 峰值为 12 EFLOPS")
+
+
+def test_every_table_has_its_name_in_both_languages() -> None:
+    from planner.plan.tables import TABLES
+    from planner.words.wording import wording
+
+    for name in TABLES:
+        assert wording("en")(f"file.{name}")
+        assert not english(wording("zh")(f"file.{name}"))
