@@ -111,7 +111,7 @@ def _faults(error: Any) -> tuple[Fault, ...]:
     if callable(getattr(error, "errors", None)):  # pydantic, from the service's settings
         lines = error.errors(include_url=False)
         return tuple(Fault("/".join(map(str, line["loc"])), repr(line["input"]), line["msg"]) for line in lines)
-    return error.faults if isinstance(error, FaultsError) else ()
+    return tuple(fault for fault in getattr(error, "faults", ()) if isinstance(fault, Fault))
 
 
 def _ours(error: BaseException) -> bool:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from forecasts.fault import Fault
+
 FORMER = "former"
 _PROBE_BYTES = 1 << 16
 
@@ -25,8 +27,8 @@ class OutputError(OSError):
 
     def __init__(self, folder: Path, reason: str, kept: Path | None = None) -> None:
         self.folder, self.reason, self.kept = folder, reason, kept
-        fault = {"where": str(folder), "found": reason, "allowed": "a folder with room that can be written"}
-        self.faults = (fault | ({"remedy": f"the results are kept in {kept}"} if kept else {}),)
+        remedy = f"the results are kept in {kept}" if kept else ""
+        self.faults = (Fault(str(folder), reason, "a folder with room that can be written", remedy=remedy),)
         super().__init__(f"{folder}: {reason}" + (f"; the results are kept in {kept}" if kept else ""))
 
 

@@ -147,7 +147,7 @@ def _title(axis: Body) -> str:
 
 def _scales(sheet: _Sheet, bars: Bars) -> dict[str, Scale]:
     """Every axis that traces use, by its name there ("x", "y", "y2")."""
-    values: dict[str, list[list[Any]]] = {}
+    values: dict[str, list[list[Any]]] = {"x": [], "y": []}  # a chart without anything in it has its axes, too
     from_zero, marks = set(), set()
     for trace in sheet.traces:
         x, y = trace.get("xaxis", "x"), trace.get("yaxis", "y")
