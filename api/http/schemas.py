@@ -163,7 +163,7 @@ class CeilingRequest(BaseModel):
     """
 
     series: Annotated[str, Field(min_length=1, max_length=400)]
-    value: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    value: Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] | None = None
     capacity: Name | None = None
     unserved: Name | None = None
     model_config = _example({"series": "chat", "value": 11.0})
