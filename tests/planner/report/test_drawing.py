@@ -124,3 +124,10 @@ def test_intervals_and_cells_are_drawn() -> None:
     heat = go.Heatmap(z=[[0.0, 1.0], [2.0, np.nan]], x=[1, 2], y=["a", "b"], hovertemplate="%{y} %{x}: %{z:.1f}")
     picture = drawn([heat], yaxis={"type": "category"}, hovermode="closest")
     assert picture.rows == [["a 1: 0.0"], ["a 2: 1.0"], ["b 1: 2.0"]]  # what is missing is no cell
+
+
+def test_a_chart_with_nothing_in_it_has_its_axes() -> None:
+    """A plan in which nothing stands: the report failed on it."""
+    picture = drawn([])
+    assert not picture.rows
+    assert ElementTree.fromstring(picture.svg).tag.endswith("svg")
