@@ -65,7 +65,7 @@ class Client:
         return self._http.request(ask.method, ask.path, content=ask.body, headers=ask.headers, params=ask.params)
 
     def store_case(self, case: Json | str | Path, *, key: str | None = None) -> Stored:
-        """Store a case: a document, or a file in JSON or YAML."""
+        """Store a case: a document, or a file in JSON or YAML with its tables beside it. Raises CaseError."""
         return self._run(self.flows.store_case(case, key=key))
 
     def store_history(

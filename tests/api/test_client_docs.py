@@ -7,6 +7,8 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,14 +30,7 @@ def test_the_example_and_the_command_run(
     (command,) = re.findall(r"^    tideplan (plan .*)$", text, re.MULTILINE)
     shutil.copytree(ROOT / "examples" / "tiny", tmp_path / "examples" / "tiny")
     monkeypatch.chdir(tmp_path)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(true_service.app, lifespan="off", log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.05)
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with serving(true_service) as address:
         names: dict[str, object] = {"Path": Path}
         exec(example.replace("http://127.0.0.1:8000", address), names)
         assert len(names["orders"])  # type: ignore[arg-type]
@@ -51,5 +46,20 @@ def test_the_example_and_the_command_run(
         assert (tmp_path / "there" / "report.html").is_file()
         refused = CliRunner().invoke(app, [*words, "--map", "a=b@c", "--out", str(tmp_path / "no")])
         assert refused.exit_code == 2, refused.output
-        server.should_exit = True
-        thread.join(20)
+
+
+@contextmanager
+def serving(service: TestClient) -> Iterator[str]:
+    """The service on a port of its own; its address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(service.app, lifespan="off", log_config=None, ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
