@@ -65,7 +65,7 @@ def coast() -> Case:
             {
                 "id": "chat", "names": "chat", "throughput": {"gpu": 10, "npu": 5}, "max_utilisation": 0.8,
                 "burst_factor": 1.25, "shortfall_cost": 0.25, "minimum_service": 0.5, "traffic_gb_per_unit_hour": 2,
-                "residency": {"north": ["A"]},
+                "residency": {"north": ["A"]}, "large_pools": {"gpu": {"utilisation": 1.0, "spare_cards": 1}},
             },
             {
                 "id": "batch", "names": "batch", "kind": "deferrable", "throughput": {"gpu": 1}, "shortfall_cost": 5,
