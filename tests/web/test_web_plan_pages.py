@@ -73,11 +73,14 @@ def test_an_approved_map_can_be_laid_over_the_sites(visit: Visit, planned: Json,
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     tab = visit(f"/plans/{planned['id']}")
     draw_all(tab)
-    lines = tab.locator('[data-slot="map"] .scatterlayer .trace .lines path')
-    before = lines.count()
     tab.locator("details:has([data-overlay]) summary").click()
     tab.locator("[data-overlay]").set_input_files(path)
-    tab.locator('[data-slot="map"] .scatterlayer .trace .lines path.js-line').nth(before).wait_for(state="attached")
+    laid = tab.locator('[data-slot="map"] svg path.overlay').first
+    laid.wait_for(state="attached", timeout=20_000)
+    corners = [float(n) for n in re.findall(r"-?[0-9.]+", laid.get_attribute("d") or "")]
+    assert len(corners) == 8  # four corners, the first again at the end
+    assert corners[2] > corners[0], "125° E lies right of 100° E"
+    assert corners[5] < corners[1], "42° N lies above 20° N"
 
 
 def test_language_switch_is_kept(visit: Visit, planned: Json) -> None:
