@@ -186,7 +186,7 @@ def db_upgrade(data: Data = None, database: DatabaseUrl = None, language: Langua
 @keys.command("create")
 def keys_create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
-    role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
+    role: Annotated[str, typer.Option(help="viewer, planner, approver or admin.")] = "planner",
     days: Annotated[
         float | None,
         Within(0, 3660, above=True),

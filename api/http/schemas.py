@@ -12,6 +12,7 @@ from api.jobs.kinds import KINDS
 from api.jobs.text import refuse_unsayable
 from api.store.documents import StoredCase, StoredHistory
 from api.store.runs import Run
+from api.store.signatures import State
 
 Json = dict[str, Any]
 Name = Annotated[str, Field(max_length=400)]
@@ -449,6 +450,11 @@ class RunState(BaseModel):
     created: str
     started: str | None = None
     finished: str | None = None
+    tags: list[str] = []
+    archived: str | None = Field(None, description="When it was put away; lists leave it out unless they are asked.")
+    standing: Literal["proposed", "approved", "superseded", "rejected", "withdrawn"] | None = Field(
+        None, description="Of a plan that was proposed: where it stands. An approved plan is the plan of record."
+    )
     links: dict[str, str]
     model_config = _example(
         {
@@ -473,7 +479,7 @@ class RunState(BaseModel):
     )
 
     @classmethod
-    def of(cls, run: Run) -> RunState:
+    def of(cls, run: Run, standing: State | None = None) -> RunState:
         kind = KINDS[run.kind]
         here = f"{kind.base}/{run.id}"
         links = {"self": here, "events": f"{here}/events"}
@@ -498,6 +504,9 @@ class RunState(BaseModel):
             created=str(rfc3339(run.created_ms)),
             started=rfc3339(run.started_ms),
             finished=rfc3339(run.finished_ms),
+            tags=run.tags,
+            archived=rfc3339(run.archived_ms),
+            standing=standing,
             links=links,
         )
 

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any
 
 from api.jobs.problems import PROBLEMS, ProblemError
-from api.jobs.process import call
+from api.jobs.process import call, files_below
 from api.jobs.task import Task
 from api.service.slots import Slots
 from api.store.artifacts import Artifacts, hash_of
@@ -32,6 +32,11 @@ FORMAT = 5
 """Raise it when something that is kept gets another shape: what was kept in the old one is then made again."""
 RESULT = "result.json"
 _HASHES = "hashes.json"
+
+
+def page_name(id: str, what: str, language: str) -> str:
+    """The entry of what a page shows of a run or a history."""
+    return f"{id}.{what}.{language}"
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,22 @@ class Kept:
             kind = ended.kind if ended.kind in PROBLEMS else "internal"
             raise ProblemError(kind, ended.detail, errors=[*ended.errors])
         files[RESULT] = json.dumps(ended.result, ensure_ascii=False).encode()
+        self._put(name, files)
+
+    def adopt_pages(self, run: Run, folder: Path) -> None:
+        """Keep what a run's own child has made of its pages at its end: in `folder` one folder a language."""
+        for language in folder.iterdir() if folder.is_dir() else ():
+            files = {path: file.read_bytes() for path, file in files_below(language)}
+            if files:
+                self._put(page_name(run.id, run.kind, language.name), files)
+
+    def forget(self, id: str) -> None:
+        """Take out what was made of a run that is deleted."""
+        for entry in self.folder.glob(f"{id}.*"):
+            shutil.rmtree(entry, ignore_errors=True)
+
+    def _put(self, name: str, files: Mapping[str, bytes]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".making-", dir=self.folder) as here:
             draft = Path(here) / "entry"
             for path, content in files.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +34,17 @@ def look_back(
     from forecasts.lookback.quarters import backtest_quarters
     from forecasts.lookback.tables import by_workload
 
-    tell({"phase": "backtest", "seconds": 0.0})
+    def telling(phase: str) -> Callable[[int, int], None]:
+        tell({"phase": phase, "seconds": 0.0})
+        return lambda done, total: tell({"phase": phase, "done": done, "total": total})
+
     try:
-        scores = backtest(history, hours=HOURS, windows=WINDOWS)
+        scores = backtest(history, hours=HOURS, windows=WINDOWS, on_origin=telling("backtest"))
     except ValueError as fault:
         week, notes = None, [str(fault)]
     else:
         week, notes = scores.to_json() | {"by_workload": by_workload(scores.series)}, list(scores.notes)
-    quarters = backtest_quarters(history, windows=QUARTERS, config=config)
+    quarters = backtest_quarters(history, windows=QUARTERS, config=config, on_origin=telling("backtest_quarters"))
     quarters.peaks.to_parquet(out / "peaks.parquet", index=False, compression="zstd")
     courses = [
         {

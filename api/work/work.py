@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
@@ -17,6 +17,7 @@ from api.jobs.task import Json, Task, Tell, WorkError
 from api.work import analysis, sizing
 from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
 from api.work.faults import errors_of
+from api.work.pages import made_at_the_end
 
 _HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
 
@@ -26,10 +27,10 @@ def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     does = _WORK.get(task.kind)
     if does is None:
         raise WorkError("internal", f"work of the kind {task.kind!r} is not known")
-    if task.kind in _PLANNING:
-        with _planning():
-            return does(task, out, tell, stop)
-    return does(task, out, tell, stop)
+    with _planning() if task.kind in _PLANNING else nullcontext():
+        summary = does(task, out, tell, stop)
+    made_at_the_end(task, out, tell)
+    return summary
 
 
 @contextmanager
@@ -161,9 +162,9 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
     plan = Plan.load(task.inputs["plan"])
     if task.request["form"] == "xlsx":
-        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"]))
+        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"], task.request["standing"]))
         return {}
-    text = report_html(plan, task.request["language"], downloads=False)
+    text = report_html(plan, task.request["language"], downloads=False, standing=task.request["standing"])
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}
 

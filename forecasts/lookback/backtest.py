@@ -165,6 +165,7 @@ def backtest(
     name: str = "history",
     method: str = "tideplan",
     quarters: int = 0,
+    on_origin: Callable[[int, int], None] | None = None,
 ) -> BacktestReport:
     """Forecast from up to `windows` past origins a week apart and score what came.
 
@@ -172,7 +173,8 @@ def backtest(
     of history at least, half the span where there is less than ten days; the truth of the nearest origin may be shorter
     than `hours` on short histories, but not below three days. config: of our own forecasts; without one special days
     are foreseen as an outlook foresees them (calendar/country.py). quarters: origins a quarter apart at which whole
-    outlooks are tested too (see quarters.py; some seconds each). Raises ValueError when no series is long enough.
+    outlooks are tested too (see quarters.py; some seconds each). on_origin: told (origins done, all). Raises ValueError
+    when no series is long enough.
     """
 
     def ours(past: History, ahead: int) -> Predicted:
@@ -185,15 +187,19 @@ def backtest(
     tally = _Tally(hours)
     began = time.process_time()
     spent = 0.0
-    for rows, span in _spans(history):
-        for cut in _cuts(span.stop - span.start, hours, windows):
-            at = slice(span.start, span.start + cut)
-            past = history.part(rows, at)
-            began = time.process_time()
-            predicted = (forecaster or ours)(past, hours)
-            spent += time.process_time() - began
-            truth = history.values[rows, at.stop : min(at.stop + hours, span.stop)]
-            tally.add(rows, past, predicted, truth)
+    origins = [
+        (rows, span, cut) for rows, span in _spans(history) for cut in _cuts(span.stop - span.start, hours, windows)
+    ]
+    for done, (rows, span, cut) in enumerate(origins, start=1):
+        at = slice(span.start, span.start + cut)
+        past = history.part(rows, at)
+        began = time.process_time()
+        predicted = (forecaster or ours)(past, hours)
+        spent += time.process_time() - began
+        truth = history.values[rows, at.stop : min(at.stop + hours, span.stop)]
+        tally.add(rows, past, predicted, truth)
+        if on_origin is not None:
+            on_origin(done, len(origins))
     if not tally.rows:
         raise ValueError("no series is long enough for a back-test: it needs a day of history and three days of truth")
     strength = tide_strength(history.values, history.index)
