@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import httpx
 
-from api.client.flows import Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
+from api.client.flows import Action, Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +146,15 @@ class AsyncClient:
     async def table(self, run: Run, name: str) -> pd.DataFrame:
         frame: pd.DataFrame = await self._run(self.flows.table(run, name))
         return frame
+
+    async def signatures(self, run: Run | str) -> Json:
+        return await self._run(self.flows.signatures(run))
+
+    async def sign(self, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Json:
+        return await self._run(self.flows.sign(run, action, key=key, **more))
+
+    async def label(self, run: Run, **labels: Any) -> Run:
+        return await self._run(self.flows.label(run, **labels))
 
     async def report(self, run: Run, language: Literal["en", "zh"] = "en") -> bytes:
         return await self._run(self.flows.report(run, language))

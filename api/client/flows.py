@@ -19,6 +19,7 @@ import httpx
 Json = dict[str, Any]
 T = TypeVar("T")
 FINAL = ("finished", "failed", "cancelled")
+Action = Literal["propose", "comment", "approve", "reject", "withdraw"]
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
 _AGAIN = (429, 502, 503, 504)
 _LONGEST_REST_S = 30.0
@@ -237,6 +238,18 @@ class Flows:
 
     def report(self, run: Run, language: Literal["en", "zh"] = "en") -> Flow[bytes]:
         return (yield from self.content(f"{run.links['self']}/report", {"lang": language}))
+
+    def signatures(self, run: Run | str) -> Flow[Json]:
+        return (yield from self._json(Ask("GET", f"/v1/plans/{_id(run)}/signatures")))
+
+    def sign(self, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Flow[Json]:
+        body = {"action": action, **more}
+        return (yield from self._json(self._post(f"/v1/plans/{_id(run)}/signatures", body, key)))
+
+    def label(self, run: Run, **labels: Any) -> Flow[Run]:
+        sent = {"Content-Type": "application/json"}
+        ask = Ask("PATCH", run.links["self"], json.dumps(labels).encode(), sent)
+        return Run.of((yield from self._json(ask)))
 
 
 def _id(given: Stored | Run | str) -> str:

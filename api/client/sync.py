@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import httpx
 
-from api.client.flows import Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
+from api.client.flows import Action, Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,6 +160,18 @@ class Client:
         """A table of a result."""
         frame: pd.DataFrame = self._run(self.flows.table(run, name))
         return frame
+
+    def signatures(self, run: Run | str) -> Json:
+        """Where a plan stands in signing, the hash of its content, and the log about it."""
+        return self._run(self.flows.signatures(run))
+
+    def sign(self, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Json:
+        """Propose, comment, approve, reject or withdraw. more: comment, scope, content_sha256 (needed to approve)."""
+        return self._run(self.flows.sign(run, action, key=key, **more))
+
+    def label(self, run: Run, **labels: Any) -> Run:
+        """Give a run another `name`, `tags`, or put it away (`archived=True`)."""
+        return self._run(self.flows.label(run, **labels))
 
     def report(self, run: Run, language: Literal["en", "zh"] = "en") -> bytes:
         """The self-contained HTML report."""

@@ -26,7 +26,7 @@ def report_of(services: Services, run: Run, language: Language, owner: str, form
     if run.kind == "plan":  # what is proposed and what is approved are told apart on paper, too
         request["standing"] = standing_values(services.signatures.log().standings.get(run.id))
         name += f".{digest(request['standing'])[:16]}"
-    recipe = Recipe("report", request, inputs, (run.kind, run))
+    recipe = Recipe("report", request, inputs, ((run.kind, run),))
     return services.kept.made(name, f"report.{form}", recipe, owner)
 
 

@@ -27,7 +27,7 @@ def known(services: Services, id: str, what: str, language: Language) -> dict[st
 def of_run(services: Services, run: Run, what: str, language: Language, owner: str) -> dict[str, Any]:
     """The content of a finished run's page. Raises ProblemError when it cannot be made."""
     inputs = {name: sha256 for name, sha256 in run.inputs.items() if "/" not in name}
-    return made(services, run.id, what, language, Recipe(what, run.request, inputs, ("result", run)), owner)
+    return made(services, run.id, what, language, Recipe(what, run.request, inputs, (("result", run),)), owner)
 
 
 def of_history(

@@ -41,12 +41,13 @@ def page_name(id: str, what: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a child is told: kind and request, artifacts by name; `unpacked` names the files of a finished run."""
+    """What a child is told: kind and request, artifacts by name; `unpacked`: finished runs, whose files lie in a folder
+    that is the input of that name."""
 
     kind: str
     request: dict[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
-    unpacked: tuple[str, Run] | None = None
+    unpacked: tuple[tuple[str, Run], ...] = ()
     module: str | None = None
 
 
@@ -113,9 +114,7 @@ class Kept:
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".result-", dir=self.folder) as here:
             inputs = {key: self.artifacts.checked(sha256) for key, sha256 in recipe.inputs.items()}
-            if recipe.unpacked is not None:
-                key, run = recipe.unpacked
-                inputs[key] = self._linked(run, Path(here) / "files")
+            inputs |= {key: self._linked(run, Path(here) / key) for key, run in recipe.unpacked}
             ended, files = call(
                 Task(recipe.kind, recipe.request, inputs),
                 self.work_folder,
