@@ -16,6 +16,7 @@ from api.http.methods import Heads
 from api.http.metrics import Metrics
 from api.http.requests import Requests
 from api.http.routes import (
+    answers,
     cases,
     comparisons,
     forecasts,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
     app.state.services = services
     app.state.metrics = Metrics()
     for routes in (
+        answers,
         cases,
         histories,
         forecasts,

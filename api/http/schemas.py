@@ -236,11 +236,24 @@ class DemandRequest(Asked):
         return {} if value is None else value
 
 
+class DemandChangeRequest(BaseModel):
+    """Demand that differs: `multiplier` on all of it, `growth` on its trend (0.5: half the growth), `of` on single
+    workloads, besides."""
+
+    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
+    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
+    of: Annotated[dict[Name, Annotated[float, Field(ge=0, le=100)]], Field(max_length=1000)] = {}
+    model_config = _example({"multiplier": 1.2, "growth": 1.0, "of": {"chat": 1.5}})
+
+
 class PlanRequest(DemandRequest):
     """A plan from a stored case and a demand: a history, an outlook (a finished forecast), or the case's own."""
 
     every_hour: bool = Field(
         True, description="With an outlook: dispatch every hour under the orders and add days that typical days missed."
+    )
+    demand_change: DemandChangeRequest | None = Field(
+        None, description="How demand is to differ from what it rests on."
     )
     model_config = _example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
 
@@ -372,24 +385,17 @@ class SizingLibrary(BaseModel):
     )
 
 
-class DemandChangeRequest(BaseModel):
-    """Demand that differs from the plan's: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
-
-    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
-    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
-    model_config = _example({"multiplier": 1.2, "growth": 1.0})
-
-
 class QuestionRequest(Asked):
     """A question that is answered by solving again.
 
     what_if: `levers`, `overrides` (a merge patch) and `demand` make another world. alternatives: plans within `epsilon`
     of the cost that differ most in each of `qualities`, `tries` solves each. sensitivity: one assumption at a time, all
     or those of `factors`. filling: modules avoided because work can wait. resilience: what surviving a lost site costs.
+    headroom: until when what stands lasts without any order.
     `limits` hold for each solve.
     """
 
-    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience"]
+    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience", "headroom"]
     levers: Annotated[list[Json], Field(max_length=50)] = []
     overrides: Json = {}
     demand: DemandChangeRequest = DemandChangeRequest()

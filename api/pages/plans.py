@@ -20,7 +20,10 @@ router = APIRouter()
 
 def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
     signing = signing_of(services, caller, reader, run) if run.state == "finished" else None
-    return of_case(services, caller, reader, run) | {"signing": signing}
+    return of_case(services, caller, reader, run) | {
+        "signing": signing,
+        "questions": services.runs.questions_on(run.id) if signing else [],
+    }
 
 
 RUNS = RunPages("plan", _about)

@@ -28,7 +28,7 @@ from api.store.runs import Run
 from api.store.settings import Settings
 from api.store.version import VERSION
 
-FORMAT = 5
+FORMAT = 6
 """Raise it when something that is kept gets another shape: what was kept in the old one is then made again."""
 RESULT = "result.json"
 _HASHES = "hashes.json"

@@ -106,6 +106,13 @@ class Runs:
         with self.database.read() as connection:
             return pages.newest_first(connection, query, runs, after, limit)
 
+    def questions_on(self, plan_id: str, limit: int = 50) -> list[Run]:
+        """What was asked about a plan, the newest first."""
+        about = runs.c.request[("asked", "plan_id")].as_string() == plan_id
+        query = select(runs).where(runs.c.kind == "question", about).order_by(runs.c.created_ms.desc()).limit(limit)
+        with self.database.read() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
+
     def events_after(self, id: str, seq: int, limit: int = 500) -> list[Event]:
         query = select(events).where(events.c.run_id == id, events.c.seq > seq).order_by(events.c.seq).limit(limit)
         with self.database.read() as connection:

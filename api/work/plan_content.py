@@ -10,9 +10,9 @@ from api.jobs.task import Task
 from api.work.drawing import Json, put, write_json
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
-from planner.program.registry import TERMS
 from planner.report.content import Section, plan_content
 from planner.report.figures import View
+from planner.report.levers import lever_values
 
 _HEADINGS = ("made", "mark", "field", "source", "date", "warnings", "no_warnings", "notes", "sources", "no_sources")
 
@@ -38,7 +38,7 @@ def content(plan: Plan, view: View, out: Path, why: Explanation | None = None) -
         "sections": [asdict(replace(one, charts=())) | {"charts": _charts(one, out)} for one in told.sections],
         "names": {kind: view.names[kind] for kind in ("site", "module_type")},
         "periods": view.periods,
-        "terms": {term: words(f"term.{term}") for term in TERMS},
+        "levers": lever_values(view),
         "currency": view.currency,
         "headings": {key: words(f"report.{key}") for key in _HEADINGS},
     }

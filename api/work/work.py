@@ -131,8 +131,10 @@ def _weeks_table(outlook: Any, report: Any) -> Any:
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from planner.plan.provenance import with_origin
-    from planner.planning import make_plan
+    from planner.planning import make_plan, settle_demand
     from planner.planning.refine import HourlyCheck
+    from planner.scenarios.scenario import DemandChange
+    from planner.scenarios.worlds import changed_demand, changed_outlook
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
 
@@ -140,9 +142,18 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
 
     case, outlook = case_and_outlook(task, tell)
+    demand = None
+    if task.request.get("demand_change"):
+        change = DemandChange(**task.request["demand_change"])
+        if outlook is not None:
+            outlook = changed_outlook(outlook, change)
+        else:
+            demand = changed_demand(case, settle_demand(case)[1], change)
     limits = Limits(**task.request["limits"])
     check = HourlyCheck(seconds=_HOURLY_CHECK_S) if task.request.get("every_hour") else None
-    plan = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
+    plan = make_plan(
+        case, outlook=outlook, demand=demand, limits=limits, on_progress=on_progress, stop=stop, every_hour=check
+    )
     plan = with_origin(plan, {"command": "POST /v1/plans", "request": task.request})
     plan.write(out)
     for path in (out / "tables").glob("*.csv"):

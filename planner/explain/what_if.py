@@ -369,7 +369,9 @@ def described(changed: Scenario) -> Message:
     if changed.demand.multiplier != 1:
         parts.append(message("lever.demand", factor=changed.demand.multiplier))
     parts += [
-        message("lever.demand_of", workload=id, factor=factor) for id, factor in changed.demand.of.items() if factor != 1
+        message("lever.demand_of", workload=id, factor=factor)
+        for id, factor in changed.demand.of.items()
+        if factor != 1
     ]
     if changed.demand.growth != 1:
         parts.append(message("lever.growth", factor=changed.demand.growth))

@@ -104,8 +104,10 @@ def rule_from(text: str) -> Rule:
 
 
 class DemandChange(Block):
-    """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth), `of`
-    on single workloads, besides."""
+    """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth).
+
+    of: further factors, on single workloads.
+    """
 
     multiplier: NonNegative = 1.0
     growth: Annotated[float, Field(strict=True, ge=-2, le=5)] = 1.0

@@ -1,5 +1,6 @@
 // Signing a plan: whoever signs names the content that this page shows.
 import { call, problemPanel } from "./call.js";
+import { besideFields } from "./fields.js";
 
 for (const form of document.querySelectorAll("[data-sign]")) {
   form.addEventListener("submit", async (event) => {
@@ -21,7 +22,7 @@ for (const form of document.querySelectorAll("[data-sign]")) {
       location.reload();
     } catch (fault) {
       form.querySelectorAll("button").forEach((one) => { one.disabled = false; });
-      problem.replaceChildren(problemPanel(fault));
+      if (!besideFields(form, fault, (pointer) => pointer.slice(1))) problem.replaceChildren(problemPanel(fault));
     }
   });
 }
