@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from api.http.schemas import RunState
 from api.http.security import Caller, ServicesDep, Viewer
+from api.pages.actuals import entered_of
 from api.pages.common import Reader, ReaderDep, words
 from api.pages.listing import Asked
 from api.pages.runpage import RunPages, of_case
@@ -22,6 +23,7 @@ def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict
     signing = signing_of(services, caller, reader, run) if run.state == "finished" else None
     return of_case(services, caller, reader, run) | {
         "signing": signing,
+        "entered": entered_of(services, reader, run) if run.state == "finished" else None,
         "questions": services.runs.questions_on(run.id) if signing else [],
     }
 

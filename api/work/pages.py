@@ -13,8 +13,8 @@ from api.jobs.task import PAGES as PAGES_FOLDER
 from api.jobs.task import Json, Task, Tell, WorkError
 
 LANGUAGES = ("en", "zh")
-PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest", "beside"}
-"""What has a page: runs of some kinds, the scores of a history, two plans side by side."""
+PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest", "beside", "against"}
+"""What has a page: runs of some kinds, the scores of a history, two plans side by side, what became of one."""
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

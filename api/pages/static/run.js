@@ -1,4 +1,5 @@
 // The page of one run: live while it is under way, its content once it is finished.
+import { actual } from "./actual.js";
 import { call, problemPanel } from "./call.js";
 import { charts } from "./charts.js";
 import { live } from "./live.js";
@@ -31,4 +32,5 @@ const load = async (panel) => {
 
 document.querySelectorAll("[data-live]").forEach(live);
 document.querySelectorAll("[data-load]").forEach(load);
+document.querySelectorAll("[data-actual]").forEach(actual);
 enliven(document);
