@@ -1,4 +1,4 @@
-"""In a real browser: from an answer to a plan to the plan of record, two plans side by side, what everybody can read."""
+"""In a real browser: from an answer to a plan to the plan of record, two plans side by side, what everyone can read."""
 
 from __future__ import annotations
 
