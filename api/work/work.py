@@ -173,9 +173,9 @@ def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
     plan = Plan.load(task.inputs["plan"])
     if task.request["form"] == "xlsx":
-        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"], task.request["standing"]))
+        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"], task.request.get("standing")))
         return {}
-    text = report_html(plan, task.request["language"], downloads=False, standing=task.request["standing"])
+    text = report_html(plan, task.request["language"], downloads=False, standing=task.request.get("standing"))
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}
 
