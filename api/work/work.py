@@ -19,7 +19,7 @@ from api.work.demand import case_and_outlook, ceilings_of, forecast_config, hist
 from api.work.faults import errors_of
 from api.work.pages import made_at_the_end
 
-_HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
+_HOURLY_CHECK_S = 120.0  # for the replays; solves have their own limit
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
