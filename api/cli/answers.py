@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from planner.explain.alternatives import Alternative
+    from planner.explain.asking import Change
+    from planner.explain.filling import Filling
     from planner.explain.prices import Prices
-    from planner.explain.what_if import Change, Filling, Surviving
+    from planner.explain.resilience import Surviving
     from planner.plan import Plan
     from planner.replay import ReplayResult
     from planner.words.wording import Wording

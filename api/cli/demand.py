@@ -50,8 +50,8 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
 
 def _rule(found: re.Match[str]) -> SeriesRule:
     """Raises ValueError for numbers that are none, and for shares that add up to something else than 1."""
-    from planner.case.case import SeriesRule
     from planner.case.checks import SHARES_OFF
+    from planner.case.given import SeriesRule
 
     weights = bool(found["weights"])
     places: dict[str, float] = {}

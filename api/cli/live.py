@@ -63,7 +63,7 @@ class ExampleRun:
     def _asked(self, services: Services) -> Run:
         """The run of the example: the one that an earlier start asked for, unless that one came to nothing."""
         from api.http.routes import cases, histories, plans
-        from api.http.schemas import PlanRequest
+        from api.http.schemas.requests import PlanRequest
         from api.http.security import Caller
         from api.http.upload import Upload
         from api.pages.drafts import example_history_file

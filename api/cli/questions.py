@@ -16,7 +16,7 @@ from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.case import Case
-    from planner.explain.what_if import Change
+    from planner.explain.asking import Change
     from planner.plan import Plan
     from planner.scenarios.levers import Lever
     from planner.words.wording import Wording
@@ -93,8 +93,8 @@ def why_not(
 ) -> None:
     """Solve again with some orders forced (or held down) and say what that costs."""
     with guarded(as_json=json, language=language):
-        from planner.explain.what_if import Question
-        from planner.explain.what_if import why_not as ask
+        from planner.explain.why_not import Question
+        from planner.explain.why_not import why_not as ask
 
         plan, text = _opened(plan_folder, language)
         question = Question(

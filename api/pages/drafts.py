@@ -75,7 +75,7 @@ def demands(services: Services, reader: Reader) -> list[tuple[str, str]]:
 
 
 def _day(ms: int) -> str:
-    from api.http.schemas import rfc3339
+    from api.http.schemas.wire import rfc3339
 
     return str(rfc3339(ms))[:16].replace("T", " ")
 

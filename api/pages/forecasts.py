@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from api.http.routes.common import After
-from api.http.schemas import HistorySummary
+from api.http.schemas.stored import HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.pages import kept

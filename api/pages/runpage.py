@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from api.http.routes.common import cursor_problem
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, ServicesDep, Viewer
 from api.jobs.kinds import KINDS
 from api.jobs.problems import ProblemError

@@ -103,8 +103,8 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Another solve of the plan's case, or several: why not, and the kinds of `api.http.schemas.QuestionRequest`."""
-    from planner.explain.what_if import Question, why_not
+    """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
+    from planner.explain.why_not import Question, why_not
     from planner.solve.limits import Limits
 
     def on_progress(progress: Progress) -> None:
@@ -155,13 +155,13 @@ def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progres
 
 
 def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import value_of_filling
+    from planner.explain.filling import value_of_filling
 
     return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
 
 
 def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import cost_of_resilience
+    from planner.explain.resilience import cost_of_resilience
 
     found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
     return {"asked": False, "workloads": []} if found is None else found.to_json()

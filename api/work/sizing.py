@@ -9,7 +9,7 @@ from api.jobs.task import Json, Task, Tell
 
 
 def size(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Asked as `api.http.schemas.SizingRequest`, answered as `planner.sizing.need.as_json`; told in a `language`."""
+    """Asked as `SizingRequest`, answered as `planner.sizing.need.as_json`; told in a `language`."""
     from planner.sizing import Engine, Load, Promise, open_library
     from planner.sizing.need import Question, as_json, needs
 

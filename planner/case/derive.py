@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from forecasts.fault import Fault
-from planner.case.case import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.case.fault import CrossFault
+from planner.case.workloads import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
 from planner.sizing.errors import SizingError
 from planner.sizing.facts import fitted

@@ -26,8 +26,9 @@ from planner.case.file import case_hash
 from planner.compare.choices import Bracketed
 from planner.compare.informing import MEAN_VALUE, Informer
 from planner.compare.making import Made, Maker, NoPlan, Wish, seconds_each
+from planner.compare.rows import Outcome, comparison_tables
 from planner.compare.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
-from planner.compare.tables import COMPARISON_TABLES, Outcome, comparison_tables
+from planner.compare.tables import COMPARISON_TABLES
 from planner.compare.verdict import choices, verdict
 from planner.demand import Demand
 from planner.demand.horizon import DayRules

@@ -27,8 +27,8 @@ from planner.compare.information import (
 )
 from planner.compare.known_bounds import lone_bounds
 from planner.compare.making import Made, Maker, NoPlan, Wish
+from planner.compare.rows import Outcome
 from planner.compare.store import Store, demand_key, key_of, plan_key, world_key
-from planner.compare.tables import Outcome
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan

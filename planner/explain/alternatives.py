@@ -16,7 +16,7 @@ import pandas as pd
 from planner.arrays import FloatArray
 from planner.case import Case, by_period
 from planner.case.errors import PlanError
-from planner.explain.what_if import orders_apart
+from planner.explain.asking import orders_apart
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Program

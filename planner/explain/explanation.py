@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from planner.explain.drivers import order_drivers
+from planner.explain.filling import Filling, value_of_filling
 from planner.explain.prices import Prices, shadow_prices
-from planner.explain.what_if import Filling, Surviving, cost_of_resilience, value_of_filling
+from planner.explain.resilience import Surviving, cost_of_resilience
 from planner.plan import Plan
 from planner.solve import Limits
 

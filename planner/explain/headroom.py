@@ -17,7 +17,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, WorkloadKind
-from planner.case.case import BuildAhead
+from planner.case.policy import BuildAhead
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.solve import Limits

@@ -9,7 +9,7 @@ import pandas as pd
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
-from planner.case.case import Horizon
+from planner.case.horizon import Horizon
 from planner.plan.owed import owed_table
 from planner.plan.tables import TABLES
 from planner.program.blocks import Program

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner.case import WorkloadKind
 from planner.program.instance import Instance
 from planner.program.power import phase_places
-from planner.program.registry import FAMILIES, Family
+from planner.program.registry import FAMILIES
 
 
 def row_place(inst: Instance, family: str, name: str, position: tuple[int, ...]) -> dict[str, str]:
@@ -24,8 +24,7 @@ def row_place(inst: Instance, family: str, name: str, position: tuple[int, ...])
         "campaign": [c.id for c in case.campaigns],
         "phase": [f"{case.sites[s].id} phase {p + 1}" for s, p in phase_places(inst)],
     }
-    record: Family = FAMILIES[family]
-    axes = [a for a in record.index if a != "vendor"]
+    axes = [a for a in FAMILIES[family].index.split() if a != "vendor"]
     if family == "phase_count":
         axes = ["branch", "phase"]
     out = {"vendor": name.partition("|")[2]} if "|" in name else {}

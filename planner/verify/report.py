@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from planner.words.wording import wording
+
 _SENSE = {"most": "at most", "least": "at least", "equal": "exactly"}
 
 
@@ -90,13 +92,12 @@ class Book:
     labels: for each axis name the words for its positions.
     """
 
-    def __init__(
-        self, catalogue: Mapping[str, tuple[str, str]], labels: Mapping[str, Sequence[str]], tolerance: float
-    ) -> None:
+    def __init__(self, formula_of: Mapping[str, str], labels: Mapping[str, Sequence[str]], tolerance: float) -> None:
         self.labels = labels
         self.tolerance = tolerance
+        words = wording("en")
         self._checks = {
-            id: Check(id, sentence, formula, 0, 0.0, 0.0, "", True) for id, (formula, sentence) in catalogue.items()
+            id: Check(id, words(f"check.{id}"), formula, 0, 0.0, 0.0, "", True) for id, formula in formula_of.items()
         }
 
     def checks(self) -> tuple[Check, ...]:

@@ -12,7 +12,7 @@ from api.http import casedoc, conditional
 from api.http.accept import IdempotencyKey, fingerprint, once
 from api.http.casedoc import BODY
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import CasePage, CaseSummary
+from api.http.schemas.stored import CasePage, CaseSummary
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.service.services import Services

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse
 
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.jobs.problems import MEDIA_TYPE, Problem, ProblemError
 from api.service.services import Services
 from api.store import pages

@@ -7,7 +7,7 @@ from typing import Any
 from api.http.accept import accept_run
 from api.http.resolve import resolve
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import ComparisonRequest
+from api.http.schemas.requests import ComparisonRequest
 from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run

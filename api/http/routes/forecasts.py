@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.http.accept import accept_run
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import ForecastRequest
+from api.http.schemas.requests import ForecastRequest
 from api.http.security import Caller
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services

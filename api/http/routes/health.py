@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.http.metrics import Metrics
 from api.http.routes.common import problems
-from api.http.schemas import Health
+from api.http.schemas.health import Health
 from api.http.security import ServicesDep, Viewer
 from api.store.version import VERSION
 

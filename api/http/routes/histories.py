@@ -11,7 +11,7 @@ from pydantic import StringConstraints
 from api.http import conditional, examples
 from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import HistoryPage, HistorySummary
+from api.http.schemas.stored import HistoryPage, HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
 from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.http.accept import accept_run
 from api.http.resolve import resolve
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import PlanRequest
+from api.http.schemas.requests import PlanRequest
 from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run

@@ -13,7 +13,7 @@ from api.http.derived import plan_inputs
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
 from api.http.routes.runs import finished_or_409
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep
 from api.http.upload import Upload, receive
 from api.service.services import Services

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from api.http import conditional, tables
 from api.http.routes.common import missing, problems
 from api.http.routes.runs import finished_or_409
-from api.http.schemas import TableEntry, TableList, TableRows
+from api.http.schemas.runs import TableEntry, TableList, TableRows
 from api.http.security import ServicesDep, Viewer
 from api.jobs.kinds import Kind
 from api.service.services import Services

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from api.http import conditional
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import FileEntry, RunPage, RunResult, RunState
+from api.http.schemas.runs import FileEntry, RunPage, RunResult, RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.kinds import Kind
 from api.jobs.problems import ProblemError
