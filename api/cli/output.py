@@ -48,7 +48,7 @@ def output_file(path: Path) -> Iterator[Callable[[Callable[[Path], object]], Non
         yield fill
 
 
-def command() -> str:
+def command_line() -> str:
     """What was typed, as a shell would take it."""
     return shlex.join(["tideplan", *sys.argv[1:]])
 

@@ -15,7 +15,6 @@ from planner.report.figures.chart import COLOURS, GREY, WARN, Chart, figure
 from planner.words.wording import Wording
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon")
-FACTORS = ("shortfall_cost", "energy_price", "hardware_price", "demand")
 
 
 @dataclass(frozen=True)
