@@ -63,7 +63,7 @@ def statsmodels_stl(history: History, hours: int) -> PointForecast:
                 values, ExponentialSmoothing, model_kwargs={"trend": "add", "damped_trend": True}, period=period
             )
             path = np.asarray(model.fit().forecast(hours))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a rival that breaks is scored with its fallback
             continue
         if np.isfinite(path).all():
             out[row] = np.maximum(path, 0)
@@ -83,7 +83,7 @@ def statsforecast_mstl(history: History, hours: int) -> PointForecast:
     for row, values in enumerate(known):
         try:
             got = MSTL(season_length=seasons, trend_forecaster=AutoARIMA()).forecast(values, hours, level=list(bands))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a rival that breaks is scored with its fallback
             continue
         path = np.asarray(got["mean"])
         if np.isfinite(path).all():

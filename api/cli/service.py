@@ -88,7 +88,7 @@ def serve(
     run(settings, beside)
 
 
-def worker(at: At, screen: Annotated[Screen, Use(without=("json",))]) -> None:
+def worker(at: At, _screen: Annotated[Screen, Use(without=("json",))]) -> None:
     """Work on jobs without serving (PostgreSQL only)."""
     from api.app.server import work
 
@@ -259,7 +259,7 @@ def keys_revoke(
 
 def audit(
     at: At,
-    screen: Annotated[Screen, Use(without=("json",))],
+    _screen: Annotated[Screen, Use(without=("json",))],
     days: Annotated[float, Within(0, 36_600), typer.Option(help="How far back.")] = 30.0,
 ) -> None:
     """Who did what to which content, oldest first: one JSON object a line."""

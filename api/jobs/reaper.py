@@ -53,7 +53,7 @@ class Reaper:
                 if self.works:
                     self._beat()
                 self.sweep()
-            except Exception as fault:  # the database may be away; the next beat tries again
+            except Exception as fault:  # noqa: BLE001 - the database may be away; the next beat tries again
                 log.warning("reaper could not work", fault=f"{type(fault).__name__}: {fault}")
 
     def sweep(self) -> None:

@@ -38,7 +38,7 @@ def _verdict(state: RunState, reader: Reader) -> str:
 @router.get("/comparisons/new")
 def new(
     services: ServicesDep,
-    caller: Planner,
+    _caller: Planner,
     reader: ReaderDep,
     plan: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:

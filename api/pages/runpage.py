@@ -58,7 +58,7 @@ class RunPages:
         def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
             return self._content(services, caller, reader, id)
 
-        def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+        def chart(services: ServicesDep, _caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
             return chart_file(kept.chart(services, id, self.kind, reader.language, name), name)
 
         if whole:
@@ -135,7 +135,7 @@ def chart_file(path: Path | None, name: str) -> Response:
     return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
 
 
-def of_case(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+def of_case(services: Services, _reader: Reader, run: Run) -> dict[str, Any]:
     """What pages of runs on a case need: its currency, and the names of the result's tables."""
     case = json.loads(services.artifacts.read(run.inputs["case"]))
     return {"currency": case["meta"]["currency"], "tables": table_names(run)}

@@ -95,7 +95,7 @@ class Services:
                     raise migrations.behind(found)
                 self._launch()
                 return
-            except Exception as fault:  # whatever it is, /readyz says it and we try again
+            except Exception as fault:  # noqa: BLE001 - whatever it is, /readyz says it and we try again
                 unknown = Trouble("not-available", f"The job engine could not start: {type(fault).__name__}.", "")
                 self._waiting_for = trouble(fault) or unknown
                 log.warning("job engine could not start", fault=f"{type(fault).__name__}: {fault}"[:500])
@@ -135,7 +135,7 @@ class Services:
         found = []
         try:
             self.database.ping()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is, /readyz says it
             unknown = Trouble("database-away", f"The database does not answer: {fault}"[:300], "")
             found.append(trouble(fault) or unknown)
         if self._engine is None and self._waiting_for not in found:

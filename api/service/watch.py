@@ -86,7 +86,7 @@ class Watch:
                 ).items():
                     if id in self._feeds:
                         self._feeds[id].add(events, seq, is_final)
-            except Exception as fault:  # the database may be away; whoever watches goes on watching
+            except Exception as fault:  # noqa: BLE001 - the database may be away; whoever watches goes on watching
                 log.warning("events could not be read", fault=f"{type(fault).__name__}: {fault}"[:300])
             await asyncio.sleep(POLL_S)
 

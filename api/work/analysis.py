@@ -102,7 +102,7 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return replay_summary(plan, found, future)
 
 
-def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def question(task: Task, _out: Path, tell: Tell, stop: Event) -> Json:
     """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
     from planner.explain.why_not import Question, why_not
     from planner.solve.limits import Limits
@@ -119,7 +119,7 @@ def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop).to_json()
 
 
-def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.what_if import what_if
     from planner.scenarios.levers import levers_from
     from planner.scenarios.scenario import DemandChange
@@ -131,7 +131,7 @@ def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: P
     return found.to_json()
 
 
-def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.alternatives import near_optimal
 
     rows = []
@@ -142,7 +142,7 @@ def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progre
     return {"epsilon": asked["epsilon"], "rows": rows}
 
 
-def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.sensitivity import sensitivity, usual_variations
 
     def on_done(done: int, total: int) -> None:
@@ -154,13 +154,13 @@ def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progres
     return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
 
 
-def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _filling(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.filling import value_of_filling
 
     return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
 
 
-def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _resilience(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.resilience import cost_of_resilience
 
     found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
@@ -176,7 +176,7 @@ def _reconciled(plan: Plan, readings: Path) -> Json:
     return {"currency": plan.case.meta.currency, "rows": rows, "unmatched": [list(one) for one in found.unmatched]}
 
 
-def energy(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def energy(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """The plan's energy ledger by site and period, as rows."""
     from planner.energy import plan_ledger
 
@@ -192,7 +192,7 @@ _ANSWERS = {
 }
 
 
-def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
     """Confirmed prices as rows, and how they were found, in both languages."""
     from planner.explain.prices import shadow_prices
 
@@ -200,7 +200,7 @@ def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return {"rows": found["rows"], "note": found["heading"], "note_zh": found["heading_zh"]}
 
 
-def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def drivers(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """What drives every order, as rows."""
     from planner.explain.drivers import order_drivers
 

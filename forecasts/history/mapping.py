@@ -117,7 +117,7 @@ def map_history(
     lives = lives_said(
         [one for one, members in zip(sums, parts.values(), strict=True) if len(members) > 1], labels, history.index
     )
-    notes = [*history.notes, *_said(history, rules), *([lives] if lives else [])]
+    notes = [*history.notes, *_said(rules), *([lives] if lives else [])]
     left = [labels[i] for i in range(len(labels)) if i not in reached]
     if left:
         notes.append(note("mapping.left_out", names=listed(left, 12)))
@@ -171,7 +171,7 @@ def _shares(rule: Rule) -> dict[str, float]:
     return {region: weight / total for region, weight in rule.share.items()} if total > 0 else {}
 
 
-def _said(history: History, rules: Sequence[Rule]) -> list[Note]:
+def _said(rules: Sequence[Rule]) -> list[Note]:
     """What was assumed about units: a sentence for every scale or spread, one for series taken as they are."""
     out = []
     plain = [rule for rule in rules if rule.scale == 1 and rule.region is not None]

@@ -142,12 +142,12 @@ def compare(
     with every fault of the scenarios, PlanError where outlook and case do not fit, StoppedError after `stop`.
     """
     limits = limits or Limits()
-    tell = on_progress or (lambda stage: None)
+    tell = on_progress or (lambda _stage: None)
     posed = pose(case, scenarios)
     store = Store(folder)
     with executor_or_pool(executor, processes or limits.threads) as pool:
         worlds = _worlds(case, Worlds(source, evaluation_futures, days, pool, stop), posed)
-        base_id = _world_id(case, case, None)
+        base_id = _world_id(case, None)
         hourly = worlds[base_id]
         fitting = fitting_steps(hourly.case, hourly.median)
         group = merged_steps(hourly.case, hourly.median, fitting if steps == "auto" else steps)
@@ -166,7 +166,7 @@ def compare(
         plans, mean_plan, maker = work.plans(posed, worlds, base if informed else None)
         found = work.evaluations(posed, plans, worlds, group)
         outcomes = [
-            work.judged(one, plan, evaluation, worlds[_of(one, case)])
+            work.judged(one, plan, evaluation, worlds[_of(one)])
             for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
         with ThreadPoolExecutor(1) as beside:  # one long task, while many short ones go on
@@ -214,20 +214,20 @@ def _plain(known: Bracketed) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def _world_id(case: Case, own: Case, scenario: Scenario | None) -> str:
+def _world_id(own: Case, scenario: Scenario | None) -> str:
     change = None if scenario is None or scenario.demand.none else scenario.demand.model_dump(mode="json")
     return key_of(case_hash(own), change)
 
 
-def _of(one: Posed, case: Case) -> str:
-    return _world_id(case, one.case, one.scenario)
+def _of(one: Posed) -> str:
+    return _world_id(one.case, one.scenario)
 
 
 def _worlds(case: Case, source: Worlds, posed: Sequence[Posed]) -> dict[str, World]:
     """Every world that a scenario lives in, the base among them, each made once."""
-    out = {_world_id(case, case, None): source.world(case)}
+    out = {_world_id(case, None): source.world(case)}
     for one in posed:
-        key = _of(one, case)
+        key = _of(one)
         if key not in out:
             out[key] = source.world(one.case, one.scenario.demand)
     return out
@@ -290,7 +290,7 @@ class _Work:
         return [None if key is None else found[key] for key in keys], found.get(mean_key), maker
 
     def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
-        return worlds[_of(one, self.case)]
+        return worlds[_of(one)]
 
     def evaluations(
         self, posed: Sequence[Posed], plans: Sequence[Made | None], worlds: Mapping[str, World], group: Group
@@ -313,7 +313,7 @@ class _Work:
                 found[key] = kept
                 self.tell(Stage(one.scenario.id, "evaluate", total, total))
             else:
-                waiting = missing.setdefault(_of(one, self.case), {})
+                waiting = missing.setdefault(_of(one), {})
                 waiting.setdefault(key, (plan, []))[1].append(one.scenario.id)
         for name, waiting in missing.items():
             world = worlds[name]

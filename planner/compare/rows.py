@@ -41,7 +41,7 @@ class Outcome:
         """Whether there is a plan in the base world that others can be compared with."""
         return self.base and self.evaluation is not None
 
-    def judged(self, case: Case) -> Judged:
+    def judged(self) -> Judged:
         found = self.evaluation
         assert found is not None
         need = pflops_per_unit(self.case)
@@ -87,7 +87,7 @@ def comparison_tables(
     driver, by_future, total = driver_of(case, demand)
     rows: dict[str, list[dict[str, object]]] = {name: [] for name in COMPARISON_TABLES}
     followed = [o for o in outcomes if o.followed]
-    judged = [o.judged(case) for o in followed]
+    judged = [o.judged() for o in followed]
     costs = np.stack([j.cost for j in judged]) if judged else np.zeros((0, len(p)))
     regrets = {j.id: r for j, r in zip(judged, regret(costs) if judged else [], strict=True)}
     perfect = next((o.cost for o in outcomes if o.base and o.cost is not None), None)

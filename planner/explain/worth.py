@@ -56,7 +56,7 @@ Enough = Callable[[Value], bool]
 """Whether a plan and a bound, not brought together yet, tell what is asked."""
 
 
-def never(value: Value) -> bool:
+def never(_value: Value) -> bool:
     return False
 
 
@@ -174,7 +174,7 @@ class Fractional:
             return Value(found.objective * program.money_unit, found.objective * program.money_unit)
         return Value(np.inf, -np.inf, impossible=found.status == "infeasible")
 
-    def value(self, case: Case, enough: Enough = never) -> Value:
+    def value(self, case: Case, _enough: Enough = never) -> Value:
         program = priced_program(build_program(case, self._plan.demand, merge_steps=self._merged), self._plan)
         return self._told(program, self._solve(program))
 

@@ -165,7 +165,7 @@ def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFr
     )
 
 
-def cost_table(inst: Instance, program: Program, values: Values, days: Days, meter: Meter) -> pd.DataFrame:
+def cost_table(inst: Instance, values: Values, days: Days, meter: Meter) -> pd.DataFrame:
     """Every term of the objective by future, period and site, in the case's currency, discounted and not."""
     case, money = inst.case, inst.money_unit
     F, (S, _K, T) = len(inst.probability), inst.standing.shape

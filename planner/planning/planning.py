@@ -227,7 +227,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "utilisation": utilisation_table(inst, values, meter),
         "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
-        "costs": cost_table(inst, program, values, days, meter),
+        "costs": cost_table(inst, values, days, meter),
     }
     tables |= {
         "purchases": purchases_table(case, tables),

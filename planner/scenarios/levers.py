@@ -36,7 +36,7 @@ def _label(case: Case, label: str, pointer: str) -> tuple[int, list[Fault]]:
 
 
 class _Lever(Block):
-    def faults(self, case: Case) -> list[Fault]:
+    def faults(self, _case: Case) -> list[Fault]:
         """What in the lever does not fit the case; pointers are relative to the lever."""
         return []
 
@@ -60,7 +60,7 @@ class DomesticFloor(_Lever):
     kind: Literal["domestic_floor"]
     share: Share
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
         out = copy.deepcopy(document)
         out["policy"]["domestic_share_floor"] = self.share
         return out
@@ -76,7 +76,7 @@ class VendorCap(_Lever):
     def faults(self, case: Case) -> list[Fault]:
         return _vendor_faults(case, self.vendor)
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
         out = copy.deepcopy(document)
         out["policy"]["vendor_share_cap"] = {**out["policy"]["vendor_share_cap"], self.vendor: self.share}
         return out
@@ -170,7 +170,7 @@ class TariffFactor(_Lever):
     kind: Literal["tariff"]
     factor: Positive
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
         out = copy.deepcopy(document)
         for tariff in out["tariffs"]:
             tariff["prices_per_kwh"] = {band: price * self.factor for band, price in tariff["prices_per_kwh"].items()}
@@ -183,7 +183,7 @@ class CarbonPrice(_Lever):
     kind: Literal["carbon_price"]
     price_per_tonne: NonNegative
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
         out = copy.deepcopy(document)
         out["policy"]["carbon_price_per_tonne"] = self.price_per_tonne
         return out
@@ -195,7 +195,7 @@ class ShortfallCost(_Lever):
     kind: Literal["shortfall_cost"]
     factor: Positive
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
         out = copy.deepcopy(document)
         for workload in out["workloads"]:
             workload["shortfall_cost"] *= self.factor

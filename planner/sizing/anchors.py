@@ -50,7 +50,7 @@ def calibrated(points: Sequence[Point], facts: Facts, spread: Mapping[str, float
         scale = Scale(*np.exp(z))
         out = [z / prior]
         if work is not None:
-            late, slow = benchmark_times(work, room, wanted, facts, scale)  # type: ignore[arg-type]
+            late, slow = benchmark_times(work, wanted, facts, scale)  # type: ignore[arg-type]
             out += [(np.log(slow) - tpot) / TPOT_NOISE, (np.log(late) - ttft) / TTFT_NOISE]
         out += [np.array([np.log(_tokens(p, facts, scale) / p.tokens) / TOKENS_NOISE]) for p in counted]
         return np.concatenate(out)
@@ -102,6 +102,6 @@ def _tokens(point: Point, facts: Facts, scale: Scale) -> float:
     room = _room(point)
     wanted = point.load.concurrency or room
     work = point.stack.work(point.load.at(min(wanted, room)))
-    ttft, tpot = benchmark_times(work, room, wanted, facts, scale)
+    ttft, tpot = benchmark_times(work, wanted, facts, scale)
     each = float(tpot) + float(ttft) / point.load.output_tokens
     return wanted / each / point.stack.layout.cards * 1000

@@ -139,7 +139,7 @@ def latency(
     """
     batch = (dispersion + 1.0) / 2.0
     places = int(replicas * replica.places)
-    states = _states(replica, replicas, requests_per_s)
+    states = _states(replica, replicas)
     b = np.minimum(states[1:], places) / replicas
     rates = np.minimum(states[1:], places) / replica.life_s(b)
     if requests_per_s >= 0.999 * rates[places - 1 if places < len(rates) else -1]:
@@ -237,7 +237,7 @@ def _quantile(above: float, variance: float, share: float) -> float:
     return (skewed + float(norm.ppf(share)) * spread) / 2
 
 
-def _states(replica: Replica, replicas: int, requests_per_s: float) -> FloatArray:
+def _states(replica: Replica, replicas: int) -> FloatArray:
     """States 0 … N, N well above the places that are taken at this load."""
     places = replicas * replica.places
     spare = 60.0 + 10 * np.sqrt(places)

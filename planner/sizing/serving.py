@@ -66,7 +66,7 @@ def token_time(work: Work, facts: Facts, scale: Scale = FIT, accepted: float = 1
 
 
 def benchmark_times(
-    work: Work, room: Number, wanted: Number, facts: Facts, scale: Scale = FIT, accepted: float = 1.0
+    work: Work, wanted: Number, facts: Facts, scale: Scale = FIT, accepted: float = 1.0
 ) -> tuple[Number, Number]:
     """TTFT and TPOT of a closed benchmark that keeps `wanted` requests under way, ms.
 

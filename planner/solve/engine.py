@@ -76,7 +76,7 @@ def solve(
     def work() -> None:
         try:
             ended[0], warm[0] = _take(route, program, control, start, coarse)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the thread that asked
             failed.append(error)
 
     thread = threading.Thread(target=work, name="tideplan-solve", daemon=True)

@@ -59,7 +59,7 @@ class ProcessPool(Executor):
                 continue
             try:
                 future.set_result(worker.submit(function, *arguments).result())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - told where the result is asked for
                 future.set_exception(error)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

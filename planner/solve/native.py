@@ -418,7 +418,7 @@ class Incremental:
             result = self._solver.solve(
                 settings.parameters(), settings.start(), None, callback_pb2.CallbackRegistrationProto(), None, None
             )
-        except Exception as error:  # see `run`
+        except Exception as error:  # noqa: BLE001 - see `run`
             detail = f"{type(error).__name__}: {error}"[:200]
             return Outcome("numerical_error", None, np.inf, -np.inf, detail=detail)
         return _outcome(result, self._columns, self._rows, False, time.perf_counter() - started, self._factor)

@@ -102,7 +102,7 @@ def main() -> None:
         function, arguments = tasks.get()
         try:
             answer: tuple[int, Any] = (ANSWER, function(*arguments))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the process that asked
             answer = (FAILURE, error)
         try:
             send(answers, answer)

@@ -35,7 +35,7 @@ def readyz(services: ServicesDep) -> Response:
     responses=problems() | {200: {"content": {"text/plain": {}}}},
     operation_id="metrics",
 )
-def metrics(request: Request, services: ServicesDep, caller: Viewer) -> Response:
+def metrics(request: Request, services: ServicesDep, _caller: Viewer) -> Response:
     """Prometheus text format: requests, runs by state."""
     measured: Metrics = request.app.state.metrics
     body, kind = measured.text(services)

@@ -31,7 +31,7 @@ def add_table_routes(router: APIRouter, of: Kind) -> None:
     @router.get(
         "/{id}/tables", response_model=TableList, responses=problems(404, 409), operation_id=f"list_{kind}_tables"
     )
-    def table_list(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def table_list(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """Every table with its columns and units."""
         run = finished_or_409(services, kind, id)
         tag = conditional.etag(f"{run.id}.tables")
@@ -63,7 +63,7 @@ def add_table_routes(router: APIRouter, of: Kind) -> None:
     )
     def table(
         services: ServicesDep,
-        caller: Viewer,
+        _caller: Viewer,
         request: Request,
         id: str,
         name: str,

@@ -38,7 +38,7 @@ def finished_or_409(services: Services, kind: str, id: str) -> Run:
     return run
 
 
-def file_of(services: Services, run: Run, path: str) -> tuple[str, dict[str, Any]]:
+def file_of(run: Run, path: str) -> tuple[str, dict[str, Any]]:
     """Hash and entry of one of a result's files. Raises ProblemError when there is none of that name."""
     entry = (run.files or {}).get(path)
     if entry is None:
@@ -62,7 +62,7 @@ def run_router(of: Kind) -> APIRouter:
     @router.get("", response_model=RunPage, responses=problems(), operation_id=f"list_{plural}")
     def page(
         services: ServicesDep,
-        caller: Viewer,
+        _caller: Viewer,
         response: Response,
         after: After = None,
         limit: Limit = 50,
@@ -77,7 +77,7 @@ def run_router(of: Kind) -> APIRouter:
         return RunPage(items=[RunState.of(run_of(row)) for row in found.rows], next=found.next)
 
     @router.get("/{id}", response_model=RunState, responses=problems(404), operation_id=f"get_{kind}")
-    def state(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def state(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """Where it stands. The ETag changes with every event."""
         run = run_or_404(services, kind, id)
         tag = conditional.etag(f"{run.id}.{run.event_seq}")
@@ -96,7 +96,7 @@ def run_router(of: Kind) -> APIRouter:
     )
     def watch(
         services: ServicesDep,
-        caller: Viewer,
+        _caller: Viewer,
         id: str,
         last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
     ) -> StreamingResponse:
@@ -109,7 +109,7 @@ def run_router(of: Kind) -> APIRouter:
     @router.get(
         "/{id}/result", response_model=RunResult, responses=problems(404, 409), operation_id=f"get_{kind}_result"
     )
-    def result(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def result(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """The summary and the list of files; it never changes."""
         run = finished_or_409(services, kind, id)
         tag = conditional.etag(f"{run.id}.result")
@@ -130,10 +130,10 @@ def run_router(of: Kind) -> APIRouter:
         responses=problems(404, 409) | {200: {"content": {"application/octet-stream": {}}}},
         operation_id=f"get_{kind}_file",
     )
-    def file(services: ServicesDep, caller: Viewer, request: Request, id: str, path: str) -> Response:
+    def file(services: ServicesDep, _caller: Viewer, request: Request, id: str, path: str) -> Response:
         """One file of the result, as it was written."""
         run = finished_or_409(services, kind, id)
-        sha256, _entry = file_of(services, run, path)
+        sha256, _entry = file_of(run, path)
         tag = conditional.etag(sha256)
         same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
         if same is not None:

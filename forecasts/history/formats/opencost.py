@@ -51,7 +51,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     return _source(sheet.column(*START), sheet.column(*END), sheet.frame[at], gpu, cpu, f"CSV, {sheet.how}", faults)
 
 
-def read_json(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
+def read_json(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """The same of every allocation in every set (a step of the query)."""
     data = document["data"]
     sets = [one.get("allocations", {}) for one in data["sets"] if one] if isinstance(data, dict) else data

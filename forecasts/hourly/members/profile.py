@@ -40,7 +40,7 @@ class LevelProfile:
     def needs_hours(self) -> int:
         return 2 * self.period
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         n = values.shape[0]
         count = min(self.periods, values.shape[1] // self.period)

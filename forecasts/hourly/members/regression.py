@@ -52,7 +52,7 @@ class SeasonalAr:
     def needs_hours(self) -> int:
         return max(self.lags) + self.difference + max(4 * DAY, max(self.lags))
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         longest = max(self.lags)
         span = min(values.shape[1], self.weeks * WEEK + longest + self.difference)
@@ -144,7 +144,7 @@ class Harmonic:
     def needs_hours(self) -> int:
         return 2 * WEEK if self.weekly else 3 * DAY
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         span = min(values.shape[1], self.weeks * WEEK)
         tail = values[:, -span:]

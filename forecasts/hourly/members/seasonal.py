@@ -35,7 +35,7 @@ class SeasonalMean:
     def needs_hours(self) -> int:
         return self.period * min(self.seasons, 2)
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         count = min(self.seasons, values.shape[1] // self.period)
         cube = values[:, values.shape[1] - count * self.period :].reshape(values.shape[0], count, self.period)
@@ -63,7 +63,7 @@ class SeasonalMedian:
     def needs_hours(self) -> int:
         return self.period * self.seasons
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, self.needs_hours, self.name)
         tail = values[:, values.shape[1] - self.needs_hours :]
         self._season = np.median(tail.reshape(values.shape[0], self.seasons, self.period), axis=1)
@@ -129,7 +129,7 @@ class Flat:
     def needs_hours(self) -> int:
         return 1
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         require(values, 1, self.name)
         span = min(values.shape[1], int(12 * self.half_life_hours) + 1)
         weight = 0.5 ** (np.arange(span)[::-1] / self.half_life_hours)

@@ -32,7 +32,7 @@ class StlSmoothing:
     def needs_hours(self) -> int:
         return 4 * DAY
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
         from statsmodels.tsa.forecasting.stl import STLForecast
         from statsmodels.tsa.holtwinters import ExponentialSmoothing
 

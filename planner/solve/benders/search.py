@@ -266,7 +266,7 @@ class Search:
         else:
             self.polish(self._earnest(), once=True)
         if self.control.x is None:
-            self.settle(lambda model: None, rounds=1)
+            self.settle(lambda _model: None, rounds=1)
 
     def holding(self, x: FloatArray) -> Callable[[MasterModel], None]:
         """The edit that holds the switches of x."""
@@ -389,7 +389,7 @@ class Search:
         if self.cheap is None or self.control.x is None:
             self.polish(self._earnest())
         if self.control.x is None and not self.control.done:
-            self.settle(lambda model: None)
+            self.settle(lambda _model: None)
 
     def _earnest(self) -> FloatArray:
         """The relaxation with the switches on that it uses, by the better of two readings of it.
