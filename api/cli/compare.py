@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(compare))
 
 

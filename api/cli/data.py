@@ -18,6 +18,7 @@ from forecasts.fault import Fault
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     for one in (check, forecast, backtest):
         app.command()(command(one))
 

@@ -12,6 +12,7 @@ from api.cli.options import PlanFolder, Screen
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(diff))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(energy))
 
 

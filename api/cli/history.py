@@ -25,6 +25,7 @@ MOST_SHOWN = 40
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(history))
 
 

@@ -34,9 +34,11 @@ class ExampleRun:
         self._closing = threading.Event()
 
     def start(self, services: Services) -> None:
+        """Begin, once the service is up."""
         threading.Thread(target=self._run, args=(services,), name="example", daemon=True).start()
 
     def close(self) -> None:
+        """Follow it no longer."""
         self._closing.set()
 
     def _run(self, services: Services) -> None:

@@ -37,6 +37,7 @@ EXAMPLES = ("national", "tiny")
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(demo))
     app.command()(command(plan))
 

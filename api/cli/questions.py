@@ -27,6 +27,7 @@ QUALITIES = ("fewest_sites", "most_domestic", "least_carbon")
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     for one in (replay, why_not, what_if, alternatives, sensitivity, explain, headroom):
         app.command(one.__name__.replace("_", "-"))(command(one))
 

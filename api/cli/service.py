@@ -33,6 +33,7 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     for one in (serve, worker, doctor, backup, restore, audit):
         app.command()(command(one))
     app.add_typer(db, name="db")

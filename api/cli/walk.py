@@ -29,6 +29,7 @@ USUAL = ("just_in_time", "ratio:1.2", "stochastic", "wait_and_see")
 
 
 def register(app: typer.Typer) -> None:
+    """Add its commands to the app."""
     app.command()(command(walk))
 
 

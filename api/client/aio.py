@@ -48,6 +48,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Let go of what it holds."""
         await self._http.aclose()
 
     async def _run(self, flow: Flow[T]) -> T:
@@ -83,6 +84,7 @@ class AsyncClient:
     report = _called(Flows.report)
 
     async def progress(self, run: Run) -> AsyncIterator[Run]:
+        """See `Client.progress`."""
         stream = Stream(run)
         while True:
             ask = stream.ask
@@ -100,12 +102,14 @@ class AsyncClient:
                 return
 
     async def wait(self, run: Run) -> Run:
+        """See `Client.wait`."""
         ended = run
         async for now in self.progress(run):
             ended = now
         return ended
 
     async def download(self, run: Run, folder: Path) -> list[Path]:
+        """See `Client.download`."""
         out = []
         for file in await self.files(run):
             path = folder / file.path

@@ -40,6 +40,7 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
+        """The problem in an answer."""
         try:
             problem = answer.json()
         except ValueError:
@@ -81,10 +82,12 @@ class Run:
 
     @property
     def is_final(self) -> bool:
+        """Whether it has ended, however."""
         return self.state in FINAL
 
     @classmethod
     def of(cls, told: Json) -> Self:
+        """The run as the service tells it."""
         known: dict[str, Any] = {name: told.get(name) for name in cls.__dataclass_fields__}
         return cls(**known)
 
@@ -268,6 +271,7 @@ class Stream:
 
     @property
     def ask(self) -> Ask:
+        """The request for events after the last one."""
         return Ask("GET", self.run.links["events"], headers={"Last-Event-ID": str(self.after)})
 
     def take(self, line: str) -> Iterator[Run]:
@@ -293,4 +297,5 @@ Headers = Callable[[], dict[str, str]]
 
 
 def headers_of(key: str | None) -> dict[str, str]:
+    """Headers of every request."""
     return {"User-Agent": "tideplan-client"} | ({"Authorization": f"Bearer {key}"} if key else {})

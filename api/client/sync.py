@@ -51,6 +51,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Let go of what it holds."""
         self._http.close()
 
     def _run(self, flow: Flow[T]) -> T:

@@ -37,6 +37,7 @@ def fingerprint(route: str, *parts: bytes) -> str:
 
 
 def canonical(value: Any) -> bytes:
+    """JSON in one form for all that mean the same."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 

@@ -46,6 +46,7 @@ class RunPages:
 
     @property
     def section(self) -> str:
+        """The part of the page that its kind belongs to."""
         return KINDS[self.kind].plural
 
     def add_to(self, router: APIRouter, *, whole: bool = True) -> None:

@@ -44,6 +44,7 @@ class Readiness:
 
 
 def default_engine(settings: Settings, database: Database) -> JobEngine:
+    """DBOS on the service's database."""
     from api.jobs.dbos_engine import DbosEngine  # here, because importing it takes longer than all the rest
 
     return DbosEngine(settings, database)
@@ -83,6 +84,7 @@ class Services:
     # life
 
     def start(self) -> None:
+        """Take up work in the background."""
         end_leftovers(self.reads_folder)
         self._starter = threading.Thread(target=self._start_jobs, name="starter", daemon=True)
         self._starter.start()
@@ -119,6 +121,7 @@ class Services:
         log.info("ready", executor=self.settings.executor, works=works)
 
     def stop(self) -> None:
+        """End all work and let go of the database."""
         self._closing.set()
         self.watch.close()
         if self._starter is not None:
@@ -132,6 +135,7 @@ class Services:
         self.database.close()
 
     def readiness(self) -> Readiness:
+        """Whether work can be taken, and what is missing."""
         found = []
         try:
             self.database.ping()
@@ -170,11 +174,13 @@ class Services:
 
     @property
     def engine(self) -> JobEngine:
+        """What hands out work. Raises ProblemError (503) until it runs."""
         if self._engine is None:
             raise ProblemError(self._waiting_for.kind, self._waiting_for.detail, headers={"Retry-After": "2"})
         return self._engine
 
     def submit(self, connection: Connection, run: Run) -> None:
+        """Queue a run in the caller's transaction."""
         self.engine.submit(connection, run)
 
     def cancel(self, run_id: str, owner: str) -> Run | None:

@@ -31,23 +31,40 @@ class Rule(Protocol):
     """
 
     @property
-    def series(self) -> str: ...
+    def series(self) -> str:
+        """Name or pattern of the series."""
+
     @property
-    def workload(self) -> str: ...
+    def workload(self) -> str:
+        """What it becomes."""
+
     @property
-    def region(self) -> str | None: ...
+    def region(self) -> str | None:
+        """Where it goes, if to one region."""
+
     @property
-    def share(self) -> Mapping[str, float]: ...
+    def share(self) -> Mapping[str, float]:
+        """Region → part of it."""
+
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> float:
+        """Units of the workload for a unit of the series."""
+
     @property
-    def scale_note(self) -> str: ...
+    def scale_note(self) -> str:
+        """Where the scale comes from."""
+
     @property
-    def ceiling(self) -> float | None: ...
+    def ceiling(self) -> float | None:
+        """Where it was cut off, in the series' unit."""
+
     @property
-    def ceiling_series(self) -> str | None: ...
+    def ceiling_series(self) -> str | None:
+        """Series of the capacity that cut it off."""
+
     @property
-    def unserved_series(self) -> str | None: ...
+    def unserved_series(self) -> str | None:
+        """Series of what was not served."""
 
 
 def ceilings_of(rules: Sequence[Rule]) -> list[Ceiling]:

@@ -29,13 +29,16 @@ class Predicted(Protocol):
     """What a forecaster gives: mean (series, hours); quantiles (series, levels, hours) at levels, or no levels."""
 
     @property
-    def mean(self) -> FloatArray: ...
+    def mean(self) -> FloatArray:
+        """(series, hours)."""
 
     @property
-    def levels(self) -> tuple[float, ...]: ...
+    def levels(self) -> tuple[float, ...]:
+        """(levels,) of the quantiles, in order."""
 
     @property
-    def quantiles(self) -> FloatArray: ...
+    def quantiles(self) -> FloatArray:
+        """(series, levels, hours)."""
 
 
 Forecaster = Callable[[History, int], Predicted]

@@ -46,6 +46,7 @@ class Draft:
     whole: frozenset[str]
 
     def are_whole(self, *blocks: str) -> bool:
+        """Whether nothing in these blocks failed to be read."""
         return self.whole.issuperset(blocks)
 
 

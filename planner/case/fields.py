@@ -89,6 +89,7 @@ class Names(Block):
         return {"en": value} if isinstance(value, str) else value
 
     def text(self, language: str = "en") -> str:
+        """The name in a language."""
         return (self.zh or self.en) if language.startswith("zh") else self.en
 
 

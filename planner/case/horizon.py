@@ -33,14 +33,17 @@ class Horizon(Block):
     costing: Costing = Costing.annuity
 
     def period_start(self, period: int) -> date:
+        """First day of a period."""
         months = self.start.year * 12 + self.start.month - 1 + period * self.months_per_period
         return date(months // 12, months % 12 + 1, 1)
 
     @property
     def end(self) -> date:
+        """First day after the horizon."""
         return self.period_start(self.periods)
 
     def period_label(self, period: int) -> str:
+        """Such as 2027Q1, or 2027-02 where periods are no quarters."""
         first = self.period_start(period)
         if self.months_per_period == 3 and first.month % 3 == 1:
             return f"{first.year}Q{(first.month + 2) // 3}"
@@ -52,6 +55,7 @@ class Horizon(Block):
         return months // self.months_per_period
 
     def days(self, period: int) -> int:
+        """Calendar days of a period."""
         return (self.period_start(period + 1) - self.period_start(period)).days
 
     def discount(self) -> FloatArray:

@@ -65,6 +65,7 @@ class CaseWarning:
 
     @property
     def message(self) -> str:
+        """The warning in one line."""
         return f"{self.pointer or '/'}: {self.found}; usual: {self.usual}"
 
     def __str__(self) -> str:

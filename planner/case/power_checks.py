@@ -109,6 +109,7 @@ class Gang:
 
 
 def gangs(draft: Draft) -> Iterator[Gang]:
+    """Everything that needs whole gangs."""
     for i, campaign in draft.campaigns:
         yield Gang(("campaigns", i, "gang_cards"), campaign.gang_cards, campaign.speed, campaign.allowed_sites)
     for i, work in draft.workloads:

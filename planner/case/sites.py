@@ -63,9 +63,11 @@ class Site(Block):
     outage_class: str = ""
 
     def pue_by_month(self) -> FloatArray:
+        """(12,) PUE from January on."""
         return np.broadcast_to(np.asarray(self.pue, float), 12).copy()
 
     def market_carbon(self) -> float:
+        """kg CO2 per kWh after contracted green power."""
         if self.carbon_market_kg_per_kwh is not None:
             return self.carbon_market_kg_per_kwh
         return self.carbon_kg_per_kwh * (1 - self.green_share)

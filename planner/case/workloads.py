@@ -166,6 +166,15 @@ class Workload(Block):
             faults.append("max_yield_share needs preemptible: true")
         if self.service is not None and self.kind is WorkloadKind.training:
             faults.append("service belongs to online and deferrable work, this is training; allowed: job")
+        faults += self._pool_faults()
+        if self.job is not None and self.kind is not WorkloadKind.training:
+            faults.append(f"job belongs to training, this is {self.kind.value}; allowed: service")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _pool_faults(self) -> list[str]:
+        faults = []
         if self.large_pools and self.kind is WorkloadKind.training:
             faults.append("large_pools belong to online and deferrable work, this is training")
         for kind, pool in self.large_pools.items():
@@ -174,11 +183,7 @@ class Workload(Block):
             elif pool.utilisation <= self.max_utilisation:
                 found = f"large_pools.{kind}.utilisation {pool.utilisation:g}"
                 faults.append(f"{found}, allowed: above max_utilisation {self.max_utilisation:g}")
-        if self.job is not None and self.kind is not WorkloadKind.training:
-            faults.append(f"job belongs to training, this is {self.kind.value}; allowed: service")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+        return faults
 
 
 class Campaign(Block):

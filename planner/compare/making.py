@@ -131,6 +131,7 @@ class Maker:
     _costs: dict[str, FloatArray] = field(default_factory=dict)
 
     def key(self, wish: Wish) -> str:
+        """Under which a plan is kept."""
         return plan_key(world_key(wish.world), wish.rule, self.limits)
 
     def make(self, wishes: Mapping[str, Wish]) -> dict[str, Made]:

@@ -42,6 +42,7 @@ class Outcome:
         return self.base and self.evaluation is not None
 
     def judged(self) -> Judged:
+        """What it does in every future, as choices look at it."""
         found = self.evaluation
         assert found is not None
         need = pflops_per_unit(self.case)

@@ -50,6 +50,7 @@ class Quality:
 
     @property
     def ok(self) -> bool:
+        """No row breaks the rule."""
         return self.broken == 0
 
 

@@ -93,6 +93,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:
+        """What `save` wrote."""
         with np.load(path, allow_pickle=False) as stored:
             cost = {term: stored[f"cost_{term}"] for term in TERMS}
             return cls(cost=cost, steps=int(stored["steps"]) or None, **{name: stored[name] for name in _ARRAYS})
@@ -127,8 +128,11 @@ def evaluate(
 class Parts(Protocol):
     """Where finished tasks are kept, so that a crash repeats only the others."""
 
-    def read(self, name: str) -> list[Dispatched] | None: ...
-    def write(self, name: str, part: list[Dispatched]) -> None: ...
+    def read(self, name: str) -> list[Dispatched] | None:
+        """A finished task, if it was kept."""
+
+    def write(self, name: str, part: list[Dispatched]) -> None:
+        """Keep a finished task."""
 
 
 def evaluate_plans(

@@ -52,6 +52,7 @@ class Alternative:
         return self.plan.tables["orders"].groupby(_KEY)[["modules"]].sum().reset_index()
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         return {
             "quality": self.quality,
             "before": self.before,
@@ -69,6 +70,7 @@ _KEY = ["site", "module_type", "arrival_period"]
 
 
 def measure(plan: Plan, quality: Quality) -> float:
+    """How much of a quality a plan has: sites, share of domestic PFLOPS, tonnes."""
     orders = plan.tables["orders"]
     if quality == "fewest_sites":
         return float(orders["site"].nunique())

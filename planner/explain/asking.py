@@ -68,6 +68,7 @@ class Change:
         return words(kind, question=question, cost=cost, **proven_range(words, currency, self.least, self.most, kind))
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types, both languages; null where money is not known."""
         money = {"cost": self.cost, "least": self.least, "most": self.most}
         return {
             "question": self.question.said(wording("en")),

@@ -33,6 +33,7 @@ class Explanation:
     resilience: Surviving | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         out: dict[str, Any] = {"drivers": self.drivers.to_dict("records")}
         if self.prices is not None:
             out["prices"] = self.prices.to_json()

@@ -44,13 +44,16 @@ class Filling:
 
     @property
     def least(self) -> float:
+        """Least that filling is worth, money."""
         return self.change.least
 
     @property
     def most(self) -> float:
+        """Most that filling is worth, money."""
         return self.change.most
 
     def sentence(self, words: Wording, currency: str) -> str:
+        """The answer in one sentence, with the range that the proofs leave."""
         if self.change.plan is None:
             return words("ask.impossible", question=self.change.question.said(words))
         nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
@@ -64,6 +67,7 @@ class Filling:
         return words(key, modules=self.modules_avoided, compute=compute, cost=cost, **left)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; null where no other plan exists."""
         possible = self.change.plan is not None
         money = {"cost_avoided": self.cost_avoided, "least": self.least, "most": self.most}
         return {

@@ -102,6 +102,7 @@ class Prices:
         }
 
     def sentences(self, words: Wording) -> list[str]:
+        """One sentence a price."""
         return [str(one) for one in self.rows["sentence_zh" if words.chinese else "sentence"]]
 
 

@@ -41,6 +41,7 @@ class Surviving:
         return words("ask.resilience", workloads=served, cost=words.money(self.cost, currency), **left)
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; null where no plan survives."""
         possible = not self.change.impossible
         money = {"cost": self.cost, "least": self.least, "most": self.most}
         return {

@@ -42,6 +42,7 @@ class Question(BaseModel):
     modules: int = Field(1, ge=0)
 
     def message(self, case: Case) -> Message:
+        """The question in words."""
         when = message("question.any_period")
         if self.period is not None and self.period < case.horizon.periods:
             when = message("question.arriving", period=case.horizon.period_label(self.period))

@@ -258,10 +258,12 @@ def median_start(
 
 
 def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
+    """The case under another risk objective."""
     return case.model_copy(update={"risk": case.risk.model_copy(update={"objective": objective})})
 
 
 def noted(plan: Plan, notes: tuple[str, ...]) -> Plan:
+    """The plan with further warnings."""
     return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
 
 

@@ -42,7 +42,7 @@ def calibrated(points: Sequence[Point], facts: Facts, spread: Mapping[str, float
     prior = np.array([spread[name] for name in PARTS])
     timed = [p for p in points if p.tpot_ms is not None and p.ttft_ms is not None and p.load.concurrency > 0]
     counted = [p for p in points if p not in timed]
-    work, room, wanted = _timed(timed) if timed else (None, None, None)
+    work, wanted = _timed(timed) if timed else (None, None)
     ttft = np.log([p.ttft_ms or 1.0 for p in timed])
     tpot = np.log([p.tpot_ms or 1.0 for p in timed])
 
@@ -89,7 +89,7 @@ def _timed(points: Sequence[Point]) -> tuple[Work, FloatArray, FloatArray]:
     room = np.array([_room(p) for p in points])
     wanted = np.array([p.load.concurrency for p in points])
     works = [p.stack.work(p.load.at(min(w, r))) for p, w, r in zip(points, wanted, room, strict=True)]
-    return stacked(works), room, wanted
+    return stacked(works), wanted
 
 
 def _room(point: Point) -> float:

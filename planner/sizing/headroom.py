@@ -56,9 +56,11 @@ class Replica:
     output_cv: float
 
     def step(self, b: FloatArray | float) -> FloatArray:
+        """Time of a step with `b` requests under way, ms."""
         return np.asarray(np.interp(b, self.grid, self.step_ms), dtype=float)
 
     def tpot(self, b: FloatArray | float) -> FloatArray:
+        """Time a token with `b` requests under way, ms."""
         return np.asarray(np.interp(b, self.grid, self.tpot_ms), dtype=float)
 
     def life_s(self, b: FloatArray | float) -> FloatArray:

@@ -29,6 +29,7 @@ class Stack:
     anchors: int = 0
 
     def work(self, load: Load) -> Work:
+        """What a load asks of it."""
         return work_of(self.model, self.card, self.layout, self.precision, self.engine, load)
 
     def __str__(self) -> str:

@@ -32,6 +32,7 @@ _UNSOUND = 1e-4
 
 
 def columns(program: Program) -> int:
+    """Columns of master and blocks together."""
     return program.master.columns + sum(int(b.cost.shape[0]) for b in program.blocks)
 
 

@@ -41,6 +41,7 @@ class ProcessPool(Executor):
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a task; positional arguments only (TypeError). Raises RuntimeError once it is closed."""
         if kwargs:
             raise TypeError("tasks take positional arguments only")
         if self._closed:

@@ -40,6 +40,7 @@ class Worker(Executor):
         self._thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin a task in the process; positional arguments only (TypeError)."""
         if kwargs:
             raise TypeError("tasks take positional arguments only")
         future: Future[Any] = Future()

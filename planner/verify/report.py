@@ -52,10 +52,12 @@ class Verification:
 
     @property
     def ok(self) -> bool:
+        """Whether every check holds."""
         return all(check.ok for check in self.checks)
 
     @property
     def broken(self) -> tuple[Check, ...]:
+        """Checks that do not hold."""
         return tuple(check for check in self.checks if not check.ok)
 
     @property
@@ -101,6 +103,7 @@ class Book:
         }
 
     def checks(self) -> tuple[Check, ...]:
+        """All of them, in the catalogue's order."""
         return tuple(self._checks.values())
 
     def _record(self, id: str, rows: int, largest: float, relative: float, where: str, ok: bool) -> None:
@@ -112,6 +115,7 @@ class Book:
         )
 
     def place(self, axes: Iterable[str], position: Iterable[int]) -> str:
+        """A position in the words of the case."""
         return ", ".join(f"{axis} {self.labels[axis][i]}" for axis, i in zip(axes, position, strict=True))
 
     def limit(

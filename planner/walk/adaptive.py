@@ -57,6 +57,7 @@ class Walk:
 
     @property
     def cost(self) -> float:
+        """Discounted, money."""
         return float(self.plan.certificate["objective"])
 
 

@@ -21,6 +21,7 @@ StateFilter = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
 def run_or_404(services: Services, kind: str, id: str) -> Run:
+    """The run. Raises ProblemError where there is none of that kind."""
     run = services.runs.get(id, kind)
     if run is None:
         raise missing(kind, id)
@@ -106,6 +107,15 @@ def run_router(of: Kind) -> APIRouter:
         body = services.watch.stream(run.id, int(last_event_id or 0), longest_s)
         return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
+    _add_results(router, of)
+    _add_steering(router, kind)
+    return router
+
+
+def _add_results(router: APIRouter, of: Kind) -> None:
+    """What a finished run has come to."""
+    kind, base = of.name, of.base
+
     @router.get(
         "/{id}/result", response_model=RunResult, responses=problems(404, 409), operation_id=f"get_{kind}_result"
     )
@@ -145,6 +155,10 @@ def run_router(of: Kind) -> APIRouter:
             headers={"ETag": tag, "Cache-Control": conditional.IMMUTABLE},
         )
 
+
+def _add_steering(router: APIRouter, kind: str) -> None:
+    """Ending a run before its time."""
+
     @router.post(
         "/{id}/stop",
         response_model=RunState,
@@ -172,5 +186,3 @@ def run_router(of: Kind) -> APIRouter:
         if run.is_final and run.state != "cancelled":
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
         return RunState.of(services.cancel(id, caller.owner) or run)
-
-    return router

@@ -53,6 +53,7 @@ class RunState(BaseModel):
 
     @classmethod
     def of(cls, run: Run) -> RunState:
+        """As the API tells it."""
         kind = KINDS[run.kind]
         here = f"{kind.base}/{run.id}"
         links = {"self": here, "events": f"{here}/events"}

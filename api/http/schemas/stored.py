@@ -33,6 +33,7 @@ class CaseSummary(BaseModel):
 
     @classmethod
     def of(cls, case: StoredCase) -> CaseSummary:
+        """As the API tells it."""
         return cls(
             id=case.id,
             name=case.name,
@@ -78,6 +79,7 @@ class HistorySummary(BaseModel):
 
     @classmethod
     def of(cls, history: StoredHistory) -> HistorySummary:
+        """As the API tells it."""
         return cls(
             id=history.id,
             name=history.name,

@@ -25,12 +25,14 @@ ResourceId = Annotated[str, Field(pattern=_ID, max_length=40)]
 
 
 def rfc3339(ms: int | None) -> str | None:
+    """A moment in milliseconds since 1970 as RFC 3339 in UTC."""
     if ms is None:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def example(*values: Json) -> ConfigDict:
+    """A model's settings, with examples for the documentation."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": list(values)})
 
 

@@ -16,6 +16,7 @@ STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
 
 
 def fits(document: Any) -> bool:
+    """Whether it is of this format."""
     return isinstance(document, dict) and ("MetricDataResults" in document or "Datapoints" in document)
 
 

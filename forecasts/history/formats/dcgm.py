@@ -28,6 +28,7 @@ UNIT = "busy GPUs"
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     busy = any(field.lower() in names for field in FIELDS)
     return busy and any(name in names for name in TIME)
 

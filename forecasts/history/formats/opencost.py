@@ -25,11 +25,13 @@ LONGEST_WINDOW_HOURS = 1.01
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     measured = any(n in names for n in (*GPU_HOURS, *CPU_HOURS))
     return measured and any(n in names for n in START) and any(n in names for n in END)
 
 
 def fits_json(document: Any) -> bool:
+    """Whether a JSON document is of this format."""
     data = document.get("data") if isinstance(document, dict) else None
     if isinstance(data, dict) and isinstance(data.get("sets"), list):
         return True

@@ -18,6 +18,7 @@ NAME = "Prometheus query_range"
 
 
 def fits(document: Any) -> bool:
+    """Whether it is of this format."""
     if not isinstance(document, dict) or "status" not in document:
         return False
     data = document.get("data")

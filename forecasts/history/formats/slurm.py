@@ -24,6 +24,7 @@ NEVER = ("unknown", "none", "n/a", "", "nan", "invalid")
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     jobs = any(n in names for n in ("jobid", "jobidraw"))
     return jobs and {"start", "end"} <= set(names) and any(n in names for n in ("alloctres", "reqtres", "alloccpus"))
 

@@ -27,6 +27,7 @@ class ComparisonView:
     words: Wording
 
     def name(self, scenario: str) -> str:
+        """What a scenario is called in the reader's language."""
         rows = self.tables["scenarios"]
         row = rows[rows["scenario"] == scenario]
         if row.empty:

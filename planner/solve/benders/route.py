@@ -202,6 +202,7 @@ def fingerprint(program: Program, block: int) -> bytes:
 
 
 def keep(program: Program, pool: CutPool, points: list[FloatArray]) -> CutStore:
+    """The cuts that bind at any of the points, by block, for another solve."""
     which = np.flatnonzero(pool.tight(points))
     return CutStore(
         tuple(b.key for b in program.blocks),

@@ -206,6 +206,7 @@ class Search:
         return np.concatenate([x, theta + 1e-6 * np.abs(theta) + 1e-9])
 
     def whole_numbers(self, model: MasterModel) -> MasterModel:
+        """The model with every whole decision whole."""
         model.integer[self.whole] = True
         return model
 
@@ -245,6 +246,7 @@ class Search:
 
     # ---- parts of the search
     def close(self) -> None:
+        """End the process."""
         self.worker.shutdown(wait=False, cancel_futures=True)
 
     def enter(self, relaxed: Relaxed, effort: Effort) -> None:

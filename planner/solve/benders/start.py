@@ -23,7 +23,8 @@ class Coarse(Protocol):
     loose: regions with the same sites as one, whatever that costs: for bounds. Asked for where there are several
     futures."""
 
-    def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program: ...
+    def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program:
+        """The program on merged steps, on mean days, or without its own rows."""
 
 
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
