@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,13 +17,14 @@ from planner.case.errors import InfeasibleError, StoppedError
 from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed, settled
-from planner.planning import Amend, ProgressCall, finish, plan_demand
+from planner.planning import finish, plan_demand
 from planner.planning.elastic import closed
+from planner.planning.solving import Amend, Solving
 from planner.program.blocks import Program
 from planner.program.build import build_program
 from planner.program.decisions import whole_decisions
 from planner.program.registry import TERMS
-from planner.solve import Limits, Solution, WarmStart, solve_lp
+from planner.solve import Solution, WarmStart, solve_lp
 from planner.solve.one_piece import split
 from planner.words.wording import Message, Wording, wording
 
@@ -127,36 +127,38 @@ def difference(before: Plan, after: Plan, question: Message, *, monotone: int = 
     return Change(question, cost, least, most, terms, apart, after, interchangeable=bool(alike and len(apart)))
 
 
+@dataclass(frozen=True)
+class Other:
+    """The other problem. demand: None for the plan's own. monotone: see `difference`. start: decisions to offer in
+    place of the plan's own (by name, as `planner.plan.decisions`)."""
+
+    case: Case
+    demand: Demand | None = None
+    amend: Amend | None = None
+    monotone: int = 0
+    start: Mapping[str, FloatArray] | None = None
+
+
 def asked_again(
     plan: Plan,
-    case: Case,
     question: Message,
-    *,
-    limits: Limits | None = None,
-    demand: Demand | None = None,
-    amend: Amend | None = None,
-    monotone: int = 0,
-    start: Mapping[str, FloatArray] | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
+    other: Other,
+    **solving: Unpack[Solving],
 ) -> Change:
-    """Another solve, set beside the plan: of `case`, on the plan's demand or `demand`.
+    """Another solve, set beside the plan.
 
-    The plan's own decisions are offered as a start, and kept where nothing better is found. monotone: see
-    `difference`. start: decisions to offer in their place (by name, as `planner.plan.decisions`).
+    The plan's own decisions are offered as a start, and kept where nothing better is found.
     """
-    hours = demand or plan.demand
-    values = start if start is not None else decisions_of(plan).values
-    kept = held_solution(case, hours, values, amend)
+    case, hours, monotone = other.case, other.demand or plan.demand, other.monotone
+    values = other.start if other.start is not None else decisions_of(plan).values
+    kept = held_solution(case, hours, values, other.amend)
     try:
         after, _ = plan_demand(
             case,
             hours,
-            limits=limits,
-            amend=amend,
-            on_progress=on_progress,
-            stop=stop,
+            amend=other.amend,
             start=None if kept is None else WarmStart(kept[1].x),
+            **solving,
         )
     except InfeasibleError as reason:
         none = pd.DataFrame(columns=[*ORDER_KEY, "before", "after"])
@@ -173,7 +175,7 @@ def asked_again(
         # No worse than what was found: then nothing has to change.
         if held <= after.certificate["objective"] * (1 + 1e-9) + 1e-9:
             after = finish(case, hours, program, replace(found, bound=after.certificate["bound"] / program.money_unit))
-    return difference(plan, after, question, monotone=monotone, held=held if start is None else np.inf)
+    return difference(plan, after, question, monotone=monotone, held=held if other.start is None else np.inf)
 
 
 def held_solution(

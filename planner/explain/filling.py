@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from planner.case import Case, WorkloadKind
-from planner.explain.asking import Change, asked_again, proven_range
+from planner.explain.asking import Change, Other, asked_again, proven_range
 from planner.plan import Plan
-from planner.planning import ProgressCall
-from planner.solve import Limits
+from planner.planning.solving import Solving
 from planner.words.wording import Wording, message
 
 
@@ -80,16 +78,12 @@ class Filling:
 
 def value_of_filling(
     plan: Plan,
-    *,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
+    **solving: Unpack[Solving],
 ) -> Filling:
     """Tide accounting (docs/model.md): a second solve with filling forbidden."""
     asked = message("question.no_filling")
-    change = asked_again(
-        plan, without_filling(plan.case), asked, limits=limits, monotone=1, on_progress=on_progress, stop=stop
-    )
+    other = Other(without_filling(plan.case), monotone=1)
+    change = asked_again(plan, asked, other, **solving)
     if change.plan is None:
         return Filling(0, 0.0, np.inf, change)
     before, after = plan.tables["orders"], change.plan.tables["orders"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from planner.case import Case, Resilience, WorkloadKind
-from planner.explain.asking import Change, asked_again, proven_range
+from planner.explain.asking import Change, Other, asked_again, proven_range
 from planner.plan import Plan
-from planner.planning import ProgressCall
-from planner.solve import Limits
+from planner.planning.solving import Solving
 from planner.words.wording import Wording, message
 
 
@@ -54,10 +52,7 @@ class Surviving:
 
 def cost_of_resilience(
     plan: Plan,
-    *,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
+    **solving: Unpack[Solving],
 ) -> Surviving | None:
     """The case with and without `policy.resilience`: as it stands there, or for all online workloads.
 
@@ -71,9 +66,8 @@ def cost_of_resilience(
     policy = plan.case.policy.model_copy(update={"resilience": other})
     asked = message("question.resilience" if own is None else "question.no_resilience")
     case = plan.case.model_copy(update={"policy": policy})
-    change = asked_again(
-        plan, case, asked, limits=limits, monotone=1 if own is None else -1, on_progress=on_progress, stop=stop
-    )
+    other = Other(case, monotone=1 if own is None else -1)
+    change = asked_again(plan, asked, other, **solving)
     if own is None:
         return Surviving(False, tuple(online), change.cost, change.least, change.most, change)
     return Surviving(True, tuple(own.workloads), -change.cost, -change.most, -change.least, change)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from planner.case import Names
-from planner.explain.asking import Change, asked_again
+from planner.explain.asking import Change, Other, asked_again
 from planner.plan import Plan
-from planner.planning import ProgressCall
+from planner.planning.solving import Solving
 from planner.scenarios.levers import Lever
 from planner.scenarios.scenario import DemandChange, Scenario, pose
 from planner.scenarios.worlds import changed_demand
-from planner.solve import Limits
 from planner.words.wording import Message, listed, message
 
 
@@ -23,9 +21,7 @@ def what_if(
     *,
     levers: Sequence[Lever] = (),
     demand: DemandChange | None = None,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
+    **solving: Unpack[Solving],
 ) -> Change:
     """The plan made again under a changed case: levers first, then a merge patch (RFC 7396), and changed demand.
 
@@ -41,7 +37,7 @@ def what_if(
     case = pose(plan.case, [changed])[0].case
     asked = message("question.what_if", changes=described(changed))
     hours = changed_demand(case, plan.demand, changed.demand)
-    return asked_again(plan, case, asked, limits=limits, demand=hours, on_progress=on_progress, stop=stop)
+    return asked_again(plan, asked, Other(case, hours), **solving)
 
 
 def described(changed: Scenario) -> Message:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,14 @@ from forecasts.fault import Fault
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.errors import PlanError
-from planner.explain.asking import ORDER_KEY, Change, asked_again
+from planner.explain.asking import ORDER_KEY, Change, Other, asked_again
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of
-from planner.planning import ProgressCall
+from planner.planning.solving import Solving
 from planner.program.blocks import Builder, Program
 from planner.program.build import build_program
 from planner.program.decisions import completed
 from planner.program.registry import TERMS
-from planner.solve import Limits
 from planner.words.wording import Message, message
 
 
@@ -59,10 +58,7 @@ class Question(BaseModel):
 def why_not(
     plan: Plan,
     question: Question,
-    *,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
+    **solving: Unpack[Solving],
 ) -> Change:
     """Solve again with the orders in question forced (or held down) and say what that changes.
 
@@ -99,17 +95,8 @@ def why_not(
         return with_order_total(program, groups, question.sense, question.modules)
 
     start = _brought(plan, values, chosen, question)
-    return asked_again(
-        plan,
-        case,
-        asked,
-        limits=limits,
-        amend=amend,
-        monotone=1,
-        start=start,
-        on_progress=on_progress,
-        stop=stop,
-    )
+    other = Other(case, amend=amend, monotone=1, start=start)
+    return asked_again(plan, asked, other, **solving)
 
 
 def _brought(
