@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -153,8 +154,8 @@ def run(data: Path, windows: int, sets: set[str], methods: list[str]) -> list[di
                 config=config_of(name, method),
                 forecaster=PEERS.get(method),
                 name=name,
-                method=method,
             )
+            report = replace(report, method=method)
             reports[method].append(report)
             rows.append(report.row())
             print(f"{name} {method}", file=sys.stderr)

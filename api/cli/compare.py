@@ -77,7 +77,7 @@ def compare(
     from api.cli.plans import grouped, outlook_given, stopping
     from api.work.bundled import beside
     from planner.case.file import read_case
-    from planner.compare.comparison import COMPARISON_FILES
+    from planner.compare.comparison import COMPARISON_FILES, Comparing
     from planner.compare.comparison import compare as run
     from planner.planning import settle_demand
     from planner.report.comparison import overview, write_comparison_report
@@ -102,10 +102,12 @@ def compare(
                 read,
                 ahead if ahead is not None else settle_demand(read)[1],
                 wanted,
-                limits=effort.limits,
-                evaluation_futures=asked.futures if ahead is not None else None,
-                folder=folder / "work",
-                budget_seconds=None if asked.budget is None else 60 * asked.budget,
+                Comparing(
+                    limits=effort.limits,
+                    evaluation_futures=asked.futures if ahead is not None else None,
+                    folder=folder / "work",
+                    budget_seconds=None if asked.budget is None else 60 * asked.budget,
+                ),
                 on_progress=_stage_teller(text),
                 stop=stop,
             )

@@ -49,7 +49,15 @@ def energy(
     and hashes itself; it is checked after it is written.
     """
     from api.cli import console
-    from planner.energy import check_package, package_files, plan_ledger, read_metered, reconcile, write_package
+    from planner.energy import (
+        Edition,
+        check_package,
+        package_files,
+        plan_ledger,
+        read_metered,
+        reconcile,
+        write_package,
+    )
     from planner.plan import Plan
 
     text = screen.words
@@ -61,15 +69,14 @@ def energy(
         read = None if metered is None else read_metered(plan.case, metered)
         compared = None if read is None else reconcile(ledger, read)
 
+        day = created.date() if created else datetime.now().astimezone().date()
+
         def write(draft: Path) -> None:
             nonlocal package
             package = write_package(
                 draft,
                 ledger,
-                version=version,
-                created=created.date() if created else datetime.now().astimezone().date(),
-                classification=classification,
-                provenance=plan.provenance,
+                Edition(version, day, classification, plan.provenance),
                 metered=read,
                 reconciliation=compared,
             )

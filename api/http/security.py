@@ -206,5 +206,6 @@ def _allowed(caller: Caller, role: Role) -> Caller:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-Viewer = Annotated[Caller, Depends(_viewer)]
+VIEWER = Depends(_viewer)
+Viewer = Annotated[Caller, VIEWER]
 Planner = Annotated[Caller, Depends(_planner)]

@@ -30,7 +30,7 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     what `planner.compare.comparison.compare` raises.
     """
     from api.work.demand import case_and_outlook
-    from planner.compare.comparison import compare
+    from planner.compare.comparison import Comparing, compare
     from planner.compare.store import Store
     from planner.planning import settle_demand
     from planner.report.comparison import overview
@@ -52,10 +52,12 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         case,
         outlook if outlook is not None else settle_demand(case)[1],
         wanted,
-        limits=Limits(**task.request["limits"]),
-        evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
-        folder=kept,
-        budget_seconds=task.request.get("budget_seconds"),
+        Comparing(
+            limits=Limits(**task.request["limits"]),
+            evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
+            folder=kept,
+            budget_seconds=task.request.get("budget_seconds"),
+        ),
         on_progress=on_progress,
         stop=stop,
     )

@@ -166,7 +166,6 @@ def backtest(
     config: HourlyConfig | None = None,
     forecaster: Forecaster | None = None,
     name: str = "history",
-    method: str = "tideplan",
     quarters: int = 0,
 ) -> BacktestReport:
     """Forecast from up to `windows` past origins a week apart and score what came.
@@ -212,7 +211,7 @@ def backtest(
         ours_ahead = ForecastConfig(country=given.country or AUTO, subdivision=given.subdivision)
         long = backtest_quarters(history, windows=quarters, config=ours_ahead)
         notes = (*notes, *long.sentences())
-    return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes, long)
+    return BacktestReport(name, "tideplan", hours, spent, scores, tally.lead_scores(), notes, long)
 
 
 def _spans(history: History) -> list[tuple[IntArray, slice]]:

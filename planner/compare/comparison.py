@@ -1,6 +1,6 @@
 """Build-ahead scenarios side by side: plan each, judge all on the same futures, and say what follows.
 
-    comparison = compare(case, outlook, standard_scenarios(), limits=Limits(seconds=60), folder=Path("comparison"))
+    comparison = compare(case, outlook, standard_scenarios(), Comparing(Limits(seconds=60), folder=Path("comparison")))
     comparison.summary["verdict"]["en"]
 
 Work is spread over processes, or over the caller's executor. With a folder, every finished plan and evaluation is kept
@@ -111,53 +111,64 @@ class Comparison:
         return cls(tables, head["summary"])
 
 
+@dataclass(frozen=True)
+class Comparing:
+    """How a comparison is made.
+
+    limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how many of the outlook's,
+    or a demand of one's own; without an outlook and with none given, the futures planned for are all there are and
+    nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size); what merging costs in
+    accuracy is measured and told. executor: where tasks run (None: `processes` of our own). folder: where finished work
+    is kept. budget_seconds: of plans, dispatch and values of information together: the plans have three quarters of it,
+    divided over them, in place of the seconds of `limits`.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    evaluation_futures: int | Demand | None = None
+    steps: int | Literal["auto"] | None = "auto"
+    days: DayRules | None = None
+    executor: Executor | None = None
+    processes: int | None = None
+    folder: Path | None = None
+    budget_seconds: float | None = None
+
+
 def compare(
     case: Case,
     source: Outlook | Demand | None,
     scenarios: Sequence[Scenario],
+    how: Comparing | None = None,
     *,
-    limits: Limits | None = None,
-    evaluation_futures: int | Demand | None = None,
-    steps: int | Literal["auto"] | None = "auto",
-    days: DayRules | None = None,
-    executor: Executor | None = None,
-    processes: int | None = None,
-    folder: Path | None = None,
-    budget_seconds: float | None = None,
     on_progress: Callable[[Stage], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
     """Plan every scenario, dispatch all plans on the same evaluation futures, and lay them side by side.
 
     source: an outlook, demand arrays, or None for the demand that the case brings along (all its futures, whatever its
-    own risk objective). limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how
-    many of the outlook's, or a demand of one's own; without an outlook and with none given, the futures planned for are
-    all there are and nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size);
-    what merging costs in accuracy is measured and told. executor: where tasks run (None: `processes` of our own).
-    folder: where finished work is kept. budget_seconds: of plans, dispatch and values of information together: the
-    plans have three quarters of it, divided over them, in place of the seconds of `limits`.
+    own risk objective).
 
     A large case (whose hours are merged) is planned on `PLANNING_STEPS` steps a day, one plan beginning from another.
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
     with every fault of the scenarios, PlanError where outlook and case do not fit, StoppedError after `stop`.
     """
-    limits = limits or Limits()
+    how = how or Comparing()
+    limits = how.limits
     tell = on_progress or (lambda _stage: None)
     posed = pose(case, scenarios)
-    store = Store(folder)
-    with executor_or_pool(executor, processes or limits.threads) as pool:
-        worlds = _worlds(case, Worlds(source, evaluation_futures, days, pool, stop), posed)
+    store = Store(how.folder)
+    with executor_or_pool(how.executor, how.processes or limits.threads) as pool:
+        worlds = _worlds(case, Worlds(source, how.evaluation_futures, how.days, pool, stop), posed)
         base_id = _world_id(case, None)
         hourly = worlds[base_id]
         fitting = fitting_steps(hourly.case, hourly.median)
-        group = merged_steps(hourly.case, hourly.median, fitting if steps == "auto" else steps)
-        large = steps == "auto" and group is not None
+        group = merged_steps(hourly.case, hourly.median, fitting if how.steps == "auto" else how.steps)
+        large = how.steps == "auto" and group is not None
         if large:
             few = merged_steps(hourly.case, hourly.median, PLANNING_STEPS)
             worlds = {key: world if few is None else merged_world(world, few) for key, world in worlds.items()}
         base = worlds[base_id]
-        if budget_seconds is not None:
-            seconds = seconds_each(posed, _PLANS_PART * budget_seconds, getattr(pool, "processes", 1), large=large)
+        if how.budget_seconds is not None:
+            seconds = seconds_each(posed, _PLANS_PART * how.budget_seconds, getattr(pool, "processes", 1), large=large)
             limits = replace(limits, seconds=seconds)
         work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop, large)
         informed = len(base.futures) > 1 and any(

@@ -224,7 +224,7 @@ class Maker:
         """(F,) proven bounds of the futures that a world plans for, each made once."""
         key = key_of(world_key(world), "bounds")
         if key not in self._costs:
-            self._costs[key] = lone_bounds(world.case, world.futures, self.executor, self.store, stop=self.stop)
+            self._costs[key] = lone_bounds(world.case, world.futures, self)
         return self._costs[key]
 
 

@@ -105,21 +105,16 @@ def _plan_rule(rule: Rule, world: World, searching: _Searching) -> Plan:
     def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
         return searching.plan(case, demand, start=start)
 
-    def begun(case: Case) -> WarmStart | None:
-        if begin.near or begin.sketch:
-            return None
-        return median_start(world, case, limits, searching.stop, median)
-
     match rule:
         case JustInTime():
             return median or planned(world.case, world.median)
         case MeanValue():
             return planned(world.case, world.mean)
         case Stochastic():
-            return planned(world.case, world.futures, begun(world.case))
+            return planned(world.case, world.futures, searching.begun(world, world.case))
         case Averse(alpha=alpha, weight=weight):
             averse = with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight))
-            return planned(averse, world.futures, begun(averse))
+            return planned(averse, world.futures, searching.begun(world, averse))
         case QuantileOf(q=q):
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
@@ -151,6 +146,12 @@ class _Searching:
     on_progress: ProgressCall | None
     stop: threading.Event | None
     begin: Begin
+
+    def begun(self, world: World, case: Case) -> WarmStart | None:
+        """What a two-stage plan begins from where no plan is near and none is sketched."""
+        if self.begin.near or self.begin.sketch:
+            return None
+        return median_start(world, case, self.limits, self.stop, self.begin.median)
 
     def plan(
         self,

@@ -151,7 +151,7 @@ def latency(
     occupied = np.minimum(states, places) / replicas
     if float(shares[-1]) > 1e-4:
         return None
-    ttft = _first(replica, replicas, requests_per_s, percentile, batch, shares, states, places)
+    ttft = _first(replica, replicas, requests_per_s, percentile, batch, (shares, states))
     if ttft is None:
         return None
     tpot = replica.tpot(occupied)
@@ -252,11 +252,11 @@ def _first(
     rate: float,
     percentile: float,
     batch: float,
-    shares: FloatArray,
-    states: FloatArray,
-    places: int,
+    found: tuple[FloatArray, FloatArray],
 ) -> float | None:
-    """The percentile of the time to the first token, ms: a mixture over the states an arrival may find."""
+    """The percentile of the time to the first token, ms: a mixture over the states an arrival may find, of which
+    `found` has the shares and the requests under way."""
+    (shares, states), places = found, int(replicas * replica.places)
     cumulative = np.cumsum(shares)
     edges = np.searchsorted(cumulative, np.linspace(0, 1, BINS + 1)[1:-1])
     bins = np.searchsorted(edges, np.arange(len(states)), side="right")

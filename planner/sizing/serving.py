@@ -166,8 +166,6 @@ def best_layout(
     load: Load,
     precision: Precision,
     engine: Engine = NEWEST,
-    scale: Scale = FIT,
-    anchors: int = 0,
 ) -> tuple[Stack, Served]:
     """The layout with the most requests a second and card whose mean latencies keep the promise.
 
@@ -177,7 +175,7 @@ def best_layout(
     found: list[tuple[Stack, Served]] = []
     reasons = []
     for layout in layouts(model, card):
-        stack = Stack(model, card, layout, precision, engine, scale, anchors)
+        stack = Stack(model, card, layout, precision, engine)
         if card.missing():
             raise unknown(card)
         if not fits(model, card, layout, precision, load.at(1)):

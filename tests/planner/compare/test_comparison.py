@@ -15,7 +15,7 @@ import pytest
 
 from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
-from planner.compare.comparison import Comparison, Stage, compare
+from planner.compare.comparison import Comparing, Comparison, Stage, compare
 from planner.compare.information import perfect_limits, value_of_perfect
 from planner.compare.making import Maker, NoPlan, Wish, plan_task, seconds_each
 from planner.compare.store import Store
@@ -116,8 +116,10 @@ ALL = (
 )
 
 
-def run(case: Case, scenarios: Sequence[Scenario], executor: Executor, **more: Any) -> Comparison:
-    return compare(case, None, scenarios, limits=EXACT, executor=executor, **more)
+def run(
+    case: Case, scenarios: Sequence[Scenario], executor: Executor, folder: Path | None = None, **watch: Any
+) -> Comparison:
+    return compare(case, None, scenarios, Comparing(EXACT, executor=executor, folder=folder), **watch)
 
 
 @pytest.fixture(scope="module")
