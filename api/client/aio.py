@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -19,10 +19,10 @@ P = ParamSpec("P")
 def _called(flow: Callable[Concatenate[Flows, P], Flow[T]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[T]]:
     """The exchange as a method that carries it out."""
 
-    @wraps(flow)
-    async def call(self: AsyncClient, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._run(flow(self.flows, *args, **kwargs))
 
+    update_wrapper(call, flow)
     return call
 
 

@@ -198,6 +198,7 @@ class Flows:
 
     def plan(
         self,
+        /,
         case: Stored | str,
         *,
         history: Stored | str | None = None,

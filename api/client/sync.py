@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -19,10 +19,10 @@ P = ParamSpec("P")
 def _called(flow: Callable[Concatenate[Flows, P], Flow[T]]) -> Callable[Concatenate[Client, P], T]:
     """The exchange as a method that carries it out."""
 
-    @wraps(flow)
-    def call(self: Client, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._run(flow(self.flows, *args, **kwargs))
 
+    update_wrapper(call, flow)
     return call
 
 

@@ -66,8 +66,8 @@ def cost_of_resilience(
     policy = plan.case.policy.model_copy(update={"resilience": other})
     asked = message("question.resilience" if own is None else "question.no_resilience")
     case = plan.case.model_copy(update={"policy": policy})
-    other = Other(case, monotone=1 if own is None else -1)
-    change = asked_again(plan, asked, other, **solving)
+    asking = Other(case, monotone=1 if own is None else -1)
+    change = asked_again(plan, asked, asking, **solving)
     if own is None:
         return Surviving(False, tuple(online), change.cost, change.least, change.most, change)
     return Surviving(True, tuple(own.workloads), -change.cost, -change.most, -change.least, change)

@@ -85,7 +85,7 @@ def same_stack(one: Stack, other: Stack) -> bool:
     )
 
 
-def _timed(points: Sequence[Point]) -> tuple[Work, FloatArray, FloatArray]:
+def _timed(points: Sequence[Point]) -> tuple[Work, FloatArray]:
     room = np.array([_room(p) for p in points])
     wanted = np.array([p.load.concurrency for p in points])
     works = [p.stack.work(p.load.at(min(w, r))) for p, w, r in zip(points, wanted, room, strict=True)]

@@ -27,7 +27,7 @@ Rows = Annotated[int, Query(ge=1, le=100_000, description="Rows at most (JSON on
 def _chosen(
     format: Annotated[Literal["json", "csv", "parquet", "xlsx"] | None, Query()] = None,
     accept: Annotated[str, Header(max_length=1000)] = "*/*",
-) -> str:
+) -> tables.Format:
     return tables.choose(format, accept)
 
 
@@ -74,7 +74,7 @@ def add_table_routes(router: APIRouter, of: Kind) -> None:
         request: Request,
         id: str,
         name: str,
-        chosen: Annotated[str, Depends(_chosen)],
+        chosen: Annotated[tables.Format, Depends(_chosen)],
         offset: Offset = 0,
         limit: Rows = 10_000,
     ) -> Response:
