@@ -1,4 +1,4 @@
-"""A page and a call are added in a copy of the house: in as many files as docs/architecture.md says, and they answer."""
+"""A page and a call are added in a copy of the house, in as many files as docs/architecture.md says, and answer."""
 
 from __future__ import annotations
 
