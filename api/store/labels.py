@@ -39,6 +39,7 @@ class Sought:
     ids: tuple[str, ...] | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
+        """As conditions on the table of runs."""
         tags = cast(runs.c.tags, String)
         found = [runs.c.archived_ms.is_not(None) if self.archived else runs.c.archived_ms.is_(None)]
         found += [

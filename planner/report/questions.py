@@ -44,7 +44,7 @@ def _change(found: Json, case: Case, words: Wording) -> list[Grid]:
 
 
 def _orders(rows: Sequence[Json], counts: tuple[str, ...], case: Case, words: Wording, title: str) -> Grid:
-    names = {one.id: words.name(one.names) for one in (*case.sites, *case.module_types)}
+    names = {s.id: words.name(s.names) for s in case.sites} | {k.id: words.name(k.names) for k in case.module_types}
     told = [
         (
             names[row["site"]],
