@@ -41,7 +41,8 @@ class Sought:
     def where(self) -> list[ColumnElement[bool]]:
         """As conditions on the table of runs."""
         tags = cast(runs.c.tags, String)
-        found = [runs.c.archived_ms.is_not(None) if self.archived else runs.c.archived_ms.is_(None)]
+        away = runs.c.archived_ms
+        found: list[ColumnElement[bool]] = [away.is_not(None) if self.archived else away.is_(None)]
         found += [
             or_(runs.c.name.icontains(word, autoescape=True), tags.icontains(_kept(word), autoescape=True))
             for word in self.words

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planner.compare.comparison import Stage
-    from planner.explain.what_if import Change
+    from planner.explain.asking import Change
     from planner.plan import Plan
     from planner.planning import ProgressCall
     from planner.solve.limits import Limits

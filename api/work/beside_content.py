@@ -21,7 +21,7 @@ def write(task: Task, out: Path) -> None:
     """inputs: "first" and "second", folders of plans. Raises WorkError for plans that cannot be compared."""
     words = wording(task.request["language"])
     try:
-        found = side_by_side(*(Plan.load(task.inputs[name]) for name in ("first", "second")), words)
+        found = side_by_side(Plan.load(task.inputs["first"]), Plan.load(task.inputs["second"]), words)
     except PlanError as fault:
         raise WorkError("plan-impossible", str(fault), errors_of(fault.faults)) from fault
     tables = [

@@ -130,8 +130,11 @@ def _next(plan: Plan, planned: pd.DataFrame, today: date, words: Wording) -> lis
     day = str(later["day"].min())
     sites = {s.id: words.name(s.names) for s in plan.case.sites}
     types = {k.id: words.name(k.names) for k in plan.case.module_types}
-    due = later[later["day"] == day].groupby(["place", "what"], sort=False)["amount"].sum()
-    parts = [f"{words.number(float(n))} × {types[str(what)]} → {sites[str(place)]}" for (place, what), n in due.items()]
+    due = later[later["day"] == day].groupby(["place", "what"], sort=False, as_index=False)["amount"].sum()
+    parts = [
+        f"{words.number(float(row['amount']))} × {types[row['what']]} → {sites[row['place']]}"
+        for row in due.to_dict("records")
+    ]
     return [words("against.next", day=day, orders=words.joined(parts))]
 
 
