@@ -130,7 +130,7 @@ def _next(plan: Plan, planned: pd.DataFrame, today: date, words: Wording) -> lis
     day = str(later["day"].min())
     sites = {s.id: words.name(s.names) for s in plan.case.sites}
     types = {k.id: words.name(k.names) for k in plan.case.module_types}
-    due = later[later["day"] == day].groupby(["place", "what"], sort=False, as_index=False)["amount"].sum()
+    due = later[later["day"] == day].groupby(["place", "what"], sort=False)["amount"].sum().reset_index()
     parts = [
         f"{words.number(float(row['amount']))} × {types[row['what']]} → {sites[row['place']]}"
         for row in due.to_dict("records")
