@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from api.http.language import Language
-from api.http.signed import standing_values
+from api.http.schemas.signed import standing_values
 from api.service.kept import RESULT, Recipe
 from api.service.services import Services
 from api.store.runs import Run

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.http.language import COOKIE, Language, chosen
-from api.http.schemas import rfc3339
+from api.http.schemas.wire import rfc3339
 from api.http.security import Caller
 from api.store import pages as pages
 from api.store.runs import Run
@@ -40,6 +40,7 @@ class Reader:
 
     @property
     def other(self) -> Language:
+        """The language that can be switched to."""
         return "zh" if self.language == "en" else "en"
 
     @property
@@ -107,10 +108,12 @@ def not_found(reader: Reader, section: str) -> HTMLResponse:
 
 
 def may_plan(caller: Caller) -> bool:
+    """Whether the caller may ask for work."""
     return caller.may("planner")
 
 
 def may_steer(caller: Caller, run: Run) -> bool:
+    """Whether the caller may stop or cancel a run."""
     return caller.may("admin") or (caller.may("planner") and run.owner == caller.owner)
 
 

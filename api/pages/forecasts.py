@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from api.http.schemas import HistorySummary
+from api.http.schemas.stored import HistorySummary
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.pages import kept
@@ -34,7 +34,7 @@ def _history(services: Services, reader: Reader, stored: StoredHistory) -> dict[
     return {"history": HistorySummary.of(stored), "history_id": stored.id, "scores": known}
 
 
-def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
+def _about(services: Services, _caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
     stored = services.documents.history(str(run.request.get("asked", {}).get("history_id", "")))
     return _history(services, reader, stored) if stored else {"history": None, "scores": None, "history_id": ""}
 
@@ -53,7 +53,7 @@ def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, asked: A
 @router.get("/forecasts/new")
 def new(
     services: ServicesDep,
-    caller: Planner,
+    _caller: Planner,
     reader: ReaderDep,
     history: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
@@ -90,7 +90,7 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
 
 
 @router.get("/histories/{id}/charts/{name}")
-def scores_chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+def scores_chart(services: ServicesDep, _caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
     """One chart of a history's scores as JSON."""
     return chart_file(kept.chart(services, id, "backtest", reader.language, name), name)
 

@@ -36,6 +36,7 @@ class Shown:
 
     @property
     def leaves(self) -> int:
+        """How many there are."""
         return max(ceil(self.count / PER_PAGE), 1)
 
 
@@ -57,6 +58,7 @@ class ListAsked:
         return not (self.q or self.state or self.tag or self.standing or self.archived) and self.leaf == 1
 
     def shown(self, path: str, kind: str, count: int, tags: list[str]) -> Shown:
+        """With what was found, for the template."""
         orders = [one for one in get_args(Order) if kind == "plan" or one not in ("cost", "gap")]
         last = max(ceil(count / PER_PAGE), 1)
         return Shown(

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, ServicesDep, Viewer
 from api.pages.actuals import entered_of
 from api.pages.common import Reader, ReaderDep, words

@@ -15,7 +15,7 @@ from api.store.runs import Run
 router = APIRouter()
 
 
-def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
+def _about(_services: Services, _caller: Caller, _reader: Reader, run: Run) -> dict[str, Any]:
     return {"tables": table_names(run)}
 
 

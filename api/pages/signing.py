@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from api.http.schemas.signed import PlanSignatures, standing_values
 from api.http.security import Caller
-from api.http.signed import PlanSignatures, standing_values
 from api.pages.common import Reader, words
 from api.service.services import Services
 from api.store.runs import Run
@@ -27,6 +27,7 @@ class Signing:
 
     @property
     def may_propose(self) -> bool:
+        """Whether a scope is asked for."""
         return "propose" in self.actions
 
 

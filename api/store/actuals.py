@@ -40,6 +40,7 @@ class Actuals:
         self.database = database
 
     def add(self, connection: Connection, actual: Actual) -> None:
+        """Write down what happened."""
         connection.execute(insert(actuals).values(**asdict(actual)))
         audit.note(connection, actual.owner, "actual entered", actual.id)
 

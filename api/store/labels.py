@@ -39,6 +39,7 @@ class Sought:
     ids: tuple[str, ...] | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
+        """As conditions on the table of runs."""
         tags = cast(runs.c.tags, String)
         away = runs.c.archived_ms
         found: list[ColumnElement[bool]] = [away.is_not(None) if self.archived else away.is_(None)]

@@ -67,6 +67,16 @@ class Signer:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What is said of a plan. scope: of a proposal. named_sha256: the content that the signer has seen."""
+
+    action: Action
+    scope: str = ""
+    comment: str = ""
+    named_sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Entry:
     """One line of the log; `sha256` is over all the rest, the hash of the line before included."""
 
@@ -86,6 +96,7 @@ class Entry:
 
     @property
     def seal(self) -> str:
+        """What `sha256` has to be."""
         return digest({name: value for name, value in asdict(self).items() if name != "sha256"})
 
 
@@ -151,6 +162,7 @@ class Log:
         return sorted(found, key=lambda one: -one.entry.seq)
 
     def of(self, plan_id: str) -> list[Entry]:
+        """The lines about a plan."""
         return [entry for entry in self.entries if entry.plan_id == plan_id]
 
     def keeps(self, plan_id: str) -> bool:
@@ -164,43 +176,31 @@ class Signatures:
         self.database = database
 
     def log(self) -> Log:
+        """The log as it stands now."""
         with self.database.read() as connection:
             return self.log_in(connection)
 
     def log_in(self, connection: Connection) -> Log:
+        """The same within a transaction."""
         rows = connection.execute(select(*_COLUMNS).order_by(signatures.c.seq))
         told = connection.execute(select(deeds.c.hashes).where(deeds.c.action.in_(_DEEDS.values())))
         return Log(tuple(Entry(*row) for row in rows), frozenset(row[0]["entry"] for row in told))
 
-    def add(
-        self,
-        connection: Connection,
-        id: str,
-        run: Run,
-        action: Action,
-        by: Signer,
-        *,
-        scope: str = "",
-        comment: str = "",
-        named_sha256: str | None = None,
-    ) -> Entry:
-        """Add an entry on a finished plan. scope: of a proposal. named_sha256: the content that the signer has seen.
-
-        Raises RefusedError.
-        """
+    def add(self, connection: Connection, id: str, run: Run, said: Said, by: Signer) -> Entry:
+        """Add an entry on a finished plan. Raises RefusedError."""
         self.database.lock_for(connection, "signatures")
         log = self.log_in(connection)
         standing, content = log.standings.get(run.id), content_sha256(run)
-        _check(standing, action, by, content, named_sha256)
+        _check(standing, said.action, by, content, said.named_sha256)
         last = log.entries[-1] if log.entries else None
         entry = Entry(
             seq=len(log.entries) + 1 if last is None else last.seq + 1,
             id=id,
             plan_id=run.id,
-            scope=scope if action == "propose" or standing is None else standing.entry.scope,
-            action=action,
+            scope=said.scope if said.action == "propose" or standing is None else standing.entry.scope,
+            action=said.action,
             content_sha256=content,
-            comment=comment,
+            comment=said.comment,
             owner=by.owner,
             owner_name=by.owner_name,
             role=by.role,
@@ -210,7 +210,7 @@ class Signatures:
         sealed = {**asdict(entry), "sha256": entry.seal}
         connection.execute(insert(signatures).values(**sealed))
         hashes = {"content": content, "entry": entry.seal}
-        audit.note(connection, by.owner, _DEEDS[action], run.id, hashes)
+        audit.note(connection, by.owner, _DEEDS[said.action], run.id, hashes)
         return Entry(**sealed)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from planner.compare.comparison import Stage
-    from planner.explain.what_if import Change
+    from planner.explain.asking import Change
     from planner.plan import Plan
     from planner.planning import ProgressCall
     from planner.solve.limits import Limits
@@ -37,7 +37,7 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     what `planner.compare.comparison.compare` raises.
     """
     from api.work.demand import case_and_outlook
-    from planner.compare.comparison import compare
+    from planner.compare.comparison import Comparing, compare
     from planner.compare.store import Store
     from planner.planning import settle_demand
     from planner.report.comparison import overview
@@ -59,10 +59,12 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         case,
         outlook if outlook is not None else settle_demand(case)[1],
         wanted,
-        limits=Limits(**task.request["limits"]),
-        evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
-        folder=kept,
-        budget_seconds=task.request.get("budget_seconds"),
+        Comparing(
+            limits=Limits(**task.request["limits"]),
+            evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
+            folder=kept,
+            budget_seconds=task.request.get("budget_seconds"),
+        ),
         on_progress=on_progress,
         stop=stop,
     )
@@ -110,8 +112,8 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 
 def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Another solve of the plan's case, or several: why not, and the kinds of `api.http.schemas.QuestionRequest`."""
-    from planner.explain.what_if import Question, why_not
+    """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
+    from planner.explain.why_not import Question, why_not
     from planner.solve.limits import Limits
 
     def on_progress(progress: Progress) -> None:
@@ -140,7 +142,7 @@ def _changed(plan: Plan, found: Change) -> Json:
     return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
 
 
-def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.what_if import what_if
     from planner.scenarios.levers import levers_from
     from planner.scenarios.scenario import DemandChange
@@ -152,7 +154,7 @@ def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: P
     return _changed(plan, found)
 
 
-def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.alternatives import near_optimal
 
     rows = []
@@ -163,7 +165,7 @@ def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progre
     return {"epsilon": asked["epsilon"], "rows": rows}
 
 
-def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.sensitivity import sensitivity, usual_variations
 
     def on_done(done: int, total: int) -> None:
@@ -175,15 +177,15 @@ def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progres
     return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
 
 
-def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import value_of_filling
+def _filling(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.filling import value_of_filling
 
     found = value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop)
     return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
 
 
-def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import cost_of_resilience
+def _resilience(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.resilience import cost_of_resilience
 
     found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
     if found is None:
@@ -191,7 +193,7 @@ def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress
     return found.to_json() | _said(lambda words: [found.sentence(words, plan.case)])
 
 
-def _headroom(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _headroom(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.headroom import headroom
 
     found = headroom(plan, limits=limits, stop=stop)
@@ -207,7 +209,7 @@ def _reconciled(plan: Plan, readings: Path) -> Json:
     return {"currency": plan.case.meta.currency, "rows": rows, "unmatched": [list(one) for one in found.unmatched]}
 
 
-def energy(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def energy(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """The plan's energy ledger by site and period, as rows."""
     from planner.energy import plan_ledger
 
@@ -224,7 +226,7 @@ _ANSWERS = {
 }
 
 
-def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
     """Confirmed prices as rows, and how they were found, in both languages."""
     from planner.explain.prices import shadow_prices
 
@@ -232,7 +234,7 @@ def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return {"rows": found["rows"], "note": found["heading"], "note_zh": found["heading_zh"]}
 
 
-def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def drivers(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """What drives every order, as rows."""
     from planner.explain.drivers import order_drivers
 

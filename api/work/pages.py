@@ -17,7 +17,7 @@ PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest", "besi
 """What has a page: runs of some kinds, the scores of a history, two plans side by side, what became of one."""
 
 
-def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def run(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
     """Write `content.json` and the charts of one page below `out`. Raises WorkError for what the user must know."""
     if task.kind == "example-history":
         from api.work.bundled import example_history
@@ -48,6 +48,6 @@ def made_at_the_end(task: Task, out: Path, tell: Tell) -> None:
         for language in LANGUAGES:
             asked = Task(task.kind, task.request | {"language": language}, task.inputs | {"result": out})
             _write(asked, folder / language)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a fault in a page must not cost the result
         traceback.print_exc()
         shutil.rmtree(folder, ignore_errors=True)

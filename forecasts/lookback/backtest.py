@@ -29,13 +29,16 @@ class Predicted(Protocol):
     """What a forecaster gives: mean (series, hours); quantiles (series, levels, hours) at levels, or no levels."""
 
     @property
-    def mean(self) -> FloatArray: ...
+    def mean(self) -> FloatArray:
+        """(series, hours)."""
 
     @property
-    def levels(self) -> tuple[float, ...]: ...
+    def levels(self) -> tuple[float, ...]:
+        """(levels,) of the quantiles, in order."""
 
     @property
-    def quantiles(self) -> FloatArray: ...
+    def quantiles(self) -> FloatArray:
+        """(series, levels, hours)."""
 
 
 Forecaster = Callable[[History, int], Predicted]
@@ -155,6 +158,12 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
 
 
+def foreseen(past: History, ahead: int) -> Predicted:
+    """As an outlook made then would have had it: with the country whose special days demand was seen to know."""
+    country, _ = foreseen_country(past.values, past.index, past.timezone, AUTO, None)
+    return forecast_hourly(past, ahead, HourlyConfig(country=country))
+
+
 def backtest(
     history: History,
     *,
@@ -163,9 +172,7 @@ def backtest(
     config: HourlyConfig | None = None,
     forecaster: Forecaster | None = None,
     name: str = "history",
-    method: str = "tideplan",
     quarters: int = 0,
-    on_origin: Callable[[int, int], None] | None = None,
 ) -> BacktestReport:
     """Forecast from up to `windows` past origins a week apart and score what came.
 
@@ -173,33 +180,24 @@ def backtest(
     of history at least, half the span where there is less than ten days; the truth of the nearest origin may be shorter
     than `hours` on short histories, but not below three days. config: of our own forecasts; without one special days
     are foreseen as an outlook foresees them (calendar/country.py). quarters: origins a quarter apart at which whole
-    outlooks are tested too (see quarters.py; some seconds each). on_origin: told (origins done, all). Raises ValueError
-    when no series is long enough.
+    outlooks are tested too (see quarters.py; some seconds each). Raises ValueError when no series is long enough.
     """
 
     def ours(past: History, ahead: int) -> Predicted:
-        if config is not None:
-            return forecast_hourly(past, ahead, config)
-        # As an outlook made then would have had it: the country whose special days demand was seen to know.
-        country, _ = foreseen_country(past.values, past.index, past.timezone, AUTO, None)
-        return forecast_hourly(past, ahead, HourlyConfig(country=country))
+        return foreseen(past, ahead) if config is None else forecast_hourly(past, ahead, config)
 
     tally = _Tally(hours)
     began = time.process_time()
     spent = 0.0
-    origins = [
-        (rows, span, cut) for rows, span in _spans(history) for cut in _cuts(span.stop - span.start, hours, windows)
-    ]
-    for done, (rows, span, cut) in enumerate(origins, start=1):
-        at = slice(span.start, span.start + cut)
-        past = history.part(rows, at)
-        began = time.process_time()
-        predicted = (forecaster or ours)(past, hours)
-        spent += time.process_time() - began
-        truth = history.values[rows, at.stop : min(at.stop + hours, span.stop)]
-        tally.add(rows, past, predicted, truth)
-        if on_origin is not None:
-            on_origin(done, len(origins))
+    for rows, span in _spans(history):
+        for cut in _cuts(span.stop - span.start, hours, windows):
+            at = slice(span.start, span.start + cut)
+            past = history.part(rows, at)
+            began = time.process_time()
+            predicted = (forecaster or ours)(past, hours)
+            spent += time.process_time() - began
+            truth = history.values[rows, at.stop : min(at.stop + hours, span.stop)]
+            tally.add(rows, past, predicted, truth)
     if not tally.rows:
         raise ValueError("no series is long enough for a back-test: it needs a day of history and three days of truth")
     strength = tide_strength(history.values, history.index)
@@ -215,7 +213,7 @@ def backtest(
         ours_ahead = ForecastConfig(country=given.country or AUTO, subdivision=given.subdivision)
         long = backtest_quarters(history, windows=quarters, config=ours_ahead)
         notes = (*notes, *long.sentences())
-    return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes, long)
+    return BacktestReport(name, "tideplan", hours, spent, scores, tally.lead_scores(), notes, long)
 
 
 def _spans(history: History) -> list[tuple[IntArray, slice]]:

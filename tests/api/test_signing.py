@@ -17,7 +17,7 @@ from api.store.audit import deeds
 from api.store.database import Database
 from api.store.runs import Outcome, Run, Runs
 from api.store.settings import Settings
-from api.store.signatures import Action, RefusedError, Signatures, Signer
+from api.store.signatures import Action, RefusedError, Said, Signatures, Signer
 
 Json = dict[str, Any]
 Make = Callable[..., TestClient]
@@ -50,7 +50,7 @@ def _sign(database: Database, run: Run, action: Action, by: Signer, **more: Any)
     log = Signatures(database)
     with database.write() as connection:
         number = len(log.log_in(connection).entries)
-        log.add(connection, f"signature_{number}", run, action, by, **more)
+        log.add(connection, f"signature_{number}", run, Said(action, **more), by)
 
 
 def test_the_log_is_added_to_alone_and_tells_when_it_was_changed(database: Database) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
-from api.http.accept import IdempotencyKey, accept_run, fingerprint, once
+from api.http.accept import IdempotencyKey, Wanted, accept_run, fingerprint, once
 from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import problems
 from api.http.routes.runs import finished_or_409, run_or_404
-from api.http.schemas import Asked, LimitsRequest, RunState
+from api.http.schemas.requests import LimitsRequest
+from api.http.schemas.runs import RunState
+from api.http.schemas.wire import Asked, example
 from api.http.security import Caller, Planner, ServicesDep
 from api.jobs.problems import ProblemError, count_of
 from api.service.services import Services
@@ -29,9 +31,7 @@ class AnswerPlanRequest(Asked):
     name: Annotated[str, Field(max_length=400)] = ""
     limits: LimitsRequest = LimitsRequest()
     every_hour: bool = True
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "late power", "limits": {"seconds": 60}}]}
-    )
+    model_config = example({"name": "late power", "limits": {"seconds": 60}})
 
 
 @router.post(
@@ -81,10 +81,7 @@ def _accepted(
     before: dict[str, Any] = {n: v for n, v in plan.request["asked"].items() if n in ("history_id", "forecast_id")}
     kept = {n: v for n, v in plan.request.items() if n not in ("asked", "limits", "every_hour", "demand_change")}
     change = _both(plan.request.get("demand_change"), told["demand"])
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="plan",
         name=name,
         asked={
@@ -104,6 +101,7 @@ def _accepted(
         },
         inputs={**plan.inputs, "case": artifact},
     )
+    return accept_run(services, caller, key, wanted)
 
 
 def _both(first: dict[str, Any] | None, then: dict[str, Any]) -> dict[str, Any] | None:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 
 from api.http.routes.common import problems
 from api.http.routes.runs import steerable
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
+from api.http.schemas.signed import LabelRequest
 from api.http.security import Planner, ServicesDep
-from api.http.signed import LabelRequest
 from api.jobs.kinds import Kind
 from api.jobs.problems import ProblemError
 

@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import Limit, problems
 from api.http.routes.runs import finished_or_409
-from api.http.security import Planner, ServicesDep, Viewer
-from api.http.signed import (
+from api.http.schemas.signed import (
     ActualEntry,
     ActualList,
     ActualRequest,
@@ -23,12 +22,13 @@ from api.http.signed import (
     SignatureLog,
     SignatureRequest,
 )
+from api.http.security import Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
 from api.store.actuals import Actual
 from api.store.database import now_ms
 from api.store.runs import Run
-from api.store.signatures import RefusedError, Signer, content_sha256
+from api.store.signatures import RefusedError, Said, Signer, content_sha256
 
 router = APIRouter(prefix="/v1", tags=["signing"])
 
@@ -61,17 +61,9 @@ def sign(
     scope = asked.scope.strip() or _case_name(services, run)
 
     def add(connection: Connection, entry_id: str) -> None:
+        said = Said(asked.action, scope, asked.comment.strip(), asked.content_sha256)
         by = Signer(caller.owner, caller.name, caller.role)
-        services.signatures.add(
-            connection,
-            entry_id,
-            run,
-            asked.action,
-            by,
-            scope=scope,
-            comment=asked.comment.strip(),
-            named_sha256=asked.content_sha256,
-        )
+        services.signatures.add(connection, entry_id, run, said, by)
 
     sent = canonical(asked.model_dump(mode="json"))
     try:
@@ -101,14 +93,14 @@ def _case_name(services: Services, run: Run) -> str:
     responses=problems(404, 409),
     operation_id="get_plan_signatures",
 )
-def signatures(services: ServicesDep, caller: Viewer, id: str) -> PlanSignatures:
+def signatures(services: ServicesDep, _caller: Viewer, id: str) -> PlanSignatures:
     """Where a plan stands, the hash of its content, and every line of the log about it."""
     run = finished_or_409(services, "plan", id)
     return PlanSignatures.of(id, services.signatures.log(), content_sha256(run))
 
 
 @router.get("/plans-of-record", response_model=PlansOfRecord, responses=problems(), operation_id="list_plans_of_record")
-def plans_of_record(services: ServicesDep, caller: Viewer) -> PlansOfRecord:
+def plans_of_record(services: ServicesDep, _caller: Viewer) -> PlansOfRecord:
     """The approved plan of every scope."""
     log = services.signatures.log()
     return PlansOfRecord(items=[PlanOfRecord.of(one) for one in log.of_record()], faults=log.faults)
@@ -117,7 +109,7 @@ def plans_of_record(services: ServicesDep, caller: Viewer) -> PlansOfRecord:
 @router.get("/signatures", response_model=SignatureLog, responses=problems(), operation_id="list_signatures")
 def log(
     services: ServicesDep,
-    caller: Viewer,
+    _caller: Viewer,
     after: Annotated[int, Query(ge=0, le=2**31, description="Number of the last line that is known.")] = 0,
     limit: Limit = 50,
 ) -> SignatureLog:
@@ -187,6 +179,6 @@ def _unknown(case: dict[str, Any], asked: ActualRequest) -> list[dict[str, Any]]
 
 
 @router.get("/actuals", response_model=ActualList, responses=problems(), operation_id="list_actuals")
-def actuals(services: ServicesDep, caller: Viewer, scope: Scope) -> ActualList:
+def actuals(services: ServicesDep, _caller: Viewer, scope: Scope) -> ActualList:
     """Everything that was entered for a scope, in its order."""
     return ActualList(items=[ActualEntry.of(one) for one in services.actuals.of(scope)])

@@ -14,6 +14,7 @@ _ADDED_ONLY = ("signatures", "actuals")
 
 
 def upgrade() -> None:
+    """Bring the schema up."""
     op.add_column("runs", sa.Column("tags", sa.JSON, nullable=False, server_default="[]"))
     op.add_column("runs", sa.Column("archived_ms", sa.BigInteger))
     op.create_table(
@@ -73,4 +74,5 @@ def _refuse_on_postgresql() -> None:
 
 
 def downgrade() -> None:
+    """There is no way back but the copy. Raises NotImplementedError."""
     raise NotImplementedError("restore the copy that was made before the upgrade")

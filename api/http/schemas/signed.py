@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.http import examples
-from api.http.schemas import Asked, Json, Name, rfc3339
+from api.http.schemas.wire import Asked, Json, Name, example, rfc3339
 from api.store.actuals import Actual
 from api.store.signatures import Action, Entry, Log, Standing, State
 
@@ -32,10 +32,6 @@ _ENTRY: Json = {
 }
 
 
-def _example(*values: Json) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(values)})
-
-
 def standing_values(found: Standing | None) -> dict[str, str]:
     """Where a plan stands, as sentences of page and report are given it: "draft" for one that was never proposed."""
     if found is None:
@@ -56,7 +52,7 @@ class LabelRequest(Asked):
     name: Annotated[str, Field(min_length=1, max_length=400, pattern=r"\S")] | None = None
     tags: Annotated[list[Tag], Field(max_length=20)] | None = None
     archived: bool | None = None
-    model_config = _example({"name": "2027, second look", "tags": ["board"], "archived": False})
+    model_config = example({"name": "2027, second look", "tags": ["board"], "archived": False})
 
 
 class SignatureRequest(Asked):
@@ -68,7 +64,7 @@ class SignatureRequest(Asked):
     comment: Comment = ""
     scope: Name = ""
     content_sha256: Sha256 | None = None
-    model_config = _example({"action": "approve", "comment": "as discussed", "content_sha256": examples.SHA256})
+    model_config = example({"action": "approve", "comment": "as discussed", "content_sha256": examples.SHA256})
 
 
 class SignatureEntry(BaseModel):
@@ -88,10 +84,11 @@ class SignatureEntry(BaseModel):
     at: str
     previous: str
     sha256: str
-    model_config = _example(_ENTRY)
+    model_config = example(_ENTRY)
 
     @classmethod
     def of(cls, entry: Entry) -> SignatureEntry:
+        """As the API tells it."""
         told = {name: value for name, value in entry.__dict__.items() if name in cls.model_fields}
         return cls(**told, at=str(rfc3339(entry.at_ms)))
 
@@ -102,7 +99,7 @@ class SignatureLog(BaseModel):
     items: list[SignatureEntry]
     next: int | None = Field(None, description="The number to go on from, absent on the last page.")
     faults: list[str]
-    model_config = _example({"items": [_ENTRY], "next": None, "faults": []})
+    model_config = example({"items": [_ENTRY], "next": None, "faults": []})
 
 
 class PlanSignatures(BaseModel):
@@ -116,7 +113,7 @@ class PlanSignatures(BaseModel):
     unchanged: bool | None
     items: list[SignatureEntry]
     faults: list[str]
-    model_config = _example(
+    model_config = example(
         {
             "plan_id": examples.PLAN_ID,
             "standing": "approved",
@@ -130,6 +127,7 @@ class PlanSignatures(BaseModel):
 
     @classmethod
     def of(cls, plan_id: str, log: Log, content: str) -> PlanSignatures:
+        """As the API tells it; content: the hash of what the plan holds now."""
         found = log.standings.get(plan_id)
         return cls(
             plan_id=plan_id,
@@ -150,7 +148,7 @@ class PlanOfRecord(BaseModel):
     content_sha256: str
     approved: str
     owner_name: str
-    model_config = _example(
+    model_config = example(
         {
             "scope": "Two sites, one workload",
             "plan_id": examples.PLAN_ID,
@@ -162,6 +160,7 @@ class PlanOfRecord(BaseModel):
 
     @classmethod
     def of(cls, found: Standing) -> PlanOfRecord:
+        """As the API tells it."""
         entry = found.entry
         return cls(
             scope=entry.scope,
@@ -177,7 +176,7 @@ class PlansOfRecord(BaseModel):
 
     items: list[PlanOfRecord]
     faults: list[str]
-    model_config = _example({"items": [], "faults": []})
+    model_config = example({"items": [], "faults": []})
 
 
 class ActualRequest(Asked):
@@ -193,7 +192,7 @@ class ActualRequest(Asked):
     day: date
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
     comment: Comment = ""
-    model_config = _example(
+    model_config = example(
         {"kind": "delivered", "place": "near", "what": "m128", "day": "2027-02-03", "amount": 4, "comment": "lot 1"}
     )
 
@@ -211,7 +210,7 @@ class ActualEntry(BaseModel):
     comment: str
     owner_name: str
     created: str
-    model_config = _example(
+    model_config = example(
         {
             "id": "actual_0198f0c0a1b",
             "scope": "Two sites, one workload",
@@ -228,6 +227,7 @@ class ActualEntry(BaseModel):
 
     @classmethod
     def of(cls, one: Actual) -> ActualEntry:
+        """As the API tells it."""
         told = {name: value for name, value in one.__dict__.items() if name in cls.model_fields}
         return cls(**told, created=str(rfc3339(one.created_ms)))
 
@@ -236,4 +236,4 @@ class ActualList(BaseModel):
     """Everything that was entered for a scope, in its order."""
 
     items: list[ActualEntry]
-    model_config = _example({"items": []})
+    model_config = example({"items": []})
