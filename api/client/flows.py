@@ -262,12 +262,12 @@ class Flows:
         """Where a plan stands in signing, the hash of its content, and the log about it."""
         return (yield from self._json(Ask("GET", f"/v1/plans/{_id(run)}/signatures")))
 
-    def sign(self, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Flow[Json]:
+    def sign(self, /, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Flow[Json]:
         """Propose, comment, approve, reject or withdraw. more: comment, scope, content_sha256 (needed to approve)."""
         body = {"action": action, **more}
         return (yield from self._json(self._post(f"/v1/plans/{_id(run)}/signatures", body, key)))
 
-    def label(self, run: Run, **labels: Any) -> Flow[Run]:
+    def label(self, /, run: Run, **labels: Any) -> Flow[Run]:
         """Give a run another `name`, `tags`, or put it away (`archived=True`)."""
         sent = {"Content-Type": "application/json"}
         ask = Ask("PATCH", run.links["self"], json.dumps(labels).encode(), sent)
