@@ -104,9 +104,9 @@ def _due(plan: Plan, planned: pd.DataFrame, came: pd.DataFrame, today: date, wor
     by = today.isoformat()
     out = []
     for kind in _KINDS:
-        keys = pd.concat([planned, came])
-        keys = keys.loc[(keys["kind"] == kind) & (keys["day"] <= by), ["place", "what"]].drop_duplicates()
-        for place, what in keys.itertuples(index=False):
+        due_by_now = (of[(of["kind"] == kind) & (of["day"] <= by)] for of in (planned, came))
+        keys = dict.fromkeys(key for of in due_by_now for key in zip(of["place"], of["what"], strict=True))
+        for place, what in keys:
             due, there = (_sum(of, kind, by, place, what) for of in (planned, came))
             values = {
                 "site": sites.get(place, place),
