@@ -273,6 +273,8 @@ def explain(
         if found.prices is not None:
             answers.show_prices(found.prices, text)
         answers.show_drivers(plan, found.drivers, text)
+        for sentence in found.departures["sentence_zh" if text.chinese else "sentence"]:
+            console.out().print(sentence, markup=False)
         if found.filling is not None:
             answers.show_filling(plan, found.filling, text)
         if resilience:

@@ -22,7 +22,7 @@ from planner.plan.saved import read_head, read_tables, write_json, write_tables
 from planner.plan.tables import TABLES, schema
 from planner.program.registry import TERMS
 
-PLAN_FORMAT = 2
+PLAN_FORMAT = 3
 PLAN_FILES = ("plan.json", "tables", "demand.npz", "report.html", "plan.xlsx")
 _FIRST = ("order_date", "arrival_date", "site", "module_type", "modules", "cards", "capex")
 

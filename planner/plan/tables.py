@@ -98,6 +98,23 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "departures",
+            "Modules of the fleet that are retired early or moved to another site",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            period integer - period from whose start they are out of service
+            date date - first day of the period
+            fleet_row integer - position in the case's fleet
+            site string - site that they leave
+            module_type string - module type
+            modules integer modules whole modules
+            to_site string - site that they are moved to, empty when they are retired
+            in_service_period integer - period from whose start they serve there, -1 when they are retired
+            freed_mw number MW peak facility power that they no longer draw at the site
+            price number currency removal or moving; below 0 what is received
+            """,
+        ),
+        described_table(
             "purchases",
             "Everything to sign over the horizon, in one list: modules, phases, openings",
             """
@@ -130,6 +147,7 @@ TABLES: dict[str, Table] = {
             due number currency sum of these, which the budget limits
             budget number currency budget of the period (empty: none)
             leases number currency rent of leased modules, outside of the budget
+            departures number currency removal and moving less what is received, outside of the budget
             """,
         ),
         described_table(

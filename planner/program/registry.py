@@ -39,11 +39,20 @@ FAMILIES: dict[str, Family] = {
     for f in (
         Family(
             "stock",
-            "What stands is what stood, plus arrivals, less what has reached its end of life.",
-            "在役模块等于既有模块加到货模块减到寿模块。",
-            "stock_skt = standing_skt + sum_{tau<=t<tau+life_k} orders_sk,tau",
+            "What stands is what stood, plus what arrives or is moved in, less what left or reached its end of life.",
+            "在役模块等于既有模块加到货和迁入的模块，减去提前离开和到寿的模块。",
+            "stock_skt = standing_skt + sum_{tau<=t<tau+life_k} orders_sk,tau - left_skt + moved_skt",
             "modules",
             ("branch", "site", "module_type", "period"),
+        ),
+        Family(
+            "departures",
+            "No more modules of the fleet leave early than there are, and only those that may.",
+            "提前退役或迁移的模块不超过既有数量，且仅限允许离开的模块。",
+            "sum_{e of i, t} departures_et <= n_i",
+            "modules",
+            ("branch", "fleet row"),
+            "fleet.modules",
         ),
         Family(
             "site_power",
@@ -546,6 +555,7 @@ TERMS = (
     "order_charges",
     "phases",
     "openings",
+    "departures",
     "opex",
     "leases",
     "leases_owed",

@@ -16,7 +16,7 @@ from planner.program.instance import Instance
 from planner.replay.accounts import Account, account_tables
 from planner.replay.dispatch import Day, Dispatcher, Fixed, dispatch_instance, gang_modules
 from planner.replay.paths import HourlyDemand, real_days
-from planner.verify.building import standing_capacity
+from planner.verify.building import Capacity, standing_capacity
 from planner.verify.catalogue import CATALOGUE
 from planner.verify.facts import Facts, make_facts
 from planner.verify.reading import PlanArrays, read_plan
@@ -29,6 +29,7 @@ _DECISIONS = (
     "orders",
     "phases",
     "openings",
+    "departures",
     "leases",
     "stock",
     "gangs",
@@ -75,9 +76,9 @@ def replay(
     """
     demand, places = real_days(case, hourly)
     plan, facts = _read(case, demand, tables, future)
-    stands = standing_capacity(facts, plan).modules[0]
-    inst = dispatch_instance(case, demand, stands)
-    fixed = _fixed(facts, plan, inst, stands)
+    capacity = standing_capacity(facts, plan)
+    inst = dispatch_instance(case, demand, capacity.modules[0])
+    fixed = _fixed(facts, plan, inst, capacity)
     dispatcher = Dispatcher(inst, fixed)
     days = _dispatch(dispatcher, places, on_progress)
     account = Account(facts, plan, inst, fixed, hourly, tuple(places), tuple(days), dispatcher.billed_kw)
@@ -154,7 +155,7 @@ def _read(
     return plan, facts
 
 
-def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -> Fixed:
+def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, capacity: Capacity) -> Fixed:
     """What stands and what is held, and the part of it that the course gives work to."""
     jobs = inst.of_kind(WorkloadKind.training)
     working = plan.gangs[0] * _training_share(facts, plan)[:, None, None]
@@ -164,7 +165,8 @@ def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -
     on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
     share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
     gangs = gang_modules(inst, working[jobs])
-    return Fixed(stands, held + on, at_work + share, gangs, plan.pools[0], _declared(facts, plan))
+    stands, kept = capacity.modules[0], capacity.kept[0]
+    return Fixed(stands, kept, held + on, at_work + share, gangs, plan.pools[0], _declared(facts, plan))
 
 
 def _declared(facts: Facts, plan: PlanArrays) -> FloatArray:
