@@ -84,6 +84,9 @@ def why_not(
         str | None, typer.Option(help="Period of arrival, such as 2027Q3 or 2 (the first is 0); any if left out.")
     ] = None,
     at_most: Annotated[bool, typer.Option("--at-most", help="Ask for no more than so many, not for so many.")] = False,
+    leaving: Annotated[
+        bool, typer.Option("--leaving", help="Ask about modules of the fleet that leave early, not about orders.")
+    ] = False,
     gap: Gap = 0.01,
     time_limit: TimeLimit = 60.0,
     seed: Seed = 1,
@@ -91,7 +94,7 @@ def why_not(
     language: Language = None,
     json: Json = False,
 ) -> None:
-    """Solve again with some orders forced (or held down) and say what that costs."""
+    """Solve again with some orders, or modules that leave, forced (or held down) and say what that costs."""
     with guarded(as_json=json, language=language):
         from planner.explain.what_if import Question
         from planner.explain.what_if import why_not as ask
@@ -103,6 +106,7 @@ def why_not(
             period=_period(plan.case, period),
             sense="at_most" if at_most else "at_least",
             modules=modules,
+            decision="departures" if leaving else "orders",
         )
 
         def solve(**how: Any) -> Change:

@@ -31,6 +31,7 @@ def content(plan: Plan, view: View, out: Path) -> Json:
         "periods": view.periods,
         "terms": {term: words(f"term.{term}") for term in TERMS},
         "currency": view.currency,
+        "may_leave": any(row.may_leave for row in plan.case.fleet),
         "headings": {key: words(f"report.{key}") for key in _HEADINGS},
     }
 

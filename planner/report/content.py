@@ -229,7 +229,7 @@ def _tides(view: View) -> Section:
 
 
 def _drivers(view: View, why: Explanation) -> list[str]:
-    """What orders are there for, what departures free, what filling the valleys avoids, and what surviving a loss costs."""
+    """What orders are for, what departures free, what filling the valleys avoids, and what surviving a loss costs."""
     words, currency = view.words, view.currency
     said = "sentence_zh" if words.chinese else "sentence"
     texts = [str(one) for rows in (why.drivers, why.departures) for one in rows[said]]

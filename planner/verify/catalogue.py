@@ -11,7 +11,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "unique": ("", "Nothing is listed twice."),
     "stock": (
         "stock",
-        "What stands is what stood, plus what arrives or is moved there, less what left or reached its end of life.",
+        "What stands is what stood, plus what arrives or is moved in, less what left or reached its end of life.",
     ),
     "departures": ("departures", "No more modules of the fleet leave early than there are."),
     "departures.allowed": (

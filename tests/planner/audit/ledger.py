@@ -35,9 +35,11 @@ HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "a
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
 LINES = ("answer.retired.by_future", "answer.retired", "answer.moved.by_future", "answer.moved", "answer.unfinished",
-         "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign", "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
+         "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
+         "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
 REASONS = ("reason.growth", "reason.without_orders_leaving", "reason.without_orders", "reason.no_orders",
-           "reason.users", "reason.sites", "reason.owed", "reason.owed_counted", "reason.ahead", "reason.behind")  # fmt: skip
+           "reason.users", "reason.sites", "reason.owed", "reason.owed_counted", "reason.ahead",
+           "reason.behind")  # fmt: skip
 PROOF = ("report.proof", "report.proof.risk", "report.proof.none", "report.checks_good", "cli.gap_open")
 DRIVERS = ("driver.order", "driver.held", "driver.unused")
 LEAVING = ("leave.retired", "leave.moved", "leave.received", "leave.removal", "leave.moving", "leave.upkeep")
