@@ -39,6 +39,12 @@ class Table:
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
 
+    def completed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame, with 0 in amounts that were not known when it was written."""
+        newer = {c.name: 0.0 for c in self.columns if c.kind == "number" and c.name not in frame}
+        return frame.assign(**newer) if newer else frame
+
+
 def described_table(name: str, title: str, columns: str) -> Table:
     """`columns`: one line a column, "name kind unit description"."""
     parsed = []
