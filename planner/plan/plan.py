@@ -72,7 +72,7 @@ class Plan:
     def load(cls, folder: Path) -> Plan:
         """Read what `save` wrote; ValueError when the folder holds no plan of this format.
 
-        A table or an amount that is newer than the plan is empty or 0: its case had no field for what would stand there.
+        A table or amount that is newer than the plan is empty or 0: its case had no field for what would stand there.
         """
         folder = Path(folder)
         head = read_head(folder, "plan", PLAN_FORMAT)

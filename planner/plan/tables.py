@@ -38,7 +38,6 @@ class Table:
             raise ValueError(f"table {self.name}: columns {sorted(odd)} do not fit its schema")
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
-
     def completed(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame, with 0 in amounts that were not known when it was written."""
         newer = {c.name: 0.0 for c in self.columns if c.kind == "number" and c.name not in frame}

@@ -40,24 +40,24 @@ class Departures:
 
     def left(self, departures: FloatArray) -> FloatArray:
         """(B, S, K, T) modules missing where they stood. departures: (B, E, T) modules by the period they leave in."""
-        out = np.zeros((len(departures), *self.shape))
-        np.add.at(out, (slice(None), self.site, self.kind), np.einsum("bet,etu->beu", departures, self.off))
-        return out
+        return self._at(self.site, np.einsum("bet,etu->beu", departures, self.off))
 
     def moved(self, departures: FloatArray) -> FloatArray:
         """(B, S, K, T) modules that stand where they were moved to."""
-        out = np.zeros((len(departures), *self.shape))
-        some = self.to >= 0
-        there = np.einsum("bet,etu->beu", departures[:, some], self.on[some])
-        np.add.at(out, (slice(None), self.to[some], self.kind[some]), there)
-        return out
+        return self._at(self.to, np.einsum("bet,etu->beu", departures, self.on))
+
+    def _at(self, site: IntArray, modules: FloatArray) -> FloatArray:
+        """(B, S, K, T) modules (B, E, T) at their sites (E,)."""
+        S, K, _ = self.shape
+        place = np.eye(S)[site][:, :, None] * np.eye(K)[self.kind][:, None, :]
+        return np.asarray(np.einsum("esk,beu->bsku", place, modules), float)
 
     def least(self, standing: FloatArray) -> FloatArray:
         """(S, K, T) modules that stand whatever leaves. standing: (S, K, T) without departures."""
         whole = np.zeros((1, len(self), self.shape[2]))
         for e in np.unique(self.row, return_index=True)[1]:  # the first of a row may leave whenever any other may
             whole[0, e, np.flatnonzero(self.open[e])[:1]] = self.modules[e]
-        return standing - self.left(whole)[0]
+        return np.asarray(standing - self.left(whole)[0], float)
 
     def most(self, standing: FloatArray) -> FloatArray:
         """(S, K, T) modules that can stand without any order."""
