@@ -131,11 +131,9 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
         hits = [i for i, key in enumerate(history.series) if reaches(one.series, key)]
         if not hits:
             faults.append(Fault(where, "no series of that name", f"a name or pattern among {labels[:12]}"))
-        if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
-            faults.append(Fault(where, "nothing, or several", "a number, a capacity series or an unserved one"))
-            continue
-        if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
-            faults.append(Fault(where, f"{one.value}", "a number above 0"))
+        wrong = _wrong(one)
+        if wrong is not None:
+            faults.append(Fault(where, *wrong))
             continue
         helper = None
         if one.value is None:
@@ -145,29 +143,40 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
                 faults.append(Fault(where, f"no series {named!r}", f"one of {labels[:12]}"))
                 continue
             helpers.add(helper)
-            hits = [i for i in hits if i != helper]
-        for i in hits:
-            values = history.values[i]
-            if one.unserved is not None and helper is not None:
-                cut = (history.values[helper] > 0) & np.isfinite(values)
-            else:
-                bound = np.full(len(values), one.value) if helper is None else _held(history.values[helper])
-                cut = values >= AT_CEILING * bound
-                ceiling[i] = np.where(np.isfinite(bound), bound, ceiling[i])
-                above = int((values > bound / AT_CEILING).sum())
-                if above:
-                    notes.append(note("ceiling.above", name=labels[i], n=above))
+        for i in (i for i in hits if i != helper):
+            cut, bound = _cut(one, history.values[i], None if helper is None else history.values[helper])
             censored[i] |= cut
+            ceiling[i] = np.where(np.isfinite(bound), bound, ceiling[i])
+            above = int((history.values[i] > bound / AT_CEILING).sum())
+            if above:
+                notes.append(note("ceiling.above", name=labels[i], n=above))
             if helper is None:
                 named_by = note("ceiling.by_value", value=one.value)
             else:
                 named_by = note("ceiling.by_capacity" if one.capacity else "ceiling.by_unserved", name=labels[helper])
-            notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(values).sum()), named_by))
+            notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(history.values[i]).sum()), named_by))
     if faults:
         raise HistoryError(faults)
     marked = replace(history, censored=censored, ceiling=ceiling, notes=tuple(notes))
     rest = [i for i in range(len(labels)) if i not in helpers]
     return marked if not helpers else marked.part(rest)
+
+
+def _wrong(one: Ceiling) -> tuple[str, str] | None:
+    """What was found and what is allowed, where it is no ceiling."""
+    if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
+        return "nothing, or several", "a number, a capacity series or an unserved one"
+    if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
+        return f"{one.value}", "a number above 0"
+    return None
+
+
+def _cut(one: Ceiling, values: FloatArray, helper: FloatArray | None) -> tuple[BoolArray, FloatArray]:
+    """(hours,) which were cut off, and at what (NaN: not known), by a number or by the series that tells."""
+    if one.unserved is not None and helper is not None:
+        return (helper > 0) & np.isfinite(values), np.full(len(values), np.nan)
+    bound = np.full(len(values), one.value) if helper is None else _held(helper)
+    return values >= AT_CEILING * bound, bound
 
 
 def _said(name: str, hours: int, measured: int, named_by: Note) -> Note:

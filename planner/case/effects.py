@@ -14,6 +14,7 @@ Idle = tuple[Location, str, str]
 
 
 def idle_fields(case: Case) -> Iterator[Idle]:
+    """Fields that change nothing in this case, with the reason."""
     for look in (_sites, _types, _workloads, _network, _tariffs, _policy, _futures):
         yield from look(case)
 

@@ -14,12 +14,17 @@ from datetime import timedelta
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import BANDS, Case, GivenDemand, SiteStatus, WorkloadKind, by_period
+from planner.case.case import Case
 from planner.case.effects import idle_fields
 from planner.case.fault import Location, pointer_of
+from planner.case.fields import by_period
+from planner.case.given import GivenDemand
 from planner.case.money import WIDEST_SPAN, decision_costs, energy_share
 from planner.case.money import usual as usual_price
+from planner.case.sites import SiteStatus
 from planner.case.sources import leads_somewhere
+from planner.case.tariffs import BANDS
+from planner.case.workloads import WorkloadKind
 
 DENSE_PFLOPS = {
     "A100": 0.312,
@@ -60,6 +65,7 @@ class CaseWarning:
 
     @property
     def message(self) -> str:
+        """The warning in one line."""
         return f"{self.pointer or '/'}: {self.found}; usual: {self.usual}"
 
     def __str__(self) -> str:

@@ -75,7 +75,7 @@ def _said(part: Message | None, words: Wording) -> str:
     return "" if part is None else part.said(words)
 
 
-def _mine(plan: Plan, table: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
+def _mine(table: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
     """The table's rows in the first branch that has the departure."""
     branch = max(int(row["branch"]), 0)
     return table[table["branch"].isin((-1, branch))]
@@ -86,7 +86,7 @@ def _enough(plan: Plan, row: Mapping[Any, Any]) -> Message | None:
     case = plan.case
     if int(row["branch"]) < 0 and branches_of(plan) > 1:
         return None  # what arrives may differ by future
-    orders = _mine(plan, plan.tables["orders"], row)
+    orders = _mine(plan.tables["orders"], row)
     later = orders[(orders["site"] == row["site"]) & (orders["arrival_period"] >= row["period"])]
     if later.empty:
         return None
@@ -111,7 +111,7 @@ def _full(plan: Plan, row: Mapping[Any, Any]) -> Message | None:
     """What the site would draw with them, where it has no power for that in the period in which they leave."""
     case, period, site = plan.case, int(row["period"]), str(row["site"])
     spec = next(s for s in case.sites if s.id == site)
-    stock, phases = _mine(plan, plan.tables["stock"], row), _mine(plan, plan.tables["phases"], row)
+    stock, phases = _mine(plan.tables["stock"], row), _mine(plan.tables["phases"], row)
     if int(row["branch"]) < 0 and branches_of(plan) > 1:
         return None
     used = float(stock.loc[(stock["site"] == site) & (stock["period"] == period), "power_mw"].sum())

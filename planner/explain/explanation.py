@@ -10,8 +10,9 @@ import pandas as pd
 
 from planner.explain.departures import departure_drivers
 from planner.explain.drivers import order_drivers
+from planner.explain.filling import Filling, value_of_filling
 from planner.explain.prices import Prices, shadow_prices
-from planner.explain.what_if import Filling, Surviving, cost_of_resilience, value_of_filling
+from planner.explain.resilience import Surviving, cost_of_resilience
 from planner.plan import Plan
 from planner.solve import Limits
 
@@ -35,6 +36,7 @@ class Explanation:
     resilience: Surviving | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         out: dict[str, Any] = {name: getattr(self, name).to_dict("records") for name in ("drivers", "departures")}
         if self.prices is not None:
             out["prices"] = self.prices.to_json()

@@ -55,6 +55,7 @@ class Account:
 
     @property
     def case(self) -> Case:
+        """The plan's own."""
         return self.facts.case
 
     @property

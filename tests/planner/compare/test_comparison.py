@@ -15,14 +15,14 @@ import pytest
 
 from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
-from planner.compare.comparison import Comparison, Stage, compare
+from planner.compare.comparison import Comparing, Comparison, Stage, compare
 from planner.compare.information import perfect_limits, value_of_perfect
 from planner.compare.making import Maker, NoPlan, Wish, plan_task, seconds_each
 from planner.compare.store import Store
 from planner.demand.horizon import outlook_demand
 from planner.evaluate.evaluation import evaluate, evaluate_plans, merged_steps
 from planner.plan import Plan
-from planner.rules.rules import plan_rule
+from planner.rules.rules import Begin, plan_rule
 from planner.scenarios import (
     DemandChange,
     JustInTime,
@@ -116,8 +116,10 @@ ALL = (
 )
 
 
-def run(case: Case, scenarios: Sequence[Scenario], executor: Executor, **more: Any) -> Comparison:
-    return compare(case, None, scenarios, limits=EXACT, executor=executor, **more)
+def run(
+    case: Case, scenarios: Sequence[Scenario], executor: Executor, folder: Path | None = None, **watch: Any
+) -> Comparison:
+    return compare(case, None, scenarios, Comparing(EXACT, executor=executor, folder=folder), **watch)
 
 
 @pytest.fixture(scope="module")
@@ -318,16 +320,16 @@ def test_who_finds_no_plan_in_time_is_given_the_nearest(here: Executor) -> None:
     """P50 orders 140; held to a ratio of 1.2 that is 168 units; and the futures get the orders of the P50 plan."""
     world = make_world(newsvendor(), None)
     median = plan_rule(JustInTime(), world, limits=EXACT)
-    given = plan_task(Ratio(kind="ratio", ratio=1.2), world, EXACT, median, [median], False)
+    given = plan_task(Ratio(kind="ratio", ratio=1.2), world, EXACT, Begin(median, (median,), search=False))
     assert isinstance(given, Plan)
     assert given.tables["orders"]["modules"].sum() == 168
     assert given.certificate["bound"] <= given.certificate["objective"]
     assert any("No cheaper plan" in warning for warning in given.warnings)
-    both = plan_task(Stochastic(kind="stochastic"), world, EXACT, median, [median], False)
+    both = plan_task(Stochastic(kind="stochastic"), world, EXACT, Begin(median, (median,), search=False))
     assert isinstance(both, Plan)
     # 60 x 140 and 150 for each unit above: (0.25 x 20 + 0.1 x 60) x 150
     assert both.certificate["objective"] == pytest.approx(60 * 140 + 150 * 11)
-    none = plan_task(JustInTime(), world, EXACT, None, [], False)
+    none = plan_task(JustInTime(), world, EXACT, Begin(search=False))
     assert isinstance(none, NoPlan)
     assert none.late
 
