@@ -235,10 +235,12 @@ def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
 
 
 def drivers(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
-    """What drives every order, as rows."""
+    """What drives every order, and after them what every departure frees, as rows."""
+    from planner.explain.departures import departure_drivers
     from planner.explain.drivers import order_drivers
 
-    return {"rows": order_drivers(_plan_of(task)).to_dict("records")}
+    plan = _plan_of(task)
+    return {"rows": [row for rows in (order_drivers(plan), departure_drivers(plan)) for row in rows.to_dict("records")]}
 
 
 def _plan_of(task: Task) -> Plan:

@@ -40,6 +40,7 @@ def content(plan: Plan, view: View, out: Path, why: Explanation | None = None) -
         "periods": view.periods,
         "levers": lever_values(view),
         "currency": view.currency,
+        "may_leave": any(row.may_leave for row in plan.case.fleet),
         "headings": {key: words(f"report.{key}") for key in _HEADINGS},
     }
 

@@ -17,6 +17,7 @@ import pandas as pd
 import xlsxwriter
 
 from planner.plan import Plan
+from planner.report.departures import departures_table
 from planner.report.figures.capacity import capacity_by_period
 from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list
@@ -28,7 +29,7 @@ Kind = Literal["text", "date", "money", "count", "number", "share"]
 _FORMATS: dict[Kind, str] = {
     "text": "@", "date": "yyyy-mm-dd", "money": "#,##0", "count": "#,##0", "number": "#,##0.00", "share": "0.00%",
 }  # fmt: skip
-_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases")
+_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases", "departures")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,13 @@ def workbook(plan: Plan, language: str | None = None, standing: Mapping[str, str
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
     plain = {kind: book.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
     strong = {kind: book.add_format({"num_format": code, "bold": True, "top": 1}) for kind, code in _FORMATS.items()}
+<<<<<<< HEAD
     for one in (_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view, said)):
+=======
+    sheets = [_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view)]
+    sheets[1:1] = [_departures(view)] if len(view.tables["departures"]) else []
+    for one in sheets:
+>>>>>>> main
         sheet = book.add_worksheet(one.name)
         sheet.set_header(f"&C&B{mark.replace('&', '&&')}")
         sheet.freeze_panes(1, 0)
@@ -131,6 +138,19 @@ def _orders(view: View) -> Sheet:
         for b in range(len(view.probability))
     ]
     return Sheet(words("book.orders"), columns, totals)
+
+
+def _departures(view: View) -> Sheet:
+    """What leaves early, as the report has it, with money in whole currency."""
+    words, table = view.words, view.tables["departures"].sort_values(["period", "branch"], kind="stable")
+    shown = departures_table(view)
+    kinds: dict[str, Kind] = {words("leave.date"): "date", words("modules"): "count"}
+    columns = [Column(str(name), kinds.get(str(name), "text"), list(shown[name])) for name in shown]
+    columns[0] = Column(columns[0].heading, "date", list(table["date"]))
+    columns[5] = Column(columns[5].heading, "number", list(table["freed_mw"]))
+    money = words.labelled(words("leave.price"), words.money_unit(0.0, view.currency)[1])
+    columns[6] = Column(money, "money", list(table["price"]))
+    return Sheet(words("book.departures"), columns, [])
 
 
 def _cash(view: View) -> Sheet:

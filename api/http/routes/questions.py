@@ -104,7 +104,8 @@ def prices(services: ServicesDep, caller: Viewer, request: Request, id: str) -> 
     operation_id="get_plan_drivers",
 )
 def drivers(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
-    """What made every order necessary: its busiest hour, the workloads at work then, the limits that are full."""
+    """What made every order necessary (its busiest hour, the workloads at work then, the limits that are full), and
+    after the orders what every departure of the fleet frees, costs or brings."""
     return _explained(services, caller, request, id, "drivers")
 
 

@@ -12,13 +12,14 @@ from api.http.schemas.wire import Asked, Json, Name, example
 
 
 class WhyNotRequest(Asked):
-    """Why not at least (or at most) so many modules of these orders? A field left out means any."""
+    """Why not at least (or at most) so many modules of these orders, or departures? A field left out means any."""
 
     site: Name | None = None
     module_type: Name | None = None
     period: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="By number; the first is 0.")
     sense: Literal["at_least", "at_most"] = "at_least"
     modules: Annotated[int, Field(ge=0, le=10**7)] = 1
+    decision: Literal["orders", "departures"] = "orders"
     limits: LimitsRequest = LimitsRequest()
     model_config = example({"site": "near", "module_type": "m128", "modules": 2, "limits": {"seconds": 60}})
 
