@@ -59,13 +59,9 @@ def workbook(plan: Plan, language: str | None = None, standing: Mapping[str, str
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
     plain = {kind: book.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
     strong = {kind: book.add_format({"num_format": code, "bold": True, "top": 1}) for kind, code in _FORMATS.items()}
-<<<<<<< HEAD
-    for one in (_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view, said)):
-=======
-    sheets = [_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view)]
+    sheets = [_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view, said)]
     sheets[1:1] = [_departures(view)] if len(view.tables["departures"]) else []
     for one in sheets:
->>>>>>> main
         sheet = book.add_worksheet(one.name)
         sheet.set_header(f"&C&B{mark.replace('&', '&&')}")
         sheet.freeze_panes(1, 0)

@@ -38,9 +38,10 @@ const FORMS = {
     };
     return [body, place];
   },
-  why_not: ({ sense, modules, site, module_type: kind, period }) => [
+  why_not: ({ sense, decision, modules, site, module_type: kind, period }) => [
     {
       sense: sense.value,
+      ...(decision && { decision: decision.value }),
       modules: Number(modules.value),
       ...(site.value && { site: site.value }),
       ...(kind.value && { module_type: kind.value }),
