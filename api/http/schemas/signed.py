@@ -33,7 +33,10 @@ _ENTRY: Json = {
 
 
 def standing_values(found: Standing | None) -> dict[str, str]:
-    """Where a plan stands, as sentences of page and report are given it: "draft" for one that was never proposed; by: "" without a key."""
+    """Where a plan stands, as sentences of page and report are given it.
+
+    state: "draft" for one that was never proposed. by: "" for somebody without a key.
+    """
     if found is None:
         return {"state": "draft"}
     entry = found.entry
