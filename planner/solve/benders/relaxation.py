@@ -20,8 +20,7 @@ from planner.solve.benders.subproblem import BlockFailureError, BlockValue, cut_
 from planner.solve.control import Control
 from planner.solve.linear import attempts
 from planner.solve.progress import relative_gap
-
-OUT = 0.3
+from planner.solve.tuning import TUNING
 
 
 @dataclass
@@ -161,5 +160,5 @@ def relax(
         control.note_relaxation(value if how.is_exact and known else np.inf, bound)
         if relative_gap(value, bound) <= how.target or control.halted or control.seconds > how.until:
             break
-        x = OUT * outer + (1 - OUT) * inner
+        x = TUNING.in_out * outer + (1 - TUNING.in_out) * inner
     return Relaxed(inner, value, bound, points[-8:])
