@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any, Unpack
 
@@ -82,9 +83,16 @@ def make_plan(
     if outlook is None or demand is not None or every_hour is None:
         made = once(None, None)
     else:
-        made = refined(case, outlook, every_hour, once, solving.get("on_progress"), solving.get("stop"))
-    made = measured_plan(made)
-    return replace(made, summary={**made.summary, "unserved_why": why_unserved(made)})
+        threads = (solving.get("limits") or Limits()).threads
+        made = refined(case, outlook, every_hour, once, threads, solving.get("on_progress"), solving.get("stop"))
+    on_progress = solving.get("on_progress")
+    if on_progress is not None:
+        proof = made.certificate
+        on_progress(Progress(proof["objective"], proof["bound"], proof["gap"], "what the plan comes to", 0.0))
+    with ThreadPoolExecutor(1) as beside:  # both wait for solvers, which run outside of Python's lock
+        why = beside.submit(why_unserved, made)
+        measured = measured_plan(made)
+        return replace(measured, summary={**measured.summary, "unserved_why": why.result()})
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:

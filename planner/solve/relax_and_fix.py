@@ -45,8 +45,8 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
         for number, first in enumerate(windows):
             if control.done:
                 break
-            control.phase = f"relax and fix, periods {first + 1} to {min(first + TUNING.window_periods, last + 1)}"
-            whole = arrays.integer & (period < first + TUNING.window_periods)
+            control.phase = "relax and fix"
+            whole = arrays.integer & (period < first + WINDOW_PERIODS)
             share = control.left() / (len(windows) - number + 1)
             step = _run(worker, control, replace(arrays, lower=lower, upper=upper, integer=whole), share)
             if step is None:

@@ -53,7 +53,7 @@ class LargeNeighbourhood:
         def edit(model: MasterModel) -> None:
             model.lower[held] = model.upper[held] = np.round(plan[held])
 
-        control.phase = f"parts of the plan: {kind}, {free.mean():.0%}"
+        control.phase = "parts of the plan"
         begun, before = control.seconds, control.objective
         self._fix.settle(edit, rounds=4)
         quick = control.seconds - begun < search.effort.branch_seconds

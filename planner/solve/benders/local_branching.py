@@ -36,7 +36,7 @@ class LocalBranching:
         for pattern in (*search.state.tried, on):  # sum_on (1 - s) + sum_off s >= 1
             model.add_rows(self._row(model, pattern), 1.0 - pattern.sum(), np.inf)
         model.add_rows(self._row(model, on), -np.inf, float(self._distance - on.sum()))
-        control.phase = f"patterns within {self._distance} switches"
+        control.phase = "patterns nearby"
         outcome = search.solve(model, self._stretch * search.effort.branch_seconds, 2e-3)
         if outcome.status == "no_solution" and outcome.bound < before and self._stretch < TUNING.longest:
             self._stretch *= 2.0  # nothing found in this time says nothing

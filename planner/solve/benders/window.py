@@ -25,7 +25,7 @@ class Window:
         near = search.whole
         model.lower[near] = np.maximum(model.lower[near], plan[near] - self._width)
         model.upper[near] = np.minimum(model.upper[near], plan[near] + self._width)
-        control.phase = f"plans within {self._width} modules"
+        control.phase = "plans nearby"
         outcome = search.solve(model, search.effort.branch_seconds, self._gap, search.hint(plan))
         found = None if outcome.x is None else search.rounded(outcome.x[: search.columns])
         if found is not None:

@@ -222,7 +222,7 @@ class ByFuture:
         untried = sorted(self._sides, key=lambda s: -float(self._apart.probability[s.alone.future]))
         while not control.done:
             before = control.objective
-            control.phase = f"neighbourhoods of each future, {width} modules wide"
+            control.phase = "neighbourhoods of each future"
             for side in self._sides:
                 if not control.done and side.late is not None and self._early is not None:
                     side.late = self._near(side, width, gap)
