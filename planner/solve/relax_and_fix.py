@@ -46,7 +46,7 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
             if control.done:
                 break
             control.phase = "relax and fix"
-            whole = arrays.integer & (period < first + WINDOW_PERIODS)
+            whole = arrays.integer & (period < first + TUNING.window_periods)
             share = control.left() / (len(windows) - number + 1)
             step = _run(worker, control, replace(arrays, lower=lower, upper=upper, integer=whole), share)
             if step is None:
