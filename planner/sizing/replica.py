@@ -36,15 +36,15 @@ class Replica:
     output_cv: float
 
     def step(self, b: FloatArray | float) -> FloatArray:
-        """Time of a step with `b` requests under way, ms."""
+        """Time of a step with `b` requests under way, ms. Of the shape (loads,) of b."""
         return np.asarray(np.interp(b, self.grid, self.step_ms), dtype=float)
 
     def tpot(self, b: FloatArray | float) -> FloatArray:
-        """Time a token with `b` requests under way, ms."""
+        """Time a token with `b` requests under way, ms. Of the shape (loads,) of b."""
         return np.asarray(np.interp(b, self.grid, self.tpot_ms), dtype=float)
 
     def life_s(self, b: FloatArray | float) -> FloatArray:
-        """Seconds a request is under way with b on its replica."""
+        """Seconds a request is under way with b on its replica. Of the shape (loads,) of b."""
         own = self.prefill_ms + self.step(b)
         return np.asarray((own + self.tpot(b) * max(self.output_tokens - 1, 0)) / 1000, dtype=float)
 

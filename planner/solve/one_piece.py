@@ -32,7 +32,7 @@ def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]
 
 
 def fixed(arrays: Arrays, x: FloatArray) -> Arrays:
-    """The arrays with every whole column fixed at the rounded x; no whole numbers are left."""
+    """The arrays with every whole column fixed at the rounded x; no whole numbers are left. x: (columns,)."""
     whole = np.round(x[arrays.integer])
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[arrays.integer] = upper[arrays.integer] = np.clip(whole, lower[arrays.integer], upper[arrays.integer])
@@ -57,6 +57,7 @@ def scip(arrays: Arrays, control: Control, hint: FloatArray | None = None) -> Ou
     """SCIP until the gap or the time is reached; None after a halt that it did not hear in time.
 
     In a worker process, where a stop reaches it; a model that takes a second or so is not worth starting one.
+    hint: (columns,).
     """
     settings = Settings(
         "scip", seconds=max(control.left(), 0.1), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
@@ -112,7 +113,10 @@ def _billed_in_full(program: Program, arrays: Arrays) -> Arrays:
 
 
 def try_first_plans(program: Program, arrays: Arrays, control: Control) -> FloatArray | None:
-    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any."""
+    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any.
+
+    (columns,) of the program in one piece.
+    """
     best = None
     for phase, x in first_plans(program, min(TUNING.first_seconds, 0.1 * control.limits.seconds), control.limits.seed):
         control.phase = phase

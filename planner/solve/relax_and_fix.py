@@ -22,7 +22,10 @@ from planner.solve.workers import Worker
 
 
 def relax_and_fix(program: Program, control: Control, start: FloatArray | None = None) -> Ending:
-    """Plan and bound go to `control`. Returns "infeasible" or "unbounded" where that is proven, else None."""
+    """Plan and bound go to `control`. Returns "infeasible" or "unbounded" where that is proven, else None.
+
+    start: (columns,) of the master.
+    """
     arrays = flatten(program)
     period = np.full(arrays.columns, -1)
     period[: program.master.columns] = period_of_columns(program)

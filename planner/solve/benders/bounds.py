@@ -43,7 +43,7 @@ class BoundSearch:
             raise self._failed[0]
 
     def take(self) -> FloatArray | None:
-        """The newest point found, once."""
+        """The newest point found, once. (columns,) of the master."""
         with self._search.state.lock:
             found, self._found = self._found[-1:], []
         return found[0] if found else None

@@ -102,13 +102,13 @@ class Evaluator:
         finish: bool = False,
     ) -> Evaluation:
         """All blocks, or those in `which`, at x. sample: of many futures a few, in turn, and cuts alone of the others.
-        finish: go on after a halt. Raises HaltedError, BlockFailureError."""
+        finish: go on after a halt. Raises HaltedError, BlockFailureError. x: (columns,) of the master."""
         return self.gather(self.begin(x, which, sample=sample, columns=columns), finish=finish)
 
     def begin(
         self, x: FloatArray, which: Sequence[int] | None = None, *, sample: bool = False, columns: bool = False
     ) -> list[_Begun]:
-        """Hand the work of `evaluate` to the lanes."""
+        """Hand the work of `evaluate` to the lanes. x: (columns,) of the master."""
         wanted = set(range(len(self.blocks)) if which is None else which)
         stand_for: dict[int, list[int]] = {}
         if sample:
@@ -192,7 +192,7 @@ class Mixed:
         self.merged, self._exact, self._fine = merged, exact, set(exact_ones)
 
     def evaluate(self, x: FloatArray, which: Sequence[int] | None = None, *, sample: bool = False) -> Evaluation:
-        """As `Evaluator.evaluate`; values are at most the exact ones."""
+        """As `Evaluator.evaluate`; values are at most the exact ones. x: (columns,) of the master."""
         wanted = set(range(len(self.merged.blocks)) if which is None else which)
         exact = self._exact.begin(x, sorted(wanted & self._fine), sample=sample)
         merged = self.merged.begin(x, sorted(wanted - self._fine), sample=sample)

@@ -50,6 +50,7 @@ class FirstPlans:
         """The relaxation with the switches on that it uses, by the better of two readings of it.
 
         Either what it orders in earnest, or what is left once every order pays its charge by the module (`sloped`).
+        (columns,) of the master.
         """
         search = self.search
         x = search.state.relaxed.x.copy()
@@ -66,7 +67,9 @@ class FirstPlans:
 
     def sloped(self) -> list[FloatArray]:
         """Points whose orders pay charge / order more by the module, in place of the charge: dynamic slope scaling (Kim
-        and Pardalos 1999). What is ordered little becomes dear and goes elsewhere; cuts are added where it goes."""
+        and Pardalos 1999). What is ordered little becomes dear and goes elsewhere; cuts are added where it goes.
+        (columns,) of the master each.
+        """
         search = self.search
         names, cost = search.names, search.program.master.cost
         charge = cost[names.on]

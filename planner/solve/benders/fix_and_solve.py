@@ -18,7 +18,7 @@ from planner.solve.tuning import TUNING
 
 
 def holding(search: Search, x: FloatArray) -> Callable[[MasterModel], None]:
-    """The edit that holds the first-stage binaries of x."""
+    """The edit that holds the first-stage binaries of x. x: (columns,) of the master."""
     held, value_of = search.names.on, np.round(x[search.names.on])
 
     def edit(model: MasterModel) -> None:
@@ -36,7 +36,7 @@ class FixAndSolve:
     def polish(self, x: FloatArray, once: bool = False) -> None:
         """Hold the switches of x; converge on the rest, then take whole numbers there and evaluate them.
 
-        once: make no more of it than a first plan needs.
+        once: make no more of it than a first plan needs. x: (columns,) of the master.
         """
         search, control, state = self.search, self.search.control, self.search.state
         edit = holding(search, x)
@@ -71,7 +71,7 @@ class FixAndSolve:
 
         inner: the best point known without whole numbers, where the cuts are good. once: end with the first plan
         offered. The master is far off at the first whole points (10 % on M), so that it is not worth being solved
-        closely: its gap is a fifth of what it was last off by.
+        closely: its gap is a fifth of what it was last off by. inner: (columns,) of the master.
         """
         search, control, state = self.search, self.search.control, self.search.state
         gap, misses, best, offered = TUNING.settle_gap, 0, np.inf, False

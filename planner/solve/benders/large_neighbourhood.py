@@ -44,7 +44,7 @@ class LargeNeighbourhood:
         self._patterns = LocalBranching(search)  # where parts by themselves say nothing new
 
     def once(self, plan: FloatArray) -> None:
-        """See `Strategy`."""
+        """See `Strategy`. plan: (columns,) of the master."""
         search, control = self._search, self._search.control
         kind = tuple(self._share)[self._turn % len(self._share)]
         free = self._part(kind)

@@ -26,7 +26,7 @@ class LocalBranching:
         self._fix = FixAndSolve(search)
 
     def once(self, plan: FloatArray) -> None:
-        """See `Strategy`."""
+        """See `Strategy`. plan: (columns,) of the master."""
         search, control = self._search, self._search.control
         before = control.objective
         search.refresh_base()

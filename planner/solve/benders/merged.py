@@ -129,7 +129,10 @@ class MergedSearch:
         self._offer(outcome)
 
     def near(self, plan: FloatArray, width: int) -> Arrays:
-        """The merged program with the great choices of `plan` held and its orders and gangs within `width` of it."""
+        """The merged program with the great choices of `plan` held and its orders and gangs within `width` of it.
+
+        plan: (columns,) of the master.
+        """
         held = self._named(GREAT)
         return boxed(held_at(self.arrays, held, np.round(plan[held])), self._layout.columns, np.round(plan), width)
 
@@ -239,7 +242,7 @@ class MergedSearch:
 def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequence[FloatArray]) -> Arrays:
     """`flat`, the merged program written out, with the best cuts of exact blocks at these points.
 
-    extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1.
+    extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1. points: (columns,) of the master each.
     """
     chosen = np.unique(np.concatenate([pool.best(x) for x in points]))
     chosen = chosen[chosen >= 0]
@@ -264,7 +267,7 @@ def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequen
 
 
 def columns_of(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArray:
-    """All columns of these names, in an order that only depends on the case."""
+    """All columns of these names, in an order that only depends on the case. (columns,) their numbers."""
     index = [names[n].ravel() for n in wanted if n in names]
     joined = np.concatenate(index) if index else np.zeros(0, np.int64)
     return joined[joined >= 0]
@@ -274,7 +277,7 @@ def boxed(
     arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray, width: int, opened: tuple[str, ...] = ()
 ) -> Arrays:
     """`arrays` with what is near (`NEAR`) between the whole numbers next to x, and so many beyond; `opened`: names that
-    stay as they are."""
+    stay as they are. x: (columns,)."""
     near = columns_of(names, tuple(name for name in NEAR if name not in opened))
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6) - width)
@@ -289,7 +292,7 @@ def boxes(arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray) -> tuple
 
 
 def held_at(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:
-    """The same with these columns at these values, as far as their bounds allow."""
+    """The same with these columns at these values, as far as their bounds allow. columns, values: (held,)."""
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[columns] = upper[columns] = np.clip(values, lower[columns], upper[columns])
     return replace(arrays, lower=lower, upper=upper)

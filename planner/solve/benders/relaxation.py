@@ -41,6 +41,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
 
     The cuts hold for the exact blocks too, because merged blocks bound them from below, and together they give the
     master the whole value of the merged relaxation at once. None when the time did not suffice.
+    (columns,) of the master, and (blocks,).
     """
     arrays = flatten(merged)
     outcome = attempts(arrays, max(control.left(), 0.1))
@@ -128,6 +129,7 @@ def relax(
 
     start: a point that satisfies the master's linear rows. Of many futures a few are evaluated at a point
     (`Evaluator.evaluate`): what the point costs is then an estimate from below, looked at again as cuts are added.
+    start: (columns,) of the master.
     """
     control.phase, bound = how.phase, how.bound
     pool = master.pool

@@ -233,7 +233,7 @@ def fingerprint(program: Program, block: int) -> bytes:
 
 
 def keep(program: Program, pool: CutPool, points: list[FloatArray]) -> CutStore:
-    """The cuts that bind at any of the points, by block, for another solve."""
+    """The cuts that bind at any of the points, by block, for another solve. points: (columns,) of the master each."""
     which = np.flatnonzero(pool.tight(points))
     return CutStore(
         tuple(b.key for b in program.blocks),
@@ -245,7 +245,10 @@ def keep(program: Program, pool: CutPool, points: list[FloatArray]) -> CutStore:
 
 
 def still_valid(program: Program, store: CutStore) -> tuple[IntArray, FloatArray, sp.csr_matrix] | None:
-    """Cuts of blocks that have not changed at all; those of changed blocks prove nothing and are left out."""
+    """Cuts of blocks that have not changed at all; those of changed blocks prove nothing and are left out.
+
+    owner, constant: (cuts,); slope: (cuts, columns).
+    """
     if store.slope.shape[1] != program.master.columns:
         return None
     place: dict[BlockKey, int] = {b.key: i for i, b in enumerate(program.blocks)}

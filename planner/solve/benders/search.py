@@ -56,17 +56,23 @@ class Search:
 
     # ---- values
     def exact(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """Cost of x (whole or not), with cuts added; where it bills too little power, that of x with enough."""
+        """Cost of x (whole or not), with cuts added; where it bills too little power, that of x with enough.
+
+        x: (columns,) of the master.
+        """
         return self.evaluated(x, self.evaluator)[:2]
 
     def value(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """The same, but a lower bound of it where there is a cheap one."""
+        """The same, but a lower bound of it where there is a cheap one. x: (columns,) of the master."""
         return self.evaluated(x, self.evaluator if self.cheap is None else self.cheap)[:2]
 
     def evaluated(
         self, x: FloatArray, evaluator: Evaluator | Mixed, columns: bool = False
     ) -> tuple[float, FloatArray, list[FloatArray | None]]:
-        """Cost, the point that has it, and the block columns there if they are asked for (of exact blocks)."""
+        """Cost, the point that has it, and the block columns there if they are asked for (of exact blocks).
+
+        x: (columns,) of the master.
+        """
         best, point = np.inf, x
         y: list[FloatArray | None] = []
         trial: FloatArray | None = x
@@ -92,7 +98,7 @@ class Search:
         return best, point, y
 
     def offer(self, x: FloatArray) -> float:
-        """Evaluate a plan in whole numbers exactly and keep it if it is the best."""
+        """Evaluate a plan in whole numbers exactly and keep it if it is the best. x: (columns,) of the master."""
         cost, x, y = self.evaluated(x, self.evaluator, columns=True)
         if np.isfinite(cost):
             # with its columns: at the end of the time nothing needs to be evaluated again
@@ -104,6 +110,7 @@ class Search:
         """Cost of a plan that costs `said` by the master, and whether it is exact and was offered.
 
         It is a lower bound where that is above the best plan, or where the master was wrong by it alone.
+        plan: (columns,) of the master.
         """
         if self.cheap is not None:
             cost = self.value(plan)[0]
@@ -112,7 +119,10 @@ class Search:
         return self.offer(plan), True
 
     def rounded(self, x: FloatArray) -> FloatArray | None:
-        """x with its whole columns rounded and the rest of the master at its best for them; None if none fits."""
+        """x with its whole columns rounded and the rest of the master at its best for them; None if none fits.
+
+        x: (columns,) of the master.
+        """
         target = np.round(x[self.whole])
 
         def edit(model: MasterModel) -> None:
@@ -142,7 +152,10 @@ class Search:
                 self.control.raise_bound(outcome.objective)
 
     def hint(self, x: FloatArray) -> FloatArray:
-        """A full start for SCIP: the plan and what the cuts say about it, a hair above."""
+        """A full start for SCIP: the plan and what the cuts say about it, a hair above.
+
+        x: (columns,) of the master; the start: (columns + blocks,).
+        """
         with self.state.lock:
             theta = self.master.pool.lower(x)
         return np.concatenate([x, theta + 1e-6 * np.abs(theta) + 1e-9])
@@ -175,7 +188,10 @@ class Search:
         model.add_rows(sp.csr_matrix(load - marks.multiply(most[:, None])), -np.inf, 0.0)
 
     def solve(self, model: MasterModel | Arrays, seconds: float, gap: float, hint: FloatArray | None = None) -> Outcome:
-        """SCIP where there is a hint to start from, else HiGHS, which finds as good plans and bounds as soon."""
+        """SCIP where there is a hint to start from, else HiGHS, which finds as good plans and bounds as soon.
+
+        hint: (columns,) of the model.
+        """
         settings = Settings(
             "highs" if hint is None else "scip",
             seconds=min(seconds, max(self.control.left(), 0.1)),
@@ -195,7 +211,10 @@ class Search:
         self.worker.shutdown(wait=False, cancel_futures=True)
 
     def try_plan(self, x: FloatArray) -> None:
-        """Evaluate the whole numbers of x, with the rest of the master at its best for them."""
+        """Evaluate the whole numbers of x, with the rest of the master at its best for them.
+
+        x: (columns,) of the master.
+        """
         plan = self.rounded(x)
         if plan is not None:
             self.offer(plan)

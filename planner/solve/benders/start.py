@@ -71,7 +71,10 @@ class Beginning:
         return self._relax(cheap, rough, TUNING.merged_gap, until), merged, cheap
 
     def cheap_blocks(self, point: FloatArray) -> Mixed | None:
-        """Most blocks on merged steps, if blocks are large; `point`: where cuts are good."""
+        """Most blocks on merged steps, if blocks are large; `point`: where cuts are good.
+
+        point: (columns,) of the master.
+        """
         if self.coarse is None or not is_large(self.program):
             return None
         return Mixed(

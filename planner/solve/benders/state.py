@@ -28,7 +28,10 @@ class SearchState:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def hold(self, x: FloatArray) -> None:
-        """Remember an optimum of a relaxation: the cuts that are tight there hold the bound."""
+        """Remember an optimum of a relaxation: the cuts that are tight there hold the bound.
+
+        x: (columns,) of the master.
+        """
         with self.lock:
             self.base = [*self.base[-TUNING.base_points :], x]
 
@@ -38,13 +41,16 @@ class SearchState:
         self.base = [*self.base[-TUNING.base_points :], *relaxed.points]
 
     def add_plan(self, cost: float, x: FloatArray) -> None:
-        """Remember a plan if it is among the best."""
+        """Remember a plan if it is among the best. x: (columns,) of the master."""
         self.elite = sorted([*self.elite, (cost, x)], key=lambda e: e[0])[: TUNING.elite]
 
     def around(self, recent: int) -> list[FloatArray]:
-        """Points whose cuts hold the bound, and where the search has been, the last `recent` plans of it."""
+        """Points whose cuts hold the bound, and where the search has been, the last `recent` plans of it.
+
+        (columns,) each.
+        """
         return [*self.base, self.relaxed.x, *self.seeds[-recent:], *(e[1] for e in self.elite)]
 
     def near(self) -> list[FloatArray]:
-        """Recent points: their cuts are all that matters where first-stage binaries are held."""
+        """Recent points: their cuts are all that matters where first-stage binaries are held. (columns,) each."""
         return [*self.base[-12:], *self.seeds[-12:], *self.between[-48:], *(e[1] for e in self.elite)]

@@ -17,7 +17,7 @@ class Window:
         self._width, self._misses, self._gap = 2, 0, 1e-3
 
     def once(self, plan: FloatArray) -> None:
-        """See `Strategy`."""
+        """See `Strategy`. plan: (columns,) of the master."""
         search, control = self._search, self._search.control
         before = control.objective
         search.refresh_base()
