@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[3]
 ONE_TYPE = {"max_module_types": {"sh": 1}}
 EVERY: dict[str, Any] = {
     "budget": 1e9, "carbon_cap_tonnes": 1e6, "green_share_floor": 0.01, "domestic_share_floor": 0.01,
-    "vendor_share_cap": {"V": 0.99}, "build_ahead": {"minimum": 0.01, "maximum": 90}, "capacity_targets_eflops": 0.001,
+    "vendor_share_cap": {"X": 0.99}, "build_ahead": {"minimum": 0.01, "maximum": 90}, "capacity_targets_eflops": 0.001,
     "utilisation_floor": 0.001, "max_module_types": {"sh": 1},
 }  # fmt: skip
 
@@ -48,12 +48,11 @@ def limited(small: Document) -> Case:
         small(
             policy=EVERY,
             sites__0__space_racks=500,
-            sites__0__phases=[{"mw": 1, "capex": 1e6}],
+            sites__0__phases=[{"mw": 1, "capex": 1e6, "lead_periods": 1}],
             module_types__0__supply=500,
             module_types__0__min_order=2,
             module_types__0__lead_periods=1,
             workloads__0__minimum_service=0.5,
-            workloads__0__latency_ms=60,
             workloads__1__max_rate_factor=3,
             network__bandwidth_gbps={"east": {"sh": 1000.0}},
             leases=[{"id": "l", "site": "sh", "module_type": "b", "price_per_module_period": 1e5,
