@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
+from forecasts.words.note import Note, said
 from planner.arrays import IntArray
 from planner.case import Case
 from planner.case.file import case_hash
@@ -50,6 +51,7 @@ from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, 
 from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
 from planner.solve.fanout import executor_or_pool
+from planner.words.wording import noted
 
 FORMAT = 1
 COMPARISON_FILES = ("comparison.json", "tables", "report.html")
@@ -359,8 +361,10 @@ class _Work:
             bound = self.informer.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
             return Outcome(scenario, world.case, base, cost=bound)
         if isinstance(plan, NoPlan):
-            return Outcome(scenario, world.case, base, note=plan.why)
-        note = "; ".join(w for w in plan.warnings if any(part in w for part in _TOLD))
+            note = noted("compare.late", seconds=f"{self.limits.seconds:g}") if plan.late else plan.why
+            return Outcome(scenario, world.case, base, note=note, late=plan.late)
+        told = [w for w in plan.warnings if any(part in w for part in _TOLD)]
+        note = Note("; ".join(told), "；".join(said(w, "zh-CN") for w in told))
         return Outcome(scenario, world.case, base, plan, found, note=note)
 
     def merge_error(

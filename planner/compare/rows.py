@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from forecasts.words.note import said
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.case.compute import pflops_per_unit
@@ -26,7 +27,8 @@ ALPHA = 0.9
 
 @dataclass(frozen=True)
 class Outcome:
-    """One scenario's plan and what it does; `cost` alone for perfect information, nothing where it was impossible."""
+    """One scenario's plan and what it does; `cost` alone for perfect information, nothing where it was impossible
+    or (late) none was found in time."""
 
     scenario: Scenario
     case: Case
@@ -35,6 +37,7 @@ class Outcome:
     evaluation: Evaluation | None = None
     cost: FloatArray | None = None
     note: str = ""
+    late: bool = False
 
     @property
     def followed(self) -> bool:
@@ -161,6 +164,7 @@ def _of_scenario(
     scenario, plan, found, case = outcome.scenario, outcome.plan, outcome.evaluation, outcome.case
     blank = float("nan")
     status = "planned" if plan is not None else "bound" if outcome.cost is not None else "impossible"
+    status = "late" if outcome.late else status
     certificate = plan.certificate if plan is not None else {}
     rows["scenarios"].append(
         {
@@ -174,7 +178,8 @@ def _of_scenario(
             "bound": certificate.get("bound", blank),
             "gap": certificate.get("gap", blank),
             "modules": int(plan.tables["orders"]["modules"].sum()) if plan is not None else 0,
-            "note": outcome.note,
+            "note": str(outcome.note),
+            "note_zh": said(outcome.note, "zh-CN"),
         }
     )
     cost = outcome.cost if found is None else found.total

@@ -16,12 +16,13 @@ COMPARISON_TABLES: dict[str, Table] = {
             name_zh string - Chinese name
             rule string - build-ahead rule
             world string - base, or the scenario's own id where its assumptions differ
-            status string - planned, bound (perfect information) or impossible
+            status string - planned, bound (perfect information), late (none was found in time) or impossible
             objective number currency cost of the plan on what it was optimised for
             bound number currency proven lower bound of it
             gap number - (objective - bound) / objective
             modules integer modules ordered
             note string - what the rule could not do, or why there is no plan
+            note_zh string - the same in Chinese
             """,
         ),
         described_table(

@@ -199,6 +199,8 @@ class _Searching:
             else:
                 bound = max(bound, float(plan.certificate["bound"]))
                 if found is None or plan.certificate["objective"] <= found.certificate["objective"]:
+                    if not np.isfinite(bound):
+                        bound = relaxed_bound(case, demand, self.begin.known)
                     return with_bound(plan, bound)
         if found is None:
             raise late
