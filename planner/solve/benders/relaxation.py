@@ -71,7 +71,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
 
 def stand_in_start(one_day: Program, merged: Program, pool: CutPool, control: Control) -> FloatArray | None:
     """Solve the program of one mean day a period and of the future with the middle demand, at the cost of all it stands
-    for; the master's columns there, None when the time did not suffice.
+    for; x there, (columns,) of the master, None when the time did not suffice.
 
     It bounds nothing, but its prices give the blocks of all days and futures in `merged` cuts: they differ in what is
     asked for, seldom in matrix or costs.
