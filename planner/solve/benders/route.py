@@ -59,10 +59,9 @@ class _Decomposing:
 
     def search_from(self, start: WarmStart | None) -> None:
         """Relaxation, then integers, until gap, time or halt. Raises HaltedError."""
-        program, control, coarse = self._program, self._control, self._coarse
+        program, control = self._program, self._control
         whole = bool(program.master.integer.any())
-        apart = whole and coarse is not None and suits(program, coarse)
-        if apart and _future_by_future(program, self._master, self._exact, control, start, coarse):
+        if whole and self._apart(start):
             return
         point = _known_point(program, self._master, control, start)
         merged: Merged | None = None
@@ -76,6 +75,13 @@ class _Decomposing:
         if whole and self._settled_early(rough, merged, cheap, start):
             return
         self._exactly(rough, whole=whole)
+
+    def _apart(self, start: WarmStart | None) -> bool:
+        """Whether the futures by themselves were what to search."""
+        program, coarse = self._program, self._coarse
+        if coarse is None or not suits(program, coarse):
+            return False
+        return _future_by_future(program, self._master, self._exact, self._control, start, coarse)
 
     def _settled_early(
         self, rough: Relaxed, merged: Merged | None, cheap: Mixed | None, start: WarmStart | None
