@@ -49,6 +49,11 @@ def _types(case: Case) -> Iterator[Idle]:
     runs = {name for w in case.workloads for name in w.throughput} | {n for c in case.campaigns for n in c.speed}
     at_hand = {f.module_type for f in case.fleet if f.modules} | {lease.module_type for lease in case.leases}
     budget = case.policy.budget is not None
+    leaving = {
+        "resale_price": {f.module_type for f in case.fleet if f.may_retire},
+        "moving_cost": {f.module_type for f in case.fleet if f.may_move_to},
+        "moving_periods": {f.module_type for f in case.fleet if f.may_move_to},
+    }
     for i, kind in enumerate(case.module_types):
         at: Location = ("module_types", i)
         orderable = kind.supply is None or bool(np.any(np.asarray(kind.supply) > 0))
@@ -56,6 +61,11 @@ def _types(case: Case) -> Iterator[Idle]:
             yield at, f"{kind.id}, which runs no workload and no campaign", "throughput or speed on it"
         elif not orderable and kind.id not in at_hand:
             yield at, f"{kind.id}, which neither stands nor can be ordered or leased", "supply, a fleet or a lease"
+        for name in _given(kind, *leaving):
+            if getattr(kind, name) != type(kind).model_fields[name].default and kind.id not in leaving[name]:
+                what = "may_retire" if name == "resale_price" else "may_move_to"
+                found = f"{name} of {kind.id}, of which no row of the fleet has {what}"
+                yield (*at, name), found, f"{what} in a row of the fleet"
         if kind.prepay_share > 0 and not budget:
             yield (
                 (*at, "prepay_share"),

@@ -230,6 +230,10 @@ def _money(case: Case) -> Iterator[CaseWarning]:
     for i, kind in enumerate(case.module_types):
         per_card = np.asarray(kind.capex, float) / kind.cards
         yield from priced(("module_types", i, "capex"), per_card, "card", "card_capex", f" {currency} a card")
+        gain = np.max(np.asarray(kind.resale_price, float) - np.asarray(kind.capex, float), initial=-np.inf)
+        if gain > 0 and np.any(np.asarray(kind.resale_price, float) > 0):
+            found = f"{gain:g} {currency} above the price of a new module"
+            yield _warning(("module_types", i, "resale_price"), found, "below capex", "resale")
     carbon = case.policy.carbon_price_per_tonne
     yield from priced(("policy", "carbon_price_per_tonne"), carbon, "carbon", "carbon_price", f" {currency}")
     for k, share in [] if known else energy_share(case):
