@@ -45,7 +45,10 @@ class QuarterLaw:
     counts: IntArray
 
     def at(self, quarter: int, probability: FloatArray | float) -> FloatArray:
-        """Standardised errors at these probabilities, `quarter` quarters ahead (0: the first). Normal tails."""
+        """Standardised errors at these probabilities, `quarter` quarters ahead (0: the first). Normal tails.
+
+        probability: of any shape, (...,).
+        """
         law = self.table[min(quarter, len(self.table) - 1)]
         return np.asarray(np.interp(probability, ndtr(NORMAL), law))
 
