@@ -114,6 +114,7 @@ def test_axe_finds_no_serious_fault_on_any_address(visit: Visit, planned: Json) 
 
 def test_signing_by_keyboard_alone(visit: Visit, planned: Json) -> None:
     tab = visit(f"/plans/{planned['id']}#signing")
+    tab.locator("#signing button:enabled").first.wait_for()
     tab.locator("#signing textarea").focus()
     tab.keyboard.type("Looks right")
     for _ in range(6):

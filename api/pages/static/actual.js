@@ -15,6 +15,7 @@ export const actual = (form) => {
   const { kind, place, what, day, amount, comment } = form.elements;
   kind.addEventListener("change", () => offer(form));
   offer(form);
+  form.querySelector("button").disabled = false; // a click before this would do nothing
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!form.reportValidity()) return;

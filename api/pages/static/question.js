@@ -55,6 +55,7 @@ const FORMS = {
 export const question = (form) => {
   const place = form.parentElement.querySelector("[data-answer]");
   const tell = (text) => { form.querySelector("[data-said]").textContent = text; };
+  form.querySelector("button").disabled = false; // a click before this would do nothing
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!form.reportValidity()) return;

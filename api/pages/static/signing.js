@@ -3,6 +3,7 @@ import { call, problemPanel } from "./call.js";
 import { besideFields } from "./fields.js";
 
 for (const form of document.querySelectorAll("[data-sign]")) {
+  form.querySelectorAll("button").forEach((one) => { one.disabled = false; }); // a click before this would do nothing
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { comment, scope } = form.elements;
