@@ -65,7 +65,8 @@ def with_ratio(
         values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
-    reached = reached_by(program.inst, values)
+    reached, gangs = reached_by(program.inst, values)
+    values = {**values, "ahead_gangs": gangs}  # those of the search are of few days, and need not fit all
     short = reached < wanted - _HAIR
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
     most = reachable(program, np.flatnonzero(short))
@@ -120,8 +121,9 @@ def reachable(program: Program, periods: IntArray) -> dict[int, float]:
     return out
 
 
-def reached_by(inst: Instance, values: Values) -> FloatArray:
-    """(T,) the multiple that whole decisions (1, ...) can serve; inf where nothing is asked for.
+def reached_by(inst: Instance, values: Values) -> tuple[FloatArray, FloatArray]:
+    """(T,) the multiple that whole decisions (1, ...) can serve, inf where nothing is asked for; (1, J, S, K, T) the
+    gangs with which they do.
 
     A lease counts for its minimum term from every start; what a plan keeps longer is left out, which only lowers it.
     """
@@ -134,8 +136,14 @@ def reached_by(inst: Instance, values: Values) -> FloatArray:
         for back in range(min(lease.minimum_term_periods, T)):
             capacity[sites[lease.site], types[lease.module_type], back:] += starts[: T - back]
     held = np.einsum("cskt,ck->skt", values["campaign_on"][0], campaign_sizes(inst))
-    found = np.array([one.ratio for one in largest_multiples(inst, inst.course, capacity[None], held[None])[0]])
-    return np.where(np.isnan(found), np.inf, found)
+    multiples = largest_multiples(inst, inst.course, capacity[None], held[None])[0]
+    jobs = {inst.workload(j).id: i for i, j in enumerate(inst.of_kind_training())}
+    gangs = np.zeros((1, len(jobs), len(sites), len(types), T))
+    for t, one in enumerate(multiples):
+        for work, site, kind, count in one.gangs:
+            gangs[0, jobs[work], sites[site], types[kind], t] += count
+    found = np.array([one.ratio for one in multiples])
+    return np.where(np.isnan(found), np.inf, found), gangs
 
 
 def with_floor(case: Case, floor: FloatArray) -> Case:
