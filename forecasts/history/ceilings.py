@@ -13,6 +13,7 @@ from forecasts.history.faults import HistoryError
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, note
 
 BLOCK = 28 * 24
@@ -130,19 +131,19 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
         where = f"ceiling of {one.series}"
         hits = [i for i, key in enumerate(history.series) if reaches(one.series, key)]
         if not hits:
-            faults.append(Fault(where, "no series of that name", f"a name or pattern among {labels[:12]}"))
+            faults.append(fault_of(where, "fault.no_such_series", names=", ".join(labels[:12])))
         if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
-            faults.append(Fault(where, "nothing, or several", "a number, a capacity series or an unserved one"))
+            faults.append(fault_of(where, "fault.ceiling_one"))
             continue
         if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
-            faults.append(Fault(where, f"{one.value}", "a number above 0"))
+            faults.append(fault_of(where, "fault.above_0", value=str(one.value)))
             continue
         helper = None
         if one.value is None:
             named = one.capacity or one.unserved or ""
             helper = next((i for i, key in enumerate(history.series) if named in (label(key), key.workload)), None)
             if helper is None:
-                faults.append(Fault(where, f"no series {named!r}", f"one of {labels[:12]}"))
+                faults.append(fault_of(where, "fault.no_helper", name=named, names=", ".join(labels[:12])))
                 continue
             helpers.add(helper)
             hits = [i for i in hits if i != helper]

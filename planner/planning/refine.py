@@ -21,6 +21,7 @@ from planner.demand.horizon import DayRules
 from planner.plan import Plan
 from planner.replay import HourlyDemand, TypicalDayError, from_outlook, typical_day_error
 from planner.solve import Progress
+from planner.words.wording import noted
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ def refined(
         found = _replayed(plan, course, check.seconds - spent, on_progress, stop)
         spent += time.monotonic() - begun
         if found is None:
-            note = "The check of every hour was not finished in its time."
-            return _noted(best[1] if best else plan, rounds, check, note)
+            return _checked(best[1] if best else plan, rounds, check, noted("note.check_late"))
         rounds.append(_round(number, found))
         if best is None or abs(found.cost) < best[0]:
             best = (abs(found.cost), plan)
@@ -85,7 +85,7 @@ def refined(
             break
         extra = extra | {t: (*extra.get(t, ()), p) for t, p in new.items()}
     assert best is not None
-    return _noted(best[1], rounds, check, "")
+    return _checked(best[1], rounds, check, "")
 
 
 def _course(case: Case, outlook: Outlook, plan: Plan) -> tuple[HourlyDemand, int | None]:
@@ -137,7 +137,7 @@ def _round(number: int, found: TypicalDayError) -> dict[str, object]:
     }
 
 
-def _noted(plan: Plan, rounds: list[dict[str, object]], check: HourlyCheck, note: str) -> Plan:
+def _checked(plan: Plan, rounds: list[dict[str, object]], check: HourlyCheck, note: str) -> Plan:
     """The plan with the outcome of the check in its summary and, where it fell short, among its warnings."""
     errors = [abs(float(str(r["cost_error"]))) for r in rounds]
     summary = {**plan.summary, "every_hour": {"tolerance": check.tolerance, "rounds": rounds, "note": note}}
@@ -145,8 +145,6 @@ def _noted(plan: Plan, rounds: list[dict[str, object]], check: HourlyCheck, note
     if note:
         warnings.append(note)
     elif errors and min(errors) > check.tolerance:
-        warnings.append(
-            f"Typical days estimate the cost {min(errors):.1%} off what every hour costs, above the tolerance of "
-            f"{check.tolerance:.1%}, after {len(rounds)} rounds."
-        )
+        off = {"off": f"{min(errors):.1%}", "tolerance": f"{check.tolerance:.1%}"}
+        warnings.append(noted("note.days_off", rounds=len(rounds), **off))
     return replace(plan, summary=summary, warnings=tuple(warnings))

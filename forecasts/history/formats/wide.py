@@ -13,6 +13,7 @@ from forecasts.history.asked import Reading
 from forecasts.history.formats.base import TIME, Sheet, TableFormat, once
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import listed, note
 
 
@@ -25,7 +26,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     wanted = asked.columns.get("timestamp")
     time = sheet.place(wanted.lower()) if wanted else sheet.place(*TIME)
     if time is None:
-        faults.append(Fault("header", ", ".join(sheet.names), "a column timestamp, or --read timestamp=COLUMN"))
+        faults.append(fault_of("header", "fault.no_time_column", names=", ".join(sheet.names)))
         return None
     once(sheet, {"timestamp": time}, faults)
     columns, left, units = [], [], set()
@@ -41,23 +42,16 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     low = [name.strip().lower() for name, _ in columns]
     for name in dict.fromkeys(low):
         if low.count(name) > 1:
-            places = " and ".join(str(i + 1) for i, other in enumerate(sheet.low()) if other == name)
-            found = f"the column {name!r} {low.count(name)} times (columns {places})"
-            faults.append(Fault("header", found, "every series once"))
+            places = [str(i + 1) for i, other in enumerate(sheet.low()) if other == name]
+            twice = {"name": name, "n": low.count(name), "places": listed(places)}
+            faults.append(fault_of("header", "fault.series_twice", **twice))
     blank = [at + 1 for at, name in enumerate(sheet.names) if not name.strip()]
     columns = [(name, own) for name, own in columns if name.strip()]
     if not columns:
         told: list[Fault] = []
         for at, name in left[:3]:
             read_numbers(sheet.frame[at], told, asked.decimal, f"column {name}")
-        faults += told or [
-            Fault(
-                "header",
-                ", ".join(sheet.names),
-                "columns timestamp, region, workload, value or timestamp, series, value "
-                "(missing: value; series, or region and workload), or a column of numbers for every series",
-            )
-        ]
+        faults += told or [fault_of("header", "fault.no_value_column", names=", ".join(sheet.names))]
     if faults:
         return None
     rows = len(sheet.frame)
