@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from forecasts.words.note import note
+from forecasts.words.note import listed, note
 from planner.arrays import FloatArray
 from planner.case.case import BANDS, Case, GivenDemand, SiteStatus, WorkloadKind, by_period
 from planner.case.effects import idle_fields
@@ -313,5 +313,5 @@ def _missing_series(case: Case, demand: GivenDemand) -> Iterator[CaseWarning]:
     for f, (future, known) in enumerate(zip(demand.futures, named, strict=True)):
         gone = sorted(every - known)
         if gone:
-            pairs = ", ".join(f"{w}/{r}" for w, r in gone[:6])
+            pairs = listed([note("odd.pair", "planner", workload=w, region=r) for w, r in gone[:6]])
             yield case_warning((*at, f, "series"), "no_demand", "no_demand_future", names=pairs, future=future.id)
