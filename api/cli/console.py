@@ -150,7 +150,7 @@ class Solving:
             bound=text.money(progress.bound, self.currency) if math.isfinite(progress.bound) else "–",
             gap=text.percent(progress.gap, 2),
         )
-        phase = text.either(f"phase.{progress.phase.replace(' ', '_')}", progress.phase)
+        phase = text.phase(progress.phase)
         if self._bar is not None:
             done = min(progress.seconds, self.seconds)
             self._bar.update(self._task, completed=done, description=escape(phase), proof=escape(proof))

@@ -6,6 +6,7 @@ The work is a run like any other: the page's lists, events, tables and report ha
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ class ExampleRun:
         return text(
             "cli.example_planned",
             cost=text.money(float(summary["cost"]), summary["currency"]),
-            gap=text.percent(float(summary["gap"]), 2, "up"),
+            gap=text.percent(math.nan if summary["gap"] is None else float(summary["gap"]), 2, "up"),
             address=address,
         )
 

@@ -18,7 +18,7 @@ from api.work import analysis, sizing
 from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
 from api.work.faults import errors_of
 
-_HOURLY_CHECK_S = 60.0  # for the replays; solves have their own limit
+_HOURLY_CHECK_S = 120.0  # for the replays; solves have their own limit
 
 
 def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:

@@ -18,7 +18,7 @@ from planner.case import Case
 from planner.case.file import dump_case
 from planner.demand import Course, Demand, TypicalDays
 from planner.plan.folders import results_in
-from planner.plan.saved import read_head, read_tables, write_json, write_tables
+from planner.plan.saved import finite, read_head, read_tables, tables_of, unproven, write_json, write_tables
 from planner.plan.tables import TABLES, schema
 from planner.program.registry import TERMS
 
@@ -61,7 +61,7 @@ class Plan:
             "format": PLAN_FORMAT,
             "case": dump_case(self.case),
             "summary": self.summary,
-            "certificate": self.certificate,
+            "certificate": finite(self.certificate),
             "checks": list(self.checks),
             "warnings": packed(self.warnings),
             "provenance": self.provenance,
@@ -70,17 +70,25 @@ class Plan:
 
     @classmethod
     def load(cls, folder: Path) -> Plan:
-        """Read what `save` wrote; ValueError when the folder holds no plan of this format."""
+        """Read what `save` wrote; ValueError when the folder holds no plan of this format.
+
+        A table that is newer than the plan is empty: its case had no field for what would stand there.
+        """
         folder = Path(folder)
         head = read_head(folder, "plan", PLAN_FORMAT)
-        tables = read_tables(folder, TABLES)
+        written = tables_of(folder)
+        found = read_tables(folder, [name for name in TABLES if name in written])
+        tables = {
+            name: found[name] if name in found else table.frame({c.name: [] for c in table.columns})
+            for name, table in TABLES.items()
+        }
         demand = demand_from_bytes((folder / "demand.npz").read_bytes())
         return cls(
             Case.model_validate(head["case"]),
             demand,
             tables,
             head["summary"],
-            head["certificate"],
+            unproven(head["certificate"]),
             tuple(head["checks"]),
             unpacked(head["warnings"]),
             head["provenance"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,25 @@ def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in names}
 
 
+def tables_of(folder: Path) -> frozenset[str]:
+    """The names of the tables that `folder` was written with, by its schema."""
+    described = json.loads((folder / "tables" / "schema.json").read_text(encoding="utf-8"))
+    return frozenset(table["name"] for table in described["resources"])
+
+
 def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str, allow_nan=False), encoding="utf-8")
+
+
+def finite(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON has it: what is not known (a bound or gap that is not finite) is null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in certificate.items()}
+
+
+def unproven(certificate: Mapping[str, Any]) -> dict[str, Any]:
+    """What `finite` wrote, as it was: no bound is one of -inf, no gap one of inf."""
+    none = {"bound": -math.inf, "gap": math.inf}
+    return {k: none.get(k) if v is None else v for k, v in certificate.items()}
 
 
 def read_head(folder: Path, what: str, version: int) -> dict[str, Any]:

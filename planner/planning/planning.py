@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -93,9 +94,15 @@ def make_plan(
     if outlook is None or demand is not None or every_hour is None:
         made = once(days, None)
     else:
-        made = refined(case, outlook, every_hour, once, days=days, on_progress=on_progress, stop=stop)
-    made = measured_plan(made)
-    return replace(made, summary={**made.summary, "unserved_why": why_unserved(made)})
+        threads = (limits or Limits()).threads
+        made = refined(case, outlook, every_hour, once, days=days, threads=threads, on_progress=on_progress, stop=stop)
+    if on_progress is not None:
+        proof = made.certificate
+        on_progress(Progress(proof["objective"], proof["bound"], proof["gap"], "what the plan comes to", 0.0))
+    with ThreadPoolExecutor(1) as beside:  # both wait for solvers, which run outside of Python's lock
+        why = beside.submit(why_unserved, made)
+        measured = measured_plan(made)
+        return replace(measured, summary={**measured.summary, "unserved_why": why.result()})
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:

@@ -19,7 +19,7 @@ from planner.case.errors import StoppedError
 from planner.demand import quantile
 from planner.demand.horizon import DayRules
 from planner.plan import Plan
-from planner.replay import HourlyDemand, TypicalDayError, from_outlook, typical_day_error
+from planner.replay import HourlyDemand, TypicalDayError, UnfinishedError, from_outlook, typical_day_error
 from planner.solve import Progress
 from planner.words.wording import noted
 
@@ -35,8 +35,8 @@ class HourlyCheck:
     seconds: float = 300.0
 
 
-class _TimeOverError(Exception):
-    """The replay has used up its time, or was stopped."""
+class _StoppedError(Exception):
+    """Stopped by hand."""
 
 
 def refined(
@@ -46,6 +46,7 @@ def refined(
     make: Callable[[DayRules, Plan | None], Plan],
     *,
     days: DayRules | None = None,
+    threads: int = 2,
     on_progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Plan:
@@ -70,11 +71,16 @@ def refined(
             break  # a round that was cut off takes nothing away from those before
         course = _course(case, outlook, plan)
         begun = time.monotonic()
-        found = _replayed(plan, course, check.seconds - spent, on_progress, stop)
+        found = _replayed(plan, course, check.seconds - spent, threads, on_progress, stop)
         spent += time.monotonic() - begun
         if found is None:
-            return _checked(best[1] if best else plan, rounds, check, noted("note.check_late"))
+            return _noted(best[1] if best else plan, rounds, check, noted("note.check_late"))
         rounds.append(_round(number, found))
+        if found.result.days < course[0].days:
+            if best is None:
+                best = (abs(found.cost), plan)
+            part = noted("note.check_part", done=found.result.days, days=course[0].days)
+            return _noted(best[1], rounds, check, part)
         if best is None or abs(found.cost) < best[0]:
             best = (abs(found.cost), plan)
         if found.within(check.tolerance):
@@ -85,7 +91,7 @@ def refined(
             break
         extra = extra | {t: (*extra.get(t, ()), p) for t, p in new.items()}
     assert best is not None
-    return _checked(best[1], rounds, check, "")
+    return _noted(best[1], rounds, check, "")
 
 
 def _course(case: Case, outlook: Outlook, plan: Plan) -> tuple[HourlyDemand, int | None]:
@@ -104,22 +110,23 @@ def _replayed(
     plan: Plan,
     course: tuple[HourlyDemand, int | None],
     seconds: float,
+    threads: int,
     on_progress: Callable[[Progress], None] | None,
     stop: threading.Event | None,
 ) -> TypicalDayError | None:
     begun = time.monotonic()
 
     def told(done: int, total: int) -> None:
-        if (stop is not None and stop.is_set()) or time.monotonic() - begun > seconds:
-            raise _TimeOverError
-        if on_progress is not None and done % 7 == 0:
+        if stop is not None and stop.is_set():
+            raise _StoppedError
+        if on_progress is not None:
             proof = plan.certificate
             phase = f"every hour: day {done} of {total}"
             on_progress(Progress(proof["objective"], proof["bound"], proof["gap"], phase, time.monotonic() - begun))
 
     try:
-        return typical_day_error(plan, course[0], future=course[1], on_progress=told)
-    except _TimeOverError:
+        return typical_day_error(plan, course[0], future=course[1], on_progress=told, threads=threads, seconds=seconds)
+    except (_StoppedError, UnfinishedError):
         return None
 
 
@@ -137,14 +144,15 @@ def _round(number: int, found: TypicalDayError) -> dict[str, object]:
     }
 
 
-def _checked(plan: Plan, rounds: list[dict[str, object]], check: HourlyCheck, note: str) -> Plan:
+def _noted(plan: Plan, rounds: list[dict[str, object]], check: HourlyCheck, note: str) -> Plan:
     """The plan with the outcome of the check in its summary and, where it fell short, among its warnings."""
     errors = [abs(float(str(r["cost_error"]))) for r in rounds]
     summary = {**plan.summary, "every_hour": {"tolerance": check.tolerance, "rounds": rounds, "note": note}}
     warnings = list(plan.warnings)
     if note:
         warnings.append(note)
-    elif errors and min(errors) > check.tolerance:
-        off = {"off": f"{min(errors):.1%}", "tolerance": f"{check.tolerance:.1%}"}
-        warnings.append(noted("note.days_off", rounds=len(rounds), **off))
+    if errors and min(errors) > check.tolerance:
+        warnings.append(
+            noted("note.days_off", off=f"{min(errors):.1%}", tolerance=f"{check.tolerance:.1%}", rounds=len(rounds))
+        )
     return replace(plan, summary=summary, warnings=tuple(warnings))

@@ -6,8 +6,9 @@ carried over midnight (`planner.replay.dispatch`). The result says what came of 
 
 from __future__ import annotations
 
+from planner.replay.course import Progress, UnfinishedError
 from planner.replay.paths import HourlyDemand, from_outlook, from_table
-from planner.replay.run import Progress, ReplayResult, replay
+from planner.replay.run import ReplayResult, replay
 from planner.replay.truth import TypicalDayError, typical_day_error
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Progress",
     "ReplayResult",
     "TypicalDayError",
+    "UnfinishedError",
     "from_outlook",
     "from_table",
     "replay",

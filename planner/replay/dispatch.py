@@ -271,6 +271,10 @@ class Dispatcher:
     def restore(self, state: State) -> None:
         self._backlog, self._yesterday, self.billed_kw = (part.copy() for part in state)
 
+    def follow(self, period: int, day: int) -> None:
+        """Begin after this day with nothing left over."""
+        self._yesterday = self.origins.total(self.inst, 0, period, day)[self.late]
+
     def day(self, period: int, day: int, *, clear: bool = False) -> Day:
         """Dispatch the next day; days must come in order. Raises RuntimeError when no solver settles it.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,14 @@ from planner.demand import Demand
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.accounts import Account, account_tables
-from planner.replay.dispatch import Day, Dispatcher, Fixed, dispatch_instance, gang_modules
+from planner.replay.course import Progress, dispatch_course
+from planner.replay.dispatch import Dispatcher, Fixed, dispatch_instance, gang_modules
 from planner.replay.paths import HourlyDemand, real_days
 from planner.verify.building import standing_capacity
 from planner.verify.catalogue import CATALOGUE
 from planner.verify.facts import Facts, make_facts
 from planner.verify.reading import PlanArrays, read_plan
 from planner.verify.report import Book
-
-Progress = Callable[[int, int], None]
-"""Called with days done and days in all."""
 
 _DECISIONS = (
     "orders",
@@ -65,22 +63,28 @@ def replay(
     *,
     future: int | None = None,
     on_progress: Progress | None = None,
+    threads: int = 2,
+    seconds: float = np.inf,
 ) -> ReplayResult:
     """Dispatch every hour of `hourly` with everything that was ordered held fixed.
 
     tables: the plan's decisions (orders, phases, openings, leases, gangs, campaigns, unfinished, billed; others are not
-    read). future: whose late orders to take, needed when the plan has orders that differ by future. Days run in order;
-    deferrable work waits over midnight within its window, gangs stay whole and yield at most their share of each day,
-    power beyond the billed demand is billed. Raises ValueError for tables that cannot be read or branches not chosen.
+    read). future: whose late orders to take, needed when the plan has orders that differ by future. Days follow each
+    other; deferrable work waits over midnight within its window, gangs stay whole and yield at most their share of each
+    day, power beyond the billed demand is billed. seconds: the result is that of the periods finished in this time.
+    Raises UnfinishedError where none was, ValueError for tables that cannot be read or branches not chosen.
     """
     demand, places = real_days(case, hourly)
     plan, facts = _read(case, demand, tables, future)
     stands = standing_capacity(facts, plan).modules[0]
     inst = dispatch_instance(case, demand, stands)
     fixed = _fixed(facts, plan, inst, stands)
-    dispatcher = Dispatcher(inst, fixed)
-    days = _dispatch(dispatcher, places, on_progress)
-    account = Account(facts, plan, inst, fixed, hourly, tuple(places), tuple(days), dispatcher.billed_kw)
+    course = dispatch_course(
+        lambda: Dispatcher(inst, fixed), places, threads=threads, seconds=seconds, on_progress=on_progress
+    )
+    days = course.days
+    covered = replace(hourly, values=hourly.values[:, :, : len(days)])
+    account = Account(facts, plan, inst, fixed, covered, tuple(places[: len(days)]), tuple(days), course.billed_kw)
     out = account_tables(account)
     costs = out["costs"]
     short = out["service"].groupby("workload")["shortfall_unit_hours"].sum()
@@ -93,36 +97,6 @@ def replay(
         len(days),
     )
 
-
-def _dispatch(dispatcher: Dispatcher, places: list[tuple[int, int]], on_progress: Progress | None) -> list[Day]:
-    """All days in order; one that falls short is seen a day ahead.
-
-    When work was left over at the midnight before it, the day before is dispatched again with as little left over as it
-    can, and both days stand as they are cheaper together.
-    """
-    days: list[Day] = []
-    before = dispatcher.state()
-    for i, place in enumerate(places):
-        start = dispatcher.state()
-        day = dispatcher.day(*place)
-        if days and day.shortfall.sum() > _SHORT and days[-1].backlog[:, -1].sum() > _SHORT:
-            after = dispatcher.state()
-            dispatcher.restore(before)
-            cleared = dispatcher.day(*places[i - 1], clear=True)
-            middle = dispatcher.state()
-            again = dispatcher.day(*place)
-            if cleared.cost + again.cost < days[-1].cost + day.cost:
-                days[-1], day, start = cleared, again, middle
-            else:
-                dispatcher.restore(after)
-        days.append(day)
-        before = start
-        if on_progress is not None:
-            on_progress(i + 1, len(places))
-    return days
-
-
-_SHORT = 1e-9
 
 HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
 

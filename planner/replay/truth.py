@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.demand import Demand
+from planner.replay.course import Progress
 from planner.replay.paths import HourlyDemand
-from planner.replay.run import HOURLY_TERMS, Progress, ReplayResult, replay
+from planner.replay.run import HOURLY_TERMS, ReplayResult, replay
 from planner.verify.facts import make_facts
 
 
@@ -62,14 +63,22 @@ class TypicalDayError:
 
 
 def typical_day_error(
-    plan: PlanLike, hourly: HourlyDemand, *, future: int | None = None, on_progress: Progress | None = None
+    plan: PlanLike,
+    hourly: HourlyDemand,
+    *,
+    future: int | None = None,
+    on_progress: Progress | None = None,
+    threads: int = 2,
+    seconds: float = np.inf,
 ) -> TypicalDayError:
     """Replay `hourly` under the plan and compare with what the plan says of its future `future`.
 
     future: the plan's future that the course belongs to; None: the course is compared with the mean over futures (right
-    for a plan with one future, and for the P50 course against a plan for several).
+    for a plan with one future, and for the P50 course against a plan for several). seconds: as `replay` has it.
     """
-    result = replay(plan.case, plan.tables, hourly, future=future, on_progress=on_progress)
+    result = replay(
+        plan.case, plan.tables, hourly, future=future, on_progress=on_progress, threads=threads, seconds=seconds
+    )
     probability = plan.demand.probability
     if future is not None:
         probability = np.eye(len(probability))[future]

@@ -46,7 +46,7 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
         for number, first in enumerate(windows):
             if control.done:
                 break
-            control.phase = f"relax and fix, periods {first + 1} to {min(first + WINDOW_PERIODS, last + 1)}"
+            control.phase = "relax and fix"
             whole = arrays.integer & (period < first + WINDOW_PERIODS)
             share = control.left() / (len(windows) - number + 1)
             step = _run(worker, control, replace(arrays, lower=lower, upper=upper, integer=whole), share)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -123,6 +124,13 @@ class Wording:
         divisor, unit = self.money_unit(value, currency)
         gap = "" if self.chinese and not unit.isascii() else " "
         return f"{self.number(value / divisor, digits, rounded)}{gap}{unit}"
+
+    def phase(self, name: str) -> str:
+        """What a phase of a run (`Progress.phase`) is called."""
+        hours = re.fullmatch(r"every hour: day (\d+) of (\d+)", name)
+        if hours:
+            return self("phase.every_hour", done=hours[1], days=hours[2])
+        return self.either(f"phase.{name.replace(' ', '_')}", name)
 
     def sentence(self, text: str) -> str:
         """A text as it stands at the beginning of a sentence."""

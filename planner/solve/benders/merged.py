@@ -89,7 +89,7 @@ class MergedSearch:
                     if control.wait(0.2):
                         break
                     continue
-                control.phase = f"neighbourhood of the best plan, {width} modules wide"
+                control.phase = "neighbourhood of the best plan"
                 before = control.objective
                 outcome = self._search.solve(self.near(control.x, width), max(0.4 * control.left(), 5.0), gap)
                 self._offer(outcome)

@@ -78,7 +78,7 @@ class _Patterns:
         for pattern in (*search.tried, on):  # sum_on (1 - s) + sum_off s >= 1
             model.add_rows(self._row(model, pattern), 1.0 - pattern.sum(), np.inf)
         model.add_rows(self._row(model, on), -np.inf, float(self._distance - on.sum()))
-        control.phase = f"patterns within {self._distance} switches"
+        control.phase = "patterns nearby"
         outcome = search.solve(model, self._stretch * search.effort.branch_seconds, 2e-3)
         if outcome.status == "no_solution" and outcome.bound < before and self._stretch < LONGEST:
             self._stretch *= 2.0  # nothing found in this time says nothing
@@ -142,7 +142,7 @@ class _Parts:
         def edit(model: MasterModel) -> None:
             model.lower[held] = model.upper[held] = np.round(plan[held])
 
-        control.phase = f"parts of the plan: {kind}, {free.mean():.0%}"
+        control.phase = "parts of the plan"
         begun, before = control.seconds, control.objective
         search.settle(edit, rounds=4)
         quick = control.seconds - begun < search.effort.branch_seconds
@@ -187,7 +187,7 @@ class _Windows:
         near = search.whole
         model.lower[near] = np.maximum(model.lower[near], plan[near] - self._width)
         model.upper[near] = np.minimum(model.upper[near], plan[near] + self._width)
-        control.phase = f"plans within {self._width} modules"
+        control.phase = "plans nearby"
         outcome = search.solve(model, search.effort.branch_seconds, self._gap, search.hint(plan))
         found = None if outcome.x is None else search.rounded(outcome.x[: search.columns])
         if found is not None:

@@ -4,8 +4,8 @@ What bounds a plan for many futures is what each future costs when it is known (
 tree over them (`tree`) proves that in seconds a future. What it is made of is found likewise: with what the futures
 share held, the rest is again one program a future. So the work grows with their number and no faster.
 
-1. The future at the 80 % quantile of size: its tree, whole numbers under its best leaf, carried over to all futures.
-   Beside it, all futures together on mean days, relaxed: what shared decisions are worth to each of them.
+1. The future at the 80 % quantile of size: its relaxation, whole numbers under the campaigns nearest to it, carried
+   over to all futures. Beside it, all futures together on mean days, relaxed: what shared decisions are worth to each.
 2. The trees of all futures at these prices, side by side: a bound of all (`apart`: prices of what is shared). Beside
    them, each future's own late decisions under the early ones of the first plan.
 3. Until the end, side by side: leaves refined (all but orders whole, with exact cuts) for the bound; late decisions
@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ from planner.solve.futures.tree import Campaigns, Grown, Leaf
 from planner.solve.linear import attempts
 from planner.solve.native import Settings
 from planner.solve.workers import Worker
+
+_T = TypeVar("_T")
 
 # Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
 FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
@@ -137,24 +140,30 @@ class ByFuture:
         others = [side for side in self._sides if side is not star]
         others.sort(key=lambda side: abs(side.alone.future - star.alone.future))
         known = replace(star)  # at its part of all costs: of no use beside bounds at prices
-        first = self._begin(known, self._grow, BEYOND[0])
-        shares = self._shares(star)
-        if shares is not None:
+        first = self._begin(known, self._grow, BEYOND[0], 1)
+        prices = self._waiting.submit(self._shares, star)
+        self._wait(first)
+        nearest = None if known.grown is None else known.grown.nearest
+        if nearest is not None:
+            star.plan = self._rest(known, nearest, None, FIRST_GAP)
+        if star.plan is None:
+            self._wait(self._begin(known, self._grow, BEYOND[0]))
+            if known.grown is None or not known.grown.leaves:
+                return False
+            star.plan = self._rest(known, known.grown.leaves[0], None, FIRST_GAP)
+        if star.plan is None:
+            return False
+        control.phase = "orders of one future in all"
+        lead = self._carry(star)
+        shares = self._wait(prices)
+        if shares is None:
+            star.grown = known.grown
+        else:
             for side in self._sides:
                 side.price(shares)
             star.token = uuid.uuid4().hex
         for side in others:
             self._begin(side, self._grow, BEYOND[0], 1)  # the relaxation: a first bound
-        self._wait(first)
-        if shares is None:
-            star.grown = known.grown
-        if known.grown is None or not known.grown.leaves:
-            return False
-        star.plan = self._rest(known, known.grown.leaves[0], None, FIRST_GAP)
-        if star.plan is None:
-            return False
-        control.phase = "orders of one future in all"
-        lead = self._carry(star)
         control.phase = "each future by itself"
         grown = {side.alone.future: self._begin(side, self._grow, BEYOND[0]) for side in (*others, star)}
         bounds = threading.Thread(target=self._refine_all, args=(grown,), daemon=True)
@@ -211,7 +220,7 @@ class ByFuture:
         untried = sorted(self._sides, key=lambda s: -float(self._apart.probability[s.alone.future]))
         while not control.done:
             before = control.objective
-            control.phase = f"neighbourhoods of each future, {width} modules wide"
+            control.phase = "neighbourhoods of each future"
             for side in self._sides:
                 if not control.done and side.late is not None and self._early is not None:
                     side.late = self._near(side, width, gap)
@@ -462,7 +471,7 @@ class ByFuture:
             except (BrokenExecutor, CancelledError):
                 return None
 
-    def _wait(self, task: Future[None]) -> None:
+    def _wait(self, task: Future[_T]) -> _T:
         while True:
             try:
                 return task.result(timeout=_POLL_S)

@@ -23,6 +23,7 @@ from planner.solve.linear import attempts
 from planner.solve.native import Incremental, Outcome, Settings, run
 
 _WHOLE = 1e-6
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Grown:
     """What a tree came to. bound: of all plans; open_bound: of those outside the leaves, which are the cheapest first.
 
     relaxed: (columns,) the optimum at the root, None where the time did not suffice. nodes: how many were solved.
-    done: it need not be grown on.
+    done: it need not be grown on. nearest: the campaigns nearest to the root's, where a plan has them; no leaf of the
+    tree, and at hand as soon as the root is.
     """
 
     bound: float
@@ -48,6 +50,7 @@ class Grown:
     relaxed: FloatArray | None
     nodes: int
     done: bool = True
+    nearest: Leaf | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Tree:
         self._heap: list[_Node] = []
         self._leaves: list[Leaf] = []
         self._relaxed: FloatArray | None = None
+        self._nearest: Leaf | None = None
         self._count = 0
 
     def grow(self, seconds: float, beyond: float, nodes: float = np.inf) -> Grown:
@@ -117,6 +121,7 @@ class Tree:
                 return Grown(-np.inf, -np.inf, [], None, 1)
             self._relaxed, self._count = first.x, 1
             self._heap = [_Node(first.objective, 0, (), first.x, first.basis)]
+            self._nearest = self._rounded(first, until - time.monotonic())
         done = False
         while self._heap and not done and self._count < most:
             best = self._leaves[0].bound if self._leaves else np.inf
@@ -124,7 +129,24 @@ class Tree:
         open_bound = self._heap[0].bound if self._heap else np.inf
         bound = min(open_bound, self._leaves[0].bound if self._leaves else np.inf)
         done = done or not self._heap
-        return Grown(bound, open_bound, self._leaves, self._relaxed, self._count, done)
+        return Grown(bound, open_bound, self._leaves, self._relaxed, self._count, done, self._nearest)
+
+    def _rounded(self, root: Outcome, seconds: float) -> Leaf | None:
+        """Every campaign at the place where most of it is, if half of it has a place, in the periods in which half of
+        what is there runs."""
+        assert root.x is not None
+        fixed: dict[int, float] = dict.fromkeys(self._great.tolist(), 0.0)
+        for spots, periods in zip(self._campaigns.place, self._campaigns.on, strict=True):
+            share = root.x[spots]
+            if len(spots) and share.sum() >= _HALF:
+                at = int(share.argmax())
+                fixed[int(spots[at])] = 1.0
+                fixed |= {int(q): float(root.x[q] >= _HALF * share[at]) for q in periods[at]}
+        found = self._solved(tuple(fixed.items()), root.basis, seconds) if seconds > 0 else None
+        if found is None or found.x is None:
+            return None
+        self._count += 1
+        return Leaf(found.objective, np.round(found.x[self._great]), found.x)
 
     def _root(self, seconds: float) -> Outcome:
         if self._easier is not None:

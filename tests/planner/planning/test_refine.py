@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Stand:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, first: float) -> None:
         self.asked: list[dict[int, tuple[int, ...]]] = []
         self.error = first
-        monkeypatch.setattr("planner.planning.refine._course", lambda *_: (None, None))
+        monkeypatch.setattr("planner.planning.refine._course", lambda *_: (SimpleNamespace(days=365), None))
         monkeypatch.setattr("planner.planning.refine._replayed", lambda *_: self._found())
 
     def _found(self) -> TypicalDayError:
@@ -78,6 +79,16 @@ def test_the_best_round_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("planner.planning.refine._replayed", lambda *_: worse())
     plan = refined(None, None, HourlyCheck(tolerance=0.01, rounds=1), stand.make)  # type: ignore[arg-type]
     assert plan.summary["round"] == 1
+
+
+def test_a_check_of_part_of_the_days_speaks_of_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand = Stand(monkeypatch, 0.5)
+    monkeypatch.setattr("planner.planning.refine._course", lambda *_: (SimpleNamespace(days=731), None))
+    plan = refined(None, None, HourlyCheck(tolerance=0.01, rounds=3), stand.make)  # type: ignore[arg-type]
+    assert len(stand.asked) == 1
+    assert plan.summary["every_hour"]["rounds"][0]["hours"] == 365 * 24
+    assert "365 of 731 days" in plan.warnings[0]
+    assert "above the tolerance" in plan.warnings[1]
 
 
 def test_a_check_out_of_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from string import Formatter
 
 import pytest
 
-from planner.words.wording import compute_unit, language_of, wording
+from planner.words.wording import LANGUAGES, compute_unit, language_of, wording
 
 ROOT = Path(__file__).parents[3]
 CATALOGUES = {
@@ -97,3 +98,25 @@ def test_other_currencies_keep_their_code() -> None:
 def test_compute_changes_to_exaflops_when_it_is_large() -> None:
     assert compute_unit(9_999.0) == (1.0, "PFLOPS")
     assert wording("en").pflops(21_000.0) == "21 EFLOPS"
+
+
+def test_every_phase_of_a_search_has_words() -> None:
+    """`control.phase = "…"` and `phase="…"` in the solver, whatever the language of the page."""
+    named = {"start", "nothing ordered", "orders of one future in all", "what the plan comes to"}
+    for path in (ROOT / "planner" / "solve").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign) and any(
+                isinstance(t, ast.Attribute) and t.attr == "phase" for t in node.targets
+            ):
+                named |= {node.value.value} if isinstance(node.value, ast.Constant) else set()
+                assert isinstance(node.value, ast.Constant | ast.Name), (
+                    f"{path}:{node.lineno} has a phase without words"
+                )
+            if isinstance(node, ast.keyword) and node.arg == "phase" and isinstance(node.value, ast.Constant):
+                named.add(node.value.value)
+    assert len(named) > 15
+    for language in LANGUAGES:
+        words = wording(language)
+        assert [n for n in sorted(named) if f"phase.{n.replace(' ', '_')}" not in words.messages] == []
+        assert "14" in words.phase("every hour: day 14 of 731")
+        assert words.phase("every hour: day 14 of 731") != "every hour: day 14 of 731"
