@@ -208,6 +208,10 @@ def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple
     faults += _counters(rows, panel.met, kinds, asked)
     if faults:
         raise HistoryError(faults)
+    equal = sum(one.together for one in panel.met if _often(one.together, one))
+    if together == "ask" and telling and equal:
+        told = note("history.copies", n=equal, columns=listed(telling))
+        said.append(Remark("note", {"text": told}))
     return panel, said
 
 
