@@ -144,8 +144,8 @@ def _mapped(
     chosen = [name for name in rows.names if name in mapping]
     for name, key in zip(rows.names, rows.keys, strict=True):
         if name in mapping and mapping[name].scale == 1 and not same_unit(key.unit, mapping[name].unit):
-            units = {"own": key.unit, "unit": mapping[name].unit}
-            faults.append(fault_of(f"mapping[{name}]", "fault.mapping_scale", **units))
+            both = {"own": key.unit, "unit": mapping[name].unit}
+            faults.append(fault_of(f"mapping[{name}]", "fault.mapping_scale", **both))
     if faults:
         return rows, [], ()
     place = np.where(kept, np.cumsum(kept) - 1, -1)[rows.code]

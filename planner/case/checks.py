@@ -18,9 +18,10 @@ from planner.case.case import Case, GivenDemand, Horizon, SiteStatus, WorkloadKi
 from planner.case.draft import Draft, draft_of
 from planner.case.fault import CrossFault, Location, faults_of, periods_text, shown
 from planner.case.network import latency_between, pairs_within
-from planner.case.plausible import CaseWarning, warnings
+from planner.case.plausible import warnings
 from planner.case.power_checks import gangs_fit, power_somewhere, standing_power
 from planner.case.references import known_ids, plain, reference_faults
+from planner.case.warning import CaseWarning
 
 __all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]
 

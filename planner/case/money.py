@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecasts.words.note import note
+from forecasts.words.note import Note, note
 from planner.case import Case, by_period
 
 CNY_OF = {
@@ -94,12 +94,13 @@ def energy_share(case: Case) -> Iterator[tuple[int, float]]:
             yield k, kind.power_peak_kw * 8760 * max(means) / price
 
 
-def decision_costs(case: Case) -> dict[str, float]:
+def decision_costs(case: Case) -> dict[Note, float]:
     """What one of each thing that can be decided costs, in words; what costs nothing is left out.
 
     A module's energy is that of a period at full load; what is not served is one unit for an hour.
     """
-    horizon, out = case.horizon, {}
+    horizon = case.horizon
+    out: dict[Note, float] = {}
     hours = 24.0 * horizon.days(0)
     mean = max((float(np.mean(tariff.prices())) for tariff in case.tariffs), default=0.0)
 

@@ -181,8 +181,8 @@ def _money(case: Case) -> Iterator[CaseWarning]:
     def priced(at: Location, value: object, what: str, kind: str, **values: str) -> Iterator[CaseWarning]:
         range_ = usual_price(case, what)
         if range_ is not None:
-            ends = (range_.low, range_.high, range_.unit)
-            yield from _range(at, value, *ends, kind, f"price_{what}", currency=currency, **values)
+            key = f"price_{what}"
+            yield from _range(at, value, range_.low, range_.high, range_.unit, kind, key, currency=currency, **values)
 
     for i, site in enumerate(case.sites):
         at = ("sites", i, "demand_charge_per_kw_month")
@@ -243,8 +243,8 @@ def _workloads(case: Case) -> Iterator[CaseWarning]:
         elif workload.kind is WorkloadKind.online and not at_hand & set(workload.throughput):
             first = min(types[n].lead_periods for n in orderable)
             if first > 0:
-                told = {"name": workload.id, "period": case.horizon.period_label(first)}
-                yield case_warning((*at, "throughput"), "late_start", **told)
+                period = case.horizon.period_label(first)
+                yield case_warning((*at, "throughput"), "late_start", name=workload.id, period=period)
 
 
 def _fleet(case: Case) -> Iterator[CaseWarning]:
