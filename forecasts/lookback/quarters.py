@@ -152,12 +152,15 @@ def backtest_quarters(
     weeks: int = MOST_QUARTERS * QUARTER_WEEKS,
     planned: float = PLANNED_QUANTILE,
     config: ForecastConfig | None = None,
+    apart: int = QUARTER_WEEKS,
+    last: int = QUARTER_WEEKS,
+    fewest: int = FEWEST_WEEKS,
 ) -> LongRangeReport:
-    """Make the outlook at up to `windows` origins a quarter apart, and score up to `weeks` weeks of each.
+    """Make the outlook at up to `windows` origins `apart` weeks apart, and score up to `weeks` weeks of each.
 
-    The last origin lies a quarter before the history's end, the first has half a year before it. Series that were not
-    measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest weekly
-    peak a plan orders for. A history that is too short gives a report without origins.
+    The last origin lies `last` weeks before the history's end, the first has `fewest` weeks before it. Series that were
+    not measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest
+    weekly peak a plan orders for. A history that is too short gives a report without origins.
     """
     if windows < 1 or weeks < QUARTER_WEEKS or not 0 < planned < 1:
         raise ValueError(f"windows {windows}, weeks {weeks}, planned {planned}: allowed are 1, {QUARTER_WEEKS}, 0 to 1")
@@ -166,16 +169,17 @@ def backtest_quarters(
     peaks: list[pd.DataFrame] = []
     highest: list[pd.DataFrame] = []
     origins = 0
-    for turn in range(1, windows + 1):
-        cut = hours - turn * QUARTER_WEEKS * HOURS_PER_WEEK
-        if cut < FEWEST_WEEKS * HOURS_PER_WEEK:
+    for turn in range(windows):
+        left = last + turn * apart
+        cut = hours - left * HOURS_PER_WEEK
+        if cut < fewest * HOURS_PER_WEEK:
             break
         recent = np.isfinite(history.values[:, cut - 4 * HOURS_PER_WEEK : cut]).mean(axis=1) > 0.5
         if not recent.any():
             continue
         rows = np.flatnonzero(recent)
         past = history.part(rows, slice(cut))
-        ahead = min(weeks, turn * QUARTER_WEEKS)
+        ahead = min(weeks, left)
         outlook, report = make_outlook(past, weeks=ahead, config=settings)
         weekly, quarterly = _against(history, rows, outlook, report, planned, settings.peak_quantile)
         peaks.append(weekly)

@@ -111,12 +111,14 @@ def fit_structural(
     prior_rate: FloatArray,
     *,
     origins: IntArray | None = None,
+    last: FloatArray | None = None,
 ) -> StructuralFit:
     """Fit and forecast.
 
     logs: (rows, weeks), NaN where not measured; every row must have a value. ahead: weeks. prior_rate: (rows,), yearly
     log growth believed in; beliefs (a row each): how firmly, and at what pace growth that the history shows beyond the
-    belief fades. origins: earlier numbers of weeks from which to forecast as well.
+    belief fades. origins: earlier numbers of weeks from which to forecast as well. last: (origins, rows, weeks), other
+    values for the last weeks known at each origin (as they were known there).
     """
     rows, weeks = logs.shape
     points = [
@@ -140,9 +142,8 @@ def fit_structural(
         cov = covariance(weeks + ahead, *hyper)
         model_sd[p] = np.sqrt((_error_map(cov, weeks) ** 2).sum(axis=1))
         for m, mask in enumerate(masks):
-            _forecast_group(
-                grid, p, cov, logs, np.flatnonzero(mask), np.flatnonzero(group == m), ends, beliefs, prior_rate
-            )
+            members = np.flatnonzero(group == m)
+            _forecast_group(grid, p, cov, logs, np.flatnonzero(mask), members, ends, beliefs, prior_rate, last)
     known: NDArray[np.bool_] = np.all(np.isfinite(grid.loglik), axis=0)
     loglik = np.where(known, grid.loglik, 0.0)
     weight = np.exp(_TEMPER * (loglik - loglik.max(axis=0)))
@@ -272,6 +273,7 @@ def _forecast_group(
     ends: IntArray,
     beliefs: Beliefs,
     prior_rate: FloatArray,
+    last: FloatArray | None,
 ) -> None:
     """Fill in one grid point for rows that share their holes: generalised least squares of level and growth."""
     chol = np.linalg.cholesky(cov[np.ix_(seen, seen)])
@@ -284,6 +286,12 @@ def _forecast_group(
         if n == 0:
             continue
         one, line, y = white[:n, 0], white[:n, 1], white[:n, 2:first]
+        if last is not None and e < len(last) and n >= last.shape[2] and seen[n - last.shape[2]] == end - last.shape[2]:
+            # Only the last weeks differ, so that only the last whitened ones do.
+            tail = slice(n - last.shape[2], n)
+            change = last[e, rows].T - logs[rows][:, seen[tail]].T
+            moved = solve_triangular(chol[tail, tail], change, lower=True, check_finite=False)
+            y = np.concatenate([y[: tail.start], y[tail] + moved])
         link = white[:n, first + end : first + end + grid.mean[e].shape[2]]
         oo = one @ one
         line_c = line - one * (one @ line / oo)
