@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def statsmodels_stl(history: History, hours: int) -> PointForecast:
                 values, ExponentialSmoothing, model_kwargs={"trend": "add", "damped_trend": True}, period=period
             )
             path = np.asarray(model.fit().forecast(hours))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a rival that breaks is scored with its fallback
             continue
         if np.isfinite(path).all():
             out[row] = np.maximum(path, 0)
@@ -83,7 +84,7 @@ def statsforecast_mstl(history: History, hours: int) -> PointForecast:
     for row, values in enumerate(known):
         try:
             got = MSTL(season_length=seasons, trend_forecaster=AutoARIMA()).forecast(values, hours, level=list(bands))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a rival that breaks is scored with its fallback
             continue
         path = np.asarray(got["mean"])
         if np.isfinite(path).all():
@@ -153,8 +154,8 @@ def run(data: Path, windows: int, sets: set[str], methods: list[str]) -> list[di
                 config=config_of(name, method),
                 forecaster=PEERS.get(method),
                 name=name,
-                method=method,
             )
+            report = replace(report, method=method)
             reports[method].append(report)
             rows.append(report.row())
             print(f"{name} {method}", file=sys.stderr)

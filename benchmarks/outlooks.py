@@ -38,6 +38,7 @@ ZONES = {
 RUGGED = "akl_ped_a"
 """Eleven counters with lockdowns in their past: judged apart from the smooth histories."""
 HALF_YEAR = 26
+FEWEST_WEEKS = 60
 SHIFTS = tuple((factor, ago) for factor in (2.5, 0.4) for ago in (4, 8, 13, 20, 30))
 SHIFT_ORIGINS = (26, 52)
 """Weeks before the end of a history at which it is cut off."""
@@ -55,11 +56,16 @@ def histories(data: Path) -> Iterator[tuple[str, History]]:
             yield f"{name} {i}" if len(history.values) > 1 else name, history.part([i], slice(known[0], known[-1] + 1))
 
 
+def _origins(history: History, last: int, apart: int) -> int:
+    """How many origins so far apart have more than a year before them, the last one `last` weeks before the end."""
+    return (len(history.index) // HOURS_PER_WEEK - last - FEWEST_WEEKS) // apart + 1
+
+
 def quarters(data: Path, every: int) -> list[dict[str, Any]]:
     """A row a group of histories, of single series or sums, and quarter ahead (0: all)."""
     found: dict[str, list[pd.DataFrame]] = {}
     for name, history in histories(data):
-        report = backtest_quarters(history, windows=15, apart=HALF_YEAR * every, fewest=60)
+        report = backtest_quarters(history, windows=_origins(history, 13, HALF_YEAR * every), apart=HALF_YEAR * every)
         judged = report.highest if len(history.series) > 1 else report.highest[report.highest["workload"] != TOTAL]
         found.setdefault(RUGGED if name == RUGGED else "smooth", []).append(judged)
     rows = []
@@ -85,9 +91,8 @@ def weeks(data: Path, every: int) -> list[dict[str, Any]]:
     """A row a range of weeks ahead, all histories together."""
     seen = []
     for name, history in histories(data):
-        report = backtest_quarters(
-            history, windows=-(-14 // every), weeks=HALF_YEAR, apart=7 * every, last=HALF_YEAR, fewest=60
-        )
+        windows = min(-(-14 // every), _origins(history, HALF_YEAR, 7 * every))
+        report = backtest_quarters(history, windows=windows, weeks=HALF_YEAR, apart=7 * every, last=HALF_YEAR)
         single = report.peaks[(report.peaks["workload"] != TOTAL) & report.peaks["came"].notna()]
         seen.append(single.assign(name=name))
     table = pd.concat(seen, ignore_index=True)
@@ -117,7 +122,7 @@ def shifts(data: Path, every: int) -> list[dict[str, Any]]:
             for factor, ago in ((1.0, 0), *SHIFTS[::every]):
                 values = history.values.copy()
                 values[:, at - ago * HOURS_PER_WEEK :] *= factor
-                report = backtest_quarters(replace(history, values=values), windows=1, last=cut, weeks=52, fewest=60)
+                report = backtest_quarters(replace(history, values=values), windows=1, last=cut, weeks=52)
                 peaks = report.peaks[report.peaks["workload"] != TOTAL]
                 near = peaks[peaks["week_ahead"].between(5, 12)]
                 row: dict[str, Any] = {"history": name, "cut": cut, "factor": factor, "weeks_ago": ago}

@@ -128,7 +128,7 @@ def fit(table: Table, start: Facts | None = None) -> tuple[Facts, np.ndarray]:
     pull = SCALE / PRIOR * np.sqrt(len(groups) / 100)
 
     def residuals(v: np.ndarray) -> np.ndarray:
-        ttft, tpot = benchmark_times(table.work, table.room, table.wanted, facts_of(v))
+        ttft, tpot = benchmark_times(table.work, table.wanted, facts_of(v))
         return np.concatenate(
             [
                 np.log(tpot / table.tpot) * weight,
@@ -149,14 +149,14 @@ def fit_twice(table: Table) -> tuple[Facts, np.ndarray]:
     """Without rows that drafted tokens: those the data show, then those of TensorRT-LLM that stay far too fast."""
     plain = table.of(~table.speculative)
     facts, _ = fit(plain)
-    _, tpot = benchmark_times(plain.work, plain.room, plain.wanted, facts)
+    _, tpot = benchmark_times(plain.work, plain.wanted, facts)
     drafted = np.array([p.stack.model.id == "deepseek-v3" and p.stack.engine.name == "trtllm" for p in plain.points])
     return fit(plain.of(~(drafted & (tpot / plain.tpot > 1.3))), facts)
 
 
 def ratios(table: Table, facts: Facts, scale: Scale = FIT) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Estimate ÷ measured: tokens/s and card, TTFT, TPOT."""
-    ttft, tpot = benchmark_times(table.work, table.room, table.wanted, facts, scale)
+    ttft, tpot = benchmark_times(table.work, table.wanted, facts, scale)
     out = np.array([p.load.output_tokens for p in table.points])
     tokens = (table.tpot + table.ttft / out) / (tpot + ttft / out)
     return tokens, ttft / table.ttft, tpot / table.tpot

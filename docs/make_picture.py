@@ -12,6 +12,7 @@ from planner.report.figures import View, busiest_day, tide
 
 
 def main(arguments: list[str]) -> None:
+    """Draw the picture of the README."""
     plan = Plan.load(Path(arguments[0]))
     target = Path(arguments[1]) if len(arguments) > 1 else Path(__file__).parent / "plan.svg"
     view = View.of(plan, "en")

@@ -223,11 +223,9 @@ def _special(
         history.index,
         tide.mean(axis=1),
         panel.start,
-        panel.weeks,
-        weeks,
-        country=country,
-        subdivision=config.subdivision,
-        peak_quantile=config.peak_quantile,
+        (panel.weeks, weeks),
+        (country, config.subdivision),
+        config.peak_quantile,
     )
 
 

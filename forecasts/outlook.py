@@ -124,6 +124,7 @@ class Outlook:
 
     @property
     def weeks(self) -> int:
+        """Weeks ahead."""
         return int(self.central.level.shape[2])
 
     def shape(self, week: int, futures: Futures, future: int) -> FloatArray:

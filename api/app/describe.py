@@ -9,6 +9,7 @@ from api.store.version import ROOT
 
 
 def main() -> None:
+    """Write openapi.json."""
     text = json.dumps(openapi(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     (ROOT / "openapi.json").write_text(text, encoding="utf-8")
 

@@ -56,7 +56,7 @@ def diagnose(settings: Settings | None = None, *, deep: bool = False) -> list[Fi
     for name, look in (_LOOKS | _DEEP if deep else _LOOKS).items():
         try:
             out.append(look(settings))
-        except Exception as fault:  # one broken part must not hide the others
+        except Exception as fault:  # noqa: BLE001 - one broken part must not hide the others
             met = trouble(fault)
             said = (met.detail, met.remedy) if met is not None else (f"{type(fault).__name__}: {fault}"[:500],)
             out.append(Finding(name, "error", *said))

@@ -22,10 +22,12 @@ class Impatient(H11Protocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a request."""
         super().connection_made(transport)
         self._expect()
 
     def data_received(self, data: bytes) -> None:
+        """A request has begun, or goes on."""
         if self._late is None and self.conn.their_state is h11.IDLE:
             self._expect()
         super().data_received(data)
@@ -33,6 +35,7 @@ class Impatient(H11Protocol):
             self._forget()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
         self._forget()
         super().connection_lost(exc)
 

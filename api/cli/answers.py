@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from planner.explain.alternatives import Alternative
+    from planner.explain.asking import Change
+    from planner.explain.filling import Filling
     from planner.explain.prices import Prices
-    from planner.explain.what_if import Change, Filling, Surviving
+    from planner.explain.resilience import Surviving
     from planner.plan import Plan
     from planner.replay import ReplayResult
     from planner.words.wording import Wording
 
 
 def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
+    """Print a table with its title."""
     from api.cli import console
     from planner.report.grid import grid
 
@@ -26,6 +29,7 @@ def show_table(table: pd.DataFrame, title: str, text: Wording) -> None:
 
 
 def show_replay(plan: Plan, found: ReplayResult, text: Wording) -> None:
+    """Print what a replay served, and what it cost."""
     from api.cli import console
     from api.work.replay import service_by_workload
 
@@ -41,6 +45,7 @@ def show_replay(plan: Plan, found: ReplayResult, text: Wording) -> None:
 
 
 def show_change(plan: Plan, found: Change, text: Wording) -> None:
+    """Print an answer and the orders that differ."""
     import pandas as pd
     from rich.markup import escape
 
@@ -69,6 +74,7 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
 
 
 def show_prices(prices: Prices, text: Wording) -> None:
+    """Print what limits are worth."""
     from api.cli import console
 
     screen = console.out()
@@ -79,6 +85,7 @@ def show_prices(prices: Prices, text: Wording) -> None:
 
 
 def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
+    """Print what drives every order."""
     from api.cli import console
     from planner.explain.drivers import peak_hour, workloads_named
 
@@ -98,16 +105,19 @@ def show_drivers(plan: Plan, drivers: pd.DataFrame, text: Wording) -> None:
 
 
 def show_filling(plan: Plan, found: Filling, text: Wording) -> None:
+    """Print what filling the valleys is worth."""
     from api.cli import console
 
     console.out().print(found.sentence(text, plan.case.meta.currency), markup=False, style="bold")
 
 
 def with_headings(table: pd.DataFrame, text: Wording) -> pd.DataFrame:
+    """The table with its columns named in the language."""
     return table.rename(columns={c: text.either(f"ask.column.{c}", text.either(c, c)) for c in table.columns})
 
 
 def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
+    """Print what surviving a lost site costs."""
     from api.cli import console
 
     said = text("ask.resilience_none") if found is None else found.sentence(text, plan.case)
@@ -115,6 +125,7 @@ def show_surviving(plan: Plan, found: Surviving | None, text: Wording) -> None:
 
 
 def show_alternatives(plan: Plan, found: Sequence[Alternative], epsilon: float, text: Wording) -> None:
+    """Print near-optimal plans side by side."""
     import pandas as pd
 
     from api.cli import console
@@ -148,6 +159,7 @@ def show_alternatives(plan: Plan, found: Sequence[Alternative], epsilon: float, 
 
 
 def show_sensitivity(plan: Plan, table: pd.DataFrame, text: Wording) -> None:
+    """Print what would change the answer."""
     import pandas as pd
 
     divisor, unit = text.money_unit(float(table["difference"].abs().max()), plan.case.meta.currency)

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.demand import Given
-from api.cli.exits import UsageError, guarded
-from api.cli.options import (
-    TELL_EVERY_S,
-    ByHub,
-    Ceilings,
-    Gap,
-    History,
-    Json,
-    Language,
-    Maps,
-    OutlookFile,
-    Reads,
-    Seed,
-    Threads,
-    TimeLimit,
-    solve_limits,
-)
-from api.cli.output import command, output_folder
+from api.cli.command import Use, command
+from api.cli.demand import Source
+from api.cli.exits import UsageError
+from api.cli.options import TELL_EVERY_S, ByHub, Effort, Screen
+from api.cli.output import command_line, output_folder
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
@@ -36,35 +23,29 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(compare)
+    """Add its commands to the app."""
+    app.command()(command(compare))
 
 
-def compare(
-    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON, or a folder of an example.")],
-    history: History = None,
-    outlook: OutlookFile = None,
-    map: Maps = None,
-    reads: Reads = None,
-    ceiling: Ceilings = None,
-    scenarios: Annotated[
-        Path | None, typer.Option(help="Scenarios, YAML or JSON; the standard seven if left out.")
-    ] = None,
+@dataclass(frozen=True)
+class Asked:
+    """What is laid side by side, and judged on how much."""
+
+    scenarios: Annotated[Path | None, typer.Option(help="Scenarios, YAML or JSON; the standard seven if left out.")] = (
+        None
+    )
     sweep: Annotated[
         str | None,
         typer.Option(
             metavar="FIRST:LAST:STEP", help="Also compare a range of build-ahead ratios, such as 0.9:1.6:0.1."
         ),
-    ] = None,
+    ] = None
     standard: Annotated[
         bool, typer.Option("--standard", help="The standard seven, also where the folder holds a scenarios.yaml.")
-    ] = False,
+    ] = False
     futures: Annotated[
         int, typer.Option(help="Evaluation futures that all scenarios are judged on.", min=1, max=5000)
-    ] = 100,
-    by_hub: ByHub = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
+    ] = 100
     budget: Annotated[
         float | None,
         typer.Option(
@@ -74,11 +55,17 @@ def compare(
             min=0.05,
             max=1440.0,
         ),
-    ] = None,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
+    ] = None
+
+
+def compare(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON, or a folder of an example.")],
+    given: Annotated[Source, Use(without=("growth",))],
+    effort: Effort,
+    screen: Screen,
+    asked: Asked,
+    by_hub: ByHub = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, tables and report.html.")] = None,
 ) -> None:
     """Lay build-ahead scenarios side by side: what each costs, leaves unserved and leaves idle.
 
@@ -86,62 +73,61 @@ def compare(
     comparison that was cut off goes on where it was. A folder stands for its case.yaml, with history.csv and
     scenarios.yaml beside it where they are.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.plans import grouped, outlook_given, stopping
-        from api.work.bundled import beside
-        from planner.case.file import read_case
-        from planner.compare.comparison import COMPARISON_FILES
-        from planner.compare.comparison import compare as run
-        from planner.planning import settle_demand
-        from planner.report.comparison import overview, write_comparison_report
-        from planner.scenarios import pose, read_scenarios, standard_scenarios, with_sweep
+    from api.cli import console
+    from api.cli.plans import grouped, outlook_given, stopping
+    from api.work.bundled import beside
+    from planner.case.file import read_case
+    from planner.compare.comparison import COMPARISON_FILES, Comparing
+    from planner.compare.comparison import compare as run
+    from planner.planning import settle_demand
+    from planner.report.comparison import overview, write_comparison_report
+    from planner.scenarios import pose, read_scenarios, standard_scenarios, with_sweep
 
-        text = console.words(language)
-        folder = out or Path("out") / f"{case.resolve().name if case.is_dir() else case.stem}-comparison"
-        with output_folder(folder, COMPARISON_FILES, text) as output:
-            found_at = beside(case, folder, history=history is None and outlook is None)
-            read = read_case(found_at.case)
-            if by_hub:
-                read = grouped(read, text, quiet=json)
-            if standard and scenarios is not None:
-                raise UsageError([Fault("--standard", "--scenarios, too", "one of the two")])
-            listed = None if standard else scenarios or found_at.scenarios
-            wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(sweep))
-            pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
-            past = history or found_at.history
-            ahead = outlook_given(
-                read, past, outlook, Given.of(map, reads, ceiling), seed, text, quiet=json, evaluation=futures
-            )
-            with stopping(text) as stop:
-                found = run(
-                    read,
-                    ahead if ahead is not None else settle_demand(read)[1],
-                    wanted,
-                    limits=solve_limits(time_limit, gap, seed, threads),
-                    evaluation_futures=futures if ahead is not None else None,
+    text = screen.words
+    folder = out or Path("out") / f"{case.resolve().name if case.is_dir() else case.stem}-comparison"
+    with output_folder(folder, COMPARISON_FILES, text) as output:
+        found_at = beside(case, folder, history=given.history is None and given.outlook is None)
+        read = read_case(found_at.case)
+        if by_hub:
+            read = grouped(read, text, quiet=screen.json)
+        if asked.standard and asked.scenarios is not None:
+            raise UsageError([Fault("--standard", "--scenarios, too", "one of the two")])
+        listed = None if asked.standard else asked.scenarios or found_at.scenarios
+        wanted = with_sweep(standard_scenarios() if listed is None else read_scenarios(listed), _sweep(asked.sweep))
+        pose(read, wanted)  # every fault of the scenarios is said before a forecast is made
+        source = replace(given, history=given.history or found_at.history)
+        ahead = outlook_given(read, source, effort.seed, screen, evaluation=asked.futures)
+        with stopping(text) as stop:
+            found = run(
+                read,
+                ahead if ahead is not None else settle_demand(read)[1],
+                wanted,
+                Comparing(
+                    limits=effort.limits,
+                    evaluation_futures=asked.futures if ahead is not None else None,
                     folder=folder / "work",
-                    budget_seconds=None if budget is None else 60 * budget,
-                    on_progress=_stage_teller(text),
-                    stop=stop,
-                )
-            found = found.with_origin({"command": command()})
-            periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
+                    budget_seconds=None if asked.budget is None else 60 * asked.budget,
+                ),
+                on_progress=_stage_teller(text),
+                stop=stop,
+            )
+        found = found.with_origin({"command": command_line()})
+        periods = [read.horizon.period_label(t) for t in range(read.horizon.periods)]
 
-            def write(draft: Path) -> None:
-                found.write(draft)
-                write_comparison_report(found, draft / "report.html", periods, text)
+        def write(draft: Path) -> None:
+            found.write(draft)
+            write_comparison_report(found, draft / "report.html", periods, text)
 
-            output.fill(write)
-        report = folder / "report.html"
-        if json:
-            files = {"folder": folder, "tables": folder / "tables", "report": report}
-            rows = overview(found).to_dict("records")
-            console.show_json({"summary": found.summary, "scenarios": rows, "files": files})
-            return
-        _show(found, wanted, text)
-        console.out().print(text("compare.files", folder=folder), markup=False)
-        console.out().print(text("cli.report", report=report), markup=False, style="bold")
+        output.fill(write)
+    report = folder / "report.html"
+    if screen.json:
+        files = {"folder": folder, "tables": folder / "tables", "report": report}
+        rows = overview(found).to_dict("records")
+        console.show_json({"summary": found.summary, "scenarios": rows, "files": files})
+        return
+    _show(found, wanted, text)
+    console.out().print(text("compare.files", folder=folder), markup=False)
+    console.out().print(text("cli.report", report=report), markup=False, style="bold")
 
 
 def _show(found: Comparison, wanted: list[Scenario], text: Wording) -> None:

@@ -36,14 +36,17 @@ def language(asked: str | None = None) -> str:
 
 
 def words(asked: str | None = None) -> Wording:
+    """The words of the language asked for, else of the environment's."""
     return wording(language(asked))
 
 
 def out() -> Console:
+    """Standard output."""
     return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def err() -> Console:
+    """Standard error."""
     return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
@@ -125,6 +128,7 @@ class Solving:
 
     @contextmanager
     def shown(self) -> Iterator[Solving]:
+        """A line of progress, while the block runs."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         if not sys.stderr.isatty():
@@ -142,6 +146,7 @@ class Solving:
             yield self
 
     def __call__(self, progress: Progress) -> None:
+        """Tell of progress in the solver's terms."""
         text = self.text
         known = math.isfinite(progress.objective) and progress.objective != 0
         proof = text(

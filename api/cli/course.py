@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.cli.demand import Given
+    from api.cli.demand import Rules
     from forecasts.history import History
     from forecasts.outlook import Outlook
     from planner.case import Case
@@ -30,17 +30,16 @@ class Course:
     _made: dict[int, Outlook] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, case: Case, path: Path, given: Given, start: date | None, periods: int | None, seed: int) -> Course:
+    def of(cls, case: Case, path: Path, given: Rules, start: date | None, periods: int | None, seed: int) -> Course:
         """Read, map and set back. Raises HistoryError, PlanError or UsageError with what does not fit."""
         from datetime import timedelta
 
-        from api.cli.demand import parse_rules
         from api.work.intake import mapped
         from planner.demand.horizon import outlook_demand
         from planner.walk.hindsight import hours_that_came, measured, passed_start, set_back
 
         history, _quality = given.read(path, case.meta.timezone, case)
-        own_series = mapped(case, history, rules=parse_rules(list(given.maps)), ceilings=given.named_ceilings())
+        own_series = mapped(case, history, rules=given.rules(), ceilings=given.named_ceilings())
         count = periods or case.horizon.periods
         last = own_series.index[-1]
         whole = last.date() if last.hour == 23 else last.date() - timedelta(days=1)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api.cli.exits import UsageError
+from api.cli.options import Ceilings, Growth, History, Maps, OutlookFile, Reads
 from api.cli.output import of_history
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
-    from forecasts.history import History
+    from forecasts.history import History as ReadHistory
     from forecasts.history.ceilings import Ceiling
     from forecasts.history.quality import QualityReport
     from forecasts.outlook import Outlook
@@ -50,8 +51,8 @@ def parse_rules(rules: list[str]) -> list[SeriesRule]:
 
 def _rule(found: re.Match[str]) -> SeriesRule:
     """Raises ValueError for numbers that are none, and for shares that add up to something else than 1."""
-    from planner.case.case import SeriesRule
     from planner.case.checks import SHARES_OFF
+    from planner.case.given import SeriesRule
 
     weights = bool(found["weights"])
     places: dict[str, float] = {}
@@ -88,41 +89,44 @@ def _number(text: str, what: str) -> float:
 
 
 @dataclass(frozen=True)
-class Given:
-    """What the command line says of a history: --map, --read, --ceiling and --growth as they were typed."""
+class Rules:
+    """What the command line says of a history, as it was typed."""
 
-    maps: tuple[str, ...] = ()
-    reads: tuple[str, ...] = ()
-    ceilings: tuple[str, ...] = ()
-    growth: tuple[str, ...] = ()
+    map: Maps = None
+    reads: Reads = None
+    ceiling: Ceilings = None
+    growth: Growth = None
 
-    @classmethod
-    def of(
-        cls,
-        maps: list[str] | None,
-        reads: list[str] | None,
-        ceilings: list[str] | None,
-        growth: list[str] | None = None,
-    ) -> Given:
-        """Options that may be left out."""
-        return cls(tuple(maps or ()), tuple(reads or ()), tuple(ceilings or ()), tuple(growth or ()))
+    @property
+    def any(self) -> bool:
+        """Whether anything is said."""
+        return bool(self.map or self.reads or self.ceiling or self.growth)
 
-    def __bool__(self) -> bool:
-        return bool(self.maps or self.reads or self.ceilings or self.growth)
-
-    def read(self, path: Path, timezone: str, case: Case | None = None) -> tuple[History, QualityReport]:
+    def read(self, path: Path, timezone: str, case: Case | None = None) -> tuple[ReadHistory, QualityReport]:
         """The history of a file, for a case. Raises HistoryError or UsageError with every fault."""
         from forecasts.history import read_history
         from forecasts.history.asked import reading_of_texts
         from forecasts.history.mapping import ceilings_of
 
-        own = [] if case is None or self.maps else ceilings_of(case.history_mapping)
+        own = [] if case is None or self.map else ceilings_of(case.history_mapping)
         named = [one.series for one in (*own, *self.named_ceilings())]
-        return read_history(path, timezone=timezone, asked=reading_of_texts(self.reads, named))
+        return read_history(path, timezone=timezone, asked=reading_of_texts(self.reads or (), named))
 
     def named_ceilings(self) -> list[Ceiling]:
         """The ceilings of --ceiling. Raises UsageError with every fault."""
-        return parse_ceilings(list(self.ceilings))
+        return parse_ceilings(self.ceiling or [])
+
+    def rules(self) -> list[SeriesRule]:
+        """The rules of --map. Raises UsageError with every fault."""
+        return parse_rules(self.map or [])
+
+
+@dataclass(frozen=True)
+class Source(Rules):
+    """Where demand comes from: a history, an outlook, or neither (the case's own)."""
+
+    history: History = None
+    outlook: OutlookFile = None
 
 
 def parse_ceilings(rules: list[str]) -> list[Ceiling]:
@@ -150,7 +154,7 @@ def parse_ceilings(rules: list[str]) -> list[Ceiling]:
 
 
 def outlook_of_file(
-    case: Case, path: Path, given: Given, seed: int, evaluation: int | None = None
+    case: Case, path: Path, given: Rules, seed: int, evaluation: int | None = None
 ) -> tuple[Outlook, QualityReport]:
     """An outlook that covers the case's horizon, and what the history's data are worth.
 
@@ -161,12 +165,12 @@ def outlook_of_file(
     from api.work.intake import outlook_for
     from forecasts.forecast import ForecastConfig
 
-    rules = parse_rules(list(given.maps))
+    rules = given.rules()
     ceilings = given.named_ceilings()
     history, quality = given.read(path, case.meta.timezone, case)
     config = ForecastConfig(seed=seed) if evaluation is None else ForecastConfig(seed=seed, evaluation=evaluation)
-    config = with_growth(config, list(given.growth))
+    config = with_growth(config, given.growth)
     outlook, _report = outlook_for(case, history, rules=rules, ceilings=ceilings, config=config)
-    said = {"map": given.maps, "read": given.reads, "ceiling": given.ceilings}
-    told = {name: list(values) for name, values in said.items() if values}
+    said = {"map": given.map, "read": given.reads, "ceiling": given.ceiling}
+    told = {name: values for name, values in said.items() if values}
     return replace(outlook, provenance={**outlook.provenance, **of_history(path), **told}), quality

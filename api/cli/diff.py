@@ -7,37 +7,36 @@ from typing import Annotated
 
 import typer
 
-from api.cli.exits import guarded
-from api.cli.options import Json, Language, PlanFolder
+from api.cli.command import command
+from api.cli.options import PlanFolder, Screen
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(diff)
+    """Add its commands to the app."""
+    app.command()(command(diff))
 
 
 def diff(
     plan_folder: PlanFolder,
     other: Annotated[Path, typer.Argument(help="Folder of the plan to lay beside it.", metavar="OTHER_FOLDER")],
-    language: Language = None,
-    json: Json = False,
+    screen: Screen,
 ) -> None:
     """Two plans side by side: orders, cost by term, service, and what differs in case and demand. Nothing is solved."""
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.answers import show_table
-        from planner.plan import Plan
-        from planner.report.side_by_side import side_by_side
+    from api.cli import console
+    from api.cli.answers import show_table
+    from planner.plan import Plan
+    from planner.report.side_by_side import side_by_side
 
-        text = console.words(language)
-        found = side_by_side(Plan.load(plan_folder), Plan.load(other), text)
-        tables = ("orders", "costs", "measures", "case", "demand")
-        if json:
-            shown = {name: getattr(found, name).to_dict("records") for name in tables}
-            console.show_json({"sentences": found.sentences, **shown})
-            return
-        for line in found.sentences:
-            console.out().print(line, markup=False, style="bold")
-        for name in tables:
-            table = getattr(found, name)
-            if len(table):
-                show_table(table, text(f"apart.title.{name}"), text)
+    text = screen.words
+    found = side_by_side(Plan.load(plan_folder), Plan.load(other), text)
+    tables = ("orders", "costs", "measures", "case", "demand")
+    if screen.json:
+        shown = {name: getattr(found, name).to_dict("records") for name in tables}
+        console.show_json({"sentences": found.sentences, **shown})
+        return
+    for line in found.sentences:
+        console.out().print(line, markup=False, style="bold")
+    for name in tables:
+        table = getattr(found, name)
+        if len(table):
+            show_table(table, text(f"apart.title.{name}"), text)

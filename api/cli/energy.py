@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.exits import Exit, guarded
-from api.cli.options import Json, Language, PlanFolder
+from api.cli.command import command
+from api.cli.exits import Exit
+from api.cli.options import PlanFolder, Screen
 from api.cli.output import output_or_none
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(energy)
+    """Add its commands to the app."""
+    app.command()(command(energy))
 
 
 def energy(
     plan_folder: PlanFolder,
+    screen: Screen,
     metered: Annotated[
         Path | None,
         typer.Option(
@@ -39,59 +42,63 @@ def energy(
     created: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day it is handed over; today if left out.")
     ] = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """The energy ledger of a plan: kWh, cost, PUE and carbon by site, period and tariff band.
 
     With readings, the difference is split into volume, efficiency, PUE and price, without a rest. The package describes
     and hashes itself; it is checked after it is written.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from planner.energy import check_package, package_files, plan_ledger, read_metered, reconcile, write_package
-        from planner.plan import Plan
+    from api.cli import console
+    from planner.energy import (
+        Edition,
+        check_package,
+        package_files,
+        plan_ledger,
+        read_metered,
+        reconcile,
+        write_package,
+    )
+    from planner.plan import Plan
 
-        text = console.words(language)
-        package: dict[str, Any] | None = None
-        faults: list[str] = []
-        with output_or_none(out, package_files(out) if out else (), text) as output:
-            plan = Plan.load(plan_folder)
-            ledger = plan_ledger(plan)
-            read = None if metered is None else read_metered(plan.case, metered)
-            compared = None if read is None else reconcile(ledger, read)
+    text = screen.words
+    package: dict[str, Any] | None = None
+    faults: list[str] = []
+    with output_or_none(out, package_files(out) if out else (), text) as output:
+        plan = Plan.load(plan_folder)
+        ledger = plan_ledger(plan)
+        read = None if metered is None else read_metered(plan.case, metered)
+        compared = None if read is None else reconcile(ledger, read)
 
-            def write(draft: Path) -> None:
-                nonlocal package
-                package = write_package(
-                    draft,
-                    ledger,
-                    version=version,
-                    created=created.date() if created else datetime.now().astimezone().date(),
-                    classification=classification,
-                    provenance=plan.provenance,
-                    metered=read,
-                    reconciliation=compared,
-                )
-                faults.extend(check_package(draft))
+        day = created.date() if created else datetime.now().astimezone().date()
 
-            if output is not None:
-                output.fill(write)
-        if json:
-            told: dict[str, Any] = {"currency": plan.case.meta.currency, "total": ledger.total()}
-            told["sites"] = ledger.sites.to_dict("records")
-            if compared is not None:
-                told["reconciliation"] = compared.table.to_dict("records")
-                told["unmatched"] = [list(one) for one in compared.unmatched]
-            if package is not None:
-                told["package"] = {"folder": out, "faults": faults, **package}
-            console.show_json(told)
-        else:
-            _show(ledger, compared, text)
-            if package is not None:
-                _show_package(package, out, faults, text)
-        if faults:
-            raise typer.Exit(int(Exit.internal))
+        def write(draft: Path) -> None:
+            nonlocal package
+            package = write_package(
+                draft,
+                ledger,
+                Edition(version, day, classification, plan.provenance),
+                metered=read,
+                reconciliation=compared,
+            )
+            faults.extend(check_package(draft))
+
+        if output is not None:
+            output.fill(write)
+    if screen.json:
+        told: dict[str, Any] = {"currency": plan.case.meta.currency, "total": ledger.total()}
+        told["sites"] = ledger.sites.to_dict("records")
+        if compared is not None:
+            told["reconciliation"] = compared.table.to_dict("records")
+            told["unmatched"] = [list(one) for one in compared.unmatched]
+        if package is not None:
+            told["package"] = {"folder": out, "faults": faults, **package}
+        console.show_json(told)
+    else:
+        _show(ledger, compared, text)
+        if package is not None:
+            _show_package(package, out, faults, text)
+    if faults:
+        raise typer.Exit(int(Exit.internal))
 
 
 def _show(ledger: Ledger, compared: Reconciliation | None, text: Wording) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.demand import Given
-from api.cli.exits import UsageError, guarded
-from api.cli.options import Ceilings, Json, Language, Maps, Reads
+from api.cli.command import Use, command
+from api.cli.demand import Rules
+from api.cli.exits import UsageError
+from api.cli.options import Screen
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
@@ -24,72 +25,68 @@ MOST_SHOWN = 40
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(history)
+    """Add its commands to the app."""
+    app.command()(command(history))
 
 
 def history(
     file: Annotated[
         Path, typer.Argument(help="A history in any format that docs/histories.md names; told apart by content.")
     ],
+    given: Annotated[Rules, Use(without=("growth",))],
+    screen: Screen,
     out: Annotated[
         Path | None, typer.Option(help="Where the clean long table is written: .csv, .csv.gz or .parquet.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw every series into this SVG file.", metavar="SVG")] = None,
     case: Annotated[Path | None, typer.Option(help="Lay the series onto this case's regions and workloads.")] = None,
-    map: Maps = None,
-    reads: Reads = None,
-    ceiling: Ceilings = None,
     timezone: Annotated[str, typer.Option(help="Time zone of the history, where no case says so.")] = "Asia/Shanghai",
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Read a history, say what it is worth, and write it as a clean long table."""
-    with guarded(as_json=json, language=language):
-        from rich.markup import escape
+    from rich.markup import escape
 
-        from api.cli import console
+    from api.cli import console
 
-        text = console.words(language)
-        given = Given.of(map, reads, ceiling)
-        _check(out, picture, map, case)
-        read, quality, notes = _read(file, case, given, timezone)
-        if out is not None:
-            _write(long_table(read), out)
-        if picture is not None:
-            from api.cli.history_picture import draw
+    text = screen.words
+    _check(out, picture, given, case)
+    read, quality, notes = _read(file, case, given, timezone)
+    if out is not None:
+        _write(long_table(read), out)
+    if picture is not None:
+        from api.cli.history_picture import draw
 
-            picture.parent.mkdir(parents=True, exist_ok=True)
-            picture.write_text(draw(read, text), encoding="utf-8")
-        rows = summary(read)
-        if json:
-            files = {"table": out, "picture": picture}
-            console.show_json({"series": rows, "quality": quality.to_json(), "notes": notes, "files": files})
-            return
-        names = ("region", "workload", "unit", "first", "last", "hours", "mean", "highest")
-        shown = [[_cell(row[name], text) for name in names] for row in rows[:MOST_SHOWN]]
-        columns = [(text(f"cli.history_{name}"), name in ("hours", "mean", "highest")) for name in names]
-        title = text("cli.history_title", file=file.name, series=len(rows))
-        console.out().print(console.table(title, columns, shown))
-        for sentence in text.noted(notes):
-            console.say(f"· {sentence}")
-        for path in (out, picture):
-            if path is not None:
-                console.out().print(escape(text("cli.history_written", path=path)))
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_text(draw(read, text), encoding="utf-8")
+    rows = summary(read)
+    if screen.json:
+        files = {"table": out, "picture": picture}
+        console.show_json({"series": rows, "quality": quality.to_json(), "notes": notes, "files": files})
+        return
+    names = ("region", "workload", "unit", "first", "last", "hours", "mean", "highest")
+    shown = [[_cell(row[name], text) for name in names] for row in rows[:MOST_SHOWN]]
+    columns = [(text(f"cli.history_{name}"), name in ("hours", "mean", "highest")) for name in names]
+    title = text("cli.history_title", file=file.name, series=len(rows))
+    console.out().print(console.table(title, columns, shown))
+    for sentence in text.noted(notes):
+        console.say(f"· {sentence}")
+    for path in (out, picture):
+        if path is not None:
+            console.out().print(escape(text("cli.history_written", path=path)))
 
 
-def _check(out: Path | None, picture: Path | None, map: list[str] | None, case: Path | None) -> None:
+def _check(out: Path | None, picture: Path | None, given: Rules, case: Path | None) -> None:
     faults = []
     if out is not None and not str(out).endswith((".csv", ".csv.gz", ".parquet")):
         faults.append(Fault("--out", str(out), "a name that ends in .csv, .csv.gz or .parquet"))
     if picture is not None and picture.suffix != ".svg":
         faults.append(Fault("--picture", str(picture), "a name that ends in .svg"))
-    if map and case is None:
+    if given.map and case is None:
         faults.append(Fault("--map", "rules without a case", "--map with --case"))
     if faults:
         raise UsageError(faults)
 
 
-def _read(file: Path, case: Path | None, given: Given, timezone: str) -> tuple[History, QualityReport, list[str]]:
+def _read(file: Path, case: Path | None, given: Rules, timezone: str) -> tuple[History, QualityReport, list[str]]:
     """The history, what it is worth, and the sentences on both."""
     from forecasts.history.ceilings import name_ceilings
 
@@ -97,12 +94,11 @@ def _read(file: Path, case: Path | None, given: Given, timezone: str) -> tuple[H
         read, quality = given.read(file, timezone)
         final = name_ceilings(read, given.named_ceilings())
     else:
-        from api.cli.demand import parse_rules
         from api.work.intake import mapped
         from planner.case.file import read_case
 
         about = read_case(case)
-        rules, ceilings = parse_rules(list(given.maps)), given.named_ceilings()
+        rules, ceilings = given.rules(), given.named_ceilings()
         read, quality = given.read(file, about.meta.timezone, about)
         final = mapped(about, read, rules=rules, ceilings=ceilings)
     said = set(read.notes)

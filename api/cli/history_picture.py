@@ -9,7 +9,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from forecasts.history import History
-    from forecasts.outlook import FloatArray
     from planner.words.wording import Wording
 
 MOST = 60
@@ -33,19 +32,16 @@ def draw(history: History, words: Wording) -> str:
     days = -(-(len(history.index) + offset) // 24)
     wide = (WIDTH - LEFT - RIGHT) / days
     for place, row in enumerate(rows):
-        top = 34 + place * (HIGH + APART)
-        key = history.series[int(row)]
-        name = key.workload if key.region == "all" else f"{key.region}/{key.workload}"
-        parts.append(_series(name, key.unit, history.values[row], history.censored[row], offset, days, wide, top))
+        parts.append(_series(history, int(row), offset, days, wide, 34 + place * (HIGH + APART)))
     first, last = history.index[0], history.index[-1]
     parts.append(f'<text x="{LEFT}" y="{height - 6}">{first:%Y-%m-%d}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 6}" text-anchor="end">{last:%Y-%m-%d}</text></svg>')
     return "\n".join(parts)
 
 
-def _series(
-    name: str, unit: str, values: FloatArray, cut: np.ndarray, offset: int, days: int, wide: float, top: int
-) -> str:
+def _series(history: History, row: int, offset: int, days: int, wide: float, top: int) -> str:
+    key, values, cut = history.series[row], history.values[row], history.censored[row]
+    name, unit = key.workload if key.region == "all" else f"{key.region}/{key.workload}", key.unit
     grid = np.full(days * 24, np.nan)
     grid[offset : offset + len(values)] = values
     marked = np.zeros(days * 24, dtype=bool)

@@ -35,9 +35,11 @@ class ExampleRun:
         self._closing = threading.Event()
 
     def start(self, services: Services) -> None:
+        """Begin, once the service is up."""
         threading.Thread(target=self._run, args=(services,), name="example", daemon=True).start()
 
     def close(self) -> None:
+        """Follow it no longer."""
         self._closing.set()
 
     def _run(self, services: Services) -> None:
@@ -64,7 +66,7 @@ class ExampleRun:
     def _asked(self, services: Services) -> Run:
         """The run of the example: the one that an earlier start asked for, unless that one came to nothing."""
         from api.http.routes import cases, histories, plans
-        from api.http.schemas import PlanRequest
+        from api.http.schemas.requests import PlanRequest
         from api.http.security import Caller
         from api.http.upload import Upload
         from api.pages.drafts import example_history_file

@@ -1,8 +1,9 @@
-"""Options that several commands share."""
+"""Options that several commands share, and those that go together as one parameter (see `api.cli.command`)."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from api.cli.ranges import Within
 
 if TYPE_CHECKING:
     from planner.solve.limits import Limits
+    from planner.words.wording import Wording
 
 LONGEST_S = 7 * 86400.0
 """A week: the longest that anything may be asked to solve, here and over the API."""
@@ -115,8 +117,43 @@ Key = Annotated[
 PlanFolder = Annotated[Path, typer.Argument(help="Folder that `tideplan plan --out` wrote.", metavar="PLAN_FOLDER")]
 
 
-def solve_limits(seconds: float, gap: float, seed: int, threads: int | None) -> Limits:
-    """The limits that a command's options state."""
-    from planner.solve.limits import Limits
+@dataclass(frozen=True)
+class Effort:
+    """How long, how close and on what to solve."""
 
-    return Limits(seconds=seconds, gap=gap, seed=seed, threads=threads or os.cpu_count() or 1)
+    gap: Gap = 0.01
+    time_limit: TimeLimit = 60.0
+    seed: Seed = 1
+    threads: Threads = None
+
+    @property
+    def limits(self) -> Limits:
+        """The same as the solver takes it."""
+        from planner.solve.limits import Limits
+
+        return Limits(
+            seconds=self.time_limit, gap=self.gap, seed=self.seed, threads=self.threads or os.cpu_count() or 1
+        )
+
+
+@dataclass(frozen=True)
+class Screen:
+    """How a command speaks: in which language, and whether to people or as one JSON object."""
+
+    language: Language = None
+    json: Json = False
+
+    @property
+    def words(self) -> Wording:
+        """The words of that language."""
+        from api.cli import console
+
+        return console.words(self.language)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A service that does the work in place of this machine."""
+
+    server: Server = None
+    key: Key = None

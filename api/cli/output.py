@@ -42,13 +42,14 @@ def output_or_none(folder: Path | None, names: Sequence[str], text: Wording) -> 
 
 @contextmanager
 def output_file(path: Path) -> Iterator[Callable[[Callable[[Path], object]], None]]:
+    """A file that appears whole or not at all: call what is yielded with a function that writes it."""
     from planner.plan.folders import result_file
 
     with result_file(path) as fill:
         yield fill
 
 
-def command() -> str:
+def command_line() -> str:
     """What was typed, as a shell would take it."""
     return shlex.join(["tideplan", *sys.argv[1:]])
 

@@ -6,35 +6,17 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.demand import Given
-from api.cli.exits import UsageError, guarded
-from api.cli.options import (
-    ByHub,
-    Ceilings,
-    EveryHour,
-    Gap,
-    Growth,
-    History,
-    Json,
-    Key,
-    Language,
-    Maps,
-    Out,
-    OutlookFile,
-    Quantile,
-    Reads,
-    Seed,
-    Server,
-    Threads,
-    TimeLimit,
-    solve_limits,
-)
-from api.cli.output import command, output_folder
+from api.cli.command import Use, command
+from api.cli.demand import Rules, Source
+from api.cli.exits import UsageError
+from api.cli.options import ByHub, Effort, EveryHour, Out, Quantile, Remote, Screen
+from api.cli.output import command_line, output_folder
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
@@ -55,49 +37,48 @@ EXAMPLES = ("national", "tiny")
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(demo)
-    app.command()(plan)
+    """Add its commands to the app."""
+    app.command()(command(demo))
+    app.command()(command(plan))
+
+
+@dataclass(frozen=True)
+class How:
+    """What kind of plan it is to be."""
+
+    quantile: Quantile = None
+    every_hour: EveryHour = True
 
 
 def demo(
+    given: Annotated[Source, Use(without=("outlook", "growth"))],
+    how: Annotated[How, Use(quantile=0.8)],
+    effort: Annotated[Effort, Use(time_limit=180.0)],
+    screen: Screen,
     example: Annotated[str, typer.Option(help=f"Which bundled example: {' or '.join(EXAMPLES)}.")] = "national",
-    history: History = None,
-    map: Maps = None,
-    reads: Reads = None,
-    ceiling: Ceilings = None,
     out: Out = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 180.0,
-    quantile: Quantile = 0.8,
-    seed: Seed = 1,
-    threads: Threads = None,
-    every_hour: EveryHour = True,
     by_hub: ByHub = False,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Plan a bundled example and say what to order first.
 
     It plans for one future, the 80 % quantile of every demand, so that it ends in minutes on two cores.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.work.bundled import example_history
-        from planner.plan.plan import PLAN_FILES
+    from api.cli import console
+    from api.work.bundled import example_history
+    from planner.plan.plan import PLAN_FILES
 
-        text = console.words(language)
-        case = example_case(example, quantile)
-        folder = out or Path("out") / "demo" / example
-        with output_folder(folder, PLAN_FILES, text) as output:
-            if by_hub:
-                case = grouped(case, text, quiet=json)
-            if history is None:
-                history = example_history(example, folder)
-                if not json:
-                    console.say(text("cli.generated_history", path=history))
-            outlook = _forecast(case, history, Given.of(map, reads, ceiling), seed, text, quiet=json)
-            limits = solve_limits(time_limit, gap, seed, threads)
-            _plan(case, outlook, output, limits, text, as_json=json, every_hour=every_hour)
+    text = screen.words
+    case = example_case(example, how.quantile)
+    folder = out or Path("out") / "demo" / example
+    with output_folder(folder, PLAN_FILES, text) as output:
+        if by_hub:
+            case = grouped(case, text, quiet=screen.json)
+        if given.history is None:
+            given = replace(given, history=example_history(example, folder))
+            if not screen.json:
+                console.say(text("cli.generated_history", path=given.history))
+        outlook = outlook_given(case, given, effort.seed, screen)
+        _plan(case, outlook, output, effort.limits, screen, every_hour=how.every_hour)
 
 
 def example_case(name: str, quantile: float | None) -> Case:
@@ -123,48 +104,33 @@ def grouped(case: Case, text: Wording, *, quiet: bool) -> Case:
 
 def plan(
     case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
-    history: History = None,
-    outlook: OutlookFile = None,
-    map: Maps = None,
-    reads: Reads = None,
-    ceiling: Ceilings = None,
-    growth: Growth = None,
+    given: Source,
+    how: How,
+    effort: Annotated[Effort, Use(time_limit=180.0)],
+    remote: Remote,
+    screen: Screen,
     out: Out = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 180.0,
-    quantile: Quantile = None,
-    seed: Seed = 1,
-    threads: Threads = None,
-    every_hour: EveryHour = True,
-    server: Server = None,
-    key: Key = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Plan a case from a history, an outlook or the demand that the case states, here or on a service (--server).
 
     Ctrl-C stops the search and keeps the best plan found so far; pressed twice, it gives up.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from planner.case.file import read_case
-        from planner.plan.plan import PLAN_FILES
+    from planner.case.file import read_case
+    from planner.plan.plan import PLAN_FILES
 
-        text = console.words(language)
-        with output_folder(out or Path("out") / case.stem, PLAN_FILES, text) as output:
-            read = _for_quantile(read_case(case), quantile)
-            if server is not None:
-                from api.cli.remote import Asked, plan_there, refuse_what_stays_here
+    with output_folder(out or Path("out") / case.stem, PLAN_FILES, screen.words) as output:
+        read = _for_quantile(read_case(case), how.quantile)
+        if remote.server is not None:
+            from api.cli.remote import Asked, plan_there, refuse_what_stays_here
 
-                asked = Asked(
-                    read, history, tuple(reads or ()), solve_limits(time_limit, gap, seed, threads), every_hour
-                )
-                refuse_what_stays_here(outlook=outlook, map=map, ceiling=ceiling, growth=growth, threads=threads)
-                said(plan_there(server, key, asked, output, text), output.folder, asked.limits, text, as_json=json)
-                return
-            ahead = outlook_given(read, history, outlook, Given.of(map, reads, ceiling, growth), seed, text, quiet=json)
-            limits = solve_limits(time_limit, gap, seed, threads)
-            _plan(read, ahead, output, limits, text, as_json=json, every_hour=every_hour)
+            asked = Asked(read, given.history, tuple(given.reads or ()), effort.limits, how.every_hour)
+            here = {name: getattr(given, name) for name in ("outlook", "map", "ceiling", "growth")}
+            refuse_what_stays_here(**here, threads=effort.threads)
+            there = plan_there(remote.server, remote.key, asked, output, screen.words)
+            said(there, output.folder, asked.limits, screen)
+            return
+        ahead = outlook_given(read, given, effort.seed, screen)
+        _plan(read, ahead, output, effort.limits, screen, every_hour=how.every_hour)
 
 
 def _for_quantile(case: Case, q: float | None) -> Case:
@@ -178,51 +144,35 @@ def _for_quantile(case: Case, q: float | None) -> Case:
 
 
 def outlook_given(
-    case: Case,
-    history: Path | None,
-    outlook: Path | None,
-    given: Given,
-    seed: int,
-    text: Wording,
-    *,
-    quiet: bool,
-    evaluation: int | None = None,
+    case: Case, given: Source, seed: int, screen: Screen, *, evaluation: int | None = None
 ) -> Outlook | None:
     """The outlook of --history or --outlook; None when the case's own demand is meant.
 
     evaluation: how many futures to judge on are drawn from a history. Raises UsageError for options that do not fit.
     """
-    if history is not None and outlook is not None:
+    if given.history is not None and given.outlook is not None:
         raise UsageError([Fault("--outlook", "a history, too", "one of --history, --outlook")])
-    if given and history is None:
+    if given.any and given.history is None:
         found, allowed = "rules without a history", "--map, --read, --ceiling and --growth with --history"
         raise UsageError([Fault("--map", found, allowed)])
-    if history is not None:
-        return _forecast(case, history, given, seed, text, quiet=quiet, evaluation=evaluation)
-    if outlook is None:
+    if given.history is not None:
+        return _forecast(case, given.history, given, seed, screen, evaluation)
+    if given.outlook is None:
         return None
     from forecasts.outlook import Outlook
 
-    return Outlook.load(outlook)
+    return Outlook.load(given.outlook)
 
 
-def _forecast(
-    case: Case,
-    path: Path,
-    given: Given,
-    seed: int,
-    text: Wording,
-    *,
-    quiet: bool,
-    evaluation: int | None = None,
-) -> Outlook:
+def _forecast(case: Case, path: Path, given: Rules, seed: int, screen: Screen, evaluation: int | None) -> Outlook:
     from api.cli import console
     from api.cli.demand import outlook_of_file
 
-    if not quiet:
+    text = screen.words
+    if not screen.json:
         console.say(text("cli.forecasting", path=path))
     outlook, quality = outlook_of_file(case, path, given, seed, evaluation)
-    if not quiet:
+    if not screen.json:
         sentences = text.noted(quality.sentences())
         for sentence in sentences[:MOST_REMARKS]:
             console.say(f"· {sentence}")
@@ -232,14 +182,7 @@ def _forecast(
 
 
 def _plan(
-    case: Case,
-    outlook: Outlook | None,
-    output: Output,
-    limits: Limits,
-    text: Wording,
-    *,
-    as_json: bool,
-    every_hour: bool,
+    case: Case, outlook: Outlook | None, output: Output, limits: Limits, screen: Screen, *, every_hour: bool
 ) -> None:
     from api.cli import console
     from planner.plan.provenance import with_origin
@@ -248,10 +191,11 @@ def _plan(
     from planner.report.report import write_report
     from planner.report.workbook import workbook
 
+    text = screen.words
     with stopping(text) as stop, console.Solving(text, case.meta.currency, limits.seconds).shown() as on_progress:
         check = HourlyCheck(seconds=HOURLY_CHECK_S) if every_hour else None
         found = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
-    found = with_origin(found, {"command": command()})
+    found = with_origin(found, {"command": command_line()})
 
     def write(draft: Path) -> None:
         found.write(draft)
@@ -259,16 +203,16 @@ def _plan(
         (draft / "plan.xlsx").write_bytes(workbook(found, text.language))
 
     output.fill(write)
-    said(found, output.folder, limits, text, as_json=as_json)
+    said(found, output.folder, limits, screen)
 
 
-def said(found: Plan, folder: Path, limits: Limits, text: Wording, *, as_json: bool) -> None:
+def said(found: Plan, folder: Path, limits: Limits, screen: Screen) -> None:
     """Tell of a plan that has been written into a folder."""
     from api.cli import console
 
     report = folder / "report.html"
     open_gap = bool(found.certificate["gap"] > limits.gap)
-    if as_json:
+    if screen.json:
         console.show_json(
             {
                 "summary": found.summary,
@@ -286,7 +230,7 @@ def said(found: Plan, folder: Path, limits: Limits, text: Wording, *, as_json: b
             }
         )
     else:
-        console.show_plan(found, str(folder), str(report), text, short_of_gap=open_gap)
+        console.show_plan(found, str(folder), str(report), screen.words, short_of_gap=open_gap)
 
 
 @contextmanager

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.exits import Exit, UsageError, guarded
-from api.cli.options import TELL_EVERY_S, Gap, Json, Language, PlanFolder, Seed, Threads, TimeLimit, solve_limits
+from api.cli.command import Use, command
+from api.cli.exits import Exit, UsageError
+from api.cli.options import TELL_EVERY_S, Effort, PlanFolder, Screen
 from api.cli.output import output_folder, output_or_none
 from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.case import Case
-    from planner.explain.what_if import Change
+    from planner.explain.asking import Change
     from planner.plan import Plan
     from planner.scenarios.levers import Lever
     from planner.words.wording import Wording
@@ -25,13 +27,9 @@ QUALITIES = ("fewest_sites", "most_domestic", "least_carbon")
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(replay)
-    app.command(name="why-not")(why_not)
-    app.command(name="what-if")(what_if)
-    app.command()(alternatives)
-    app.command()(sensitivity)
-    app.command()(explain)
-    app.command()(headroom)
+    """Add its commands to the app."""
+    for one in (replay, why_not, what_if, alternatives, sensitivity, explain, headroom):
+        app.command(one.__name__.replace("_", "-"))(command(one))
 
 
 def replay(
@@ -39,6 +37,7 @@ def replay(
     demand: Annotated[
         Path, typer.Argument(help="Hourly demand, CSV (also .gz) or Parquet: timestamp, region, workload, value.")
     ],
+    screen: Screen,
     future: Annotated[
         int | None,
         typer.Option(
@@ -46,73 +45,71 @@ def replay(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables, hour by hour.", metavar="DIR")] = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Dispatch a demand hour by hour under a plan's orders: what is served, what not, what it costs."""
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.answers import show_replay
-        from api.work.replay import read_table, replay_summary, replayed_future, save_tables
-        from planner.replay import from_table
-        from planner.replay import replay as run
-        from planner.replay.accounts import REPLAY_TABLES
+    from api.cli import console
+    from api.cli.answers import show_replay
+    from api.work.replay import read_table, replay_summary, replayed_future, save_tables
+    from planner.plan import Plan
+    from planner.replay import from_table
+    from planner.replay import replay as run
+    from planner.replay.accounts import REPLAY_TABLES
 
-        text = console.words(language)
-        names = [f"{table}.{kind}" for table in REPLAY_TABLES for kind in ("parquet", "csv")]
-        with output_or_none(out, names, text) as output:
-            plan = _opened(plan_folder, language)[0]
-            course = from_table(plan.case, read_table(demand))
-            chosen = replayed_future(plan, future)
-            found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
-            if output is not None:
-                output.fill(lambda draft: save_tables(found.tables, draft))
-        if json:
-            console.show_json({**replay_summary(plan, found, chosen), "tables": out})
-            return
-        show_replay(plan, found, text)
-        if out is not None:
-            console.out().print(text("ask.tables", folder=out), markup=False)
+    text = screen.words
+    names = [f"{table}.{kind}" for table in REPLAY_TABLES for kind in ("parquet", "csv")]
+    with output_or_none(out, names, text) as output:
+        plan = Plan.load(plan_folder)
+        course = from_table(plan.case, read_table(demand))
+        chosen = replayed_future(plan, future)
+        found = run(plan.case, plan.tables, course, future=chosen, on_progress=_day_teller(text))
+        if output is not None:
+            output.fill(lambda draft: save_tables(found.tables, draft))
+    if screen.json:
+        console.show_json({**replay_summary(plan, found, chosen), "tables": out})
+        return
+    show_replay(plan, found, text)
+    if out is not None:
+        console.out().print(text("ask.tables", folder=out), markup=False)
 
 
-def why_not(
-    plan_folder: PlanFolder,
-    site: Annotated[str | None, typer.Option(help="Site of the orders; any if left out.")] = None,
-    type: Annotated[str | None, typer.Option(help="Module type of the orders; any if left out.")] = None,
-    modules: Annotated[int, typer.Option(help="How many modules.", min=0, max=10**7)] = 1,
+@dataclass(frozen=True)
+class Orders:
+    """Which orders, and how many modules of them."""
+
+    site: Annotated[str | None, typer.Option(help="Site of the orders; any if left out.")] = None
+    type: Annotated[str | None, typer.Option(help="Module type of the orders; any if left out.")] = None
+    modules: Annotated[int, typer.Option(help="How many modules.", min=0, max=10**7)] = 1
     period: Annotated[
         str | None, typer.Option(help="Period of arrival, such as 2027Q3 or 2 (the first is 0); any if left out.")
-    ] = None,
-    at_most: Annotated[bool, typer.Option("--at-most", help="Ask for no more than so many, not for so many.")] = False,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
-) -> None:
+    ] = None
+    at_most: Annotated[bool, typer.Option("--at-most", help="Ask for no more than so many, not for so many.")] = False
+
+
+def why_not(plan_folder: PlanFolder, orders: Orders, effort: Effort, screen: Screen) -> None:
     """Solve again with some orders forced (or held down) and say what that costs."""
-    with guarded(as_json=json, language=language):
-        from planner.explain.what_if import Question
-        from planner.explain.what_if import why_not as ask
+    from planner.explain.why_not import Question
+    from planner.explain.why_not import why_not as ask
+    from planner.plan import Plan
 
-        plan, text = _opened(plan_folder, language)
-        question = Question(
-            site=site,
-            module_type=type,
-            period=_period(plan.case, period),
-            sense="at_most" if at_most else "at_least",
-            modules=modules,
-        )
+    plan = Plan.load(plan_folder)
+    question = Question(
+        site=orders.site,
+        module_type=orders.type,
+        period=_period(plan.case, orders.period),
+        sense="at_most" if orders.at_most else "at_least",
+        modules=orders.modules,
+    )
 
-        def solve(**how: Any) -> Change:
-            return ask(plan, question, **how)
+    def solve(**how: Any) -> Change:
+        return ask(plan, question, **how)
 
-        _answer(plan, text, solve, time_limit, gap, seed, threads, as_json=json)
+    _answer(plan, solve, effort, screen)
 
 
 def what_if(
     plan_folder: PlanFolder,
+    effort: Effort,
+    screen: Screen,
     lever: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,194 +124,154 @@ def what_if(
     ] = None,
     demand: Annotated[float, typer.Option(help="All demand times this factor.", min=0.0, max=100.0)] = 1.0,
     growth: Annotated[float, typer.Option(help="Demand's growth times this factor.", min=-2.0, max=5.0)] = 1.0,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Make the plan again in a changed world, on its own demand, and say what that changes."""
-    with guarded(as_json=json, language=language):
-        from planner.explain.what_if import what_if as ask
-        from planner.scenarios.scenario import DemandChange
+    from planner.explain.what_if import what_if as ask
+    from planner.plan import Plan
+    from planner.scenarios.scenario import DemandChange
 
-        plan, text = _opened(plan_folder, language)
-        levers, change = _levers(lever), DemandChange(multiplier=demand, growth=growth)
-        fields = None if patch is None else _patch(patch)
-        if not levers and not fields and change.none:
-            allowed = "--lever, --patch, --demand or --growth"
-            raise UsageError([Fault("what-if", "nothing that differs", allowed)])
+    plan = Plan.load(plan_folder)
+    levers, change = _levers(lever), DemandChange(multiplier=demand, growth=growth)
+    fields = None if patch is None else _patch(patch)
+    if not levers and not fields and change.none:
+        allowed = "--lever, --patch, --demand or --growth"
+        raise UsageError([Fault("what-if", "nothing that differs", allowed)])
 
-        def solve(**how: Any) -> Change:
-            return ask(plan, fields, levers=levers, demand=change, **how)
+    def solve(**how: Any) -> Change:
+        return ask(plan, fields, levers=levers, demand=change, **how)
 
-        _answer(plan, text, solve, time_limit, gap, seed, threads, as_json=json)
+    _answer(plan, solve, effort, screen)
 
 
 def alternatives(
     plan_folder: PlanFolder,
+    effort: Effort,
+    screen: Screen,
     quality: Annotated[
         list[str] | None,
         typer.Option("--quality", help=f"Which to look for, of {', '.join(QUALITIES)}; all if left out."),
     ] = None,
     epsilon: Annotated[float, typer.Option(help="How much dearer they may be (0.02 is 2 %).", min=0.0, max=1.0)] = 0.02,
     tries: Annotated[int, typer.Option(help="Plans tried for each quality.", min=1, max=20)] = 3,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Plans that cost nearly as little and differ most: fewest sites, most domestic, least carbon.
 
     The time limit holds for each plan that is tried.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.answers import show_alternatives
-        from api.cli.plans import stopping
-        from planner.explain.alternatives import near_optimal
+    from api.cli import console
+    from api.cli.answers import show_alternatives
+    from api.cli.plans import stopping
+    from planner.explain.alternatives import near_optimal
+    from planner.plan import Plan
 
-        plan, text = _opened(plan_folder, language)
-        wanted = quality or list(QUALITIES)
-        odd = [one for one in wanted if one not in QUALITIES]
-        if odd:
-            raise UsageError([Fault("--quality", one, ", ".join(QUALITIES)) for one in odd])
-        limits = solve_limits(time_limit, gap, seed, threads)
-        with stopping(text) as stop:
-            found = [
-                near_optimal(plan, one, epsilon=epsilon, limits=limits, tries=tries, stop=stop)  # type: ignore[arg-type]
-                for one in wanted
-            ]
-        if json:
-            console.show_json({"epsilon": epsilon, "alternatives": [one.to_json() for one in found]})
-        else:
-            show_alternatives(plan, found, epsilon, text)
+    plan, text = Plan.load(plan_folder), screen.words
+    wanted = quality or list(QUALITIES)
+    odd = [one for one in wanted if one not in QUALITIES]
+    if odd:
+        raise UsageError([Fault("--quality", one, ", ".join(QUALITIES)) for one in odd])
+    with stopping(text) as stop:
+        found = [
+            near_optimal(plan, one, epsilon=epsilon, limits=effort.limits, tries=tries, stop=stop)  # type: ignore[arg-type]
+            for one in wanted
+        ]
+    if screen.json:
+        console.show_json({"epsilon": epsilon, "alternatives": [one.to_json() for one in found]})
+    else:
+        show_alternatives(plan, found, epsilon, text)
 
 
 def sensitivity(
     plan_folder: PlanFolder,
+    effort: Annotated[Effort, Use(time_limit=30.0)],
+    screen: Screen,
     factor: Annotated[
         list[str] | None,
         typer.Option("--factor", help="Only this assumption, such as demand or lead_time; may be given several times."),
     ] = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 30.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """What would change the answer: one assumption at a time, the plan made again, the first orders set beside.
 
     The time limit holds for each solve.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.answers import show_sensitivity
-        from api.cli.plans import stopping
-        from planner.explain.sensitivity import sensitivity as vary
-        from planner.explain.sensitivity import usual_variations
+    from api.cli import console
+    from api.cli.answers import show_sensitivity
+    from api.cli.plans import stopping
+    from planner.explain.sensitivity import sensitivity as vary
+    from planner.explain.sensitivity import usual_variations
+    from planner.plan import Plan
 
-        plan, text = _opened(plan_folder, language)
-        known = usual_variations(plan)
-        names = list(dict.fromkeys(one.factor for one in known))
-        odd = [one for one in factor or () if one not in names]
-        if odd:
-            raise UsageError([Fault("--factor", one, ", ".join(names)) for one in odd])
-        chosen = [one for one in known if not factor or one.factor in factor]
-        limits = solve_limits(time_limit, gap, seed, threads)
+    plan, text = Plan.load(plan_folder), screen.words
+    known = usual_variations(plan)
+    names = list(dict.fromkeys(one.factor for one in known))
+    odd = [one for one in factor or () if one not in names]
+    if odd:
+        raise UsageError([Fault("--factor", one, ", ".join(names)) for one in odd])
+    chosen = [one for one in known if not factor or one.factor in factor]
 
-        def told(done: int, total: int) -> None:
-            console.say(text("ask.solved", done=done, total=total))
+    def told(done: int, total: int) -> None:
+        console.say(text("ask.solved", done=done, total=total))
 
-        with stopping(text) as stop:
-            table = vary(plan, chosen, limits=limits, on_done=None if json else told, stop=stop)
-        if json:
-            console.show_json({"objective": plan.certificate["objective"], "rows": table.to_dict("records")})
-        else:
-            show_sensitivity(plan, table, text)
+    with stopping(text) as stop:
+        table = vary(plan, chosen, limits=effort.limits, on_done=None if screen.json else told, stop=stop)
+    if screen.json:
+        console.show_json({"objective": plan.certificate["objective"], "rows": table.to_dict("records")})
+    else:
+        show_sensitivity(plan, table, text)
 
 
 def explain(
     plan_folder: PlanFolder,
+    effort: Effort,
+    screen: Screen,
     filling: Annotated[
         bool, typer.Option("--filling", help="Also solve again without filling valleys: modules avoided.")
     ] = False,
     resilience: Annotated[
         bool, typer.Option("--resilience", help="Also solve again with (or without) surviving a lost site: its cost.")
     ] = False,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Say what a plan's limits are worth and what drives every order."""
-    with guarded(as_json=json, language=language):
-        from api.cli import answers, console
-        from api.cli.plans import stopping
-        from planner.explain.explanation import explained
-        from planner.report.report import write_report
+    from api.cli import answers, console
+    from api.cli.plans import stopping
+    from planner.explain.explanation import explained
+    from planner.plan import Plan
+    from planner.report.report import write_report
 
-        plan, text = _opened(plan_folder, language)
-        limits = solve_limits(time_limit, gap, seed, threads)
-        with stopping(text) as stop:
-            found = explained(plan, filling=filling, resilience=resilience, limits=limits, stop=stop)
-        with output_folder(plan_folder, (), text) as output:
-            output.fill(lambda draft: write_report(plan, draft / "report.html", text.language, explanation=found))
-        report = plan_folder / "report.html"
-        if json:
-            console.show_json(found.to_json() | {"report": report})
-            return
-        if found.prices is not None:
-            answers.show_prices(found.prices, text)
-        answers.show_drivers(plan, found.drivers, text)
-        if found.filling is not None:
-            answers.show_filling(plan, found.filling, text)
-        if resilience:
-            answers.show_surviving(plan, found.resilience, text)
-        console.out().print(text("cli.report", report=report), markup=False, style="bold")
+    plan, text = Plan.load(plan_folder), screen.words
+    with stopping(text) as stop:
+        found = explained(plan, filling=filling, resilience=resilience, limits=effort.limits, stop=stop)
+    with output_folder(plan_folder, (), text) as output:
+        output.fill(lambda draft: write_report(plan, draft / "report.html", text.language, explanation=found))
+    report = plan_folder / "report.html"
+    if screen.json:
+        console.show_json(found.to_json() | {"report": report})
+        return
+    if found.prices is not None:
+        answers.show_prices(found.prices, text)
+    answers.show_drivers(plan, found.drivers, text)
+    if found.filling is not None:
+        answers.show_filling(plan, found.filling, text)
+    if resilience:
+        answers.show_surviving(plan, found.resilience, text)
+    console.out().print(text("cli.report", report=report), markup=False, style="bold")
 
 
 # --- small steps -----------------------------------------------------------------------------------------------------
 
 
-def _opened(folder: Path, language: str | None) -> tuple[Plan, Wording]:
-    """The plan of a folder, and the words to speak of it."""
-    from api.cli import console
-    from planner.plan import Plan
-
-    return Plan.load(folder), console.words(language)
-
-
-def _answer(
-    plan: Plan,
-    text: Wording,
-    solve: Callable[..., Change],
-    seconds: float,
-    gap: float,
-    seed: int,
-    threads: int | None,
-    *,
-    as_json: bool,
-) -> None:
+def _answer(plan: Plan, solve: Callable[..., Change], effort: Effort, screen: Screen) -> None:
     """Solve again and say what changes; exit code 3 where no such plan exists."""
     from api.cli import console
     from api.cli.answers import show_change
     from api.cli.plans import stopping
 
-    limits = solve_limits(seconds, gap, seed, threads)
-    progress = console.Solving(text, plan.case.meta.currency, seconds)
-    with stopping(text) as stop, progress.shown() as on_progress:
-        found = solve(limits=limits, on_progress=on_progress, stop=stop)
-    if as_json:
+    progress = console.Solving(screen.words, plan.case.meta.currency, effort.time_limit)
+    with stopping(screen.words) as stop, progress.shown() as on_progress:
+        found = solve(limits=effort.limits, on_progress=on_progress, stop=stop)
+    if screen.json:
         console.show_json(found.to_json())
     else:
-        show_change(plan, found, text)
+        show_change(plan, found, screen.words)
     if found.impossible:
         raise typer.Exit(int(Exit.infeasible))
 
@@ -373,28 +330,20 @@ def _day_teller(text: Wording) -> Any:
     return tell
 
 
-def headroom(
-    plan_folder: PlanFolder,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 60.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
-) -> None:
+def headroom(plan_folder: PlanFolder, effort: Effort, screen: Screen) -> None:
     """Until when what stands lasts without any order: by workload and region, in the plan's futures."""
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.answers import show_table
-        from api.cli.plans import stopping
-        from planner.explain.headroom import headroom as ask
+    from api.cli import console
+    from api.cli.answers import show_table
+    from api.cli.plans import stopping
+    from planner.explain.headroom import headroom as ask
+    from planner.plan import Plan
 
-        plan, text = _opened(plan_folder, language)
-        with stopping(text) as stop:
-            found = ask(plan, limits=solve_limits(time_limit, gap, seed, threads), stop=stop)
-        if json:
-            console.show_json(found.to_json())
-            return
-        for line in found.sentences(text):
-            console.out().print(line, markup=False, style="bold")
-        show_table(found.table(text), text("headroom.title"), text)
+    plan, text = Plan.load(plan_folder), screen.words
+    with stopping(text) as stop:
+        found = ask(plan, limits=effort.limits, stop=stop)
+    if screen.json:
+        console.show_json(found.to_json())
+        return
+    for line in found.sentences(text):
+        console.out().print(line, markup=False, style="bold")
+    show_table(found.table(text), text("headroom.title"), text)

@@ -23,11 +23,13 @@ class Within:
     below: bool = False
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies in the range."""
         low = value > self.low if self.above else value >= self.low
         high = value < self.high if self.below else value <= self.high
         return math.isfinite(value) and low and high
 
     def words(self, *, whole: bool) -> str:
+        """The range in words."""
         out = "a whole number" if whole else "a number"
         if math.isfinite(self.low):
             out += f" {'above' if self.above else 'of at least'} {self.low:.12g}"
@@ -41,6 +43,7 @@ class Command(TyperCommand):
     """A command whose numbers are checked, all at once, before it begins; every refusal is exit 2, with --json too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer does it; with --json, faults are JSON too."""
         asked = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -52,6 +55,7 @@ class Command(TyperCommand):
             raise
 
     def invoke(self, ctx: Any) -> Any:
+        """Run the command, if every number is in its range."""
         faults = self._faults(ctx.params)
         if faults:
             self._refuse(faults, as_json=bool(ctx.params.get("json")), language=ctx.params.get("language"))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.demand import Given
-from api.cli.exits import UsageError, guarded
-from api.cli.options import ByHub, Ceilings, Gap, Json, Language, Maps, Reads, Seed, Threads, TimeLimit, solve_limits
+from api.cli.command import Use, command
+from api.cli.demand import Rules
+from api.cli.exits import UsageError
+from api.cli.options import ByHub, Effort, Screen
 from api.cli.output import output_or_none
 from forecasts.fault import Fault
 
@@ -27,17 +29,14 @@ USUAL = ("just_in_time", "ratio:1.2", "stochastic", "wait_and_see")
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(walk)
+    """Add its commands to the app."""
+    app.command()(command(walk))
 
 
-def walk(
-    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
-    history: Annotated[
-        Path, typer.Option(help="Hourly demand that covers the horizon, and time before it to learn from.")
-    ],
-    map: Maps = None,
-    reads: Reads = None,
-    ceiling: Ceilings = None,
+@dataclass(frozen=True)
+class Walked:
+    """Which rules walk, through what."""
+
     rule: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,76 +45,80 @@ def walk(
             help="just_in_time, ratio:1.2, quantile:0.9, bring_forward:1, stochastic, cvar:0.9 or wait_and_see (who "
             f"knew what came); may be given several times. If left out: {', '.join(USUAL)}.",
         ),
-    ] = None,
+    ] = None
     periods: Annotated[
         int | None, typer.Option(help="Periods to walk; as many as the case has if left out.", min=1, max=80)
-    ] = None,
+    ] = None
     start: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
             help="First day of the horizon in the history; if left out, the last whole periods of the history.",
         ),
-    ] = None,
-    by_hub: ByHub = False,
+    ] = None
+    by_hub: ByHub = False
+
+
+def walk(
+    case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")],
+    history: Annotated[
+        Path, typer.Option(help="Hourly demand that covers the horizon, and time before it to learn from.")
+    ],
+    given: Annotated[Rules, Use(without=("growth",))],
+    effort: Annotated[Effort, Use(time_limit=30.0)],
+    screen: Screen,
+    walked: Walked,
     out: Annotated[Path | None, typer.Option(help="Folder for the tables.", metavar="DIR")] = None,
-    gap: Gap = 0.01,
-    time_limit: TimeLimit = 30.0,
-    seed: Seed = 1,
-    threads: Threads = None,
-    language: Language = None,
-    json: Json = False,
 ) -> None:
     """Walk through a horizon that has passed: forecast, plan, commit only what must be, see what came, and again.
 
     The case's horizon is set back into the history. At the start of every period the forecast is made from what had
     happened by then. The time limit holds for each plan; there is one a period and rule.
     """
-    with guarded(as_json=json, language=language):
-        from api.cli import console
-        from api.cli.course import Course
-        from api.cli.plans import grouped, stopping
-        from planner.case.file import read_case
-        from planner.walk.adaptive import compare_walks
+    from api.cli import console
+    from api.cli.course import Course
+    from api.cli.plans import grouped, stopping
+    from planner.case.file import read_case
+    from planner.walk.adaptive import compare_walks
 
-        text = console.words(language)
-        rules = _rules(rule or list(USUAL))
-        read = read_case(case)
-        if by_hub:
-            read = grouped(read, text, quiet=json)
-        with output_or_none(out, WALK_FILES, text) as output:
-            course = Course.of(
-                read, history, Given.of(map, reads, ceiling), start.date() if start else None, periods, seed
+    text = screen.words
+    rules = _rules(walked.rule or list(USUAL))
+    read = read_case(case)
+    if walked.by_hub:
+        read = grouped(read, text, quiet=screen.json)
+    with output_or_none(out, WALK_FILES, text) as output:
+        course = Course.of(
+            read, history, given, walked.start.date() if walked.start else None, walked.periods, effort.seed
+        )
+        own = course.case
+        if not screen.json:
+            last = own.horizon.period_label(own.horizon.periods - 1)
+            console.say(text("walk.course", first=own.horizon.period_label(0), last=last, filled=course.filled))
+
+        def told(name: str, done: int, total: int) -> None:
+            console.say(text("walk.step", rule=name, done=done, total=total))
+
+        with stopping(text) as stop:
+            table, walks = compare_walks(
+                own,
+                course.forecast,
+                course.truth,
+                rules,
+                limits=effort.limits,
+                on_step=None if screen.json else told,
+                stop=stop,
             )
-            own = course.case
-            if not json:
-                last = own.horizon.period_label(own.horizon.periods - 1)
-                console.say(text("walk.course", first=own.horizon.period_label(0), last=last, filled=course.filled))
-
-            def told(name: str, done: int, total: int) -> None:
-                console.say(text("walk.step", rule=name, done=done, total=total))
-
-            with stopping(text) as stop:
-                table, walks = compare_walks(
-                    own,
-                    course.forecast,
-                    course.truth,
-                    rules,
-                    limits=solve_limits(time_limit, gap, seed, threads),
-                    on_step=None if json else told,
-                    stop=stop,
-                )
-            if output is not None:
-                output.fill(lambda draft: _save(table, walks, draft))
-        if json:
-            steps = {name: one.steps.to_dict("records") for name, one in walks.items()}
-            told_json = {"start": own.horizon.start, "periods": own.horizon.periods, "filled_hours": course.filled}
-            rows = table.to_dict("records")
-            console.show_json(told_json | {"currency": own.meta.currency, "rules": rows, "steps": steps, "tables": out})
-            return
-        _show(own, table, walks, text)
-        if out is not None:
-            console.out().print(text("cli.tables", folder=out), markup=False)
+        if output is not None:
+            output.fill(lambda draft: _save(table, walks, draft))
+    if screen.json:
+        steps = {name: one.steps.to_dict("records") for name, one in walks.items()}
+        told_json = {"start": own.horizon.start, "periods": own.horizon.periods, "filled_hours": course.filled}
+        rows = table.to_dict("records")
+        console.show_json(told_json | {"currency": own.meta.currency, "rules": rows, "steps": steps, "tables": out})
+        return
+    _show(own, table, walks, text)
+    if out is not None:
+        console.out().print(text("cli.tables", folder=out), markup=False)
 
 
 def _rules(lines: list[str]) -> dict[str, Rule]:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from api.client.flows import Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from api.client.flows import Ask, Flow, Flows, Rest, Run, Stream, headers_of
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _called(flow: Callable[Concatenate[Flows, P], Flow[T]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[T]]:
+    """The exchange as a method that carries it out."""
+
+    async def call(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(flow(self.flows, *args, **kwargs))
+
+    update_wrapper(call, flow)
+    return call
 
 
 class AsyncClient:
@@ -39,6 +48,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Let go of what it holds."""
         await self._http.aclose()
 
     async def _run(self, flow: Flow[T]) -> T:
@@ -61,51 +71,20 @@ class AsyncClient:
     async def _send(self, ask: Ask) -> httpx.Response:
         return await self._http.request(ask.method, ask.path, content=ask.body, headers=ask.headers, params=ask.params)
 
-    async def store_case(self, case: Json | str | Path, *, key: str | None = None) -> Stored:
-        return await self._run(self.flows.store_case(case, key=key))
-
-    async def store_history(
-        self,
-        history: str | Path | bytes,
-        *,
-        name: str = "",
-        timezone: str = "Asia/Shanghai",
-        read: tuple[str, ...] = (),
-        key: str | None = None,
-    ) -> Stored:
-        return await self._run(self.flows.store_history(history, name=name, timezone=timezone, read=read, key=key))
-
-    async def plan(
-        self,
-        case: Stored | str,
-        *,
-        history: Stored | str | None = None,
-        forecast: Run | str | None = None,
-        gap: float = 0.01,
-        seconds: float = 180.0,
-        seed: int = 1,
-        key: str | None = None,
-        **more: Any,
-    ) -> Run:
-        flow = self.flows.plan(
-            case, history=history, forecast=forecast, gap=gap, seconds=seconds, seed=seed, key=key, **more
-        )
-        return await self._run(flow)
-
-    async def start(self, path: str, body: Json, *, key: str | None = None) -> Run:
-        """Ask for any other work: "/v1/forecasts", "/v1/comparisons", "/v1/plans/{id}/questions" and so on."""
-        return await self._run(self.flows.start(path, body, key=key))
-
-    async def look(self, run: Run) -> Run:
-        return await self._run(self.flows.look(run))
-
-    async def stop(self, run: Run) -> Run:
-        return await self._run(self.flows.steer(run, "stop"))
-
-    async def cancel(self, run: Run) -> Run:
-        return await self._run(self.flows.steer(run, "cancel"))
+    store_case = _called(Flows.store_case)
+    store_history = _called(Flows.store_history)
+    plan = _called(Flows.plan)
+    start = _called(Flows.start)
+    look = _called(Flows.look)
+    stop = _called(Flows.stop)
+    cancel = _called(Flows.cancel)
+    files = _called(Flows.files)
+    content = _called(Flows.content)
+    table = _called(Flows.table)
+    report = _called(Flows.report)
 
     async def progress(self, run: Run) -> AsyncIterator[Run]:
+        """See `Client.progress`."""
         stream = Stream(run)
         while True:
             ask = stream.ask
@@ -123,15 +102,14 @@ class AsyncClient:
                 return
 
     async def wait(self, run: Run) -> Run:
+        """See `Client.wait`."""
         ended = run
         async for now in self.progress(run):
             ended = now
         return ended
 
-    async def files(self, run: Run) -> list[File]:
-        return await self._run(self.flows.files(run))
-
     async def download(self, run: Run, folder: Path) -> list[Path]:
+        """See `Client.download`."""
         out = []
         for file in await self.files(run):
             path = folder / file.path
@@ -139,13 +117,3 @@ class AsyncClient:
             path.write_bytes(await self.content(file.href))
             out.append(path)
         return out
-
-    async def content(self, href: str) -> bytes:
-        return await self._run(self.flows.content(href))
-
-    async def table(self, run: Run, name: str) -> pd.DataFrame:
-        frame: pd.DataFrame = await self._run(self.flows.table(run, name))
-        return frame
-
-    async def report(self, run: Run, language: Literal["en", "zh"] = "en") -> bytes:
-        return await self._run(self.flows.report(run, language))

@@ -11,10 +11,13 @@ import random
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from uuid import uuid4
 
 import httpx
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -37,6 +40,7 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, answer: httpx.Response) -> Self:
+        """The problem in an answer."""
         try:
             problem = answer.json()
         except ValueError:
@@ -78,10 +82,12 @@ class Run:
 
     @property
     def is_final(self) -> bool:
+        """Whether it has ended, however."""
         return self.state in FINAL
 
     @classmethod
     def of(cls, told: Json) -> Self:
+        """The run as the service tells it."""
         known: dict[str, Any] = {name: told.get(name) for name in cls.__dataclass_fields__}
         return cls(**known)
 
@@ -158,6 +164,7 @@ class Flows:
         return Ask("POST", path, json.dumps(body).encode(), sent)
 
     def store_case(self, case: Json | str | Path, *, key: str | None = None) -> Flow[Stored]:
+        """Store a case: a document, or a file in JSON or YAML with its tables beside it. Raises CaseError."""
         if not isinstance(case, dict):
             # the service has none of the tables that stand beside a case: it is read here and sent whole
             from planner.case.file import dump_case, read_case
@@ -176,6 +183,7 @@ class Flows:
         read: tuple[str, ...] = (),
         key: str | None = None,
     ) -> Flow[Stored]:
+        """Store a history in any of the formats of docs/histories.md; read: KEY=VALUE, what its file leaves open."""
         body = history if isinstance(history, bytes) else Path(history).read_bytes()
         called = name or ("history" if isinstance(history, bytes) else Path(history).name)
         headers = {"Content-Type": "application/octet-stream", "Idempotency-Key": key or uuid4().hex}
@@ -184,12 +192,13 @@ class Flows:
         return Stored(told["id"], told["name"], told)
 
     def start(self, path: str, body: Json, *, key: str | None = None) -> Flow[Run]:
-        """Accept a piece of work: `path` as in the API, "/v1/plans" or "/v1/plans/{id}/questions"."""
+        """Ask for any other work: "/v1/forecasts", "/v1/comparisons", "/v1/plans/{id}/questions" and so on."""
         told = yield from self._json(self._post(path, body, key))
         return Run.of(told)
 
     def plan(
         self,
+        /,
         case: Stored | str,
         *,
         history: Stored | str | None = None,
@@ -200,6 +209,7 @@ class Flows:
         key: str | None = None,
         **more: Any,
     ) -> Flow[Run]:
+        """Ask for a plan. more: further members of the request, as /docs describes them."""
         body = {"case_id": _id(case), "limits": {"gap": gap, "seconds": seconds, "seed": seed}, **more}
         body |= {"history_id": _id(history)} if history is not None else {}
         body |= {"forecast_id": _id(forecast)} if forecast is not None else {}
@@ -209,8 +219,15 @@ class Flows:
         """The run as it stands now."""
         return Run.of((yield from self._json(Ask("GET", run.links["self"]))))
 
-    def steer(self, run: Run, wish: Literal["stop", "cancel"]) -> Flow[Run]:
-        """Ask for the best so far, or give it up; a run that has ended stays as it is."""
+    def stop(self, run: Run) -> Flow[Run]:
+        """Ask for the best plan so far; a run that has ended stays as it is."""
+        return self._steer(run, "stop")
+
+    def cancel(self, run: Run) -> Flow[Run]:
+        """Give the run up; one that has ended stays as it is."""
+        return self._steer(run, "cancel")
+
+    def _steer(self, run: Run, wish: Literal["stop", "cancel"]) -> Flow[Run]:
         try:
             return Run.of((yield from self._json(Ask("POST", f"{run.links['self']}/{wish}"))))
         except ApiError as refused:
@@ -219,6 +236,7 @@ class Flows:
             return (yield from self.look(run))
 
     def files(self, run: Run) -> Flow[list[File]]:
+        """The files of a finished run's result."""
         told = yield from self._json(Ask("GET", f"{run.links['self']}/result"))
         return [File(**one) for one in told["files"]]
 
@@ -226,8 +244,8 @@ class Flows:
         """Whatever lies at an address of the service."""
         return (yield from exchanged(Ask("GET", href, params=params or {}), self.tries)).content
 
-    def table(self, run: Run, name: str) -> Flow[Any]:
-        """A table of a result as a pandas data frame."""
+    def table(self, run: Run, name: str) -> Flow[pd.DataFrame]:
+        """A table of a result."""
         from io import BytesIO
 
         import pandas as pd
@@ -236,6 +254,7 @@ class Flows:
         return pd.read_parquet(BytesIO(body))
 
     def report(self, run: Run, language: Literal["en", "zh"] = "en") -> Flow[bytes]:
+        """The self-contained HTML report."""
         return (yield from self.content(f"{run.links['self']}/report", {"lang": language}))
 
 
@@ -253,6 +272,7 @@ class Stream:
 
     @property
     def ask(self) -> Ask:
+        """The request for events after the last one."""
         return Ask("GET", self.run.links["events"], headers={"Last-Event-ID": str(self.after)})
 
     def take(self, line: str) -> Iterator[Run]:
@@ -278,4 +298,5 @@ Headers = Callable[[], dict[str, str]]
 
 
 def headers_of(key: str | None) -> dict[str, str]:
+    """Headers of every request."""
     return {"User-Agent": "tideplan-client"} | ({"Authorization": f"Bearer {key}"} if key else {})

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from api.client.flows import Ask, File, Flow, Flows, Json, Rest, Run, Stored, Stream, headers_of
-
-if TYPE_CHECKING:
-    import pandas as pd
+from api.client.flows import Ask, Flow, Flows, Rest, Run, Stream, headers_of
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _called(flow: Callable[Concatenate[Flows, P], Flow[T]]) -> Callable[Concatenate[Client, P], T]:
+    """The exchange as a method that carries it out."""
+
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._run(flow(self.flows, *args, **kwargs))
+
+    update_wrapper(call, flow)
+    return call
 
 
 class Client:
@@ -42,6 +51,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Let go of what it holds."""
         self._http.close()
 
     def _run(self, flow: Flow[T]) -> T:
@@ -64,55 +74,17 @@ class Client:
     def _send(self, ask: Ask) -> httpx.Response:
         return self._http.request(ask.method, ask.path, content=ask.body, headers=ask.headers, params=ask.params)
 
-    def store_case(self, case: Json | str | Path, *, key: str | None = None) -> Stored:
-        """Store a case: a document, or a file in JSON or YAML with its tables beside it. Raises CaseError."""
-        return self._run(self.flows.store_case(case, key=key))
-
-    def store_history(
-        self,
-        history: str | Path | bytes,
-        *,
-        name: str = "",
-        timezone: str = "Asia/Shanghai",
-        read: tuple[str, ...] = (),
-        key: str | None = None,
-    ) -> Stored:
-        """Store a history in any of the formats of docs/histories.md; read: KEY=VALUE, what its file leaves open."""
-        return self._run(self.flows.store_history(history, name=name, timezone=timezone, read=read, key=key))
-
-    def plan(
-        self,
-        case: Stored | str,
-        *,
-        history: Stored | str | None = None,
-        forecast: Run | str | None = None,
-        gap: float = 0.01,
-        seconds: float = 180.0,
-        seed: int = 1,
-        key: str | None = None,
-        **more: Any,
-    ) -> Run:
-        """Ask for a plan. more: further members of the request, as /docs describes them."""
-        flow = self.flows.plan(
-            case, history=history, forecast=forecast, gap=gap, seconds=seconds, seed=seed, key=key, **more
-        )
-        return self._run(flow)
-
-    def start(self, path: str, body: Json, *, key: str | None = None) -> Run:
-        """Ask for any other work: "/v1/forecasts", "/v1/comparisons", "/v1/plans/{id}/questions" and so on."""
-        return self._run(self.flows.start(path, body, key=key))
-
-    def look(self, run: Run) -> Run:
-        """The run as it stands now."""
-        return self._run(self.flows.look(run))
-
-    def stop(self, run: Run) -> Run:
-        """Ask for the best plan so far."""
-        return self._run(self.flows.steer(run, "stop"))
-
-    def cancel(self, run: Run) -> Run:
-        """Give the run up."""
-        return self._run(self.flows.steer(run, "cancel"))
+    store_case = _called(Flows.store_case)
+    store_history = _called(Flows.store_history)
+    plan = _called(Flows.plan)
+    start = _called(Flows.start)
+    look = _called(Flows.look)
+    stop = _called(Flows.stop)
+    cancel = _called(Flows.cancel)
+    files = _called(Flows.files)
+    content = _called(Flows.content)
+    table = _called(Flows.table)
+    report = _called(Flows.report)
 
     def progress(self, run: Run) -> Iterator[Run]:
         """The run after each of its events, to its end; a stream that breaks is taken up where it broke."""
@@ -138,10 +110,6 @@ class Client:
             ended = now
         return ended
 
-    def files(self, run: Run) -> list[File]:
-        """The files of a finished run's result."""
-        return self._run(self.flows.files(run))
-
     def download(self, run: Run, folder: Path) -> list[Path]:
         """Write every file of a result below `folder`; a plan's folder can be read by every command."""
         out = []
@@ -151,16 +119,3 @@ class Client:
             path.write_bytes(self.content(file.href))
             out.append(path)
         return out
-
-    def content(self, href: str) -> bytes:
-        """Whatever lies at an address of the service."""
-        return self._run(self.flows.content(href))
-
-    def table(self, run: Run, name: str) -> pd.DataFrame:
-        """A table of a result."""
-        frame: pd.DataFrame = self._run(self.flows.table(run, name))
-        return frame
-
-    def report(self, run: Run, language: Literal["en", "zh"] = "en") -> bytes:
-        """The self-contained HTML report."""
-        return self._run(self.flows.report(run, language))

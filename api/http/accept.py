@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -37,6 +38,7 @@ def fingerprint(route: str, *parts: bytes) -> str:
 
 
 def canonical(value: Any) -> bytes:
+    """JSON in one form for all that mean the same."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -67,18 +69,19 @@ def once(
     return id, True
 
 
-def accept_run(
-    services: Services,
-    caller: Caller,
-    key: str | None,
-    *,
-    kind: str,
-    name: str,
-    asked: Mapping[str, Any],
-    request: Mapping[str, Any],
-    inputs: Mapping[str, str],
-) -> Run:
-    """Store a run and queue its job. `asked`: the request in the user's words; `request`: what the work is told.
+@dataclass(frozen=True)
+class Wanted:
+    """A run to be. `asked`: the request in the user's words; `request`: what the work is told; `inputs`: hashes."""
+
+    kind: str
+    name: str
+    asked: Mapping[str, Any]
+    request: Mapping[str, Any]
+    inputs: Mapping[str, str]
+
+
+def accept_run(services: Services, caller: Caller, key: str | None, wanted: Wanted) -> Run:
+    """Store a run and queue its job.
 
     Raises ProblemError when too much of the caller's work is waiting, or the service is not ready.
     """
@@ -94,16 +97,17 @@ def accept_run(
         run = services.runs.add(
             connection,
             id=id,
-            kind=kind,
-            name=name,
-            request={**request, "asked": dict(asked)},
-            inputs=inputs,
+            kind=wanted.kind,
+            name=wanted.name,
+            request={**wanted.request, "asked": dict(wanted.asked)},
+            inputs=wanted.inputs,
             owner=caller.owner,
         )
         services.submit(connection, run)
-        audit.note(connection, caller.owner, "run accepted", run.id, inputs)
+        audit.note(connection, caller.owner, "run accepted", run.id, wanted.inputs)
 
-    id, _new = once(services, caller, key, fingerprint(kind, canonical(asked)), kind, add)
+    request_sha256 = fingerprint(wanted.kind, canonical(wanted.asked))
+    id, _new = once(services, caller, key, request_sha256, wanted.kind, add)
     run = services.runs.get(id)
     assert run is not None
     return run

@@ -10,6 +10,7 @@ IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 def etag(value: str) -> str:
+    """An entity tag as it is written in headers."""
     return f'"{value}"'
 
 

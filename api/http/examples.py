@@ -61,7 +61,6 @@ CASE: dict[str, Any] = {
 
 CASE_ID = "case_19c0a1b2c3d8f3a61b2c4d5e6f7"
 HISTORY_ID = "history_19c0a1b2c3d8f3a61b2c4d5e6f7"
-FORECAST_ID = "forecast_19c0a1b2c3d8f3a61b2c4d5e6f7"
 PLAN_ID = "plan_19c0a1b2c3d8f3a61b2c4d5e6f7"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 TIME = "2026-11-22T01:00:00.000Z"

@@ -41,6 +41,7 @@ class Faults:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a fault that no route has caught."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

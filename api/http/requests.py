@@ -30,6 +30,7 @@ class Requests:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count and time a request, and log it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

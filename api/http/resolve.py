@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from api.http.schemas import DemandRequest, LimitsRequest
+from api.http.schemas.requests import DemandRequest, LimitsRequest
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
 from api.store.documents import StoredCase

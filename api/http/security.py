@@ -58,6 +58,7 @@ class Guard:
             self.hosts.add(settings.host.lower() if ":" not in settings.host else f"[{settings.host.strip('[]')}]")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may pass, answer the rest with a problem."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -145,6 +146,7 @@ class Caller:
     role: Role
 
     def may(self, role: Role) -> bool:
+        """Whether the role is high enough."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
@@ -204,5 +206,6 @@ def _allowed(caller: Caller, role: Role) -> Caller:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
-Viewer = Annotated[Caller, Depends(_viewer)]
+VIEWER = Depends(_viewer)
+Viewer = Annotated[Caller, VIEWER]
 Planner = Annotated[Caller, Depends(_planner)]

@@ -57,12 +57,14 @@ def choose(wanted: str | None, accept: str) -> Format:
 
 
 def read(path: Path) -> pa.Table:
+    """A stored table, mapped into memory."""
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(path, memory_map=True)
 
 
 def row_count(path: Path) -> int:
+    """Rows of a stored table, from its footer."""
     import pyarrow.parquet
 
     return int(pyarrow.parquet.read_metadata(path).num_rows)

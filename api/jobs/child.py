@@ -28,6 +28,7 @@ def _bind_to_parent(parent: int, memory_mb: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Do one task for the parent process; the exit code."""
     parent, folder, module, memory_mb = int(arguments[0]), arguments[1], arguments[2], int(arguments[3])
     _bind_to_parent(parent, memory_mb)
     from api.jobs import childwork

@@ -41,7 +41,7 @@ def run(folder: str, module: str) -> int:
             outcome.append({"problem": fault.to_json()})
         except MemoryError:
             outcome.append({"problem": WorkError(OUT_OF_MEMORY, "").to_json()})
-        except BaseException as fault:  # the last line of defence: whatever it is, the user is told
+        except BaseException as fault:  # noqa: BLE001 - the last line of defence: whatever it is, the user is told
             traceback.print_exc()
             kind = OUT_OF_MEMORY if "bad_alloc" in repr(fault) else _named(fault) or "internal"
             outcome.append({"problem": WorkError(kind, f"{type(fault).__name__}: {fault}"[:2000]).to_json()})

@@ -47,6 +47,7 @@ class DbosEngine:
         self._launched = False
 
     def start(self, perform: Perform | None) -> None:
+        """See `JobEngine`."""
         global _perform
         _perform = perform
         logging.getLogger("dbos").setLevel(logging.WARNING)
@@ -84,11 +85,13 @@ class DbosEngine:
 
     @property
     def client(self) -> DBOSClient:
+        """What talks to DBOS. Raises RuntimeError before the start."""
         if self._client is None:
             raise RuntimeError("the job engine is not started")
         return self._client
 
     def submit(self, connection: Connection, run: Run) -> None:
+        """See `JobEngine`."""
         self.client.enqueue_in_transaction(
             connection,
             {
@@ -102,9 +105,11 @@ class DbosEngine:
         )
 
     def cancel(self, run: Run) -> None:
+        """See `JobEngine`."""
         self.client.cancel_workflow(run.workflow_id)
 
     def status(self, run: Run) -> JobStatus:
+        """See `JobEngine`."""
         found = self.client.list_workflows(workflow_ids=[run.workflow_id], load_input=False, load_output=False)
         if not found:
             return "unknown"
@@ -114,6 +119,7 @@ class DbosEngine:
         return "running" if state == "PENDING" else "ended"
 
     def recover(self, executors: Sequence[str]) -> int:
+        """See `JobEngine`."""
         ids: list[str] = []
         for executor in executors:
             pending = self.client.list_workflows(
@@ -125,6 +131,7 @@ class DbosEngine:
         return len(ids)
 
     def stop(self) -> None:
+        """See `JobEngine`."""
         if self._client is not None:
             self._client.destroy()
             self._client = None

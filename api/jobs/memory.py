@@ -47,6 +47,7 @@ class TreeMemory:
         threading.Thread(target=self._watch, name="tree-memory", daemon=True).start()
 
     def stop(self) -> None:
+        """Measure no longer."""
         self._over.set()
 
     def _watch(self) -> None:

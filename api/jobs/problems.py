@@ -144,15 +144,18 @@ def problem_json(kind: str, detail: str = "", **members: Any) -> dict[str, Any]:
 
 
 def fault_json(pointer: str, found: str, allowed: str, **members: Any) -> dict[str, Any]:
+    """One fault of a problem's `errors`."""
     detail = f"found {found}; allowed: {allowed}"
     return {"pointer": pointer, "detail": detail, "found": found, "allowed": allowed} | members
 
 
 def count_of(errors: list[Any]) -> str:
+    """How many faults there are, in words."""
     return "1 fault was found." if len(errors) == 1 else f"{len(errors)} faults were found."
 
 
 def answer(kind: str, detail: str = "", headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
+    """A problem as the response to a request."""
     body = problem_json(kind, detail, **members)
     return ProblemResponse(body, body["status"], headers=dict(headers or {}))
 
@@ -163,10 +166,12 @@ class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
 
     def render(self, content: Any) -> bytes:
+        """UTF-8; what cannot be encoded is escaped."""
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def pointer(location: Iterable[str | int]) -> str:
+    """A JSON Pointer (RFC 6901) from its parts."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 

@@ -88,6 +88,7 @@ class Child:
             yield message
 
     def ask_to_stop(self) -> None:
+        """Ask for the best so far."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(b"stop\n")
@@ -102,6 +103,7 @@ class Child:
         self.process.wait()
 
     def close(self) -> None:
+        """End the process and close its streams."""
         self.kill()
         for stream in (self.process.stdin, self.process.stdout, self._log):
             if stream is not None:

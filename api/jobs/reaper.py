@@ -29,12 +29,14 @@ class Reaper:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Begin to beat and to sweep."""
         if self.works:
             self._beat()
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """End, within seconds."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
@@ -53,7 +55,7 @@ class Reaper:
                 if self.works:
                     self._beat()
                 self.sweep()
-            except Exception as fault:  # the database may be away; the next beat tries again
+            except Exception as fault:  # noqa: BLE001 - the database may be away; the next beat tries again
                 log.warning("reaper could not work", fault=f"{type(fault).__name__}: {fault}")
 
     def sweep(self) -> None:

@@ -98,6 +98,10 @@ class Runner:
                 return self._publish(run, self._failed(Ended(None, "too-slow", "It did not end when asked to stop.")))
         if self.closing.is_set():
             return "interrupted"
+        return self._close(run, running, waiting, last)
+
+    def _close(self, run: Run, running: Child, waiting: Json | None, last: Json | None) -> str:
+        """Publish what a child that has ended came to. waiting: progress that was not told; last: its last message."""
         if waiting is not None:
             with suppress(SQLAlchemyError):
                 self.runs.note_progress(run.id, run.attempt, waiting)

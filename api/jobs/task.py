@@ -24,6 +24,7 @@ class Task:
     inputs: dict[str, Path] = field(default_factory=dict)
 
     def to_json(self) -> Json:
+        """As the child process reads it."""
         return {
             "kind": self.kind,
             "request": self.request,
@@ -32,6 +33,7 @@ class Task:
 
     @classmethod
     def from_json(cls, data: Json) -> Task:
+        """What `to_json` wrote."""
         return cls(data["kind"], data["request"], {name: Path(path) for name, path in data["inputs"].items()})
 
 
@@ -43,10 +45,12 @@ class WorkError(Exception):
         self.kind, self.detail, self.errors = kind, detail, errors or []
 
     def to_json(self) -> Json:
+        """As the parent process reads it."""
         return {"kind": self.kind, "detail": self.detail, "errors": self.errors}
 
 
 class Work(Protocol):
     """The signature of `run` in a work module: writes its files below `out` and returns the summary (JSON)."""
 
-    def __call__(self, task: Task, out: Path, tell: Tell, stop: Event) -> Json: ...
+    def __call__(self, task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+        """Do the task and write its files into `out`; the summary of the result."""

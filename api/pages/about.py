@@ -12,7 +12,7 @@ router = APIRouter()
 
 
 @router.get("/docs")
-def docs(caller: Viewer, reader: ReaderDep) -> Response:
+def docs(_caller: Viewer, reader: ReaderDep) -> Response:
     """The API's documents; every file comes from this service."""
     return page("docs.html", reader)
 

@@ -52,4 +52,5 @@ def static(name: str, request: Request) -> Response:
 
 @router.get("/favicon.ico")
 def favicon(request: Request) -> Response:
+    """The page's icon."""
     return static("favicon.png", request)

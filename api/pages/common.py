@@ -39,6 +39,7 @@ class Reader:
 
     @property
     def other(self) -> Language:
+        """The language that can be switched to."""
         return "zh" if self.language == "en" else "en"
 
     @property
@@ -105,10 +106,12 @@ def not_found(reader: Reader, section: str) -> HTMLResponse:
 
 
 def may_plan(caller: Caller) -> bool:
+    """Whether the caller may ask for work."""
     return caller.may("planner")
 
 
 def may_steer(caller: Caller, run: Run) -> bool:
+    """Whether the caller may stop or cancel a run."""
     return caller.may("admin") or (caller.may("planner") and run.owner == caller.owner)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.http.routes.common import After
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Planner, ServicesDep, Viewer
 from api.pages.common import (
     PER_PAGE,
@@ -38,7 +38,7 @@ def _verdict(state: RunState, reader: Reader) -> str:
 @router.get("/comparisons/new")
 def new(
     services: ServicesDep,
-    caller: Planner,
+    _caller: Planner,
     reader: ReaderDep,
     plan: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:

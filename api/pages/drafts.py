@@ -42,7 +42,7 @@ class Checked(BaseModel):
 @router.get("/plans/new")
 def new(
     services: ServicesDep,
-    caller: Planner,
+    _caller: Planner,
     reader: ReaderDep,
     example: Example | None = None,
     start: Literal["example", "upload"] = "example",
@@ -75,13 +75,13 @@ def demands(services: Services, reader: Reader) -> list[tuple[str, str]]:
 
 
 def _day(ms: int) -> str:
-    from api.http.schemas import rfc3339
+    from api.http.schemas.wire import rfc3339
 
     return str(rfc3339(ms))[:16].replace("T", " ")
 
 
 @router.get("/drafts/examples/{name}/case")
-def example_case(caller: Viewer, name: Example) -> Response:
+def example_case(_caller: Viewer, name: Example) -> Response:
     """The case of a bundled example as one document; the national one with its regions grouped by hub."""
     return PlainTextResponse(casetext.case_text(example_document(name)), media_type="text/yaml")
 
@@ -107,7 +107,7 @@ def example_history_file(services: Services, name: str, owner: str) -> Path:
 
 
 @router.get("/drafts/plans/{id}/case")
-def case_of_plan(services: ServicesDep, caller: Viewer, id: str) -> Response:
+def case_of_plan(services: ServicesDep, _caller: Viewer, id: str) -> Response:
     """The case of a plan, as it was when the plan was made, for editing."""
     run: Run | None = services.runs.get(id, "plan")
     if run is None:
@@ -123,7 +123,9 @@ async def _body(request: Request, services: ServicesDep) -> bytes:
 
 
 @router.post("/drafts/check", response_model=Checked)
-def check(services: ServicesDep, caller: Planner, reader: ReaderDep, body: Annotated[bytes, Depends(_body)]) -> Checked:
+def check(
+    services: ServicesDep, caller: Planner, _reader: ReaderDep, body: Annotated[bytes, Depends(_body)]
+) -> Checked:
     """Check a case without storing it: every fault at once, each with its line."""
     with services.slots.taken(caller.owner):
         return _looked_at(body)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from api.http.routes.common import After
-from api.http.schemas import HistorySummary
+from api.http.schemas.stored import HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.pages import kept
@@ -53,7 +53,7 @@ def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: A
 @router.get("/forecasts/new")
 def new(
     services: ServicesDep,
-    caller: Planner,
+    _caller: Planner,
     reader: ReaderDep,
     history: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
@@ -90,7 +90,7 @@ def scores(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) ->
 
 
 @router.get("/histories/{id}/charts/{name}")
-def scores_chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+def scores_chart(services: ServicesDep, _caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
     """One chart of a history's scores as JSON."""
     return chart_file(kept.chart(services, id, "backtest", reader.language, name), name)
 

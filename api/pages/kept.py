@@ -38,6 +38,7 @@ def of_history(
 
 
 def made(services: Services, id: str, what: str, language: Language, recipe: Recipe, owner: str) -> dict[str, Any]:
+    """Content made by a child process and kept, read as JSON."""
     told = Recipe(recipe.kind, recipe.request | {"language": language}, recipe.inputs, recipe.unpacked, MODULE)
     found = _read(services.kept.made(_name(id, what, language), _CONTENT, told, owner))
     assert found is not None

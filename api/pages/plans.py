@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.http.routes.common import After
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import ServicesDep, Viewer
 from api.pages.common import (
     ReaderDep,

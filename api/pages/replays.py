@@ -14,7 +14,7 @@ from api.store.runs import Run
 router = APIRouter()
 
 
-def _about(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+def _about(_services: Services, _reader: Reader, run: Run) -> dict[str, Any]:
     return {"tables": table_names(run)}
 
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from api.http.routes.common import cursor_problem
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, ServicesDep, Viewer
 from api.jobs.kinds import KINDS
 from api.jobs.problems import ProblemError
@@ -46,6 +46,7 @@ class RunPages:
 
     @property
     def section(self) -> str:
+        """The part of the page that its kind belongs to."""
         return KINDS[self.kind].plural
 
     def add_to(self, router: APIRouter, *, whole: bool = True) -> None:
@@ -58,7 +59,7 @@ class RunPages:
         def content(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str) -> Response:
             return self._content(services, caller, reader, id)
 
-        def chart(services: ServicesDep, caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
+        def chart(services: ServicesDep, _caller: Viewer, reader: ReaderDep, id: str, name: str) -> Response:
             return chart_file(kept.chart(services, id, self.kind, reader.language, name), name)
 
         if whole:
@@ -135,7 +136,7 @@ def chart_file(path: Path | None, name: str) -> Response:
     return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
 
 
-def of_case(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+def of_case(services: Services, _reader: Reader, run: Run) -> dict[str, Any]:
     """What pages of runs on a case need: its currency, and the names of the result's tables."""
     case = json.loads(services.artifacts.read(run.inputs["case"]))
     return {"currency": case["meta"]["currency"], "tables": table_names(run)}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from api.http.routes.sizing import known, sized
-from api.http.schemas import SizingRequest
+from api.http.schemas.sizing import SizingRequest
 from api.http.security import ServicesDep, Viewer
 from api.jobs.problems import ProblemError, count_of, fault_json, problem_json
 from api.pages.common import Reader, ReaderDep, page, words

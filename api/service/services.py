@@ -44,6 +44,7 @@ class Readiness:
 
 
 def default_engine(settings: Settings, database: Database) -> JobEngine:
+    """DBOS on the service's database."""
     from api.jobs.dbos_engine import DbosEngine  # here, because importing it takes longer than all the rest
 
     return DbosEngine(settings, database)
@@ -83,6 +84,7 @@ class Services:
     # life
 
     def start(self) -> None:
+        """Take up work in the background."""
         end_leftovers(self.reads_folder)
         self._starter = threading.Thread(target=self._start_jobs, name="starter", daemon=True)
         self._starter.start()
@@ -95,7 +97,7 @@ class Services:
                     raise migrations.behind(found)
                 self._launch()
                 return
-            except Exception as fault:  # whatever it is, /readyz says it and we try again
+            except Exception as fault:  # noqa: BLE001 - whatever it is, /readyz says it and we try again
                 unknown = Trouble("not-available", f"The job engine could not start: {type(fault).__name__}.", "")
                 self._waiting_for = trouble(fault) or unknown
                 log.warning("job engine could not start", fault=f"{type(fault).__name__}: {fault}"[:500])
@@ -119,6 +121,7 @@ class Services:
         log.info("ready", executor=self.settings.executor, works=works)
 
     def stop(self) -> None:
+        """End all work and let go of the database."""
         self._closing.set()
         self.watch.close()
         if self._starter is not None:
@@ -132,10 +135,11 @@ class Services:
         self.database.close()
 
     def readiness(self) -> Readiness:
+        """Whether work can be taken, and what is missing."""
         found = []
         try:
             self.database.ping()
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is, /readyz says it
             unknown = Trouble("database-away", f"The database does not answer: {fault}"[:300], "")
             found.append(trouble(fault) or unknown)
         if self._engine is None and self._waiting_for not in found:
@@ -170,11 +174,13 @@ class Services:
 
     @property
     def engine(self) -> JobEngine:
+        """What hands out work. Raises ProblemError (503) until it runs."""
         if self._engine is None:
             raise ProblemError(self._waiting_for.kind, self._waiting_for.detail, headers={"Retry-After": "2"})
         return self._engine
 
     def submit(self, connection: Connection, run: Run) -> None:
+        """Queue a run in the caller's transaction."""
         self.engine.submit(connection, run)
 
     def cancel(self, run_id: str, owner: str) -> Run | None:

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 
 def encode(event: Event) -> bytes:
+    """An event as server-sent text."""
     data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
     return f"id: {event.seq}\nevent: {event.kind}\ndata: {data}\n\n".encode()
 
@@ -86,7 +87,7 @@ class Watch:
                 ).items():
                     if id in self._feeds:
                         self._feeds[id].add(events, seq, is_final)
-            except Exception as fault:  # the database may be away; whoever watches goes on watching
+            except Exception as fault:  # noqa: BLE001 - the database may be away; whoever watches goes on watching
                 log.warning("events could not be read", fault=f"{type(fault).__name__}: {fault}"[:300])
             await asyncio.sleep(POLL_S)
 
@@ -139,6 +140,7 @@ class Watch:
                     await asyncio.wait_for(feed.moved.wait(), left)
 
     def close(self) -> None:
+        """Watch no longer."""
         if self._task is not None:
             self._task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)

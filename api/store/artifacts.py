@@ -86,6 +86,7 @@ class Artifacts:
             yield from sorted(path.name for path in folder.iterdir() if _SHA256.fullmatch(path.name))
 
     def put_bytes(self, content: bytes) -> Stored:
+        """Keep bytes under their hash."""
         return self.put_chunks([content])
 
     def put_file(self, path: Path) -> Stored:
@@ -94,6 +95,7 @@ class Artifacts:
             return self.put_chunks(iter(lambda: source.read(1 << 20), b""))
 
     def put_chunks(self, chunks: Iterable[bytes]) -> Stored:
+        """Keep a stream of bytes under its hash."""
         digest, size = hashlib.sha256(), 0
         temporary = self.incoming / uuid4().hex
         try:

@@ -20,6 +20,7 @@ BUSY_TIMEOUT_MS = 30_000
 
 
 def now_ms() -> int:
+    """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
@@ -58,11 +59,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
+        """A connection to read on."""
         with self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
+        """A transaction, one at a time on SQLite."""
         with self.writer.begin() as connection:
             yield connection
 
@@ -86,4 +89,5 @@ class Database:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
 
     def close(self) -> None:
+        """Let go of what it holds."""
         self.engine.dispose()

@@ -73,6 +73,7 @@ class Documents:
     def add_case(
         self, connection: Connection, *, id: str, name: str, artifact: str, warnings: list[Json], owner: str
     ) -> None:
+        """Store the first version of a case."""
         now = now_ms()
         connection.execute(
             insert(cases).values(
@@ -99,36 +100,43 @@ class Documents:
         return connection.execute(change).rowcount == 1
 
     def case(self, id: str) -> StoredCase | None:
+        """The newest version of a case."""
         with self.database.read() as connection:
             row = connection.execute(select(cases).where(cases.c.id == id)).mappings().one_or_none()
         return None if row is None else StoredCase(**row)
 
     def case_page(self, after: str | None, limit: int) -> pages.Page:
+        """Cases, newest first."""
         with self.database.read() as connection:
             return pages.newest_first(connection, select(cases), cases, after, limit)
 
     # histories
 
     def add_history(self, connection: Connection, history: StoredHistory) -> None:
+        """Store a history."""
         connection.execute(insert(histories).values(**history.__dict__))
 
     def history(self, id: str) -> StoredHistory | None:
+        """A stored history."""
         with self.database.read() as connection:
             row = connection.execute(select(histories).where(histories.c.id == id)).mappings().one_or_none()
         return None if row is None else StoredHistory(**row)
 
     def history_page(self, after: str | None, limit: int) -> pages.Page:
+        """Histories, newest first."""
         with self.database.read() as connection:
             return pages.newest_first(connection, select(histories), histories, after, limit)
 
     # promises
 
     def promise(self, connection: Connection, owner: str, key: str) -> Promise | None:
+        """What was answered under an idempotency key."""
         query = select(idempotency.c.body_sha256, idempotency.c.resource)
         row = connection.execute(query.where(idempotency.c.owner == owner, idempotency.c.key == key)).one_or_none()
         return None if row is None else Promise(*row)
 
     def keep_promise(self, connection: Connection, owner: str, key: str, promise: Promise) -> None:
+        """Keep what was answered under an idempotency key."""
         connection.execute(
             insert(idempotency).values(
                 owner=owner, key=key, body_sha256=promise.body_sha256, resource=promise.resource, created_ms=now_ms()

@@ -15,6 +15,7 @@ class Heartbeats:
         self.database = database
 
     def beat(self, executor: str, about: dict[str, Any]) -> None:
+        """Say that an executor is alive."""
         with self.database.write() as connection:
             alive = update(workers).where(workers.c.executor == executor).values(heartbeat_ms=now_ms(), claimed_by="")
             if connection.execute(alive).rowcount == 0:

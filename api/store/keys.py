@@ -40,6 +40,7 @@ class ApiKey:
 
     @property
     def is_active(self) -> bool:
+        """Neither revoked nor past its end."""
         return self.revoked_ms is None and (self.expires_ms is None or now_ms() < self.expires_ms)
 
 
@@ -71,10 +72,12 @@ class Keys:
         return key, secret
 
     def all(self) -> list[ApiKey]:
+        """Every key, revoked ones too."""
         with self.database.read() as connection:
             return [ApiKey(*row) for row in connection.execute(select(*_COLUMNS).order_by(api_keys.c.created_ms))]
 
     def active(self) -> list[ApiKey]:
+        """Keys that may be used."""
         return [key for key in self.all() if key.is_active]
 
     def needed(self) -> bool:

@@ -28,6 +28,7 @@ class Page:
 
 
 def encode(created_ms: int, id: str) -> str:
+    """The cursor of a row."""
     return base64.urlsafe_b64encode(f"{created_ms}.{id}".encode()).decode().rstrip("=")
 
 

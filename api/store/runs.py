@@ -49,6 +49,7 @@ class Run:
 
     @property
     def is_final(self) -> bool:
+        """Whether it has ended, however."""
         return self.state in FINAL
 
     @property
@@ -94,10 +95,12 @@ class Runs:
     # reading
 
     def get(self, id: str, kind: str | None = None) -> Run | None:
+        """A run, of that kind if one is named."""
         with self.database.read() as connection:
             return _get(connection, id, kind)
 
     def page(self, kind: str, *, state: str | None, after: str | None, limit: int) -> pages.Page:
+        """Runs of a kind, newest first."""
         query = select(runs).where(runs.c.kind == kind)
         if state is not None:
             query = query.where(runs.c.state == state)
@@ -105,11 +108,13 @@ class Runs:
             return pages.newest_first(connection, query, runs, after, limit)
 
     def events_after(self, id: str, seq: int, limit: int = 500) -> list[Event]:
+        """Events of a run after number `seq`, in order."""
         query = select(events).where(events.c.run_id == id, events.c.seq > seq).order_by(events.c.seq).limit(limit)
         with self.database.read() as connection:
             return [Event(r.seq, r.kind, r.data, r.at_ms) for r in connection.execute(query)]
 
     def unfinished(self) -> list[Run]:
+        """Runs that have not ended, oldest first."""
         query = select(runs).where(runs.c.state.not_in(FINAL)).order_by(runs.c.created_ms)
         with self.database.read() as connection:
             return [_run(row) for row in connection.execute(query).mappings()]
@@ -143,6 +148,7 @@ class Runs:
     # accepting
 
     def unfinished_of(self, connection: Connection, owner: str) -> int:
+        """How many runs of an owner have not ended."""
         query = select(func.count()).select_from(runs).where(runs.c.owner == owner, runs.c.state.not_in(FINAL))
         return int(connection.execute(query).scalar_one())
 
@@ -157,6 +163,7 @@ class Runs:
         inputs: Mapping[str, str],
         owner: str,
     ) -> Run:
+        """Store a new run, queued."""
         row: Json = {
             "id": id,
             "kind": kind,

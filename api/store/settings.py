@@ -82,10 +82,12 @@ class Settings(BaseSettings):
 
     @property
     def is_postgres(self) -> bool:
+        """Whether the database is PostgreSQL."""
         return (self.database_url or "").startswith("postgresql")
 
     @property
     def sqlalchemy_url(self) -> str:
+        """The database's address for SQLAlchemy."""
         if self.database_url is None:
             return f"sqlite:///{self.data_folder.absolute() / 'tideplan.sqlite'}"
         if self.is_postgres:
@@ -94,12 +96,14 @@ class Settings(BaseSettings):
 
     @property
     def executor(self) -> str:
+        """This process's name among workers."""
         if self.executor_id:
             return self.executor_id
         return f"{socket.gethostname()}-{self.port}" if self.is_postgres else "embedded"
 
     @property
     def is_loopback(self) -> bool:
+        """Whether only this machine reaches the address."""
         if self.host == "localhost":
             return True
         try:

@@ -30,7 +30,7 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     what `planner.compare.comparison.compare` raises.
     """
     from api.work.demand import case_and_outlook
-    from planner.compare.comparison import compare
+    from planner.compare.comparison import Comparing, compare
     from planner.compare.store import Store
     from planner.planning import settle_demand
     from planner.report.comparison import overview
@@ -52,10 +52,12 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         case,
         outlook if outlook is not None else settle_demand(case)[1],
         wanted,
-        limits=Limits(**task.request["limits"]),
-        evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
-        folder=kept,
-        budget_seconds=task.request.get("budget_seconds"),
+        Comparing(
+            limits=Limits(**task.request["limits"]),
+            evaluation_futures=task.request["evaluation_futures"] if outlook is not None else None,
+            folder=kept,
+            budget_seconds=task.request.get("budget_seconds"),
+        ),
         on_progress=on_progress,
         stop=stop,
     )
@@ -102,9 +104,9 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return replay_summary(plan, found, future)
 
 
-def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Another solve of the plan's case, or several: why not, and the kinds of `api.http.schemas.QuestionRequest`."""
-    from planner.explain.what_if import Question, why_not
+def question(task: Task, _out: Path, tell: Tell, stop: Event) -> Json:
+    """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
+    from planner.explain.why_not import Question, why_not
     from planner.solve.limits import Limits
 
     def on_progress(progress: Progress) -> None:
@@ -119,7 +121,7 @@ def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop).to_json()
 
 
-def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.what_if import what_if
     from planner.scenarios.levers import levers_from
     from planner.scenarios.scenario import DemandChange
@@ -131,7 +133,7 @@ def _what_if(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: P
     return found.to_json()
 
 
-def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.alternatives import near_optimal
 
     rows = []
@@ -142,7 +144,7 @@ def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progre
     return {"epsilon": asked["epsilon"], "rows": rows}
 
 
-def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.sensitivity import sensitivity, usual_variations
 
     def on_done(done: int, total: int) -> None:
@@ -154,14 +156,14 @@ def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progres
     return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
 
 
-def _filling(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import value_of_filling
+def _filling(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.filling import value_of_filling
 
     return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
 
 
-def _resilience(plan: Plan, asked: Json, limits: Limits, tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import cost_of_resilience
+def _resilience(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.resilience import cost_of_resilience
 
     found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
     return {"asked": False, "workloads": []} if found is None else found.to_json()
@@ -176,7 +178,7 @@ def _reconciled(plan: Plan, readings: Path) -> Json:
     return {"currency": plan.case.meta.currency, "rows": rows, "unmatched": [list(one) for one in found.unmatched]}
 
 
-def energy(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def energy(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """The plan's energy ledger by site and period, as rows."""
     from planner.energy import plan_ledger
 
@@ -192,7 +194,7 @@ _ANSWERS = {
 }
 
 
-def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
     """Confirmed prices as rows, and how they were found, in both languages."""
     from planner.explain.prices import shadow_prices
 
@@ -200,7 +202,7 @@ def prices(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return {"rows": found["rows"], "note": found["heading"], "note_zh": found["heading_zh"]}
 
 
-def drivers(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def drivers(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """What drives every order, as rows."""
     from planner.explain.drivers import order_drivers
 

@@ -12,7 +12,7 @@ from planner.case.document import DEEPEST, PARSER, number_of
 class _Dumper(yaml.SafeDumper):
     """Lists of plain values stand on one line; nothing is written as a reference to something else."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _data: Any) -> bool:
         return True
 
 

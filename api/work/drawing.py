@@ -31,4 +31,5 @@ def put(out: Path, chart: Drawn) -> Json:
 
 
 def write_json(path: Path, value: object) -> None:
+    """Compact UTF-8 JSON. Raises ValueError for NaN and infinity."""
     path.write_text(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")), encoding="utf-8")

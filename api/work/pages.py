@@ -13,7 +13,7 @@ PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest"}
 """What has a page: runs of some kinds, and the scores of a history."""
 
 
-def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def run(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
     """Write `content.json` and the charts of one page below `out`. Raises WorkError for what the user must know."""
     if task.kind == "example-history":
         from api.work.bundled import example_history

@@ -8,8 +8,8 @@ from threading import Event
 from api.jobs.task import Json, Task, Tell
 
 
-def size(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
-    """Asked as `api.http.schemas.SizingRequest`, answered as `planner.sizing.need.as_json`; told in a `language`."""
+def size(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
+    """Asked as `SizingRequest`, answered as `planner.sizing.need.as_json`; told in a `language`."""
     from planner.sizing import Engine, Load, Promise, open_library
     from planner.sizing.need import Question, as_json, needs
 
@@ -55,7 +55,7 @@ def _told(answer: Json, language: str) -> Json:
     }
 
 
-def library(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def library(_task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     """Models and cards that are known, each number of a card with its mark."""
     from planner.sizing import open_library
 

@@ -58,7 +58,7 @@ def _planning() -> Iterator[None]:
         raise WorkError(slug, str(fault), errors_of(fault.faults)) from fault
 
 
-def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def _read_history(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     from forecasts.history import HistoryError
 
     try:
@@ -68,7 +68,7 @@ def _read_history(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return dict(report.to_json())
 
 
-def _forecast(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def _forecast(task: Task, out: Path, tell: Tell, _stop: Event) -> Json:
     from api.work.intake import history_for
     from api.work.lookback import look_back
     from forecasts.forecast import ForecastError, make_outlook
@@ -151,7 +151,7 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return {**plan.summary, **proof, "certificate": certificate, "warnings": list(plan.warnings)}
 
 
-def _report(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
+def _report(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
     if "comparison" in task.inputs:
         analysis.comparison_report(task, out)
         return {}

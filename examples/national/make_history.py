@@ -13,6 +13,7 @@ from forecasts.generate import national_history
 
 
 def main(arguments: list[str]) -> None:
+    """Write the national example's history."""
     path = Path(arguments[0] if arguments else "out/national-history.parquet")
     history = national_history(int(arguments[1])) if len(arguments) > 1 else national_history()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from forecasts.generate import tiny_history
 
 
 def main() -> None:
+    """Write the tiny example's history."""
     tiny_history().round({"value": 4}).to_csv(Path(__file__).parent / "history.csv", index=False, lineterminator="\n")
 
 

@@ -23,7 +23,6 @@ from forecasts.outlook import FloatArray, IntArray
 from forecasts.words.note import Note, listed, note
 
 WORKDAY, WEEKEND, HOLIDAY, MAKEUP = 0, 1, 2, 3
-KIND_NAMES = ("workday", "weekend", "holiday", "make-up workday")
 NEAR_DAYS = (-21, -14, -7, 7, 14, 21)
 SHRINK_OCCURRENCES = 0.5
 FEWEST_SPECIAL_DAYS = 6

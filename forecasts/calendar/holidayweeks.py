@@ -46,22 +46,21 @@ def week_factors(
     index: pd.DatetimeIndex,
     tide: FloatArray,
     start: pd.Timestamp,
-    known: int,
-    ahead: int,
-    *,
-    country: str,
-    subdivision: str | None = None,
+    weeks: tuple[int, int],
+    place: tuple[str, str | None],
     peak_quantile: float = 0.99,
 ) -> WeekFactors:
     """Effects of special days, learnt by hour from a history, on weeks counted from `start` back and on.
 
-    values: (series, hours) at `index`; tide: (series, 168) from Monday 00:00; start: midnight between the `known` weeks
-    and those `ahead`. A week's level changes by the mean of tide x factor, its peak by the quantile of tide x factor
-    over that of the tide: a festival of a week lowers both, a single day off hardly the peak.
+    values: (series, hours) at `index`; tide: (series, 168) from Monday 00:00; start: midnight between the known
+    weeks and those ahead, of which there are `weeks`; place: country and subdivision. A week's level changes by the
+    mean of tide x factor, its peak by the quantile of tide x factor over that of the tide: a festival of a week lowers
+    both, a single day off hardly the peak.
     """
+    known, ahead = weeks
     first = min(index[0].normalize(), start - pd.Timedelta(days=DAYS_PER_WEEK * known))
     total = (start - first).days + DAYS_PER_WEEK * ahead
-    days: SpecialDays = special_days(first.date(), total, country, subdivision)
+    days: SpecialDays = special_days(first.date(), total, *place)
     effects: HolidayEffects = learn_effects(values, index, days)
     series = values.shape[0]
     level, peak = np.zeros((series, known + ahead)), np.zeros((series, known + ahead))

@@ -132,11 +132,9 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
         hits = [i for i, key in enumerate(history.series) if reaches(one.series, key)]
         if not hits:
             faults.append(fault_of(where, "fault.no_such_series", names=", ".join(labels[:12])))
-        if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
-            faults.append(fault_of(where, "fault.ceiling_one"))
-            continue
-        if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
-            faults.append(fault_of(where, "fault.above_0", value=str(one.value)))
+        wrong = _wrong(where, one)
+        if wrong is not None:
+            faults.append(wrong)
             continue
         helper = None
         if one.value is None:
@@ -146,29 +144,40 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
                 faults.append(fault_of(where, "fault.no_helper", name=named, names=", ".join(labels[:12])))
                 continue
             helpers.add(helper)
-            hits = [i for i in hits if i != helper]
-        for i in hits:
-            values = history.values[i]
-            if one.unserved is not None and helper is not None:
-                cut = (history.values[helper] > 0) & np.isfinite(values)
-            else:
-                bound = np.full(len(values), one.value) if helper is None else _held(history.values[helper])
-                cut = values >= AT_CEILING * bound
-                ceiling[i] = np.where(np.isfinite(bound), bound, ceiling[i])
-                above = int((values > bound / AT_CEILING).sum())
-                if above:
-                    notes.append(note("ceiling.above", name=labels[i], n=above))
+        for i in (i for i in hits if i != helper):
+            cut, bound = _cut(one, history.values[i], None if helper is None else history.values[helper])
             censored[i] |= cut
+            ceiling[i] = np.where(np.isfinite(bound), bound, ceiling[i])
+            above = int((history.values[i] > bound / AT_CEILING).sum())
+            if above:
+                notes.append(note("ceiling.above", name=labels[i], n=above))
             if helper is None:
                 named_by = note("ceiling.by_value", value=one.value)
             else:
                 named_by = note("ceiling.by_capacity" if one.capacity else "ceiling.by_unserved", name=labels[helper])
-            notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(values).sum()), named_by))
+            notes.append(_said(labels[i], int(cut.sum()), int(np.isfinite(history.values[i]).sum()), named_by))
     if faults:
         raise HistoryError(faults)
     marked = replace(history, censored=censored, ceiling=ceiling, notes=tuple(notes))
     rest = [i for i in range(len(labels)) if i not in helpers]
     return marked if not helpers else marked.part(rest)
+
+
+def _wrong(where: str, one: Ceiling) -> Fault | None:
+    """Why it is no ceiling."""
+    if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
+        return fault_of(where, "fault.ceiling_one")
+    if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
+        return fault_of(where, "fault.above_0", value=str(one.value))
+    return None
+
+
+def _cut(one: Ceiling, values: FloatArray, helper: FloatArray | None) -> tuple[BoolArray, FloatArray]:
+    """(hours,) which were cut off, and at what (NaN: not known), by a number or by the series that tells."""
+    if one.unserved is not None and helper is not None:
+        return (helper > 0) & np.isfinite(values), np.full(len(values), np.nan)
+    bound = np.full(len(values), one.value) if helper is None else _held(helper)
+    return values >= AT_CEILING * bound, bound
 
 
 def _said(name: str, hours: int, measured: int, named_by: Note) -> Note:

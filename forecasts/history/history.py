@@ -360,7 +360,9 @@ def _finish(
     keys = list(rows.keys)
     if targets is not None:
         keys = [SeriesKey(to.region, to.workload, to.unit) for to in targets]
-    report = judge(list(rows.names), keys, replace(panel, values=values), suspects, tops, timezone, as_of, asked, whole)
+    named = list(zip(rows.names, keys, strict=True))
+    place = (timezone, as_of)
+    report = judge(named, replace(panel, values=values), suspects, tops, place, asked, whole)
     scale = np.array([to.scale for to in targets]) if targets is not None else np.ones(len(keys))
     series, summed, burst, notes = _to_keys(keys, used, panel.burst, scale, rows.names, panel.index)
     return History(series, panel.index, summed, burst, timezone, (*report.sentences(), *notes)), report

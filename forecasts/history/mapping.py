@@ -32,23 +32,40 @@ class Rule(Protocol):
     """
 
     @property
-    def series(self) -> str: ...
+    def series(self) -> str:
+        """Name or pattern of the series."""
+
     @property
-    def workload(self) -> str: ...
+    def workload(self) -> str:
+        """What it becomes."""
+
     @property
-    def region(self) -> str | None: ...
+    def region(self) -> str | None:
+        """Where it goes, if to one region."""
+
     @property
-    def share(self) -> Mapping[str, float]: ...
+    def share(self) -> Mapping[str, float]:
+        """Region → part of it."""
+
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> float:
+        """Units of the workload for a unit of the series."""
+
     @property
-    def scale_note(self) -> str: ...
+    def scale_note(self) -> str:
+        """Where the scale comes from."""
+
     @property
-    def ceiling(self) -> float | None: ...
+    def ceiling(self) -> float | None:
+        """Where it was cut off, in the series' unit."""
+
     @property
-    def ceiling_series(self) -> str | None: ...
+    def ceiling_series(self) -> str | None:
+        """Series of the capacity that cut it off."""
+
     @property
-    def unserved_series(self) -> str | None: ...
+    def unserved_series(self) -> str | None:
+        """Series of what was not served."""
 
 
 def ceilings_of(rules: Sequence[Rule]) -> list[Ceiling]:
@@ -121,7 +138,7 @@ def map_history(
     lives = lives_said(
         [one for one, members in zip(sums, parts.values(), strict=True) if len(members) > 1], labels, history.index
     )
-    notes = [*history.notes, *_said(history, rules), *([lives] if lives else [])]
+    notes = [*history.notes, *_said(rules), *([lives] if lives else [])]
     left = [labels[i] for i in range(len(labels)) if i not in reached]
     if left:
         notes.append(note("mapping.left_out", names=listed(left, 12)))
@@ -169,7 +186,7 @@ def _shares(rule: Rule) -> dict[str, float]:
     return {region: weight / total for region, weight in rule.share.items()} if total > 0 else {}
 
 
-def _said(history: History, rules: Sequence[Rule]) -> list[Note]:
+def _said(rules: Sequence[Rule]) -> list[Note]:
     """What was assumed about units: a sentence for every scale or spread, one for series taken as they are."""
     out = []
     plain = [rule for rule in rules if rule.scale == 1 and rule.region is not None]

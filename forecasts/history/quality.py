@@ -248,23 +248,23 @@ def missing_at_the_same_hours(measured: BoolArray, index: pd.DatetimeIndex) -> f
 
 
 def judge(
-    names: list[str],
-    keys: list[SeriesKey],
+    named: Sequence[tuple[str, SeriesKey]],
     panel: Hours,
     suspects: Suspects,
     tops: Sequence[LooksLike | None],
-    timezone: str,
-    as_of: datetime | None,
+    place: tuple[str, datetime | None],
     asked: Reading,
     whole: Sequence[Remark],
 ) -> QualityReport:
-    """Write the report. panel: hours before masking; tops: what looks like a ceiling in each series."""
+    """Write the report. named: series as it was called, and its key; panel: hours before masking; tops: what looks like
+    a ceiling in each series; place: time zone, and now (None: the end of the history)."""
+    timezone, as_of = place
     index, values = panel.index, panel.values
     outliers = find_outliers(np.where(suspects.stuck | suspects.outage, np.nan, values))
     end = pd.Timestamp(as_of) if as_of is not None else index[-1] + pd.Timedelta(hours=1)
     gaps = _runs(~np.isfinite(values))
     rows = []
-    for i, (name, key) in enumerate(zip(names, keys, strict=True)):
+    for i, (name, key) in enumerate(named):
         met, measured = panel.met[i], np.isfinite(values[i])
         seen = np.flatnonzero(measured)
         first, last = (int(seen[0]), int(seen[-1])) if seen.size else (0, -1)

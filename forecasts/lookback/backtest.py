@@ -29,13 +29,16 @@ class Predicted(Protocol):
     """What a forecaster gives: mean (series, hours); quantiles (series, levels, hours) at levels, or no levels."""
 
     @property
-    def mean(self) -> FloatArray: ...
+    def mean(self) -> FloatArray:
+        """(series, hours)."""
 
     @property
-    def levels(self) -> tuple[float, ...]: ...
+    def levels(self) -> tuple[float, ...]:
+        """(levels,) of the quantiles, in order."""
 
     @property
-    def quantiles(self) -> FloatArray: ...
+    def quantiles(self) -> FloatArray:
+        """(series, levels, hours)."""
 
 
 Forecaster = Callable[[History, int], Predicted]
@@ -163,7 +166,6 @@ def backtest(
     config: HourlyConfig | None = None,
     forecaster: Forecaster | None = None,
     name: str = "history",
-    method: str = "tideplan",
     quarters: int = 0,
 ) -> BacktestReport:
     """Forecast from up to `windows` past origins a week apart and score what came.
@@ -209,7 +211,7 @@ def backtest(
         ours_ahead = ForecastConfig(country=given.country or AUTO, subdivision=given.subdivision)
         long = backtest_quarters(history, windows=quarters, config=ours_ahead)
         notes = (*notes, *long.sentences())
-    return BacktestReport(name, method, hours, spent, scores, tally.lead_scores(), notes, long)
+    return BacktestReport(name, "tideplan", hours, spent, scores, tally.lead_scores(), notes, long)
 
 
 def _spans(history: History) -> list[tuple[IntArray, slice]]:

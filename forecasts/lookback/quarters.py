@@ -154,11 +154,10 @@ def backtest_quarters(
     config: ForecastConfig | None = None,
     apart: int = QUARTER_WEEKS,
     last: int = QUARTER_WEEKS,
-    fewest: int = FEWEST_WEEKS,
 ) -> LongRangeReport:
     """Make the outlook at up to `windows` origins `apart` weeks apart, and score up to `weeks` weeks of each.
 
-    The last origin lies `last` weeks before the history's end, the first has `fewest` weeks before it. Series that were
+    The last origin lies `last` weeks before the history's end, the first has half a year before it. Series that were
     not measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest
     weekly peak a plan orders for. A history that is too short gives a report without origins.
     """
@@ -172,7 +171,7 @@ def backtest_quarters(
     for turn in range(windows):
         left = last + turn * apart
         cut = hours - left * HOURS_PER_WEEK
-        if cut < fewest * HOURS_PER_WEEK:
+        if cut < FEWEST_WEEKS * HOURS_PER_WEEK:
             break
         recent = np.isfinite(history.values[:, cut - 4 * HOURS_PER_WEEK : cut]).mean(axis=1) > 0.5
         if not recent.any():

@@ -61,6 +61,7 @@ class WeeklyPanel:
 
     @property
     def weeks(self) -> int:
+        """Weeks of history."""
         return int(self.level.shape[1])
 
 

@@ -78,6 +78,7 @@ class Foretold:
     yearly: BoolArray
 
     def views(self) -> FloatArray:
+        """The highest weeks of the quarters ahead, as `views_of_quarters` has them."""
         return views_of_quarters(self.course, self.measured, self.clean, self.yearly)
 
 

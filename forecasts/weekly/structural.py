@@ -142,8 +142,8 @@ def fit_structural(
         cov = covariance(weeks + ahead, *hyper)
         model_sd[p] = np.sqrt((_error_map(cov, weeks) ** 2).sum(axis=1))
         for m, mask in enumerate(masks):
-            members = np.flatnonzero(group == m)
-            _forecast_group(grid, p, cov, logs, np.flatnonzero(mask), members, ends, beliefs, prior_rate, last)
+            alike = _Alike(logs, np.flatnonzero(mask), np.flatnonzero(group == m), last)
+            _forecast_group(grid, p, cov, alike, ends, beliefs, prior_rate)
     known: NDArray[np.bool_] = np.all(np.isfinite(grid.loglik), axis=0)
     loglik = np.where(known, grid.loglik, 0.0)
     weight = np.exp(_TEMPER * (loglik - loglik.max(axis=0)))
@@ -263,19 +263,30 @@ def _error_map(cov: FloatArray, weeks: int) -> FloatArray:
     return np.asarray(np.linalg.cholesky(cov)[weeks:, weeks:])
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """Rows of `logs` (rows, weeks) that are known in the same weeks: `seen` (weeks,), `rows` (rows,) their numbers.
+
+    last: as in `fit_structural`.
+    """
+
+    logs: FloatArray
+    seen: IntArray
+    rows: IntArray
+    last: FloatArray | None
+
+
 def _forecast_group(
     grid: _Grid,
     point: int,
     cov: FloatArray,
-    logs: FloatArray,
-    seen: IntArray,
-    rows: IntArray,
+    alike: _Alike,
     ends: IntArray,
     beliefs: Beliefs,
     prior_rate: FloatArray,
-    last: FloatArray | None,
 ) -> None:
     """Fill in one grid point for rows that share their holes: generalised least squares of level and growth."""
+    logs, seen, rows, last = alike.logs, alike.seen, alike.rows, alike.last
     chol = np.linalg.cholesky(cov[np.ix_(seen, seen)])
     base = np.column_stack([np.ones(len(seen)), seen / WEEKS_PER_YEAR, logs[np.ix_(rows, seen)].T, cov[seen]])
     white = solve_triangular(chol, base, lower=True, check_finite=False)

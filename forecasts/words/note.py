@@ -23,6 +23,7 @@ class Note(str):
     chinese: str
 
     def __new__(cls, english: str, chinese: str) -> Self:
+        """A note in both languages; it is its English."""
         made = super().__new__(cls, english)
         made.chinese = chinese
         return made

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import Case, WorkloadKind
+from planner.case.case import Case
+from planner.case.workloads import WorkloadKind
 
 
 def pflops_per_unit(case: Case) -> FloatArray:

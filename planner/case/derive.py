@@ -11,14 +11,15 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from forecasts.fault import Fault
-from planner.case.case import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.case.fault import CrossFault
+from planner.case.workloads import Derived, DerivedRate, LargePool, Service, TrainingJob
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
 from planner.sizing.errors import SizingError
 from planner.sizing.facts import fitted
@@ -179,16 +180,22 @@ def _serving(stated: Service, types: Mapping[str, str], library: Library, way: f
         stated.cache_hit,
     )
     promise = Promise((stated.ttft_ms or NO_PROMISE) - way, stated.tpot_ms or NO_PROMISE, stated.percentile)
+    wanted = _Wanted(
+        load,
+        promise,
+        stated.engine,
+        stated.precision,
+        stated.dispersion,
+        stated.pool_cards,
+        stated.demand == "output_tokens_per_s",
+    )
     rates: dict[str, DerivedRate] = {}
     pools: dict[str, LargePool | None] = {}
     refused: dict[str, str] = {}
     for kind, accelerator in types.items():
         try:
             card = library.card(stated.cards.get(kind, accelerator))
-            rates[kind], pools[kind] = _rate(
-                model, card, load, promise, stated.engine, stated.precision, stated.dispersion, stated.pool_cards,
-                stated.demand == "output_tokens_per_s",
-            )  # fmt: skip
+            rates[kind], pools[kind] = _rate(model, card, wanted)
         except SizingError as error:
             refused[kind] = "; ".join(p.found for p in error.faults)
     lowest = min((r.safe_share for r in rates.values()), default=None)
@@ -203,32 +210,36 @@ def _serving(stated: Service, types: Mapping[str, str], library: Library, way: f
     )
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What a service asks of any card. in_tokens: demand counts output tokens, not requests."""
+
+    load: Load
+    promise: Promise
+    engine: str | None
+    precision: Any
+    dispersion: float
+    pool_cards: int | None
+    in_tokens: bool
+
+
 @lru_cache(maxsize=512)
-def _rate(
-    model: Model,
-    card: Card,
-    load: Load,
-    promise: Promise,
-    engine: str | None,
-    precision: Any,
-    dispersion: float,
-    pool_cards: int | None,
-    in_tokens: bool,
-) -> tuple[DerivedRate, LargePool | None]:
+def _rate(model: Model, card: Card, wanted: _Wanted) -> tuple[DerivedRate, LargePool | None]:
+    load, promise, pool_cards = wanted.load, wanted.promise, wanted.pool_cards
     if card.missing():
         raise SizingError([Fault(card.id, f"{', '.join(card.missing())} of {card.name} not known", "a source")])
-    kept = Precision.of(precision or usual_precision(model, card))
-    stack, served = best_layout(model, card, promise, load, kept, Engine(engine))
+    kept = Precision.of(wanted.precision or usual_precision(model, card))
+    stack, served = best_layout(model, card, promise, load, kept, Engine(wanted.engine))
     replica = replica_of(stack, load, served.concurrency)
     if pool_cards is None and load.input_cv <= LONG_TAIL:
         count = 1
     else:
         count = min(max(1, (pool_cards or SIMULATED_CARDS) // stack.layout.cards), MOST_REPLICAS)
-    safe = headroom(replica, count, promise, dispersion, 0.01)
+    safe = headroom(replica, count, promise, wanted.dispersion, 0.01)
     if safe.requests_per_s <= 0:
         found = f"no load at which P{promise.percentile:g} holds in {count} replicas of {stack.layout}: {safe.binds}"
         raise SizingError([Fault(card.id, found, "a promise that can be kept")])
-    each = replica.most_per_s / stack.layout.cards * (load.output_tokens if in_tokens else 1.0)
+    each = replica.most_per_s / stack.layout.cards * (load.output_tokens if wanted.in_tokens else 1.0)
     error, _ = error_of(stack, fitted())
     rate = DerivedRate(
         per_card=_rounded(each),
@@ -240,7 +251,7 @@ def _rate(
     )
     if pool_cards is not None or load.input_cv > LONG_TAIL:
         return rate, None
-    line = pool_line(headroom_curve(replica, LINE_AT, promise, dispersion, 0.0025))
+    line = pool_line(headroom_curve(replica, LINE_AT, promise, wanted.dispersion, 0.0025))
     if line is None:
         return rate, None
     share, spare = line

@@ -8,23 +8,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from planner.case.case import (
-    FIELDS_ONLY,
-    Campaign,
-    Case,
-    GivenDemand,
-    Horizon,
-    Lease,
-    ModuleType,
-    Network,
-    Policy,
-    Region,
-    SeriesRule,
-    Site,
-    Standing,
-    Tariff,
-    Workload,
-)
+from planner.case.case import Case
+from planner.case.fields import FIELDS_ONLY
+from planner.case.given import GivenDemand, SeriesRule
+from planner.case.horizon import Horizon
+from planner.case.modules import Lease, ModuleType, Standing
+from planner.case.policy import Policy
+from planner.case.sites import Network, Region, Site
+from planner.case.tariffs import Tariff
+from planner.case.workloads import Campaign, Workload
 
 _Block = TypeVar("_Block", bound=BaseModel)
 
@@ -54,6 +46,7 @@ class Draft:
     whole: frozenset[str]
 
     def are_whole(self, *blocks: str) -> bool:
+        """Whether nothing in these blocks failed to be read."""
         return self.whole.issuperset(blocks)
 
 

@@ -35,6 +35,7 @@ class CrossFault:
     value: Any = None
 
     def details(self) -> InitErrorDetails:
+        """As pydantic tells faults."""
         context = {"found": self.found, "allowed": self.allowed}
         error = PydanticCustomError(self.kind, "found {found}; allowed: {allowed}", context)
         return InitErrorDetails(type=error, loc=self.location, input=self.value)

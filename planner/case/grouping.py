@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.case.case import Case, Names, Region, SeriesRule
+from planner.case.case import Case
+from planner.case.fields import Names
+from planner.case.given import SeriesRule
 from planner.case.network import coordinates, great_circle_km
+from planner.case.sites import Region
 
 
 def nearest_hub(case: Case) -> dict[str, str]:

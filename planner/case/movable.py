@@ -14,8 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import Case, WorkloadKind
+from planner.case.case import Case
 from planner.case.file import case_from, dump_case
+from planner.case.workloads import WorkloadKind
 
 Spread = Literal["each", "onward", "whole"]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from planner.arrays import BoolArray, FloatArray
-from planner.case.case import Case, Network, Region, Site, Workload
+from planner.case.case import Case
+from planner.case.sites import Network, Region, Site
+from planner.case.workloads import Workload
 
 EARTH_RADIUS_KM = 6371.0088
 """Mean radius of the Earth (IUGG, 2a/3 + b/3 of GRS 80)."""

@@ -14,13 +14,18 @@ import numpy as np
 
 from forecasts.words.note import listed, note
 from planner.arrays import FloatArray
-from planner.case.case import BANDS, Case, GivenDemand, SiteStatus, WorkloadKind, by_period
+from planner.case.case import Case
 from planner.case.effects import idle_fields
 from planner.case.fault import Location
+from planner.case.fields import by_period
+from planner.case.given import GivenDemand
 from planner.case.money import WIDEST_SPAN, decision_costs, energy_share
 from planner.case.money import usual as usual_price
+from planner.case.sites import SiteStatus
 from planner.case.sources import leads_somewhere
+from planner.case.tariffs import BANDS
 from planner.case.warning import CaseWarning, case_warning
+from planner.case.workloads import WorkloadKind
 
 DENSE_PFLOPS = {
     "A100": 0.312,

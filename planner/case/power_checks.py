@@ -8,9 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.case.case import Horizon, ModuleType, Site, SiteStatus, Standing, WorkloadKind, by_period
 from planner.case.draft import Draft
 from planner.case.fault import CrossFault, Location, periods_text
+from planner.case.fields import by_period
+from planner.case.horizon import Horizon
+from planner.case.modules import ModuleType, Standing
+from planner.case.sites import Site, SiteStatus
+from planner.case.workloads import WorkloadKind
 
 _POWER_TOLERANCE = 1e-6
 
@@ -105,6 +109,7 @@ class Gang:
 
 
 def gangs(draft: Draft) -> Iterator[Gang]:
+    """Everything that needs whole gangs."""
     for i, campaign in draft.campaigns:
         yield Gang(("campaigns", i, "gang_cards"), campaign.gang_cards, campaign.speed, campaign.allowed_sites)
     for i, work in draft.workloads:

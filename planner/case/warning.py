@@ -19,6 +19,7 @@ class CaseWarning:
 
     @property
     def message(self) -> Note:
+        """The warning in one line."""
         return note("odd.message", "planner", place=self.pointer or "/", found=self.found, usual=self.usual)
 
     def __str__(self) -> str:

@@ -144,6 +144,8 @@ def break_evens(
 def break_even(
     less: Judged, more: Judged, probability: FloatArray, driver: str, driver_by_future: FloatArray
 ) -> BreakEven:
+    """From where `more` is cheaper than `less`: a factor on shortage costs, and a value of the driver."""
+
     def average(values: FloatArray) -> float:
         return mean(values, probability)
 

@@ -1,6 +1,6 @@
 """Build-ahead scenarios side by side: plan each, judge all on the same futures, and say what follows.
 
-    comparison = compare(case, outlook, standard_scenarios(), limits=Limits(seconds=60), folder=Path("comparison"))
+    comparison = compare(case, outlook, standard_scenarios(), Comparing(Limits(seconds=60), folder=Path("comparison")))
     comparison.summary["verdict"]["en"]
 
 Work is spread over processes, or over the caller's executor. With a folder, every finished plan and evaluation is kept
@@ -20,14 +20,16 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
+from forecasts.words.note import Note, said
 from planner.arrays import IntArray
 from planner.case import Case
 from planner.case.file import case_hash
 from planner.compare.choices import Bracketed
 from planner.compare.informing import MEAN_VALUE, Informer
 from planner.compare.making import Made, Maker, NoPlan, Wish, seconds_each
+from planner.compare.rows import Outcome, comparison_tables
 from planner.compare.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
-from planner.compare.tables import COMPARISON_TABLES, Outcome, comparison_tables
+from planner.compare.tables import COMPARISON_TABLES
 from planner.compare.verdict import choices, verdict
 from planner.demand import Demand
 from planner.demand.horizon import DayRules
@@ -49,6 +51,7 @@ from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, 
 from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
 from planner.solve.fanout import executor_or_pool
+from planner.words.wording import noted
 
 FORMAT = 1
 COMPARISON_FILES = ("comparison.json", "tables", "report.html")
@@ -110,53 +113,64 @@ class Comparison:
         return cls(tables, head["summary"])
 
 
+@dataclass(frozen=True)
+class Comparing:
+    """How a comparison is made.
+
+    limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how many of the outlook's,
+    or a demand of one's own; without an outlook and with none given, the futures planned for are all there are and
+    nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size); what merging costs in
+    accuracy is measured and told. executor: where tasks run (None: `processes` of our own). folder: where finished work
+    is kept. budget_seconds: of plans, dispatch and values of information together: the plans have three quarters of it,
+    divided over them, in place of the seconds of `limits`.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    evaluation_futures: int | Demand | None = None
+    steps: int | Literal["auto"] | None = "auto"
+    days: DayRules | None = None
+    executor: Executor | None = None
+    processes: int | None = None
+    folder: Path | None = None
+    budget_seconds: float | None = None
+
+
 def compare(
     case: Case,
     source: Outlook | Demand | None,
     scenarios: Sequence[Scenario],
+    how: Comparing | None = None,
     *,
-    limits: Limits | None = None,
-    evaluation_futures: int | Demand | None = None,
-    steps: int | Literal["auto"] | None = "auto",
-    days: DayRules | None = None,
-    executor: Executor | None = None,
-    processes: int | None = None,
-    folder: Path | None = None,
-    budget_seconds: float | None = None,
     on_progress: Callable[[Stage], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
     """Plan every scenario, dispatch all plans on the same evaluation futures, and lay them side by side.
 
     source: an outlook, demand arrays, or None for the demand that the case brings along (all its futures, whatever its
-    own risk objective). limits: of each plan; plans are made side by side, one thread each. evaluation_futures: how
-    many of the outlook's, or a demand of one's own; without an outlook and with none given, the futures planned for are
-    all there are and nothing is noise. steps: merged steps a day in the dispatch (None: every hour; auto: by size);
-    what merging costs in accuracy is measured and told. executor: where tasks run (None: `processes` of our own).
-    folder: where finished work is kept. budget_seconds: of plans, dispatch and values of information together: the
-    plans have three quarters of it, divided over them, in place of the seconds of `limits`.
+    own risk objective).
 
     A large case (whose hours are merged) is planned on `PLANNING_STEPS` steps a day, one plan beginning from another.
     A scenario that cannot be planned stands in the tables with the reason, and the others go on. Raises ScenarioError
     with every fault of the scenarios, PlanError where outlook and case do not fit, StoppedError after `stop`.
     """
-    limits = limits or Limits()
-    tell = on_progress or (lambda stage: None)
+    how = how or Comparing()
+    limits = how.limits
+    tell = on_progress or (lambda _stage: None)
     posed = pose(case, scenarios)
-    store = Store(folder)
-    with executor_or_pool(executor, processes or limits.threads) as pool:
-        worlds = _worlds(case, Worlds(source, evaluation_futures, days, pool, stop), posed)
-        base_id = _world_id(case, case, None)
+    store = Store(how.folder)
+    with executor_or_pool(how.executor, how.processes or limits.threads) as pool:
+        worlds = _worlds(case, Worlds(source, how.evaluation_futures, how.days, pool, stop), posed)
+        base_id = _world_id(case, None)
         hourly = worlds[base_id]
         fitting = fitting_steps(hourly.case, hourly.median)
-        group = merged_steps(hourly.case, hourly.median, fitting if steps == "auto" else steps)
-        large = steps == "auto" and group is not None
+        group = merged_steps(hourly.case, hourly.median, fitting if how.steps == "auto" else how.steps)
+        large = how.steps == "auto" and group is not None
         if large:
             few = merged_steps(hourly.case, hourly.median, PLANNING_STEPS)
             worlds = {key: world if few is None else merged_world(world, few) for key, world in worlds.items()}
         base = worlds[base_id]
-        if budget_seconds is not None:
-            seconds = seconds_each(posed, _PLANS_PART * budget_seconds, getattr(pool, "processes", 1), large=large)
+        if how.budget_seconds is not None:
+            seconds = seconds_each(posed, _PLANS_PART * how.budget_seconds, getattr(pool, "processes", 1), large=large)
             limits = replace(limits, seconds=seconds)
         work = _Work(case, pool, replace(limits, threads=1, executor=None), store, tell, stop, large)
         informed = len(base.futures) > 1 and any(
@@ -165,7 +179,7 @@ def compare(
         plans, mean_plan, maker = work.plans(posed, worlds, base if informed else None)
         found = work.evaluations(posed, plans, worlds, group)
         outcomes = [
-            work.judged(one, plan, evaluation, worlds[_of(one, case)])
+            work.judged(one, plan, evaluation, worlds[_of(one)])
             for one, plan, evaluation in zip(posed, plans, found, strict=True)
         ]
         with ThreadPoolExecutor(1) as beside:  # one long task, while many short ones go on
@@ -213,20 +227,20 @@ def _plain(known: Bracketed) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def _world_id(case: Case, own: Case, scenario: Scenario | None) -> str:
+def _world_id(own: Case, scenario: Scenario | None) -> str:
     change = None if scenario is None or scenario.demand.none else scenario.demand.model_dump(mode="json")
     return key_of(case_hash(own), change)
 
 
-def _of(one: Posed, case: Case) -> str:
-    return _world_id(case, one.case, one.scenario)
+def _of(one: Posed) -> str:
+    return _world_id(one.case, one.scenario)
 
 
 def _worlds(case: Case, source: Worlds, posed: Sequence[Posed]) -> dict[str, World]:
     """Every world that a scenario lives in, the base among them, each made once."""
-    out = {_world_id(case, case, None): source.world(case)}
+    out = {_world_id(case, None): source.world(case)}
     for one in posed:
-        key = _of(one, case)
+        key = _of(one)
         if key not in out:
             out[key] = source.world(one.case, one.scenario.demand)
     return out
@@ -289,7 +303,7 @@ class _Work:
         return [None if key is None else found[key] for key in keys], found.get(mean_key), maker
 
     def _world(self, one: Posed, worlds: Mapping[str, World]) -> World:
-        return worlds[_of(one, self.case)]
+        return worlds[_of(one)]
 
     def evaluations(
         self, posed: Sequence[Posed], plans: Sequence[Made | None], worlds: Mapping[str, World], group: Group
@@ -312,7 +326,7 @@ class _Work:
                 found[key] = kept
                 self.tell(Stage(one.scenario.id, "evaluate", total, total))
             else:
-                waiting = missing.setdefault(_of(one, self.case), {})
+                waiting = missing.setdefault(_of(one), {})
                 waiting.setdefault(key, (plan, []))[1].append(one.scenario.id)
         for name, waiting in missing.items():
             world = worlds[name]
@@ -347,8 +361,10 @@ class _Work:
             bound = self.informer.perfect(scenario.id, plan_world(world.case), world.evaluation)[1]
             return Outcome(scenario, world.case, base, cost=bound)
         if isinstance(plan, NoPlan):
-            return Outcome(scenario, world.case, base, note=plan.why)
-        note = "; ".join(w for w in plan.warnings if any(part in w for part in _TOLD))
+            note = noted("compare.late", seconds=f"{self.limits.seconds:g}") if plan.late else plan.why
+            return Outcome(scenario, world.case, base, note=note, late=plan.late)
+        told = [w for w in plan.warnings if any(part in w for part in _TOLD)]
+        note = Note("; ".join(told), "；".join(said(w, "zh-CN") for w in told))
         return Outcome(scenario, world.case, base, plan, found, note=note)
 
     def merge_error(

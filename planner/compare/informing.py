@@ -27,8 +27,8 @@ from planner.compare.information import (
 )
 from planner.compare.known_bounds import lone_bounds
 from planner.compare.making import Made, Maker, NoPlan, Wish
+from planner.compare.rows import Outcome
 from planner.compare.store import Store, demand_key, key_of, plan_key, world_key
-from planner.compare.tables import Outcome
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
@@ -60,12 +60,7 @@ class Informer:
         F = len(demand)
         if self.large:
             bounds = lone_bounds(
-                case,
-                demand,
-                self.executor,
-                self.store,
-                on_done=lambda done, total: self.tell(scenario, "bound", done, total),
-                stop=self.stop,
+                case, demand, self, on_done=lambda done, total: self.tell(scenario, "bound", done, total)
             )
             return np.full(F, np.nan), bounds
         limits = perfect_limits(self.limits, F)
@@ -119,9 +114,7 @@ class Informer:
             told = costs[mean_key]
             seconds = max(self.limits.seconds, _RELAXATION_S)
             early = whole_of(mean_plan)
-            held = lone_bounds(
-                base.case, base.futures, self.executor, self.store, held=early, seconds=seconds, stop=self.stop
-            )
+            held = lone_bounds(base.case, base.futures, self, held=early, seconds=seconds)
             self.tell("mean value", "evaluate", 1, 1)
         else:
             told = message("information.no_mean_plan", why=mean_plan.why)

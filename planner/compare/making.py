@@ -21,7 +21,7 @@ from planner.compare.known_bounds import lone_bounds
 from planner.compare.store import Store, demand_key, evaluation_key, key_of, plan_key, world_key
 from planner.evaluate.evaluation import evaluate_plans
 from planner.plan import Plan
-from planner.rules.rules import begins_from_median, plan_rule
+from planner.rules.rules import Begin, begins_from_median, plan_rule
 from planner.rules.statistics import cvar, mean
 from planner.scenarios.scenario import (
     Averse,
@@ -60,22 +60,10 @@ class Wish:
     changed: bool
 
 
-def plan_task(
-    rule: Rule,
-    world: World,
-    limits: Limits,
-    median: Plan | None,
-    near: Sequence[Plan] = (),
-    search: bool = True,
-    sketch: bool = False,
-    known: FloatArray | None = None,
-    late: Sequence[Plan] = (),
-) -> Made:
-    """Task of a worker process: the plan, or why there is none. Arguments as `planner.rules.plan_rule` takes them."""
+def plan_task(rule: Rule, world: World, limits: Limits, begin: Begin) -> Made:
+    """Task of a worker process: the plan, or why there is none."""
     try:
-        return plan_rule(
-            rule, world, limits=limits, median=median, near=near, search=search, sketch=sketch, known=known, late=late
-        )
+        return plan_rule(rule, world, begin, limits=limits)
     except PlanError as error:
         return NoPlan(str(error), isinstance(error, StoppedError))
 
@@ -109,12 +97,10 @@ def seconds_each(posed: Sequence[Posed], budget: float, processes: int, *, large
 
 @dataclass(frozen=True)
 class _Task:
-    """A wish and what there is to make it from: see `planner.rules.plan_rule`."""
+    """A wish and what there is to make it from."""
 
     wish: Wish
-    median: Plan | None = None
-    near: Sequence[Plan] = ()
-    late: Sequence[Plan] = ()
+    begin: Begin
 
 
 @dataclass(frozen=True)
@@ -131,6 +117,7 @@ class Maker:
     _costs: dict[str, FloatArray] = field(default_factory=dict)
 
     def key(self, wish: Wish) -> str:
+        """Under which a plan is kept."""
         return plan_key(world_key(wish.world), wish.rule, self.limits)
 
     def make(self, wishes: Mapping[str, Wish]) -> dict[str, Made]:
@@ -160,7 +147,7 @@ class Maker:
                     wanted.setdefault(median, replace(wish, rule=JustInTime()))
         later = {key for key, median in medians.items() if key != median}
         for batch in ([key for key in wanted if key not in later], [key for key in wanted if key in later]):
-            tasks = [_Task(wanted[key], _plan(found.get(medians.get(key, "")))) for key in batch]
+            tasks = [_Task(wanted[key], Begin(_plan(found.get(medians.get(key, ""))))) for key in batch]
             self._side_by_side(batch, tasks, found)
 
     def _from_each_other(self, wishes: Mapping[str, Wish], found: dict[str, Made]) -> None:
@@ -171,7 +158,7 @@ class Maker:
             self._side_by_side(keys, [self._task(wanted[key], wishes, found) for key in keys], found)
         late = [key for key in wanted if isinstance(made := found[key], NoPlan) and made.late]
         tasks = {key: self._task(wanted[key], wishes, found) for key in late}
-        given = [key for key in late if tasks[key].near]
+        given = [key for key in late if tasks[key].begin.near]
         self._side_by_side(given, [tasks[key] for key in given], found, search=False)
 
     def _side_by_side(
@@ -184,8 +171,8 @@ class Maker:
             sketch = self.large and not world.futures.days.hourly
             known = self.bounds(world) if sketch and isinstance(task.wish.rule, Stochastic | Averse) else None
             light = replace(world, evaluation=world.median)
-            near, late = tuple(task.near), tuple(task.late)
-            sent.append((task.wish.rule, light, self.limits, task.median, near, search, sketch, known, late))
+            begin = replace(task.begin, known=known, search=search, sketch=sketch)
+            sent.append((task.wish.rule, light, self.limits, begin))
         for position, made in fan_out(self.executor, plan_task, sent, stop=self.stop):
             found[keys[position]] = made
             if isinstance(made, Plan):
@@ -208,13 +195,13 @@ class Maker:
         if here and isinstance(wish.rule, Stochastic | Averse):
             costs, p = self.rehearsed(wish.world, here), wish.world.futures.probability
             best = min(here, key=lambda key: _measure(wish.rule, costs[key], p))
-            late = [here[min(here, key=lambda key: costs[key][f])] for f in range(len(p))]
-            return _Task(wish, median, (here[best],), late)
+            late = tuple(here[min(here, key=lambda key: costs[key][f])] for f in range(len(p)))
+            return _Task(wish, Begin(median, (here[best],), late))
         if here:
-            return _Task(wish, median, (median or next(iter(here.values())),))
+            return _Task(wish, Begin(median, (median or next(iter(here.values())),)))
         base = [(one, plan) for _, one, plan in known if not one.changed]
         same = [plan for one, plan in base if one.rule == wish.rule]
-        return _Task(wish, median, tuple((same or [plan for _, plan in base])[:1]))
+        return _Task(wish, Begin(median, tuple((same or [plan for _, plan in base])[:1])))
 
     def rehearsed(self, world: World, plans: Mapping[str, Plan]) -> dict[str, FloatArray]:
         """(F,) cost by key of plans of one world on the futures that it plans for; each is dispatched there once."""
@@ -237,7 +224,7 @@ class Maker:
         """(F,) proven bounds of the futures that a world plans for, each made once."""
         key = key_of(world_key(world), "bounds")
         if key not in self._costs:
-            self._costs[key] = lone_bounds(world.case, world.futures, self.executor, self.store, stop=self.stop)
+            self._costs[key] = lone_bounds(world.case, world.futures, self)
         return self._costs[key]
 
 

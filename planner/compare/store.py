@@ -41,6 +41,7 @@ def key_of(*parts: Any) -> str:
 
 
 def demand_key(demand: Demand) -> str:
+    """Hash of demand with its peaks and calendar."""
     peaks = hashlib.sha256(np.ascontiguousarray(np.stack([demand.p50_peak, demand.p90_peak])).tobytes())
     calendar = hashlib.sha256(np.ascontiguousarray(demand.days.calendar).tobytes())
     return key_of(demand_hash(demand), peaks.hexdigest(), calendar.hexdigest())
@@ -52,10 +53,12 @@ def world_key(world: World) -> str:
 
 
 def plan_key(world: str, rule: Rule, limits: Limits) -> str:
+    """Hash of all that a plan is made from."""
     return key_of(world, rule.model_dump(mode="json"), limits.seconds, limits.gap, limits.seed, limits.route)
 
 
 def evaluation_key(plan: str, evaluation: str, group: IntArray | None) -> str:
+    """Hash of all that an evaluation is made from."""
     return key_of(plan, evaluation, None if group is None else group.tolist())
 
 
@@ -69,17 +72,21 @@ class Store:
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     def plan(self, key: str) -> Plan | None:
+        """A kept plan."""
         found: Plan | None = self.read("plans", key, Plan.load)
         return found
 
     def keep_plan(self, key: str, plan: Plan) -> None:
+        """Keep a plan."""
         self.write("plans", key, plan.write)
 
     def evaluation(self, key: str) -> Evaluation | None:
+        """A kept evaluation."""
         found: Evaluation | None = self.read("evaluations", f"{key}.npz", Evaluation.load)
         return found
 
     def keep_evaluation(self, key: str, evaluation: Evaluation) -> None:
+        """Keep an evaluation."""
         self.write("evaluations", f"{key}.npz", evaluation.save)
 
     def parts(self, key: str) -> KeptParts | None:
@@ -87,13 +94,16 @@ class Store:
         return None if self.folder is None else KeptParts(self, key)
 
     def drop_parts(self, key: str) -> None:
+        """Forget the parts of an evaluation that is whole."""
         if self.folder is not None:
             shutil.rmtree(self.folder / "parts" / key, ignore_errors=True)
 
     def value(self, key: str) -> Any:
+        """A kept JSON value."""
         return self.read("values", f"{key}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
 
     def keep_value(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
         self.write("values", f"{key}.json", lambda path: path.write_text(json.dumps(value), encoding="utf-8"))
 
     def prune(self, seconds: float) -> int:
@@ -127,6 +137,7 @@ class Store:
             return None  # written by another version, or damaged: it is made again
 
     def write(self, part: str, name: str, write: Callable[[Path], Any]) -> None:
+        """Keep what `write` writes, whole or not at all."""
         if self.folder is None:
             return
         path = self.folder / part / name
@@ -146,10 +157,12 @@ class KeptParts:
     key: str
 
     def read(self, name: str) -> list[Dispatched] | None:
+        """A finished task."""
         found: list[Dispatched] | None = self.store.read("parts", f"{self.key}/{name}.npz", _read_part)
         return found
 
     def write(self, name: str, part: list[Dispatched]) -> None:
+        """Keep a finished task."""
         arrays = {f"{i}.{f.name}": getattr(one, f.name) for i, one in enumerate(part) for f in fields(Dispatched)}
         self.store.write("parts", f"{self.key}/{name}.npz", lambda path: np.savez(path, **arrays))
 

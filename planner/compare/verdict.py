@@ -119,7 +119,9 @@ def verdict(tables: Tables, currency: str, futures: int, sampled: bool) -> dict[
         found["today"] = look("break_even", "today_per_pflops_hour", less=best, more=more)
     out: dict[str, Any] = {}
     for language in ("en", "zh-CN"):
-        out[language] = _sentences(tables, wording(language), chosen, found, second, more, currency, futures, sampled)
+        out[language] = _sentences(
+            _Told(tables, chosen, found, second, more, futures, sampled), wording(language), currency
+        )
     out["numbers"] = [
         {"value": n.value, "table": n.table, "where": dict(n.where), "column": n.column}
         for n in numbers
@@ -128,17 +130,21 @@ def verdict(tables: Tables, currency: str, futures: int, sampled: bool) -> dict[
     return out
 
 
-def _sentences(
-    tables: Tables,
-    words: Wording,
-    chosen: Mapping[str, str],
-    found: Mapping[str, Any],
-    second: str | None,
-    more: str | None,
-    currency: str,
-    futures: int,
-    sampled: bool,
-) -> list[str]:
+@dataclass(frozen=True)
+class _Told:
+    """What the verdict speaks of. second: the next best; more: what is cheaper when shortage costs more."""
+
+    tables: Tables
+    chosen: Mapping[str, str]
+    found: Mapping[str, Any]
+    second: str | None
+    more: str | None
+    futures: int
+    sampled: bool
+
+
+def _sentences(told: _Told, words: Wording, currency: str) -> list[str]:
+    tables, chosen, found, second, more = told.tables, told.chosen, told.found, told.second, told.more
     said = _MESSAGES[words.language]
     names = tables["scenarios"].set_index("scenario")["name_zh" if words.chinese else "name_en"]
 
@@ -150,12 +156,12 @@ def _sentences(
         return words.money(value, currency)
 
     best = chosen["best_mean"]
-    common = {"best": name(best), "cost": money(found["cost"]), "n": futures, "k": len(tables["regret"])}
+    common = {"best": name(best), "cost": money(found["cost"]), "n": told.futures, "k": len(tables["regret"])}
     if second is None:
         first = said["one"].format(**common)
     else:
         same = abs(found["less"]) <= 1e-9 * abs(found["cost"])
-        kind = "tie" if same else "exact" if not sampled else "clear" if found["low"] > 0 else "close"
+        kind = "tie" if same else "exact" if not told.sampled else "clear" if found["low"] > 0 else "close"
         first = said[kind].format(
             **common,
             second=name(second),

@@ -42,14 +42,17 @@ class TypicalDays:
 
     @property
     def periods(self) -> int:
+        """Periods of the horizon."""
         return int(self.weight.shape[0])
 
     @property
     def days(self) -> int:
+        """Typical days a period."""
         return int(self.weight.shape[1])
 
     @property
     def steps(self) -> int:
+        """Steps a day."""
         return int(self.step_hours.shape[0])
 
     def clock(self, step: int) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from planner.energy.ledger import Ledger, plan_ledger, replay_ledger
 from planner.energy.metered import Metered, read_metered
-from planner.energy.package import CLASSIFICATIONS, check_package, package_files, write_package
+from planner.energy.package import CLASSIFICATIONS, Edition, check_package, package_files, write_package
 from planner.energy.reconcile import Reconciliation, reconcile
 
 __all__ = [
     "CLASSIFICATIONS",
+    "Edition",
     "Ledger",
     "Metered",
     "Reconciliation",

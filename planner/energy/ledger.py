@@ -67,6 +67,7 @@ class Ledger:
     covered: Mapping[int, float]
 
     def tables(self) -> dict[str, tuple[Table, pd.DataFrame]]:
+        """Name → its description and its rows."""
         return {"energy_by_band": (BANDS_TABLE, self.bands), "energy_by_site": (SITES_TABLE, self.sites)}
 
     def total(self) -> dict[str, float]:
@@ -83,18 +84,24 @@ class PlanLike(Protocol):
     """What is read of a plan (`planner.plan.Plan`)."""
 
     @property
-    def case(self) -> Case: ...
+    def case(self) -> Case:
+        """What was planned."""
+
     @property
-    def demand(self) -> Demand: ...
+    def demand(self) -> Demand:
+        """Typical days that were planned for."""
+
     @property
-    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of `planner.plan.tables`."""
 
 
 class ReplayLike(Protocol):
     """What is read of a replay (`planner.replay.ReplayResult`)."""
 
     @property
-    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of a replay."""
 
 
 def plan_ledger(plan: PlanLike) -> Ledger:

@@ -50,26 +50,33 @@ class Quality:
 
     @property
     def ok(self) -> bool:
+        """No row breaks the rule."""
         return self.broken == 0
+
+
+@dataclass(frozen=True)
+class Edition:
+    """version: of the data product, "major.minor.patch". created: the day it is handed over, so that the bytes depend
+    on nothing else. classification: one of CLASSIFICATIONS. provenance: what the ledger was made from (a plan's
+    `provenance`, a replay's course)."""
+
+    version: str
+    created: date
+    classification: str
+    provenance: Mapping[str, Any]
 
 
 def write_package(
     folder: Path,
     ledger: Ledger,
+    edition: Edition,
     *,
-    version: str,
-    created: date,
-    classification: str,
-    provenance: Mapping[str, Any],
     metered: Metered | None = None,
     reconciliation: Reconciliation | None = None,
 ) -> dict[str, Any]:
-    """Write the package into `folder` (made if needed) and return its descriptor.
-
-    version: of the data product, "major.minor.patch". created: the day it is handed over, so that the bytes depend on
-    nothing else. classification: one of CLASSIFICATIONS. provenance: what the ledger was made from (a plan's
-    `provenance`, a replay's course). Raises ValueError with every fault in these.
-    """
+    """Write the package into `folder` (made if needed) and return its descriptor. Raises ValueError with every fault of
+    the edition."""
+    version, created, classification = edition.version, edition.created, edition.classification
     faults = []
     parts = version.split(".")
     if len(parts) != 3 or not all(p.isdigit() for p in parts):
@@ -103,7 +110,7 @@ def write_package(
             "case": case_hash(ledger.case),
             "case_as_of": ledger.case.meta.as_of.isoformat(),
             "demand_generated": ledger.case.meta.generated_demand,
-            "inputs": dict(provenance),
+            "inputs": dict(edition.provenance),
         },
         "sources": sources,
         "quality": {

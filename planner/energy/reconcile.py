@@ -66,6 +66,7 @@ class Reconciliation:
     unmatched: tuple[tuple[str, str, str], ...]
 
     def tables(self) -> dict[str, tuple[Table, pd.DataFrame]]:
+        """Name → its description and its rows."""
         return {"energy_reconciliation": (RECONCILIATION_TABLE, self.table)}
 
 

@@ -63,6 +63,7 @@ class PeriodDemand:
 
     @classmethod
     def of(cls, demand: Demand, period: int, futures: IntArray) -> PeriodDemand:
+        """Demand of one period in some futures."""
         share = demand.probability[futures]
         values = np.ascontiguousarray(demand.values[futures, :, :, period])
         return cls(period, share / share.sum(), values, demand.days, demand.p50_peak, demand.p90_peak)
@@ -91,6 +92,7 @@ class Dispatched:
 
     @property
     def demand_charge(self) -> FloatArray:
+        """(futures,) money for billed demand."""
         return np.asarray(self.billed @ self.billed_price, float)
 
     def joined(self, others: Sequence[Dispatched]) -> Dispatched:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
 
@@ -93,6 +93,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:
+        """What `save` wrote."""
         with np.load(path, allow_pickle=False) as stored:
             cost = {term: stored[f"cost_{term}"] for term in TERMS}
             return cls(cost=cost, steps=int(stored["steps"]) or None, **{name: stored[name] for name in _ARRAYS})
@@ -116,19 +117,31 @@ def evaluate(
     plan: Plan,
     demand: Demand,
     executor: Executor,
-    *,
-    group: IntArray | None = None,
-    stop: threading.Event | None = None,
+    **how: Unpack[Dispatching],
 ) -> Evaluation:
     """Dispatch a plan's decisions on every future of `demand`: `evaluate_plans` with one plan and its own case."""
-    return evaluate_plans(plan.case, [plan], demand, executor, group=group, stop=stop)[0]
+    return evaluate_plans(plan.case, [plan], demand, executor, **how)[0]
 
 
 class Parts(Protocol):
     """Where finished tasks are kept, so that a crash repeats only the others."""
 
-    def read(self, name: str) -> list[Dispatched] | None: ...
-    def write(self, name: str, part: list[Dispatched]) -> None: ...
+    def read(self, name: str) -> list[Dispatched] | None:
+        """A finished task, if it was kept."""
+
+    def write(self, name: str, part: list[Dispatched]) -> None:
+        """Keep a finished task."""
+
+
+class Dispatching(TypedDict, total=False):
+    """group: (steps,) which steps of the day are taken together, see `merged_steps` and
+    `planner.evaluate.dispatch.coarse`; None: every step by itself. parts: where finished tasks are kept. on_done: told
+    (finished, all) periods of futures."""
+
+    group: IntArray | None
+    parts: Parts | None
+    on_done: Callable[[int, int], None] | None
+    stop: threading.Event | None
 
 
 def evaluate_plans(
@@ -136,19 +149,14 @@ def evaluate_plans(
     plans: Sequence[Plan],
     demand: Demand,
     executor: Executor,
-    *,
-    group: IntArray | None = None,
-    parts: Parts | None = None,
-    on_done: Callable[[int, int], None] | None = None,
-    stop: threading.Event | None = None,
+    **how: Unpack[Dispatching],
 ) -> list[Evaluation]:
     """Dispatch the decisions of plans of one world on every future of `demand` (same typical days in every future).
 
-    case: the world's; plans may differ from it in what rules ask of orders. group: (steps,) which steps of the day are
-    taken together, see `merged_steps` and `planner.evaluate.dispatch.coarse`; None: every step by itself. A plan's
-    evaluation does not depend on the plans beside it. parts: where finished tasks are kept. on_done: told (finished,
-    all) periods of futures.
+    case: the world's; plans may differ from it in what rules ask of orders. A plan's evaluation does not depend on the
+    plans beside it.
     """
+    group, parts, on_done = how.get("group"), how.get("parts"), how.get("on_done")
     case = plan_world(case)
     decided = [decisions_of(plan) for plan in plans]
     branches = [nearest_branch(plan, demand) for plan in plans]
@@ -166,7 +174,7 @@ def evaluate_plans(
         (case, PeriodDemand.of(demand, t, chunk), group, decided, [branch[chunk] for branch in branches])
         for t, chunk in left
     ]
-    for position, answer in fan_out(executor, dispatch_period, tasks, stop=stop):
+    for position, answer in fan_out(executor, dispatch_period, tasks, stop=how.get("stop")):
         t, chunk = left[position]
         found[t, int(chunk[0])] = answer
         if parts is not None:
@@ -175,7 +183,7 @@ def evaluate_plans(
         if on_done is not None:
             on_done(finished, F * T)
     return [
-        _joined(plan, case, decided[i], demand, branches[i], group, {at: part[i] for at, part in found.items()}, chunks)
+        _joined(plan, case, decided[i], demand, branches[i], group, {at: part[i] for at, part in found.items()})
         for i, plan in enumerate(plans)
     ]
 
@@ -289,21 +297,20 @@ def _joined(
     branch: IntArray,
     group: IntArray | None,
     parts: Mapping[tuple[int, int], Dispatched],
-    chunks: list[IntArray],
 ) -> Evaluation:
+    """All periods of a plan. parts: by period and the first of the futures that were dispatched together."""
     F, T, B = len(demand), case.horizon.periods, decided.branches
     S, K, W = len(case.sites), len(case.module_types), len(case.workloads)
     discount = case.horizon.discount()
     cost = {term: np.zeros((F, T)) for term in TERMS}
     short, energy, busy = np.zeros((F, W, T)), np.zeros((F, S, T)), np.zeros((F, S, K, T))
     breach = np.zeros(F)
-    for t in range(T):
-        for chunk in chunks:
-            part = parts[t, int(chunk[0])]
-            for term in ("energy", "demand_charge", "transfer", "shortfall"):
-                cost[term][chunk, t] = getattr(part, term) * discount[t]
-            short[chunk, :, t], energy[chunk, :, t], busy[chunk, ..., t] = part.short_units, part.energy_kwh, part.busy
-            breach[chunk] += part.breach
+    for t, first in sorted(parts):
+        part, chunk = parts[t, first], slice(first, first + FUTURES_PER_TASK)
+        for term in ("energy", "demand_charge", "transfer", "shortfall"):
+            cost[term][chunk, t] = getattr(part, term) * discount[t]
+        short[chunk, :, t], energy[chunk, :, t], busy[chunk, ..., t] = part.short_units, part.energy_kwh, part.busy
+        breach[chunk] += part.breach
     cost["carbon"] = np.einsum("fst,ts,t->ft", energy, _carbon_price(case), discount)
     built = _fixed_costs(plan, B)
     for term, value in built.items():

@@ -16,7 +16,7 @@ import pandas as pd
 from planner.arrays import FloatArray
 from planner.case import Case, by_period
 from planner.case.errors import PlanError
-from planner.explain.what_if import orders_apart
+from planner.explain.asking import orders_apart
 from planner.plan import Plan
 from planner.planning import plan_demand
 from planner.program.blocks import Program
@@ -52,6 +52,7 @@ class Alternative:
         return self.plan.tables["orders"].groupby(_KEY)[["modules"]].sum().reset_index()
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         return {
             "quality": self.quality,
             "before": self.before,
@@ -69,6 +70,7 @@ _KEY = ["site", "module_type", "arrival_period"]
 
 
 def measure(plan: Plan, quality: Quality) -> float:
+    """How much of a quality a plan has: sites, share of domestic PFLOPS, tonnes."""
     orders = plan.tables["orders"]
     if quality == "fewest_sites":
         return float(orders["site"].nunique())

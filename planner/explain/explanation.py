@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from planner.explain.drivers import order_drivers
+from planner.explain.filling import Filling, value_of_filling
 from planner.explain.prices import Prices, shadow_prices
-from planner.explain.what_if import Filling, Surviving, cost_of_resilience, value_of_filling
+from planner.explain.resilience import Surviving, cost_of_resilience
 from planner.plan import Plan
 from planner.solve import Limits
 
@@ -32,6 +33,7 @@ class Explanation:
     resilience: Surviving | None = None
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         out: dict[str, Any] = {"drivers": self.drivers.to_dict("records")}
         if self.prices is not None:
             out["prices"] = self.prices.to_json()

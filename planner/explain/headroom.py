@@ -17,7 +17,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, WorkloadKind
-from planner.case.case import BuildAhead
+from planner.case.policy import BuildAhead
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.solve import Limits
@@ -71,6 +71,7 @@ class Headroom:
         return [told, *([words("headroom.multiples", parts=words.joined(parts))] if parts else [])]
 
     def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
         horizon = self.plan.case.horizon
         starts = [*(horizon.period_start(t).isoformat() for t in range(horizon.periods)), None]
         rows = [{**row, **{name: starts[row[name]] for name in _WHEN}} for row in self.rows.to_dict("records")]

@@ -102,6 +102,7 @@ class Prices:
         }
 
     def sentences(self, words: Wording) -> list[str]:
+        """One sentence a price."""
         return [str(one) for one in self.rows["sentence_zh" if words.chinese else "sentence"]]
 
 
@@ -374,7 +375,7 @@ def _when(case: Case, move: _Move, words: Wording) -> str:
     return words("price.from", period=label) if move.field.spread == "onward" and move.period > 0 else ""
 
 
-def _unit(move: _Move, words: Wording, case: Case) -> str:
+def _unit(move: _Move, words: Wording) -> str:
     """One real unit in words: "1 MW", "1 percentage point", "1 % (450,000 CNY)"."""
     if move.field.unit == "share":
         return words("price.point", points=f"{100 * move.step:.3g}")
@@ -392,7 +393,7 @@ def _sentence(case: Case, found: _Found, words: Wording) -> str:
 
     def change(move: _Move, *, more_room: bool) -> str:
         up = (move.field.loosens > 0) == more_room
-        return words("price.up" if up else "price.down", by=_unit(move, words, case))
+        return words("price.up" if up else "price.down", by=_unit(move, words))
 
     figures = _figures(found)
     worth = words.money(found.worth, currency, figures)

@@ -49,6 +49,7 @@ class Value:
 
     @property
     def known(self) -> bool:
+        """Whether there is an answer."""
         return self.impossible or math.isfinite(self.cost)
 
 
@@ -56,7 +57,8 @@ Enough = Callable[[Value], bool]
 """Whether a plan and a bound, not brought together yet, tell what is asked."""
 
 
-def never(value: Value) -> bool:
+def never(_value: Value) -> bool:
+    """It goes on to the end."""
     return False
 
 
@@ -67,9 +69,11 @@ class Pricing(Protocol):
     base: Value
     steps: int
 
-    def value(self, case: Case, enough: Enough = never) -> Value: ...
+    def value(self, case: Case, enough: Enough = never) -> Value:
+        """Cost of the case and its bound, money."""
 
-    def duals(self) -> list[tuple[Program, Linear]]: ...
+    def duals(self) -> list[tuple[Program, Linear]]:
+        """Programs with their linear solutions, from which candidates are read."""
 
 
 class Replanned:
@@ -90,6 +94,7 @@ class Replanned:
 
     @property
     def proven(self) -> bool:
+        """Whether the plan at hand is near enough to the best for its prices to mean anything."""
         return self._solution.gap <= 5 * PROVEN_GAP and self.base.known
 
     def _build(self, case: Case, steps: int | None = None, *, mean_day: bool = False, loose: bool = False) -> Program:
@@ -125,6 +130,7 @@ class Replanned:
         return Value(found.objective * unit, found.bound * unit)
 
     def value(self, case: Case, enough: Enough = never) -> Value:
+        """See `Pricing`."""
         program = self._build(case)
         return self._told(program, self._solve(case, program, self._carried(program), enough))
 
@@ -174,7 +180,8 @@ class Fractional:
             return Value(found.objective * program.money_unit, found.objective * program.money_unit)
         return Value(np.inf, -np.inf, impossible=found.status == "infeasible")
 
-    def value(self, case: Case, enough: Enough = never) -> Value:
+    def value(self, case: Case, _enough: Enough = never) -> Value:
+        """See `Pricing`."""
         program = priced_program(build_program(case, self._plan.demand, merge_steps=self._merged), self._plan)
         return self._told(program, self._solve(program))
 
@@ -182,6 +189,7 @@ class Fractional:
         return solve_lp(closed(program), seconds=max(self._deadline - time.monotonic(), 1.0))
 
     def duals(self) -> list[tuple[Program, Linear]]:
+        """See `Pricing`."""
         return [(self._program, self.linear)]
 
 

@@ -24,6 +24,7 @@ class Decisions:
 
     @property
     def branches(self) -> int:
+        """Branches that decide apart."""
         return int(self.values["stock"].shape[0])
 
     def branch(self, index: int) -> dict[str, FloatArray]:

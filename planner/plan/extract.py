@@ -9,7 +9,7 @@ import pandas as pd
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import WorkloadKind, by_period
-from planner.case.case import Horizon
+from planner.case.horizon import Horizon
 from planner.plan.owed import owed_table
 from planner.plan.tables import TABLES
 from planner.program.blocks import Program
@@ -50,9 +50,7 @@ def with_starts_that_grow(values: Values) -> dict[str, FloatArray]:
     return {**values, "lease_start": np.maximum(grown, 0.0)}
 
 
-def chosen(
-    index: IntArray, values: FloatArray, keep: FloatArray | None = None
-) -> tuple[IntArray, tuple[IntArray, ...]]:
+def chosen(index: IntArray, values: FloatArray) -> tuple[IntArray, tuple[IntArray, ...]]:
     """Branch label (-1: the same in all) and positions of the non-zero decisions, each stated once.
 
     index: (branches, ...) column numbers: a decision whose column is shared by all branches is stated for branch -1.
@@ -99,7 +97,7 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     out["openings"] = TABLES["openings"].frame(
         {"branch": branch, "period": t, "site": sites[s], "cost": opening[s] * values["openings"][b, s, t]}
     )
-    out["leases"] = _leases(inst, values, inst.branches)
+    out["leases"] = _leases(inst, values)
     out["stock"] = _stock(inst, values, sites, types)
     out |= _training(inst, values, sites, types)
     out["billed"] = _billed(inst, values, sites)
@@ -182,7 +180,7 @@ def _phases(inst: Instance, index: IntArray, values: FloatArray, sites: np.ndarr
     )
 
 
-def _leases(inst: Instance, values: Values, branches: int) -> pd.DataFrame:
+def _leases(inst: Instance, values: Values) -> pd.DataFrame:
     """Leases by branch; -1 only where there is one branch (the leased modules of a branch are its own)."""
     leases, T = inst.case.leases, inst.case.horizon.periods
     b, i, t = np.nonzero(values["lease_active"] > 1e-9)

@@ -12,7 +12,6 @@ from planner.case import BANDS, Costing, by_period
 from planner.plan.extract import Values, leased
 from planner.plan.extract_days import Days
 from planner.plan.tables import TABLES
-from planner.program.blocks import Program
 from planner.program.instance import Instance
 from planner.program.power import phase_places
 from planner.program.training import campaign_sizes, gang_sizes, stays_put
@@ -118,6 +117,7 @@ def energy_table(inst: Instance, values: Values, meter: Meter, probability: Floa
 
 
 def carbon_table(inst: Instance, meter: Meter, probability: FloatArray) -> pd.DataFrame:
+    """Tonnes and their price by period and site, mean over futures (probability: (futures,))."""
     hours = inst.weight[:, :, None] * inst.step_hours
     mwh = np.einsum("f,ftdsh,tdh->ts", probability, meter.facility_kw, hours) / 1000
     t, s = (a.ravel() for a in np.indices(mwh.shape))
@@ -165,7 +165,7 @@ def utilisation_table(inst: Instance, values: Values, meter: Meter) -> pd.DataFr
     )
 
 
-def cost_table(inst: Instance, program: Program, values: Values, days: Days, meter: Meter) -> pd.DataFrame:
+def cost_table(inst: Instance, values: Values, days: Days, meter: Meter) -> pd.DataFrame:
     """Every term of the objective by future, period and site, in the case's currency, discounted and not."""
     case, money = inst.case, inst.money_unit
     F, (S, _K, T) = len(inst.probability), inst.standing.shape

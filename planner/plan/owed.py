@@ -32,15 +32,15 @@ def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
 
     def add(
         kind: str,
-        branch: IntArray,
         item: np.ndarray,
         site: np.ndarray,
-        period: IntArray,
-        count: FloatArray,
+        decided: tuple[IntArray, IntArray, FloatArray],
         life: IntArray,
         payment: FloatArray,
     ) -> None:
-        """payment: a period, by row; the rest is paid at the start of every period that is left of the life."""
+        """decided: branch, period and count, by row. payment: a period, by row; the rest is paid at the start of every
+        period that is left of the life."""
+        branch, period, count = decided
         left = np.maximum(period + life - T, 0)
         later = inst.discount_until(int(left.max(initial=0)) + T)
         total = np.concatenate([[0.0], np.cumsum(later)])
@@ -67,18 +67,16 @@ def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
     term = np.array([x.minimum_term_periods for x in case.leases] or [1], int)
     name = np.array([x.id for x in case.leases] or [""], object)
     place = np.array([x.site for x in case.leases] or [""], object)
-    add("lease", branch, name[i], place[i], t, count, term[i], last[i])
+    add("lease", name[i], place[i], (branch, t, count), term[i], last[i])
     if annuity:
         branch, (_b, s, k, t), count = stated("orders")
         price = inst.capex[k, t] * inst.money_unit
-        add("order", branch, types[k], sites[s], t, count, inst.life[k], price * inst.payment(inst.life)[k])
+        add("order", types[k], sites[s], (branch, t, count), inst.life[k], price * inst.payment(inst.life)[k])
         branch, (_b, s, k, t), count = stated("order_on")
         charge = inst.order_cost[k, t] * inst.money_unit * inst.payment(inst.life)[k]
         paid = charge > 0
-        add(
-            "order charge", branch[paid], types[k][paid], sites[s][paid], t[paid], count[paid], inst.life[k][paid],
-            charge[paid],
-        )  # fmt: skip
+        decided = (branch[paid], t[paid], count[paid])
+        add("order charge", types[k][paid], sites[s][paid], decided, inst.life[k][paid], charge[paid])
         branch, (_b, p, t), count = stated("phases")
         places = phase_places(inst)
         items = [case.sites[s].phases[i] for s, i in places]
@@ -86,10 +84,10 @@ def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
         capex = np.array([x.capex for x in items] or [0.0])
         label = np.array([f"phase {i + 1}" for _, i in places] or [""], object)
         at = np.array([case.sites[s].id for s, _ in places] or [""], object)
-        add("phase", branch, label[p], at[p], t, count, life[p], (capex * inst.payment(life))[p])
+        add("phase", label[p], at[p], (branch, t, count), life[p], (capex * inst.payment(life))[p])
         branch, (_b, s, t), count = stated("openings")
         life = np.array([x.opening_life_periods for x in case.sites], int)
         cost = np.array([x.opening_cost for x in case.sites])
-        add("opening", branch, sites[s], sites[s], t, count, life[s], (cost * inst.payment(life))[s])
+        add("opening", sites[s], sites[s], (branch, t, count), life[s], (cost * inst.payment(life))[s])
     whole = pd.concat(rows, ignore_index=True)
     return TABLES["owed"].frame({c.name: whole[c.name] for c in TABLES["owed"].columns})

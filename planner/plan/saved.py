@@ -31,6 +31,7 @@ def tables_of(folder: Path) -> frozenset[str]:
 
 
 def write_json(path: Path, value: object) -> None:
+    """Readable UTF-8 JSON. Raises ValueError for NaN and infinity."""
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1, default=str, allow_nan=False), encoding="utf-8")
 
 

@@ -1,8 +1,6 @@
 """From a case and demand to a finished plan."""
 
 from planner.planning.planning import (
-    Amend,
-    ProgressCall,
     finish,
     make_plan,
     measured_plan,
@@ -11,10 +9,12 @@ from planner.planning.planning import (
     warm_start,
     with_measured_burst,
 )
+from planner.planning.solving import Amend, ProgressCall, Solving
 
 __all__ = [
     "Amend",
     "ProgressCall",
+    "Solving",
     "finish",
     "make_plan",
     "measured_plan",

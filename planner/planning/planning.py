@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -35,6 +33,7 @@ from planner.plan.purchases import cash_table, purchases_table, unserved_table
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation, without_slack
+from planner.planning.solving import Amend, Solving
 from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
@@ -53,31 +52,23 @@ _POOLED_PART = 0.9
 # Without slack not every point of the master has a dispatch, which decomposition needs.
 _IN_EARNEST: RouteName = "one_piece"
 
-ProgressCall = Callable[[Progress], None]
-Amend = Callable[[Program], Program]
-
 
 def make_plan(
     case: Case,
     *,
     outlook: Outlook | None = None,
     demand: Demand | None = None,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
-    start: WarmStart | None = None,
-    days: DayRules | None = None,
     every_hour: HourlyCheck | None = None,
+    **solving: Unpack[Solving],
 ) -> Plan:
     """The best plan within the limits, with its bound, tables and checks.
 
-    Demand comes from `demand`, else from `outlook`, else from the case itself. Progress is told in the case's currency.
+    Demand comes from `demand`, else from `outlook`, else from the case itself.
     every_hour: with an outlook, dispatch every hour under the plan's orders and add the days that typical days missed
     (see `refine.py`); None leaves the check out. Raises InfeasibleError with the smallest relaxation when no plan
     exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
     VerificationError when a result breaks its own limits.
     """
-
     origin: dict[str, Any] | None = None
     if outlook is not None and demand is None:
         checked = None if every_hour is None else as_json(every_hour)
@@ -85,17 +76,16 @@ def make_plan(
 
     def once(rules: DayRules | None, before: Plan | None) -> Plan:
         settled, hours = settle_demand(case, outlook=outlook, demand=demand, days=rules)
-        first = start if before is None else warm_start(before, hours)
-        made = plan_demand(
-            settled, hours, limits=limits, on_progress=on_progress, stop=stop, start=first, measured=False
-        )[0]
+        first = None if before is None else warm_start(before, hours)
+        made = plan_demand(settled, hours, start=first, measured=False, **solving)[0]
         return made if origin is None else with_origin(made, origin | {"days": as_json(rules or DayRules())})
 
     if outlook is None or demand is not None or every_hour is None:
-        made = once(days, None)
+        made = once(None, None)
     else:
-        threads = (limits or Limits()).threads
-        made = refined(case, outlook, every_hour, once, days=days, threads=threads, on_progress=on_progress, stop=stop)
+        threads = (solving.get("limits") or Limits()).threads
+        made = refined(case, outlook, every_hour, once, threads, solving.get("on_progress"), solving.get("stop"))
+    on_progress = solving.get("on_progress")
     if on_progress is not None:
         proof = made.certificate
         on_progress(Progress(proof["objective"], proof["bound"], proof["gap"], "what the plan comes to", 0.0))
@@ -149,19 +139,17 @@ def plan_demand(
     case: Case,
     demand: Demand,
     *,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
     start: WarmStart | None = None,
     amend: Amend | None = None,
     measured: bool = True,
+    **solving: Unpack[Solving],
 ) -> tuple[Plan, Solution]:
     """One solve on fixed typical days: the plan, and the solution behind it for warm starts.
 
     amend: changes the program before it is solved (bounds of decisions; never what a plan must keep to). measured:
     False leaves out the build-ahead ratio, for plans on the way to another (see `measured_plan`).
     """
-    limits = limits or Limits()
+    limits, on_progress, stop = solving.get("limits") or Limits(), solving.get("on_progress"), solving.get("stop")
     said = {"solve": limits.as_json()}
     asked, pooling = limits.gap, pooling_share(make_instance(case, demand))
     pooled = pooling <= _POOLED_PART * asked
@@ -187,13 +175,8 @@ def plan_demand(
     solution = solve(program, limits, on_progress=told, stop=stop, start=start, coarse=built)
     if solution.status == "infeasible":
         raise InfeasibleError(smallest_relaxation(case, demand, amend=amend) or [_unexplained()])
-    if solution.status == "unbounded":
-        raise PlanError([Fault("/", "a cost that falls without end", "prices of at least 0")])
-    if not len(solution.x):
-        if stop is not None and stop.is_set():
-            found = f"stopped by hand after {solution.seconds:.0f} s, before there was a first plan"
-            raise StoppedError([Fault("limits", found, "to let it run until a first plan is found")])
-        raise StoppedError([Fault("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
+    if solution.status == "unbounded" or not len(solution.x):
+        raise _no_plan(solution, limits, by_hand=stop is not None and stop.is_set())
     broken = service_slack(program, solution.blocks)
     if broken:
         changes = smallest_relaxation(case, demand, amend=amend)
@@ -206,6 +189,16 @@ def plan_demand(
     if solution.gap <= asked:
         solution = replace(solution, status="optimal")
     return with_origin(finish(case, demand, program, solution, measured=measured), said), solution
+
+
+def _no_plan(solution: Solution, limits: Limits, *, by_hand: bool) -> PlanError:
+    """Why a solve that could have had a plan ended without one."""
+    if solution.status == "unbounded":
+        return PlanError([Fault("/", "a cost that falls without end", "prices of at least 0")])
+    if by_hand:
+        found = f"stopped by hand after {solution.seconds:.0f} s, before there was a first plan"
+        return StoppedError([Fault("limits", found, "to let it run until a first plan is found")])
+    return StoppedError([Fault("limits", f"no plan within {limits.seconds:g} s", "a longer time limit")])
 
 
 def _unexplained() -> Fault:
@@ -234,7 +227,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "utilisation": utilisation_table(inst, values, meter),
         "energy": energy_table(inst, values, meter, inst.probability),
         "carbon": carbon_table(inst, meter, inst.probability),
-        "costs": cost_table(inst, program, values, days, meter),
+        "costs": cost_table(inst, values, days, meter),
     }
     tables |= {
         "purchases": purchases_table(case, tables),

@@ -44,8 +44,6 @@ def refined(
     outlook: Outlook,
     check: HourlyCheck,
     make: Callable[[DayRules, Plan | None], Plan],
-    *,
-    days: DayRules | None = None,
     threads: int = 2,
     on_progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
@@ -55,8 +53,7 @@ def refined(
     make(day rules, plan of the round before) solves once. The outcome stands in `summary["every_hour"]`.
     """
     spent = 0.0  # seconds of replays; solves have their own limit
-    rules = days or DayRules()
-    extra: dict[int, tuple[int, ...]] = dict(rules.extra or {})
+    extra: dict[int, tuple[int, ...]] = {}
     rounds: list[dict[str, object]] = []
     best: tuple[float, Plan] | None = None
     plan: Plan | None = None
@@ -64,7 +61,7 @@ def refined(
         if best is not None and ((stop is not None and stop.is_set()) or spent > check.seconds):
             break
         try:
-            plan = make(replace(rules, extra=extra), plan)
+            plan = make(DayRules(extra=extra), plan)
         except StoppedError:
             if best is None:
                 raise

@@ -50,10 +50,12 @@ class Arrays:
 
     @property
     def columns(self) -> int:
+        """How many."""
         return int(self.cost.shape[0])
 
     @property
     def rows(self) -> int:
+        """How many."""
         return int(self.row_lower.shape[0])
 
 
@@ -144,6 +146,8 @@ class Builder:
         return sp.csr_matrix((values, (rows, columns)), shape=shape)
 
     def arrays(self) -> Arrays:
+        """All that was added, as arrays of one program."""
+
         def joined(parts: list[Any], dtype: type) -> Any:
             return np.concatenate(parts) if parts else np.zeros(0, dtype)
 
@@ -158,6 +162,7 @@ class Builder:
         )
 
     def coupling(self, master_columns: int) -> sp.csr_matrix:
+        """(rows, master columns) what `couple` recorded."""
         return self._csr(self._couplings, (self.row_count, master_columns))
 
 

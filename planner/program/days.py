@@ -34,11 +34,13 @@ class Coupling:
         self._parts: list[tuple[IntArray, IntArray, FloatArray]] = []
 
     def add(self, row: IntArray, column: IntArray, value: FloatArray | float) -> None:
+        """Add entries; zeros and columns that are not there (-1) are left out."""
         row, column, amount = np.broadcast_arrays(row, column, np.asarray(value, float))
         keep = (amount != 0) & (column >= 0) & (row >= 0)
         self._parts.append((row[keep], column[keep], amount[keep]))
 
     def matrix(self, rows: int, columns: int) -> sp.csr_matrix:
+        """(rows, columns) all entries added up."""
         if not self._parts:
             return sp.csr_matrix((rows, columns))
         r, c, v = (np.concatenate(p) for p in zip(*self._parts, strict=True))

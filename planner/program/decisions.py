@@ -232,6 +232,7 @@ def of_size(size: Size) -> tuple[str, ...]:
 
 
 def held_for_prices() -> tuple[str, ...]:
+    """Decisions that prices hold as planned."""
     return tuple(d.id for d in DECISIONS.values() if d.held_for_prices)
 
 

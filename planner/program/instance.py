@@ -31,6 +31,7 @@ class PriceSlots:
 
     @property
     def count(self) -> int:
+        """Slots of like prices in a step."""
         return int(self.share.shape[-1])
 
 
@@ -90,27 +91,34 @@ class Instance:
 
     @property
     def branches(self) -> int:
+        """Branches that decide apart."""
         return int(self.branch_of.max()) + 1
 
     @property
     def branch_probability(self) -> FloatArray:
+        """(branches,) probability of the futures behind each."""
         return np.bincount(self.branch_of, weights=self.probability, minlength=self.branches).astype(float)
 
     @property
     def weight(self) -> FloatArray:
+        """(periods, days) days of the calendar that a typical day stands for."""
         return self.days.weight
 
     @property
     def step_hours(self) -> FloatArray:
+        """(steps,) hours."""
         return self.days.step_hours
 
     def of_kind(self, kind: WorkloadKind) -> list[int]:
+        """Numbers of the workloads of a kind."""
         return [i for i, w in enumerate(self.case.workloads) if w.kind is kind]
 
     def of_kind_training(self) -> list[int]:
+        """Numbers of the training workloads."""
         return self.of_kind(WorkloadKind.training)
 
     def workload(self, index: int) -> Workload:
+        """The workload of a number."""
         return self.case.workloads[index]
 
     def gang_modules(self, gang_cards: int) -> IntArray:

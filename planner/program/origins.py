@@ -30,6 +30,7 @@ class Origins:
 
     @property
     def pair_workload(self) -> IntArray:
+        """(pairs,) workload of each pair of origin and site."""
         return np.asarray(self.workload[self.pair_origin])
 
     def total(self, inst: Instance, future: int, period: int, day: int) -> FloatArray:

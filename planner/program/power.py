@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from planner.arrays import FloatArray
+from planner.arrays import FloatArray, IntArray
+from planner.case.sites import Phase
 from planner.program.capacity import capacity_columns, useful_modules
 from planner.program.instance import Instance
 from planner.program.master import Master
@@ -99,26 +100,34 @@ def add_site_limits(master: Master) -> None:
                 gained = np.where(bounded[site, tau:end], limit[site, tau:end], 0.0)
                 master.add(row[:, site, tau:end], openings[:, site, tau, None], -gained)
     if needs.size:
-        useful, most_mw = useful_modules(inst), most_site_mw(inst).max(axis=1)
-        for name, (s_, k, columns, _own) in zip(
-            ("site_open", "site_open_leases"), capacity_columns(master), strict=False
-        ):
-            cells = np.flatnonzero(inst.needs_opening[s_])
-            at, kind = s_[cells], k[cells]
-            row = master.row("site_open", (B, len(cells), T), upper=0.0, name=name)
-            master.add(row, columns[:, cells], 1.0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                by_power = np.where(inst.peak_kw[kind] > 0, most_mw[at] * 1000 / inst.peak_kw[kind], np.inf)
-            bound = np.floor(np.minimum(by_power, useful[kind] + inst.standing.max(axis=2)[at, kind]) + 1e-9)
-            for i, site in enumerate(at):
-                for tau in range(T):
-                    master.add(row[:, i, tau : tau + int(life[site])], openings[:, site, tau, None], -bound[i])
-        for i in np.flatnonzero(np.isin(where, needs)).tolist():
-            row = master.row("site_open", (B, T), upper=0.0, name=f"site_open_phase_{i}")
-            master.add(row, phases[:, i], 1.0)
+        _add_site_open(master, where, items)
+
+
+def _add_site_open(master: Master, where: IntArray, items: list[Phase]) -> None:
+    """Nothing at a candidate before it is opened or after its opening has ended. where: (phases,) site of each."""
+    inst = master.instance
+    B, T = inst.branches, inst.power_mw.shape[1]
+    openings, phases = master.columns["openings"], master.columns["phases"]
+    life = [site.opening_life_periods for site in inst.case.sites]
+    needs = np.flatnonzero(inst.needs_opening)
+    useful, most_mw = useful_modules(inst), most_site_mw(inst).max(axis=1)
+    for name, (s_, k, columns, _own) in zip(("site_open", "site_open_leases"), capacity_columns(master), strict=False):
+        cells = np.flatnonzero(inst.needs_opening[s_])
+        at, kind = s_[cells], k[cells]
+        row = master.row("site_open", (B, len(cells), T), upper=0.0, name=name)
+        master.add(row, columns[:, cells], 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_power = np.where(inst.peak_kw[kind] > 0, most_mw[at] * 1000 / inst.peak_kw[kind], np.inf)
+        bound = np.floor(np.minimum(by_power, useful[kind] + inst.standing.max(axis=2)[at, kind]) + 1e-9)
+        for i, site in enumerate(at):
             for tau in range(T):
-                end = tau + int(life[where[i]])
-                master.add(row[:, tau:end], openings[:, where[i], tau, None], -float(items[i].max_count))
+                master.add(row[:, i, tau : tau + int(life[site])], openings[:, site, tau, None], -bound[i])
+    for i in np.flatnonzero(np.isin(where, needs)).tolist():
+        row = master.row("site_open", (B, T), upper=0.0, name=f"site_open_phase_{i}")
+        master.add(row, phases[:, i], 1.0)
+        for tau in range(T):
+            end = tau + int(life[where[i]])
+            master.add(row[:, tau:end], openings[:, where[i], tau, None], -float(items[i].max_count))
 
 
 def most_site_mw(inst: Instance) -> FloatArray:

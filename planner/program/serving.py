@@ -47,6 +47,7 @@ def possible_places(inst: Instance) -> BoolArray:
 
 
 def find_cells(inst: Instance, origins: Origins) -> Cells:
+    """Where work may be placed: which workload on which type at which site."""
     places = possible_places(inst)
     serve = np.unique(np.stack([origins.pair_workload, origins.pair_site], axis=1), axis=0).reshape(-1, 2)
     runs = inst.throughput > 0

@@ -54,6 +54,7 @@ class Account:
 
     @property
     def case(self) -> Case:
+        """The plan's own."""
         return self.facts.case
 
     @property

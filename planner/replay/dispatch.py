@@ -269,6 +269,7 @@ class Dispatcher:
         return self._backlog.copy(), self._yesterday.copy(), self.billed_kw.copy()
 
     def restore(self, state: State) -> None:
+        """Go back to a state that was kept."""
         self._backlog, self._yesterday, self.billed_kw = (part.copy() for part in state)
 
     def follow(self, period: int, day: int) -> None:

@@ -38,9 +38,11 @@ class HourlyDemand:
 
     @property
     def days(self) -> int:
+        """Days of the course."""
         return int(self.values.shape[2])
 
     def dates(self) -> list[date]:
+        """Every day of the course."""
         return [self.start + timedelta(days=i) for i in range(self.days)]
 
 

@@ -18,7 +18,7 @@ from planner.replay.course import Progress, dispatch_course
 from planner.replay.dispatch import Dispatcher, Fixed, dispatch_instance, gang_modules
 from planner.replay.paths import HourlyDemand, real_days
 from planner.verify.building import standing_capacity
-from planner.verify.catalogue import CATALOGUE
+from planner.verify.catalogue import FORMULA_OF
 from planner.verify.facts import Facts, make_facts
 from planner.verify.reading import PlanArrays, read_plan
 from planner.verify.report import Book
@@ -120,7 +120,7 @@ def _read(
             frame = frame[frame["branch"].isin([-1, future])].assign(branch=-1)
         own[name] = frame.reset_index(drop=True)
     facts = make_facts(case, demand)
-    book = Book(CATALOGUE, facts.labels, 1e-6)
+    book = Book(FORMULA_OF, facts.labels, 1e-6)
     plan = read_plan(facts, own, book)
     faults = [c for c in book.checks() if not c.ok]
     if faults:

@@ -24,11 +24,16 @@ class PlanLike(Protocol):
     """What is read of a plan (`planner.plan.Plan`)."""
 
     @property
-    def case(self) -> Case: ...
+    def case(self) -> Case:
+        """What was planned."""
+
     @property
-    def demand(self) -> Demand: ...
+    def demand(self) -> Demand:
+        """Typical days that were planned for."""
+
     @property
-    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of `planner.plan.tables`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class TypicalDayError:
 
     @property
     def shortfall_pflops_hours(self) -> float:
+        """Replayed less estimated, PFLOPS-hours."""
         return self.replayed_shortfall_pflops_hours - self.estimated_shortfall_pflops_hours
 
     def within(self, tolerance: float) -> bool:

@@ -88,7 +88,7 @@ class ComparisonContent:
     """What report and page of a comparison say. overview: None where no scenario could be planned.
 
     choices: kind of choice to the name of the scenario; futures: those that scenarios were judged on, `apart` from
-    those that they were planned on; notes: {"name", "impossible", "note"} of what a rule could not do.
+    those that they were planned on; notes: {"name", "status", "note"} of what a rule could not do.
     """
 
     title: str
@@ -132,8 +132,9 @@ def comparison_content(found: Comparison, periods: Sequence[str], text: Wording)
 def _notes(scenarios: pd.DataFrame, view: ComparisonView) -> list[dict[str, Any]]:
     """What a rule could not do, or why a scenario has no plan."""
     noted = scenarios[scenarios["note"].fillna("") != ""]
+    key = "note_zh" if view.words.chinese and "note_zh" in scenarios else "note"
     return [
-        {"name": view.name(str(row["scenario"])), "impossible": row["status"] == "impossible", "note": str(row["note"])}
+        {"name": view.name(str(row["scenario"])), "status": str(row["status"]), "note": str(row[key])}
         for row in noted.to_dict("records")
     ]
 

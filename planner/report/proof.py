@@ -29,6 +29,7 @@ def proof(plan: Plan, words: Wording) -> str:
 
 
 def checks_ok(plan: Plan) -> bool:
+    """Whether there are checks and all hold."""
     return bool(plan.checks) and all(check["ok"] for check in plan.checks)
 
 

@@ -134,6 +134,7 @@ def reached_by(inst: Instance, values: Values) -> FloatArray:
 
 
 def with_floor(case: Case, floor: FloatArray) -> Case:
+    """The case with a floor (periods,) of the build-ahead ratio."""
     values: list[float | None] = [float(v) for v in floor]
     ahead = case.policy.build_ahead.model_copy(update={"minimum": values})
     return case.model_copy(update={"policy": case.policy.model_copy(update={"build_ahead": ahead})})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +19,8 @@ from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
-from planner.planning import Amend, measured_plan, plan_demand, warm_start
+from planner.planning import measured_plan, plan_demand, warm_start
+from planner.planning.solving import Amend, ProgressCall, Solving
 from planner.program.blocks import Arrays, Program
 from planner.program.build import build_program
 from planner.program.decisions import completed, purchases, whole_decisions
@@ -38,10 +40,8 @@ from planner.scenarios.scenario import (
     WaitAndSee,
 )
 from planner.scenarios.worlds import World
-from planner.solve import Limits, Progress, WarmStart, solve
+from planner.solve import Limits, WarmStart, solve
 from planner.words.wording import noted
-
-ProgressCall = Callable[[Progress], None]
 
 # The search for the earliest orders looks at orders alone, without the hours: it is small.
 _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
@@ -53,59 +53,56 @@ _LEAST_SEARCH_S = 60.0
 HELD_NOTE, FIRST_NOTE = "decisions of another plan", "first one that meets the ratio"
 
 
-def plan_rule(
-    rule: Rule,
-    world: World,
-    *,
-    limits: Limits | None = None,
-    on_progress: ProgressCall | None = None,
-    stop: threading.Event | None = None,
-    median: Plan | None = None,
-    near: Sequence[Plan] = (),
-    search: bool = True,
-    sketch: bool = False,
-    known: FloatArray | None = None,
-    late: Sequence[Plan] = (),
-) -> Plan:
-    """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
+@dataclass(frozen=True)
+class Begin:
+    """From what a rule's plan is looked for, and how.
 
     median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
     near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
     this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
-    that one is the answer, with a note. search: False to hold the neighbours and no more. sketch: look for orders on
-    few days and one step (`planner.rules.sketch`), as suits a large case. known: (F,) proven bounds of the world's
-    futures (`planner.rules.bounds`), where they are there already. late: for a two-stage rule, the plan that each
-    future of the world follows in what may differ by future, tried with the early decisions of the first plan near by.
+    that one is the answer, with a note. late: for a two-stage rule, the plan that each future of the world follows in
+    what may differ by future, tried with the early decisions of the first plan near by. known: (F,) proven bounds of
+    the world's futures (`planner.rules.bounds`), where they are there already. search: False to hold the neighbours and
+    no more. sketch: look for orders on few days and one step (`planner.rules.sketch`), as suits a large case.
+    """
+
+    median: Plan | None = None
+    near: tuple[Plan, ...] = ()
+    late: tuple[Plan, ...] = ()
+    known: FloatArray | None = None
+    search: bool = True
+    sketch: bool = False
+
+
+def plan_rule(
+    rule: Rule,
+    world: World,
+    begin: Begin | None = None,
+    **solving: Unpack[Solving],
+) -> Plan:
+    """The plan that a rule makes in a world; what the rule could not do fully stands in the plan's warnings.
 
     Raises what `planner.planning.plan_demand` raises, and PlanError for wait_and_see, which is no plan: it is
     evaluated future by future (`planner.compare.information.perfect_information`).
     """
-    if rule.kind == "just_in_time" and median is not None:
-        return median
-    found = _plan_rule(rule, world, limits or Limits(), on_progress, stop, median, near, search, sketch, known, late)
-    return measured_plan(found)
+    begin = begin or Begin()
+    if rule.kind == "just_in_time" and begin.median is not None:
+        return begin.median
+    return measured_plan(
+        _plan_rule(
+            rule,
+            world,
+            _Searching(solving.get("limits") or Limits(), solving.get("on_progress"), solving.get("stop"), begin),
+        )
+    )
 
 
-def _plan_rule(
-    rule: Rule,
-    world: World,
-    limits: Limits,
-    on_progress: ProgressCall | None,
-    stop: threading.Event | None,
-    median: Plan | None,
-    near: Sequence[Plan],
-    search: bool,
-    sketch: bool,
-    known: FloatArray | None,
-    late: Sequence[Plan],
-) -> Plan:
-    searching = _Searching(limits, on_progress, stop, tuple(near), search, sketch, known, tuple(late))
+def _plan_rule(rule: Rule, world: World, searching: _Searching) -> Plan:
+    begin, limits = searching.begin, searching.limits
+    median = begin.median
 
     def planned(case: Case, demand: Demand, start: WarmStart | None = None) -> Plan:
         return searching.plan(case, demand, start=start)
-
-    def begun(case: Case) -> WarmStart | None:
-        return None if near or sketch else median_start(world, case, limits, stop, median)
 
     match rule:
         case JustInTime():
@@ -113,21 +110,21 @@ def _plan_rule(
         case MeanValue():
             return planned(world.case, world.mean)
         case Stochastic():
-            return planned(world.case, world.futures, begun(world.case))
+            return planned(world.case, world.futures, searching.begun(world, world.case))
         case Averse(alpha=alpha, weight=weight):
             averse = with_risk(world.case, CVaR(kind="cvar", alpha=alpha, weight=weight))
-            return planned(averse, world.futures, begun(averse))
+            return planned(averse, world.futures, searching.begun(world, averse))
         case QuantileOf(q=q):
             risky = with_risk(world.case, Quantile(kind="quantile", q=q))
             return planned(risky, for_objective(risky, world.futures))
         case Ratio(ratio=ratio):
-            base = whole_of(near[0]) if near else None
+            base = whole_of(begin.near[0]) if begin.near else None
             floored, notes, values = with_ratio(world.case, world.median, ratio, limits, base)
-            if sketch and values is not None:  # the search for the floor was a search for the plan
-                searching = replace(searching, search=False)
+            if begin.sketch and values is not None:  # the search for the floor was a search for the plan
+                searching = replace(searching, begin=replace(begin, search=False))
             plan = searching.plan(floored, world.median, held=values)
             # what meets the floor is near enough where nothing cheaper is looked for, and says so
-            return warned(plan, notes if search or values is None else (*notes, noted("note.first_plan")))
+            return warned(plan, notes if begin.search or values is None else (*notes, noted("note.first_plan")))
         case BringForward(periods=periods):
             simple = median or planned(world.case, world.median)
             return brought_forward(simple, periods, searching)
@@ -137,16 +134,18 @@ def _plan_rule(
 
 @dataclass(frozen=True)
 class _Searching:
-    """How one plan is looked for: within `limits`, from the decisions of plans that are `near`."""
+    """How one plan is looked for: within `limits`, from the decisions of plans that are near."""
 
     limits: Limits
     on_progress: ProgressCall | None
     stop: threading.Event | None
-    near: tuple[Plan, ...]
-    search: bool
-    sketch: bool
-    known: FloatArray | None
-    late: tuple[Plan, ...]
+    begin: Begin
+
+    def begun(self, world: World, case: Case) -> WarmStart | None:
+        """What a two-stage plan begins from where no plan is near and none is sketched."""
+        if self.begin.near or self.begin.sketch:
+            return None
+        return median_start(world, case, self.limits, self.stop, self.begin.median)
 
     def plan(
         self,
@@ -164,8 +163,8 @@ class _Searching:
         """
         begun = time.monotonic()
         bound, drawn = -np.inf, [] if held is None else [held]
-        if self.sketch and self.search and len(demand) == 1:
-            near = whole_of(self.near[0]) if self.near else None
+        if self.begin.sketch and self.begin.search and len(demand) == 1:
+            near = whole_of(self.begin.near[0]) if self.begin.near else None
             sketch = sketched(case, demand, self.limits, self.limits.seconds, amend, near)
             drawn, bound = [*drawn, *sketch.decisions], sketch.bound
         plans = _held(case, demand, drawn)
@@ -177,7 +176,7 @@ class _Searching:
         late = StoppedError([Fault("limits", f"no plan within {self.limits.seconds:g} s", "a longer time limit")])
         room = self.limits.seconds - (time.monotonic() - begun)
         # a rest that is too short for the decomposition to come to anything is not begun
-        if self.search and (found is None or not self.sketch or room >= _LEAST_SEARCH_S):
+        if self.begin.search and (found is None or not self.begin.sketch or room >= _LEAST_SEARCH_S):
             try:
                 plan = plan_demand(
                     case,
@@ -194,21 +193,23 @@ class _Searching:
             else:
                 bound = max(bound, float(plan.certificate["bound"]))
                 if found is None or plan.certificate["objective"] <= found.certificate["objective"]:
+                    if not np.isfinite(bound):
+                        bound = relaxed_bound(case, demand, self.begin.known)
                     return with_bound(plan, bound)
         if found is None:
             raise late
         if not np.isfinite(bound):
-            bound = relaxed_bound(case, demand, self.known)
+            bound = relaxed_bound(case, demand, self.begin.known)
         return warned(with_bound(found, bound), (noted("note.no_cheaper"),) if borrowed else ())
 
     def _near(self, case: Case, demand: Demand) -> list[Values]:
         # one future is held in seconds, several in many: the first is the nearest by the caller's measure
-        few = self.near if len(demand) == 1 else self.near[:1]
+        few = self.begin.near if len(demand) == 1 else self.begin.near[:1]
         brought = [projected(case, demand, whole_of(plan)) for plan in few]
-        if few and len(self.late) == len(demand) > 1:
+        if few and len(self.begin.late) == len(demand) > 1:
             shared = shared_decisions(case, demand)
             if not all(same.all() for same in shared.values()):
-                brought.append(with_recourse(case, demand, few[0], self.late, shared))
+                brought.append(with_recourse(case, demand, few[0], self.begin.late, shared))
         return [values for values in brought if values is not None]
 
 
@@ -252,10 +253,12 @@ def median_start(
 
 
 def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
+    """The case under another risk objective."""
     return case.model_copy(update={"risk": case.risk.model_copy(update={"objective": objective})})
 
 
 def warned(plan: Plan, notes: tuple[str, ...]) -> Plan:
+    """The plan with further warnings."""
     return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
 
 

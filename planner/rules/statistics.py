@@ -27,6 +27,7 @@ class Estimate:
 
 
 def mean(values: FloatArray, probability: FloatArray) -> float:
+    """Mean of (futures,) values under their probabilities."""
     return float(values @ probability)
 
 

@@ -36,7 +36,7 @@ def _label(case: Case, label: str, pointer: str) -> tuple[int, list[Fault]]:
 
 
 class _Lever(Block):
-    def faults(self, case: Case) -> list[Fault]:
+    def faults(self, _case: Case) -> list[Fault]:
         """What in the lever does not fit the case; pointers are relative to the lever."""
         return []
 
@@ -60,7 +60,8 @@ class DomesticFloor(_Lever):
     kind: Literal["domestic_floor"]
     share: Share
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         out["policy"]["domestic_share_floor"] = self.share
         return out
@@ -74,9 +75,11 @@ class VendorCap(_Lever):
     share: Share
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         return _vendor_faults(case, self.vendor)
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         out["policy"]["vendor_share_cap"] = {**out["policy"]["vendor_share_cap"], self.vendor: self.share}
         return out
@@ -95,10 +98,12 @@ class VendorCutOff(_Lever):
     start: str | None = None
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         late = _label(case, self.start, "/start")[1] if self.start is not None else []
         return _vendor_faults(case, self.vendor) + late
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         periods = case.horizon.periods
         first = 0 if self.start is None else _label(case, self.start, "/start")[0]
@@ -118,6 +123,7 @@ class LeadTime(_Lever):
     module_types: list[Id] | None = None
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         known = {k.id for k in case.module_types}
         return [
             Fault(f"/module_types/{i}", name, among(known, name, "module types"), "unknown_id")
@@ -126,6 +132,7 @@ class LeadTime(_Lever):
         ]
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for kind in out["module_types"]:
             if self.module_types is None or kind["id"] in self.module_types:
@@ -143,6 +150,7 @@ class PowerLate(_Lever):
     sites: list[Id] | None = None
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         known = {s.id for s in case.sites}
         return [
             Fault(f"/sites/{i}", name, among(known, name, "sites"), "unknown_id")
@@ -151,6 +159,7 @@ class PowerLate(_Lever):
         ]
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for site in out["sites"]:
             if self.sites is not None and site["id"] not in self.sites:
@@ -170,7 +179,8 @@ class TariffFactor(_Lever):
     kind: Literal["tariff"]
     factor: Positive
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for tariff in out["tariffs"]:
             tariff["prices_per_kwh"] = {band: price * self.factor for band, price in tariff["prices_per_kwh"].items()}
@@ -183,7 +193,8 @@ class CarbonPrice(_Lever):
     kind: Literal["carbon_price"]
     price_per_tonne: NonNegative
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         out["policy"]["carbon_price_per_tonne"] = self.price_per_tonne
         return out
@@ -195,7 +206,8 @@ class ShortfallCost(_Lever):
     kind: Literal["shortfall_cost"]
     factor: Positive
 
-    def apply(self, document: Document, case: Case) -> Document:
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for workload in out["workloads"]:
             workload["shortfall_cost"] *= self.factor
@@ -209,6 +221,7 @@ class HardwarePrice(_Lever):
     factor: Positive
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for kind in out["module_types"]:
             kind["capex"] = [v * self.factor for v in _per_period(kind["capex"], case.horizon.periods)]
@@ -222,11 +235,13 @@ class LeaseInstead(_Lever):
     factor: Positive = 1.0
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         if case.leases:
             return []
         return [Fault("", "a case without leases", "a case with leases to use instead", "missing")]
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         for kind in out["module_types"]:
             kind["supply"] = 0.0
@@ -244,9 +259,11 @@ class Target(_Lever):
     by: str
 
     def faults(self, case: Case) -> list[Fault]:
+        """What of it the case does not know."""
         return _label(case, self.by, "/by")[1]
 
     def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
         out = copy.deepcopy(document)
         periods, first = case.horizon.periods, _label(case, self.by, "/by")[0]
         before = _per_period(out["policy"]["capacity_targets_eflops"], periods)

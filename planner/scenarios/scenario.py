@@ -111,6 +111,7 @@ class DemandChange(Block):
 
     @property
     def none(self) -> bool:
+        """Whether it changes nothing."""
         return self.multiplier == 1 and self.growth == 1
 
 
@@ -190,9 +191,11 @@ class Sweep(Block):
 
     @property
     def count(self) -> int:
+        """How many ratios."""
         return int((self.last - self.first) / self.step + 1e-9) + 1
 
     def scenarios(self) -> list[Scenario]:
+        """One scenario a ratio."""
         ratios = [round(self.first + i * self.step, 4) for i in range(self.count)]
         rules = ((f"ratio-{r:g}", f"Ratio {r:g}", f"超前度 {r:g}", Ratio(kind="ratio", ratio=r)) for r in ratios)
         return named(rules)

@@ -42,7 +42,7 @@ def calibrated(points: Sequence[Point], facts: Facts, spread: Mapping[str, float
     prior = np.array([spread[name] for name in PARTS])
     timed = [p for p in points if p.tpot_ms is not None and p.ttft_ms is not None and p.load.concurrency > 0]
     counted = [p for p in points if p not in timed]
-    work, room, wanted = _timed(timed) if timed else (None, None, None)
+    work, wanted = _timed(timed) if timed else (None, None)
     ttft = np.log([p.ttft_ms or 1.0 for p in timed])
     tpot = np.log([p.tpot_ms or 1.0 for p in timed])
 
@@ -50,7 +50,7 @@ def calibrated(points: Sequence[Point], facts: Facts, spread: Mapping[str, float
         scale = Scale(*np.exp(z))
         out = [z / prior]
         if work is not None:
-            late, slow = benchmark_times(work, room, wanted, facts, scale)  # type: ignore[arg-type]
+            late, slow = benchmark_times(work, wanted, facts, scale)  # type: ignore[arg-type]
             out += [(np.log(slow) - tpot) / TPOT_NOISE, (np.log(late) - ttft) / TTFT_NOISE]
         out += [np.array([np.log(_tokens(p, facts, scale) / p.tokens) / TOKENS_NOISE]) for p in counted]
         return np.concatenate(out)
@@ -85,11 +85,11 @@ def same_stack(one: Stack, other: Stack) -> bool:
     )
 
 
-def _timed(points: Sequence[Point]) -> tuple[Work, FloatArray, FloatArray]:
+def _timed(points: Sequence[Point]) -> tuple[Work, FloatArray]:
     room = np.array([_room(p) for p in points])
     wanted = np.array([p.load.concurrency for p in points])
     works = [p.stack.work(p.load.at(min(w, r))) for p, w, r in zip(points, wanted, room, strict=True)]
-    return stacked(works), room, wanted
+    return stacked(works), wanted
 
 
 def _room(point: Point) -> float:
@@ -102,6 +102,6 @@ def _tokens(point: Point, facts: Facts, scale: Scale) -> float:
     room = _room(point)
     wanted = point.load.concurrency or room
     work = point.stack.work(point.load.at(min(wanted, room)))
-    ttft, tpot = benchmark_times(work, room, wanted, facts, scale)
+    ttft, tpot = benchmark_times(work, wanted, facts, scale)
     each = float(tpot) + float(ttft) / point.load.output_tokens
     return wanted / each / point.stack.layout.cards * 1000

@@ -39,6 +39,7 @@ class SizingError(FaultsError):
 
 
 def refuse(where: str, found: str | Reason | Sequence[Reason], allowed: str) -> SizingError:
+    """The error that says why sizing cannot answer."""
     if isinstance(found, str):
         return SizingError([Fault(where, found, allowed)])
     reasons = (found,) if isinstance(found, Reason) else tuple(found)

@@ -56,9 +56,11 @@ class Replica:
     output_cv: float
 
     def step(self, b: FloatArray | float) -> FloatArray:
+        """Time of a step with `b` requests under way, ms."""
         return np.asarray(np.interp(b, self.grid, self.step_ms), dtype=float)
 
     def tpot(self, b: FloatArray | float) -> FloatArray:
+        """Time a token with `b` requests under way, ms."""
         return np.asarray(np.interp(b, self.grid, self.tpot_ms), dtype=float)
 
     def life_s(self, b: FloatArray | float) -> FloatArray:
@@ -139,7 +141,7 @@ def latency(
     """
     batch = (dispersion + 1.0) / 2.0
     places = int(replicas * replica.places)
-    states = _states(replica, replicas, requests_per_s)
+    states = _states(replica, replicas)
     b = np.minimum(states[1:], places) / replicas
     rates = np.minimum(states[1:], places) / replica.life_s(b)
     if requests_per_s >= 0.999 * rates[places - 1 if places < len(rates) else -1]:
@@ -149,7 +151,7 @@ def latency(
     occupied = np.minimum(states, places) / replicas
     if float(shares[-1]) > 1e-4:
         return None
-    ttft = _first(replica, replicas, requests_per_s, percentile, batch, shares, states, places)
+    ttft = _first(replica, replicas, requests_per_s, percentile, batch, (shares, states))
     if ttft is None:
         return None
     tpot = replica.tpot(occupied)
@@ -237,7 +239,7 @@ def _quantile(above: float, variance: float, share: float) -> float:
     return (skewed + float(norm.ppf(share)) * spread) / 2
 
 
-def _states(replica: Replica, replicas: int, requests_per_s: float) -> FloatArray:
+def _states(replica: Replica, replicas: int) -> FloatArray:
     """States 0 … N, N well above the places that are taken at this load."""
     places = replicas * replica.places
     spare = 60.0 + 10 * np.sqrt(places)
@@ -250,11 +252,11 @@ def _first(
     rate: float,
     percentile: float,
     batch: float,
-    shares: FloatArray,
-    states: FloatArray,
-    places: int,
+    found: tuple[FloatArray, FloatArray],
 ) -> float | None:
-    """The percentile of the time to the first token, ms: a mixture over the states an arrival may find."""
+    """The percentile of the time to the first token, ms: a mixture over the states an arrival may find, of which
+    `found` has the shares and the requests under way."""
+    (shares, states), places = found, int(replicas * replica.places)
     cumulative = np.cumsum(shares)
     edges = np.searchsorted(cumulative, np.linspace(0, 1, BINS + 1)[1:-1])
     bins = np.searchsorted(edges, np.arange(len(states)), side="right")

@@ -181,6 +181,7 @@ class CardFile(_Strict):
     aliases: tuple[str, ...] = ()
 
     def card(self) -> Card:
+        """As sizing takes it."""
         return Card(
             self.id,
             self.name,
@@ -235,6 +236,7 @@ class Library:
         return self.models[self._id(wanted, self.models, "models")]
 
     def card(self, wanted: str) -> Card:
+        """A card by id or name. Raises SizingError."""
         return self.cards[self._id(wanted, self.cards, "cards")]
 
     def marks(self, identifier: str) -> dict[str, str]:

@@ -91,6 +91,7 @@ class Refused:
 
     @property
     def reason(self) -> str:
+        """All reasons in one line."""
         return "; ".join(str(r) for r in self.reasons)
 
 

@@ -17,8 +17,6 @@ from planner.sizing.facts import Facts, fitted
 from planner.sizing.types import ENGINES, Card, Engine, Layout, Load, Model, Precision
 from planner.sizing.work import Number, Work, work_of
 
-REGIMES = ("memory", "bandwidth", "compute", "links", "overhead")
-
 
 @dataclass(frozen=True)
 class Scale:

@@ -29,6 +29,7 @@ class Stack:
     anchors: int = 0
 
     def work(self, load: Load) -> Work:
+        """What a load asks of it."""
         return work_of(self.model, self.card, self.layout, self.precision, self.engine, load)
 
     def __str__(self) -> str:
@@ -66,7 +67,7 @@ def token_time(work: Work, facts: Facts, scale: Scale = FIT, accepted: float = 1
 
 
 def benchmark_times(
-    work: Work, room: Number, wanted: Number, facts: Facts, scale: Scale = FIT, accepted: float = 1.0
+    work: Work, wanted: Number, facts: Facts, scale: Scale = FIT, accepted: float = 1.0
 ) -> tuple[Number, Number]:
     """TTFT and TPOT of a closed benchmark that keeps `wanted` requests under way, ms.
 
@@ -165,8 +166,6 @@ def best_layout(
     load: Load,
     precision: Precision,
     engine: Engine = NEWEST,
-    scale: Scale = FIT,
-    anchors: int = 0,
 ) -> tuple[Stack, Served]:
     """The layout with the most requests a second and card whose mean latencies keep the promise.
 
@@ -176,7 +175,7 @@ def best_layout(
     found: list[tuple[Stack, Served]] = []
     reasons = []
     for layout in layouts(model, card):
-        stack = Stack(model, card, layout, precision, engine, scale, anchors)
+        stack = Stack(model, card, layout, precision, engine)
         if card.missing():
             raise unknown(card)
         if not fits(model, card, layout, precision, load.at(1)):

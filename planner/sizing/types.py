@@ -129,6 +129,7 @@ class Layout:
 
     @property
     def cards(self) -> int:
+        """Cards of a replica."""
         return self.tensor * self.data
 
     def __str__(self) -> str:
@@ -151,6 +152,7 @@ class Load:
     cache_hit: float = 0.0
 
     def at(self, concurrency: float) -> Load:
+        """The same load at another concurrency."""
         return Load(self.input_tokens, self.output_tokens, concurrency, self.input_cv, self.output_cv, self.cache_hit)
 
     @property

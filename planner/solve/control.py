@@ -38,6 +38,7 @@ class Control:
     # ---- time and stop
     @property
     def seconds(self) -> float:
+        """Since the solve began."""
         return time.monotonic() - self._began
 
     def left(self) -> float:
@@ -46,6 +47,7 @@ class Control:
 
     @property
     def halted(self) -> bool:
+        """Whether the search is to end."""
         return self._halt.is_set()
 
     def halt(self) -> None:
@@ -60,10 +62,12 @@ class Control:
     # ---- plan and bound
     @property
     def gap(self) -> float:
+        """(objective - bound) / objective."""
         return relative_gap(self.objective, self.bound)
 
     @property
     def done(self) -> bool:
+        """Whether there is nothing more to do."""
         return self.halted or self.gap <= self.limits.gap
 
     def offer(self, objective: float, x: FloatArray, blocks: list[FloatArray] | None = None) -> bool:
@@ -94,6 +98,7 @@ class Control:
         self.trace.append(self.progress())
 
     def progress(self) -> Progress:
+        """How it stands."""
         with self._lock:
             return Progress(self.objective, self.bound, self.gap, self.phase, self.seconds)
 

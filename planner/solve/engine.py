@@ -32,6 +32,7 @@ _UNSOUND = 1e-4
 
 
 def columns(program: Program) -> int:
+    """Columns of master and blocks together."""
     return program.master.columns + sum(int(b.cost.shape[0]) for b in program.blocks)
 
 
@@ -76,7 +77,7 @@ def solve(
     def work() -> None:
         try:
             ended[0], warm[0] = _take(route, program, control, start, coarse)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the thread that asked
             failed.append(error)
 
     thread = threading.Thread(target=work, name="tideplan-solve", daemon=True)

@@ -41,6 +41,7 @@ class ProcessPool(Executor):
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Queue a task; positional arguments only (TypeError). Raises RuntimeError once it is closed."""
         if kwargs:
             raise TypeError("tasks take positional arguments only")
         if self._closed:
@@ -59,7 +60,7 @@ class ProcessPool(Executor):
                 continue
             try:
                 future.set_result(worker.submit(function, *arguments).result())
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - told where the result is asked for
                 future.set_exception(error)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

@@ -104,6 +104,7 @@ class Settings:
     options: tuple[tuple[str, bool | int | float | str], ...] = ()
 
     def parameters(self, factor: float = 1.0) -> Any:
+        """As MathOpt takes them; factor: unit of the objective."""
         p = parameters_pb2.SolveParametersProto()
         if self.seconds is not None:
             p.time_limit.FromTimedelta(datetime.timedelta(seconds=max(self.seconds, 0.01)))
@@ -134,6 +135,7 @@ class Settings:
         return p
 
     def start(self) -> Any:
+        """Basis and solution to begin from, as MathOpt takes them."""
         m = model_parameters_pb2.ModelSolveParametersProto()
         if self.basis is not None:
             m.initial_basis.CopyFrom(self.basis)
@@ -418,7 +420,7 @@ class Incremental:
             result = self._solver.solve(
                 settings.parameters(), settings.start(), None, callback_pb2.CallbackRegistrationProto(), None, None
             )
-        except Exception as error:  # see `run`
+        except Exception as error:  # noqa: BLE001 - see `run`
             detail = f"{type(error).__name__}: {error}"[:200]
             return Outcome("numerical_error", None, np.inf, -np.inf, detail=detail)
         return _outcome(result, self._columns, self._rows, False, time.perf_counter() - started, self._factor)

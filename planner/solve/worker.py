@@ -32,6 +32,7 @@ _answers: list[IO[bytes]] = []
 
 
 def send(pipe: IO[bytes], message: Any) -> None:
+    """Write one message with its length before it."""
     payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     pipe.write(LENGTH.pack(len(payload)))
     pipe.write(payload)
@@ -74,6 +75,7 @@ def _die_with(parent: int) -> None:
 
 
 def main() -> None:
+    """Do tasks from standard input until it ends."""
     if len(sys.argv) > 1:
         _die_with(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -102,7 +104,7 @@ def main() -> None:
         function, arguments = tasks.get()
         try:
             answer: tuple[int, Any] = (ANSWER, function(*arguments))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the process that asked
             answer = (FAILURE, error)
         try:
             send(answers, answer)

@@ -34,12 +34,13 @@ class Worker(Executor):
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._pipe = threading.Lock()
-        self._note: Callable[[float], None] = lambda bound: None
+        self._note: Callable[[float], None] = lambda _bound: None
         # The process dies with the thread that starts it (parent-death signals follow threads), hence this one.
         self._thread = threading.Thread(target=self._serve, name="tideplan-worker", daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin a task in the process; positional arguments only (TypeError)."""
         if kwargs:
             raise TypeError("tasks take positional arguments only")
         future: Future[Any] = Future()
@@ -75,7 +76,7 @@ class Worker(Executor):
     ) -> Outcome | None:
         """One native solve in the process, waited for. After a halt of `control` it is interrupted, and `patience`
         seconds later killed: then None, and also when the process died by itself (out of memory)."""
-        self._note = on_bound or (lambda bound: None)
+        self._note = on_bound or (lambda _bound: None)
         task = self.submit(solve_here, arrays, settings)
         since: float | None = None
         while True:

@@ -16,7 +16,7 @@ from planner.demand import Demand
 from planner.verify.ahead import check_ahead
 from planner.verify.answer import check_answer
 from planner.verify.building import check_building, check_gangs, check_leases, check_policy, standing_capacity
-from planner.verify.catalogue import CATALOGUE
+from planner.verify.catalogue import FORMULA_OF
 from planner.verify.costs import check_costs, check_owed, decided_costs, hourly_costs, risk_value
 from planner.verify.facts import make_facts
 from planner.verify.hourly import RowsOfFutures, check_hours, sum_hours
@@ -48,7 +48,7 @@ def verify(
     the case.
     """
     facts = make_facts(case, demand)
-    book = Book(CATALOGUE, facts.labels, tolerance)
+    book = Book(FORMULA_OF, facts.labels, tolerance)
     plan = read_plan(facts, tables, book)
     capacity = standing_capacity(facts, plan)
     check_building(facts, plan, capacity, book)

@@ -45,6 +45,7 @@ def _alive(arrivals: FloatArray, life: int) -> FloatArray:
 
 
 def standing_capacity(facts: Facts, plan: PlanArrays) -> Capacity:
+    """What stands by branch, site, type and period, from orders, leases and the fleet."""
     owned = np.stack(
         [_alive(plan.orders[:, :, k], kind.life_periods) for k, kind in enumerate(facts.case.module_types)], axis=2
     )

@@ -122,6 +122,7 @@ class Day:
 
     @cached_property
     def yielding(self) -> list[tuple[int, int, int]]:
+        """Gangs that may yield: (workload, site, type)."""
         return [x for x in self.trains if self._spec(x[0]).preemptible]
 
     @cached_property

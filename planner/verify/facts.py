@@ -68,6 +68,7 @@ class Facts:
 
     @property
     def futures(self) -> int:
+        """How many."""
         return len(self.demand)
 
     def charge(self, life_periods: int) -> FloatArray:

@@ -81,6 +81,7 @@ class Reader:
         }
 
     def frame(self, name: str) -> pd.DataFrame:
+        """A table with the columns that it must have; faults are written down."""
         columns = [c.name for c in TABLES[name].columns]
         found = self.tables.get(name)
         if found is None:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from planner.words.wording import wording
+
 _SENSE = {"most": "at most", "least": "at least", "equal": "exactly"}
 
 
@@ -50,10 +52,12 @@ class Verification:
 
     @property
     def ok(self) -> bool:
+        """Whether every check holds."""
         return all(check.ok for check in self.checks)
 
     @property
     def broken(self) -> tuple[Check, ...]:
+        """Checks that do not hold."""
         return tuple(check for check in self.checks if not check.ok)
 
     @property
@@ -90,16 +94,16 @@ class Book:
     labels: for each axis name the words for its positions.
     """
 
-    def __init__(
-        self, catalogue: Mapping[str, tuple[str, str]], labels: Mapping[str, Sequence[str]], tolerance: float
-    ) -> None:
+    def __init__(self, formula_of: Mapping[str, str], labels: Mapping[str, Sequence[str]], tolerance: float) -> None:
         self.labels = labels
         self.tolerance = tolerance
+        words = wording("en")
         self._checks = {
-            id: Check(id, sentence, formula, 0, 0.0, 0.0, "", True) for id, (formula, sentence) in catalogue.items()
+            id: Check(id, words(f"check.{id}"), formula, 0, 0.0, 0.0, "", True) for id, formula in formula_of.items()
         }
 
     def checks(self) -> tuple[Check, ...]:
+        """All of them, in the catalogue's order."""
         return tuple(self._checks.values())
 
     def _record(self, id: str, rows: int, largest: float, relative: float, where: str, ok: bool) -> None:
@@ -111,6 +115,7 @@ class Book:
         )
 
     def place(self, axes: Iterable[str], position: Iterable[int]) -> str:
+        """A position in the words of the case."""
         return ", ".join(f"{axis} {self.labels[axis][i]}" for axis, i in zip(axes, position, strict=True))
 
     def limit(

@@ -40,6 +40,7 @@ class Metered:
         self.gang_hours, self.gang_work = np.zeros((facts.futures, W, T)), np.zeros((facts.futures, W, T))
 
     def add(self, hours: Hours, capacity: Capacity) -> None:
+        """Add one future's hours, weighted by its probability."""
         facts = self.facts
         share = float(facts.demand.probability[hours.future])
         pue = facts.pue[..., None]  # 0 on a place that no day of the period takes: nothing is drawn there

@@ -28,7 +28,6 @@ from planner.case import Case
 from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
 from planner.demand import Demand
-from planner.demand.horizon import DayRules
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
 from planner.planning import plan_demand
@@ -57,6 +56,7 @@ class Walk:
 
     @property
     def cost(self) -> float:
+        """Discounted, money."""
         return float(self.plan.certificate["objective"])
 
 
@@ -67,7 +67,6 @@ def adaptive_walk(
     rule: Rule,
     *,
     limits: Limits | None = None,
-    days: DayRules | None = None,
     on_step: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Walk:
@@ -88,7 +87,7 @@ def adaptive_walk(
     rows: list[dict[str, Any]] = []
     for t in range(T):
         rolled = rolled_case(case, t, made)
-        world = make_world(rolled, forecast(t), evaluation_futures=None, days=days)
+        world = make_world(rolled, forecast(t), evaluation_futures=None)
         plan = plan_rule(rule, world, limits=limits, stop=stop)
         plans.append(plan)
         rows.append({"period": t, "forecast_p50_pflops": float(world.futures.p50_peak[0]), **made.take(plan, t)})

@@ -103,7 +103,8 @@ class Measured(Outlook):
 
     hours: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
-    def hourly(self, week: int, futures: Futures, future: int, noise: FloatArray | None = None) -> FloatArray:
+    def hourly(self, week: int, _futures: Futures, _future: int, _noise: FloatArray | None = None) -> FloatArray:
+        """(series, 168) what came in a week."""
         return self.hours[:, week * HOURS_PER_WEEK : (week + 1) * HOURS_PER_WEEK]
 
 

@@ -60,6 +60,7 @@ class Wording:
 
     @property
     def chinese(self) -> bool:
+        """Whether it is Chinese."""
         return self.language.startswith("zh")
 
     def noted(self, notes: Iterable[str]) -> list[str]:
@@ -67,6 +68,7 @@ class Wording:
         return [said(note, self.language) for note in notes]
 
     def name(self, names: Names) -> str:
+        """A thing's name in this language."""
         return names.text(self.language)
 
     def day(self, label: str) -> str:
@@ -77,6 +79,7 @@ class Wording:
         return self.either("day." + label.replace(" ", "_"), label)
 
     def joined(self, words: list[str]) -> str:
+        """A list in one line."""
         return ("、" if self.chinese else ", ").join(words)
 
     def labelled(self, label: str, unit: str) -> str:
@@ -103,6 +106,7 @@ class Wording:
         return f"{_rounded(value, 2, 'down'):.2f}"
 
     def percent(self, value: float, digits: int = 1, rounded: Rounded = "near") -> str:
+        """A share as a percentage."""
         if not math.isfinite(value):
             return "–"
         text = f"{_rounded(100 * value, digits, rounded):.{digits}f}"
@@ -119,6 +123,7 @@ class Wording:
         return 1.0, own
 
     def money(self, value: float, currency: str, digits: int = 3, rounded: Rounded = "near") -> str:
+        """An amount with a readable unit and its currency."""
         if not math.isfinite(value):
             return "–"
         divisor, unit = self.money_unit(value, currency)
@@ -137,6 +142,7 @@ class Wording:
         return text[:1].upper() + text[1:]
 
     def pflops(self, value: float) -> str:
+        """Compute with a readable unit."""
         divisor, unit = compute_unit(value)
         return f"{self.number(value / divisor)} {unit}"
 
@@ -149,6 +155,8 @@ class Message:
     values: Mapping[str, object] = field(default_factory=dict)
 
     def said(self, words: Wording) -> str:
+        """The message in a language."""
+
         def one(value: object) -> object:
             if isinstance(value, Message):
                 return value.said(words)
@@ -158,6 +166,7 @@ class Message:
 
 
 def message(key: str, /, **values: object) -> Message:
+    """A message to be said in any language."""
     return Message(key, values)
 
 

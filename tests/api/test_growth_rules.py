@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from api.cli.exits import UsageError
 from api.cli.growth import with_growth
-from api.http.schemas import CeilingRequest
+from api.http.schemas.requests import CeilingRequest
 from api.work.demand import ceilings_of, forecast_config
 from forecasts.forecast import ForecastConfig
 from forecasts.history.ceilings import Ceiling

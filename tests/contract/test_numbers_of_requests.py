@@ -8,19 +8,20 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from api.http import schemas
+from api.http.schemas import questions, requests, sizing
 
 
 def numeric(annotation: Any) -> bool:
     return annotation in (int, float) or any(numeric(inner) for inner in get_args(annotation))
 
 
-REQUESTS = [
-    model
-    for name, model in vars(schemas).items()
+REQUESTS = {
+    name: model
+    for module in (questions, requests, sizing)
+    for name, model in vars(module).items()
     if isinstance(model, type) and issubclass(model, BaseModel) and name.endswith(("Request", "Options"))
-]
-FIELDS = [(m, name) for m in REQUESTS for name, field in m.model_fields.items() if numeric(field.annotation)]
+}
+FIELDS = [(m, name) for m in REQUESTS.values() for name, field in m.model_fields.items() if numeric(field.annotation)]
 
 
 def test_there_are_numbers() -> None:

@@ -12,7 +12,7 @@ from api.http import casedoc, conditional
 from api.http.accept import IdempotencyKey, fingerprint, once
 from api.http.casedoc import BODY
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import CasePage, CaseSummary
+from api.http.schemas.stored import CasePage, CaseSummary
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.service.services import Services
@@ -72,7 +72,9 @@ def create(services: ServicesDep, caller: Planner, body: Body, idempotency_key: 
 
 
 @router.get("", response_model=CasePage, responses=problems(), operation_id="list_cases")
-def page(services: ServicesDep, caller: Viewer, response: Response, after: After = None, limit: Limit = 50) -> CasePage:
+def page(
+    services: ServicesDep, _caller: Viewer, response: Response, after: After = None, limit: Limit = 50
+) -> CasePage:
     """Newest first, a page at a time."""
     try:
         found = services.documents.case_page(after, limit)
@@ -83,13 +85,13 @@ def page(services: ServicesDep, caller: Viewer, response: Response, after: After
 
 
 @router.get("/schema", responses=problems(), operation_id="get_case_schema")
-def schema(caller: Viewer) -> dict[str, Any]:
+def schema(_caller: Viewer) -> dict[str, Any]:
     """The JSON Schema of a case. Checks across blocks come on top of it."""
     return case_schema()
 
 
 @router.get("/{id}", responses=problems(404) | {200: casedoc.ANSWER}, operation_id="get_case")
-def get(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+def get(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
     """The document, with every default written out."""
     case = _case(services, id)
     tag = conditional.etag(f"{case.id}.{case.version}")
@@ -99,7 +101,7 @@ def get(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Res
 
 
 @router.get("/{id}/summary", response_model=CaseSummary, responses=problems(404), operation_id="get_case_summary")
-def summary(services: ServicesDep, caller: Viewer, id: str) -> Response:
+def summary(services: ServicesDep, _caller: Viewer, id: str) -> Response:
     """Name, version and warnings."""
     return _summary(_case(services, id), 200)
 

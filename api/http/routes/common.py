@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Response
 from fastapi.responses import JSONResponse
 
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.jobs.problems import MEDIA_TYPE, Problem, ProblemError
 from api.service.services import Services
 from api.store import pages
@@ -36,18 +36,22 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def cursor_problem(fault: pages.CursorError) -> ProblemError:
+    """400 for a cursor that is none."""
     return ProblemError("bad-cursor", f"found {str(fault)[:60]!r}; allowed: the `next` of a page")
 
 
 def missing(what: str, id: str) -> ProblemError:
+    """404 for what is not there."""
     return ProblemError("not-found", f"There is no {what} {id}.")
 
 
 def next_link(path: str, cursor: str | None) -> dict[str, str]:
+    """The Link header to the next page."""
     return {"Link": f'<{path}?after={cursor}>; rel="next"'} if cursor else {}
 
 
 def wait_seconds(prefer: str | None) -> int:
+    """Seconds that `Prefer: wait=` asks for, as far as it is granted."""
     found = _WAIT.search(prefer or "")
     return min(int(found.group(1)), WAIT_MAX_S) if found else 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.accept import accept_run
+from api.http.accept import Wanted, accept_run
 from api.http.resolve import resolve
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import ComparisonRequest
+from api.http.schemas.requests import ComparisonRequest
 from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run
@@ -36,16 +36,14 @@ def _accept(services: Services, caller: Caller, asked: ComparisonRequest, key: s
     }
     if asked.evaluation_futures is not None:
         request["forecast"] = {"evaluation": asked.evaluation_futures} | request["forecast"]
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="comparison",
         name=asked.name or found.case.name,
         asked=asked.model_dump(mode="json", exclude_none=True),
         request=request,
         inputs=found.inputs,
     )
+    return accept_run(services, caller, key, wanted)
 
 
 add_create_route(router, "comparison", ComparisonRequest, _accept)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from api.http.accept import accept_run
+from api.http.accept import Wanted, accept_run
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import ForecastRequest
+from api.http.schemas.requests import ForecastRequest
 from api.http.security import Caller
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
@@ -33,16 +33,14 @@ def _accept(services: Services, caller: Caller, asked: ForecastRequest, key: str
     if case is None:
         options.setdefault("weeks", DEFAULT_WEEKS)
     inputs = {"history": history.artifact} | ({"case": case.artifact} if case is not None else {})
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="forecast",
         name=asked.name or history.name,
         asked=asked.model_dump(mode="json", exclude_none=True),
         request=options | history.reading(services.settings.max_history_rows),
         inputs=inputs,
     )
+    return accept_run(services, caller, key, wanted)
 
 
 add_create_route(router, "forecast", ForecastRequest, _accept)

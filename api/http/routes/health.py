@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.http.metrics import Metrics
 from api.http.routes.common import problems
-from api.http.schemas import Health
+from api.http.schemas.health import Health
 from api.http.security import ServicesDep, Viewer
 from api.store.version import VERSION
 
@@ -35,7 +35,7 @@ def readyz(services: ServicesDep) -> Response:
     responses=problems() | {200: {"content": {"text/plain": {}}}},
     operation_id="metrics",
 )
-def metrics(request: Request, services: ServicesDep, caller: Viewer) -> Response:
+def metrics(request: Request, services: ServicesDep, _caller: Viewer) -> Response:
     """Prometheus text format: requests, runs by state."""
     measured: Metrics = request.app.state.metrics
     body, kind = measured.text(services)

@@ -11,7 +11,7 @@ from pydantic import StringConstraints
 from api.http import conditional, examples
 from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import HistoryPage, HistorySummary
+from api.http.schemas.stored import HistoryPage, HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
 from api.http.upload import HISTORY_TYPES, Upload, receive
 from api.jobs.problems import PROBLEMS, ProblemError
@@ -112,7 +112,7 @@ def create(
 
 @router.get("", response_model=HistoryPage, responses=problems(), operation_id="list_histories")
 def page(
-    services: ServicesDep, caller: Viewer, response: Response, after: After = None, limit: Limit = 50
+    services: ServicesDep, _caller: Viewer, response: Response, after: After = None, limit: Limit = 50
 ) -> HistoryPage:
     """Newest first, a page at a time."""
     try:
@@ -124,7 +124,7 @@ def page(
 
 
 @router.get("/{id}", response_model=HistorySummary, responses=problems(404), operation_id="get_history")
-def get(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+def get(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
     """The judgement on a history; it never changes."""
     history = services.documents.history(id)
     if history is None:

@@ -14,7 +14,7 @@ from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.reports import add_report_route, add_workbook_route
 from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import run_router
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep
 from api.jobs.kinds import KINDS
 from api.service.services import Services

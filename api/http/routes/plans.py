@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from api.http.accept import accept_run
+from api.http.accept import Wanted, accept_run
 from api.http.resolve import resolve
 from api.http.routes.kinds import add_create_route, kind_router
-from api.http.schemas import PlanRequest
+from api.http.schemas.requests import PlanRequest
 from api.http.security import Caller
 from api.service.services import Services
 from api.store.runs import Run
@@ -16,16 +16,14 @@ router = kind_router("plan")
 def accept(services: Services, caller: Caller, asked: PlanRequest, key: str | None) -> Run:
     """Accept a plan. It reaches a final state whatever happens to this server; look at `Location` for it."""
     found = resolve(services, asked)
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="plan",
         name=asked.name or found.case.name,
         asked=asked.model_dump(mode="json", exclude_none=True),
         request=found.request | {"every_hour": asked.every_hour},
         inputs=found.inputs,
     )
+    return accept_run(services, caller, key, wanted)
 
 
 add_create_route(router, "plan", PlanRequest, accept)

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.http import conditional
-from api.http.accept import IdempotencyKey, accept_run
+from api.http.accept import IdempotencyKey, Wanted, accept_run
 from api.http.derived import explanation_of, plan_inputs
 from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
 from api.http.routes.runs import finished_or_409
-from api.http.schemas import DemandChangeRequest, Explanation, QuestionRequest, RunState, WhyNotRequest
+from api.http.schemas.questions import DemandChangeRequest, Explanation, QuestionRequest, WhyNotRequest
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError, count_of, fault_json
 from api.service.services import Services
@@ -145,16 +146,14 @@ def _asked(
     """Accept a question about a plan, or refuse it with every fault."""
     if errors:
         raise ProblemError("invalid-request", count_of(errors), errors=errors)
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="question",
         name=plan.name,
         asked={"plan_id": plan.id} | asked.model_dump(mode="json", exclude_none=True),
         request={"question": question, "limits": limits_json(services.settings, asked.limits)},
         inputs=plan_inputs(plan),
     )
+    return accept_run(services, caller, key, wanted)
 
 
 def _explained(

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.http import examples
-from api.http.accept import IdempotencyKey, accept_run
+from api.http.accept import IdempotencyKey, Wanted, accept_run
 from api.http.derived import plan_inputs
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
 from api.http.routes.runs import finished_or_409
-from api.http.schemas import RunState
+from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep
 from api.http.upload import Upload, receive
 from api.service.services import Services
@@ -100,16 +100,14 @@ async def reconcile(
 
 def _accept_readings(services: Services, caller: Caller, plan_id: str, upload: Upload, key: str | None) -> Run:
     plan = finished_or_409(services, "plan", plan_id)
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="question",
         name=plan.name,
         asked={"plan_id": plan.id, "kind": "reconcile", "metered_sha256": upload.stored.sha256},
         request={"question": {"kind": "reconcile"}, "limits": {}},
         inputs=plan_inputs(plan) | {"metered": upload.stored.sha256},
     )
+    return accept_run(services, caller, key, wanted)
 
 
 def _accept(
@@ -119,13 +117,11 @@ def _accept(
     asked = {"plan_id": plan.id, "demand_sha256": upload.stored.sha256}
     if future is not None:
         asked["future"] = str(future)
-    return accept_run(
-        services,
-        caller,
-        key,
+    wanted = Wanted(
         kind="replay",
         name=plan.name,
         asked=asked,
         request={"future": future},
         inputs=plan_inputs(plan) | {"demand": upload.stored.sha256},
     )
+    return accept_run(services, caller, key, wanted)

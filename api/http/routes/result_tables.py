@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from api.http import conditional, tables
 from api.http.routes.common import missing, problems
 from api.http.routes.runs import finished_or_409
-from api.http.schemas import TableEntry, TableList, TableRows
-from api.http.security import ServicesDep, Viewer
+from api.http.schemas.runs import TableEntry, TableList, TableRows
+from api.http.security import VIEWER, ServicesDep, Viewer
 from api.jobs.kinds import Kind
 from api.service.services import Services
 from api.store.runs import Run
@@ -24,6 +24,13 @@ Offset = Annotated[int, Query(ge=0, le=10**9, description="First row (JSON only)
 Rows = Annotated[int, Query(ge=1, le=100_000, description="Rows at most (JSON only).")]
 
 
+def _chosen(
+    format: Annotated[Literal["json", "csv", "parquet", "xlsx"] | None, Query()] = None,
+    accept: Annotated[str, Header(max_length=1000)] = "*/*",
+) -> tables.Format:
+    return tables.choose(format, accept)
+
+
 def add_table_routes(router: APIRouter, of: Kind) -> None:
     """Below the kind's address and id: the list of tables, and each table as JSON, CSV, Parquet or XLSX."""
     kind = of.name
@@ -31,7 +38,7 @@ def add_table_routes(router: APIRouter, of: Kind) -> None:
     @router.get(
         "/{id}/tables", response_model=TableList, responses=problems(404, 409), operation_id=f"list_{kind}_tables"
     )
-    def table_list(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def table_list(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """Every table with its columns and units."""
         run = finished_or_409(services, kind, id)
         tag = conditional.etag(f"{run.id}.tables")
@@ -60,24 +67,22 @@ def add_table_routes(router: APIRouter, of: Kind) -> None:
         responses=problems(404, 406, 409)
         | {200: {"content": {kind: {} for form, kind in tables.MEDIA_TYPES.items() if form != "json"}}},
         operation_id=f"get_{kind}_table",
+        dependencies=[VIEWER],
     )
     def table(
         services: ServicesDep,
-        caller: Viewer,
         request: Request,
         id: str,
         name: str,
-        format: Annotated[Literal["json", "csv", "parquet", "xlsx"] | None, Query()] = None,
+        chosen: Annotated[tables.Format, Depends(_chosen)],
         offset: Offset = 0,
         limit: Rows = 10_000,
-        accept: Annotated[str, Header(max_length=1000)] = "*/*",
     ) -> Response:
         """One table as JSON, CSV, Parquet or XLSX, by `format` or by Accept."""
         run = finished_or_409(services, kind, id)
         sha256 = _tables(run).get(name)
         if sha256 is None:
             raise missing("table", name)
-        chosen = tables.choose(format, accept)
         tag = conditional.etag(f"{sha256}.{chosen}.{offset}.{limit}")
         headers = {"ETag": tag, "Cache-Control": conditional.IMMUTABLE, "Vary": "Accept"}
         same = conditional.not_modified(request, tag, conditional.IMMUTABLE)

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from api.http import conditional
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
-from api.http.schemas import FileEntry, RunPage, RunResult, RunState
+from api.http.schemas.runs import FileEntry, RunPage, RunResult, RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.kinds import Kind
 from api.jobs.problems import ProblemError
@@ -21,6 +21,7 @@ StateFilter = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
 def run_or_404(services: Services, kind: str, id: str) -> Run:
+    """The run. Raises ProblemError where there is none of that kind."""
     run = services.runs.get(id, kind)
     if run is None:
         raise missing(kind, id)
@@ -38,7 +39,7 @@ def finished_or_409(services: Services, kind: str, id: str) -> Run:
     return run
 
 
-def file_of(services: Services, run: Run, path: str) -> tuple[str, dict[str, Any]]:
+def file_of(run: Run, path: str) -> tuple[str, dict[str, Any]]:
     """Hash and entry of one of a result's files. Raises ProblemError when there is none of that name."""
     entry = (run.files or {}).get(path)
     if entry is None:
@@ -62,7 +63,7 @@ def run_router(of: Kind) -> APIRouter:
     @router.get("", response_model=RunPage, responses=problems(), operation_id=f"list_{plural}")
     def page(
         services: ServicesDep,
-        caller: Viewer,
+        _caller: Viewer,
         response: Response,
         after: After = None,
         limit: Limit = 50,
@@ -77,7 +78,7 @@ def run_router(of: Kind) -> APIRouter:
         return RunPage(items=[RunState.of(run_of(row)) for row in found.rows], next=found.next)
 
     @router.get("/{id}", response_model=RunState, responses=problems(404), operation_id=f"get_{kind}")
-    def state(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def state(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """Where it stands. The ETag changes with every event."""
         run = run_or_404(services, kind, id)
         tag = conditional.etag(f"{run.id}.{run.event_seq}")
@@ -96,7 +97,7 @@ def run_router(of: Kind) -> APIRouter:
     )
     def watch(
         services: ServicesDep,
-        caller: Viewer,
+        _caller: Viewer,
         id: str,
         last_event_id: Annotated[str, Header(max_length=18, pattern=r"^[0-9]*$")] = "",
     ) -> StreamingResponse:
@@ -106,10 +107,19 @@ def run_router(of: Kind) -> APIRouter:
         body = services.watch.stream(run.id, int(last_event_id or 0), longest_s)
         return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
+    _add_results(router, of)
+    _add_steering(router, kind)
+    return router
+
+
+def _add_results(router: APIRouter, of: Kind) -> None:
+    """What a finished run has come to."""
+    kind, base = of.name, of.base
+
     @router.get(
         "/{id}/result", response_model=RunResult, responses=problems(404, 409), operation_id=f"get_{kind}_result"
     )
-    def result(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
+    def result(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
         """The summary and the list of files; it never changes."""
         run = finished_or_409(services, kind, id)
         tag = conditional.etag(f"{run.id}.result")
@@ -130,10 +140,10 @@ def run_router(of: Kind) -> APIRouter:
         responses=problems(404, 409) | {200: {"content": {"application/octet-stream": {}}}},
         operation_id=f"get_{kind}_file",
     )
-    def file(services: ServicesDep, caller: Viewer, request: Request, id: str, path: str) -> Response:
+    def file(services: ServicesDep, _caller: Viewer, request: Request, id: str, path: str) -> Response:
         """One file of the result, as it was written."""
         run = finished_or_409(services, kind, id)
-        sha256, _entry = file_of(services, run, path)
+        sha256, _entry = file_of(run, path)
         tag = conditional.etag(sha256)
         same = conditional.not_modified(request, tag, conditional.IMMUTABLE)
         if same is not None:
@@ -144,6 +154,10 @@ def run_router(of: Kind) -> APIRouter:
             filename=path.rsplit("/", 1)[-1],
             headers={"ETag": tag, "Cache-Control": conditional.IMMUTABLE},
         )
+
+
+def _add_steering(router: APIRouter, kind: str) -> None:
+    """Ending a run before its time."""
 
     @router.post(
         "/{id}/stop",
@@ -172,5 +186,3 @@ def run_router(of: Kind) -> APIRouter:
         if run.is_final and run.state != "cancelled":
             raise ProblemError("already-final", f"The {kind} is {run.state}.")
         return RunState.of(services.cancel(id, caller.owner) or run)
-
-    return router

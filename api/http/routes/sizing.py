@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.http.routes.common import problems
-from api.http.schemas import Sizing, SizingLibrary, SizingRequest
+from api.http.schemas.sizing import Sizing, SizingLibrary, SizingRequest
 from api.http.security import Caller, ServicesDep, Viewer
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call

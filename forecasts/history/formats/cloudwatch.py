@@ -17,10 +17,11 @@ STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
 
 
 def fits(document: Any) -> bool:
+    """Whether it is of this format."""
     return isinstance(document, dict) and ("MetricDataResults" in document or "Datapoints" in document)
 
 
-def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
+def read(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """Moments and values; sums are amounts for their period and become amounts a second."""
     found = _data(document, faults) if "MetricDataResults" in document else _statistics(document, faults)
     if found is not None and found.table.empty:

@@ -29,6 +29,7 @@ UNIT = "busy GPUs"
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     busy = any(field.lower() in names for field in FIELDS)
     return busy and any(name in names for name in TIME)
 
@@ -57,9 +58,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     return _added(frame, field, f"DCGM table ({sheet.how})")
 
 
-def from_samples(
-    metrics: list[dict[str, str]], frames: list[pd.DataFrame], how: str, faults: list[Fault]
-) -> Source | None:
+def from_samples(metrics: list[dict[str, str]], frames: list[pd.DataFrame], how: str) -> Source | None:
     """Samples of a GPU each, with their labels."""
     names = {labels.get("__name__", "") for labels in metrics}
     field = next(name for name in FIELDS if name in names)
@@ -78,7 +77,7 @@ def is_text(head: str) -> bool:
     return any(LINE.match(line) for line in head.splitlines()[:400]) or "# HELP DCGM_FI_" in head
 
 
-def read_text(text: str, asked: Reading, faults: list[Fault]) -> Source | None:
+def read_text(text: str, _asked: Reading, faults: list[Fault]) -> Source | None:
     """Scrapes of dcgm-exporter one after the other, each sample with its time in ms."""
     samples: dict[tuple[str, ...], list[tuple[int, float]]] = {}
     labels_of: dict[tuple[str, ...], dict[str, str]] = {}
@@ -112,7 +111,7 @@ def read_text(text: str, asked: Reading, faults: list[Fault]) -> Source | None:
         )
         for own in samples.values()
     ]
-    return from_samples(list(labels_of.values()), frames, "dcgm-exporter's text", faults)
+    return from_samples(list(labels_of.values()), frames, "dcgm-exporter's text")
 
 
 def _added(frame: pd.DataFrame, field: str, name: str) -> Source:

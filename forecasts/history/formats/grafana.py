@@ -13,6 +13,7 @@ from forecasts.history.rows import Source
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     return list(names) in (["time", "metric", "value"], ["series", "time", "value"])
 
 

@@ -17,6 +17,7 @@ NAMES = {"timestamp": TIME, "value": VALUE, "series": SERIES, "region": REGION, 
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     return any(name in names for name in TIME) and any(name in names for name in VALUE)
 
 

@@ -26,11 +26,13 @@ LONGEST_WINDOW_HOURS = 1.01
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     measured = any(n in names for n in (*GPU_HOURS, *CPU_HOURS))
     return measured and any(n in names for n in START) and any(n in names for n in END)
 
 
 def fits_json(document: Any) -> bool:
+    """Whether a JSON document is of this format."""
     data = document.get("data") if isinstance(document, dict) else None
     if isinstance(data, dict) and isinstance(data.get("sets"), list):
         return True
@@ -52,7 +54,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     return _source(sheet.column(*START), sheet.column(*END), sheet.frame[at], gpu, cpu, f"CSV, {sheet.how}", faults)
 
 
-def read_json(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
+def read_json(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """The same of every allocation in every set (a step of the query)."""
     data = document["data"]
     sets = [one.get("allocations", {}) for one in data["sets"] if one] if isinstance(data, dict) else data

@@ -19,13 +19,14 @@ NAME = "Prometheus query_range"
 
 
 def fits(document: Any) -> bool:
+    """Whether it is of this format."""
     if not isinstance(document, dict) or "status" not in document:
         return False
     data = document.get("data")
     return document["status"] == "error" or (isinstance(data, dict) and "resultType" in data)
 
 
-def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
+def read(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """Samples as they are, series named by their labels; samples of DCGM become busy GPUs, counters of inference
     engines rates a second."""
     if document["status"] == "error":
@@ -51,7 +52,7 @@ def read(document: Any, asked: Reading, faults: list[Fault]) -> Source | None:
     if faults:
         return None
     if dcgm.measured(metrics):
-        return dcgm.from_samples(metrics, frames, "Prometheus query_range", faults)
+        return dcgm.from_samples(metrics, frames, "Prometheus query_range")
     names = [name_of(labels, metrics) for labels in metrics]
     units = [engines.unit_of(labels) for labels in metrics]
     frames = [engines.rates(frame) if unit else frame for frame, unit in zip(frames, units, strict=True)]

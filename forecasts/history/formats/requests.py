@@ -31,6 +31,7 @@ MOST_SERIES = 400
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     return any(n in names for n in INPUT) and any(n in names for n in OUTPUT) and any(n in names for n in MOMENT)
 
 

@@ -25,11 +25,12 @@ NEVER = ("unknown", "none", "n/a", "", "nan", "invalid")
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     jobs = any(n in names for n in ("jobid", "jobidraw"))
     return jobs and {"start", "end"} <= set(names) and any(n in names for n in ("alloctres", "reqtres", "alloccpus"))
 
 
-def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
+def read(sheet: Sheet, _asked: Reading, faults: list[Fault]) -> Source | None:
     """GPUs that run, and that wait, in every hour and partition; CPUs where no job names a GPU."""
     job = sheet.column("jobidraw", "jobid").astype("str")
     own = ~job.str.contains(".", regex=False).to_numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from forecasts.words.note import listed, note
 
 
 def fits(names: Sequence[str]) -> bool:
+    """Whether it is of this format."""
     return len(names) > 1 and any(name in names for name in TIME)
 
 
@@ -39,12 +40,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
         else:
             columns.append((name, own))
             units.add(unit)
-    low = [name.strip().lower() for name, _ in columns]
-    for name in dict.fromkeys(low):
-        if low.count(name) > 1:
-            places = [str(i + 1) for i, other in enumerate(sheet.low()) if other == name]
-            twice = {"name": name, "n": low.count(name), "places": listed(places)}
-            faults.append(fault_of("header", "fault.series_twice", **twice))
+    faults += _twice(sheet, [name.strip().lower() for name, _ in columns])
     blank = [at + 1 for at, name in enumerate(sheet.names) if not name.strip()]
     columns = [(name, own) for name, own in columns if name.strip()]
     if not columns:
@@ -75,6 +71,13 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     # A column of a wide table begins with its first number: an empty cell is no row.
     table = table[np.isfinite(table["value"])].reset_index(drop=True) if len(columns) > 1 else table
     return Source(f"{kind} ({sheet.how})", table, notes=tuple(notes))
+
+
+def _twice(sheet: Sheet, names: list[str]) -> Iterator[Fault]:
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            places = listed([str(i + 1) for i, other in enumerate(sheet.low()) if other == name])
+            yield fault_of("header", "fault.series_twice", name=name, n=names.count(name), places=places)
 
 
 def _numbers(column: pd.Series[Any], asked: Reading) -> tuple[np.ndarray[Any, Any] | None, str]:

@@ -20,10 +20,12 @@ class Member(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name among members."""
 
     @property
-    def needs_hours(self) -> int: ...
+    def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
 
     def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
         """Learn from values (series, hours), hourly at `index`, all finite (`combine` fills gaps before)."""

@@ -43,13 +43,16 @@ class GlobalBoost:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return "boost"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return 10 * DAY
 
     def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         import lightgbm
 
         require(values, self.needs_hours, self.name)
@@ -139,6 +142,7 @@ class GlobalBoost:
         return flat, base * spread + centre, spread
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         if self._model is None:
             raise RuntimeError(f"{self.name} is not fitted")
         leads = np.arange(min(hours, FARTHEST))

@@ -34,13 +34,16 @@ class LevelProfile:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return self.label or f"profile{self.period}"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return 2 * self.period
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         n = values.shape[0]
         count = min(self.periods, values.shape[1] // self.period)
@@ -68,6 +71,7 @@ class LevelProfile:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         ahead = np.arange(hours) // DAY
         level = self._far[:, None] + (self._near - self._far)[:, None] * self.damping**ahead
         return repeat(self._season, hours) * level

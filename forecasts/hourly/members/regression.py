@@ -46,13 +46,16 @@ class SeasonalAr:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return self.label
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return max(self.lags) + self.difference + max(4 * DAY, max(self.lags))
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         longest = max(self.lags)
         span = min(values.shape[1], self.weeks * WEEK + longest + self.difference)
@@ -80,6 +83,7 @@ class SeasonalAr:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         n, past = self._past.shape
         d = self.difference
         path = np.concatenate([self._past, np.zeros((n, hours))], axis=1)
@@ -138,13 +142,16 @@ class Harmonic:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return self.label
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return 2 * WEEK if self.weekly else 3 * DAY
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         span = min(values.shape[1], self.weeks * WEEK)
         tail = values[:, -span:]
@@ -168,6 +175,7 @@ class Harmonic:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         if self._fit is None:
             raise RuntimeError(f"{self.name} is not fitted")
         fit = self._fit

@@ -29,13 +29,16 @@ class SeasonalMean:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return f"naive{self.period}" if self.seasons == 1 else f"mean{self.period}x{self.seasons}"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return self.period * min(self.seasons, 2)
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         count = min(self.seasons, values.shape[1] // self.period)
         cube = values[:, values.shape[1] - count * self.period :].reshape(values.shape[0], count, self.period)
@@ -44,6 +47,7 @@ class SeasonalMean:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         return repeat(self._season, hours)
 
 
@@ -57,19 +61,23 @@ class SeasonalMedian:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return f"median{self.period}x{self.seasons}"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return self.period * self.seasons
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         tail = values[:, values.shape[1] - self.needs_hours :]
         self._season = np.median(tail.reshape(values.shape[0], self.seasons, self.period), axis=1)
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         return repeat(self._season, hours)
 
 
@@ -87,13 +95,16 @@ class KindMedian:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return f"daykind{self.days}"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return WEEK
 
     def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, self.needs_hours, self.name)
         days = min(self.days, values.shape[1] // DAY)
         cube = values[:, -days * DAY :].reshape(values.shape[0], days, DAY)
@@ -109,6 +120,7 @@ class KindMedian:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         ahead = pd.date_range(self._end, periods=hours + 1, freq="h")[1:]
         kind = np.asarray(ahead.dayofweek >= 5, dtype=np.int64)
         return np.asarray(self._middle[kind, :, np.arange(hours) % DAY].T)
@@ -123,13 +135,16 @@ class Flat:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return f"flat{self.half_life_hours:g}"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return 1
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         require(values, 1, self.name)
         span = min(values.shape[1], int(12 * self.half_life_hours) + 1)
         weight = 0.5 ** (np.arange(span)[::-1] / self.half_life_hours)
@@ -137,4 +152,5 @@ class Flat:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         return np.repeat(self._level[:, None], hours, axis=1)

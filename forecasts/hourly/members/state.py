@@ -26,13 +26,16 @@ class StlSmoothing:
 
     @property
     def name(self) -> str:
+        """Its name among members."""
         return "stl-smoothing"
 
     @property
     def needs_hours(self) -> int:
+        """Hours of history that it needs at least."""
         return 4 * DAY
 
-    def fit(self, values: FloatArray, index: pd.DatetimeIndex) -> Self:
+    def fit(self, values: FloatArray, _index: pd.DatetimeIndex) -> Self:
+        """Learn from values (series, hours) at the hours of the index."""
         from statsmodels.tsa.forecasting.stl import STLForecast
         from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
@@ -53,6 +56,7 @@ class StlSmoothing:
         return self
 
     def predict(self, hours: int) -> FloatArray:
+        """(series, hours) demand after the last hour that was learnt from."""
         if not self._models:
             raise RuntimeError(f"{self.name} is not fitted")
         out = np.full((len(self._models), hours), np.nan)

@@ -30,10 +30,12 @@ def attributes(**values: object) -> str:
 
 
 def shown(value: float) -> str:
+    """A length in SVG units, short."""
     return "0" if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
 
 
 def text(x: float, y: float, words: str, size: float, *, anchor: str = "start", **more: object) -> str:
+    """A text element."""
     style = attributes(**{"x": x, "y": y, "font_size": size, "text_anchor": anchor, "fill": INK} | more)
     return f"<text{style}>{escape(words)}</text>"
 
@@ -50,9 +52,11 @@ class Pane:
     bottom: float
 
     def across(self, values: Sequence[Any]) -> FloatArray:
+        """(values,) positions from left to right, SVG units."""
         return self.left + self.x.places(values) * (self.right - self.left)
 
     def down(self, values: Sequence[Any]) -> FloatArray:
+        """(values,) positions from top to bottom, SVG units."""
         return self.bottom - self.y.places(values) * (self.bottom - self.top)
 
 
@@ -70,6 +74,7 @@ class Labels:
         self.taken += [(a - r, b - r, a + r, b + r) for a, b, r in zip(x, y, 0.8 * radius, strict=True)]
 
     def place(self, x: float, y: float, radius: float, words: str, position: str) -> str:
+        """A label beside a mark, where it covers no other; empty where there is no room."""
         width, high, gap = text_width(words, self.size), self.size * 1.1, radius + 4
         spots = {
             "top center": (x - width / 2, y - gap - high),
@@ -220,6 +225,7 @@ class Bars:
 
     @classmethod
     def of(cls, traces: Sequence[Body], layout: Body) -> Bars:
+        """Where every bar begins and ends."""
         mode, kept = layout.get("barmode", "group"), list(traces)
         high: dict[Any, float] = defaultdict(float)
         low: dict[Any, float] = defaultdict(float)

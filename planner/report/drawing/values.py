@@ -27,10 +27,12 @@ def array(value: Any) -> list[Any]:
 
 
 def number(value: Any) -> float:
+    """A number; NaN for none."""
     return float("nan") if value is None else float(value)
 
 
 def is_date(value: Any) -> bool:
+    """Whether it is a day, written out."""
     return isinstance(value, str) and _DAY.match(value) is not None
 
 

@@ -69,6 +69,7 @@ class View:
 
     @property
     def currency(self) -> str:
+        """Of all money shown."""
         return self.case.meta.currency
 
     @cached_property
@@ -89,10 +90,12 @@ class View:
         }
 
     def name(self, kind: str, key: str) -> str:
+        """What a thing is called in the reader's language."""
         return self.names[kind].get(key, key)
 
     @cached_property
     def module_pflops(self) -> dict[str, float]:
+        """Module type → dense FP16 PFLOPS of a module."""
         return {k.id: k.module_pflops for k in self.case.module_types}
 
     def weight(self, frame: pd.DataFrame) -> FloatArray:

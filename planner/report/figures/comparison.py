@@ -15,7 +15,6 @@ from planner.report.figures.chart import COLOURS, GREY, WARN, Chart, figure
 from planner.words.wording import Wording
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon")
-FACTORS = ("shortfall_cost", "energy_price", "hardware_price", "demand")
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class ComparisonView:
     words: Wording
 
     def name(self, scenario: str) -> str:
+        """What a scenario is called in the reader's language."""
         rows = self.tables["scenarios"]
         row = rows[rows["scenario"] == scenario]
         if row.empty:

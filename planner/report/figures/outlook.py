@@ -13,6 +13,7 @@ from planner.words.wording import Wording
 
 
 def series_label(outlook: Outlook, series: int) -> str:
+    """What a series is called on charts."""
     key = outlook.series[series]
     return key.workload if key.region in ("", "all") else f"{key.region} / {key.workload}"
 

@@ -91,7 +91,7 @@ class BoundSearch:
                 before = len(search.master.pool)
                 while len(search.master.pool) == before and not (self._over.is_set() or control.done):
                     self._over.wait(0.1)  # without new cuts the same relaxation says nothing new
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the thread that asked
             self._failed.append(error)
         finally:
             if worker is not search.worker:

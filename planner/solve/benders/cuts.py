@@ -30,6 +30,7 @@ class CutPool:
         return self._parts[0]
 
     def add(self, owner: IntArray, constant: FloatArray, slope: sp.csr_matrix) -> None:
+        """Add cuts: owner (cuts,), constant (cuts,), slope (cuts, master columns)."""
         self._parts.append(slope)
         self.owner = np.concatenate([self.owner, owner])
         self.constant = np.concatenate([self.constant, constant])

@@ -51,6 +51,7 @@ class Lanes:
         return len(self.executors)
 
     def close(self) -> None:
+        """End the processes, if they are its own."""
         if self.own:
             for executor in self.executors:
                 executor.shutdown(wait=False, cancel_futures=True)
@@ -180,6 +181,7 @@ class Evaluator:
             executor.submit(subproblem.forget, self._token)
 
     def add_to(self, pool: CutPool, evaluation: Evaluation) -> None:
+        """Put the cuts of an evaluation into the pool."""
         pool.add(*subproblem.joined(evaluation.cuts, self.master_columns))
 
 
@@ -202,6 +204,7 @@ class Mixed:
         return Evaluation(np.where(np.isnan(fine.values), rest.values, fine.values), [*fine.cuts, *rest.cuts], rest.y)
 
     def add_to(self, pool: CutPool, evaluation: Evaluation) -> None:
+        """Put the cuts of an evaluation into the pool."""
         self.merged.add_to(pool, evaluation)
 
 

@@ -40,11 +40,13 @@ class MasterModel:
     integer: BoolArray
 
     def arrays(self) -> Arrays:
+        """As solvers take it."""
         return Arrays(self.matrix, self.cost, self.lower, self.upper, self.row_lower, self.row_upper, self.integer)
 
     def add_columns(
         self, count: int, *, lower: float = 0.0, upper: float = np.inf, cost: float = 0.0, integer: bool = False
     ) -> IntArray:
+        """Further columns; their numbers (count,)."""
         index = np.arange(len(self.cost), len(self.cost) + count)
         rows = self.matrix.shape[0]
         self.matrix = sp.csr_matrix(
@@ -57,6 +59,7 @@ class MasterModel:
         return index
 
     def add_rows(self, rows: sp.csr_matrix, lower: FloatArray | float, upper: FloatArray | float) -> None:
+        """Further rows (count, columns) within their limits."""
         count = rows.shape[0]
         self.matrix = sp.csr_matrix(sp.vstack([self.matrix, rows]))
         self.row_lower = np.r_[self.row_lower, np.broadcast_to(np.asarray(lower, float), count)]

@@ -211,7 +211,7 @@ class MergedSearch:
                 if outcome.status == "infeasible" and self._limit >= control.objective:
                     return
                 outcome = self._bound(everything, 1.0, control.objective)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told in the thread that asked
             self._failed.append(error)
 
     def _bound(self, whole: IntArray, share: float, limit: float) -> Outcome | None:

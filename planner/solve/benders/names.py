@@ -24,6 +24,7 @@ class Names:
 
 
 def find_names(program: Program) -> Names:
+    """The numbers of the columns that the search looks at by name."""
     columns = program.layout.columns
     none = np.zeros(0, np.int64)
     gangs = np.unique(columns["gangs"][columns["gangs"] >= 0]) if "gangs" in columns else none

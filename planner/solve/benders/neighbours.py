@@ -31,7 +31,7 @@ def look_around(search: Search, bounds: BoundSearch) -> None:
     while not search.control.done:
         _polish_found(search, bounds.take())
         if search.control.x is None:
-            search.settle(lambda model: None)
+            search.settle(lambda _model: None)
             if search.control.x is None and search.control.wait(0.2):
                 return
             continue
@@ -89,7 +89,7 @@ class _Patterns:
             self._misses += 1
             if self._misses > _PATIENCE:
                 # every pattern that looks good has been tried once: now with nothing held, as the cuts have grown since
-                search.settle(lambda model: None)
+                search.settle(lambda _model: None)
                 self._distance, self._misses = FAR, 0
             return
         search.polish(outcome.x[: search.columns])

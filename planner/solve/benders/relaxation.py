@@ -105,32 +105,38 @@ def stand_in_start(one_day: Program, merged: Program, pool: CutPool, control: Co
     return outcome.x[: merged.master.columns]
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """target: gap of the relaxation itself. is_exact: whether what the evaluator finds is the program's own cost.
+    bound: one that is known. until: seconds since the solve began after which it ends anyway."""
+
+    phase: str
+    target: float
+    rounds: int
+    is_exact: bool
+    bound: float = -np.inf
+    until: float = np.inf
+
+
 def relax(
     master: CutMaster,
     evaluator: Evaluator | Mixed,
     control: Control,
     start: FloatArray,
-    *,
-    phase: str,
-    target: float,
-    rounds: int,
-    is_exact: bool,
-    bound: float = -np.inf,
-    until: float = np.inf,
+    how: Rounds,
 ) -> Relaxed:
-    """In-out rounds until the relaxation's own gap is at most `target`. Raises HaltedError when the search is ended.
+    """In-out rounds until the relaxation's own gap is at most the target. Raises HaltedError when the search is ended.
 
-    start: a point that satisfies the master's linear rows. until: seconds since the solve began after which it ends
-    anyway. Of many futures a few are evaluated at a point (`Evaluator.evaluate`): what the point costs is then an
-    estimate from below, looked at again as cuts are added.
+    start: a point that satisfies the master's linear rows. Of many futures a few are evaluated at a point
+    (`Evaluator.evaluate`): what the point costs is then an estimate from below, looked at again as cuts are added.
     """
-    control.phase = phase
+    control.phase, bound = how.phase, how.bound
     pool = master.pool
     inner, value, known = start, np.inf, True
     worth = np.zeros(pool.blocks)
     x = start
     points: list[FloatArray] = []
-    for _ in range(rounds):
+    for _ in range(how.rounds):
         evaluation = evaluator.evaluate(x, sample=True)
         evaluator.add_to(pool, evaluation)
         values = evaluation.values_at_least(pool, x)
@@ -152,8 +158,8 @@ def relax(
             control.raise_bound(bound)
         outer = outcome.x[: master.columns]
         points.append(outer)
-        control.note_relaxation(value if is_exact and known else np.inf, bound)
-        if relative_gap(value, bound) <= target or control.halted or control.seconds > until:
+        control.note_relaxation(value if how.is_exact and known else np.inf, bound)
+        if relative_gap(value, bound) <= how.target or control.halted or control.seconds > how.until:
             break
         x = OUT * outer + (1 - OUT) * inner
     return Relaxed(inner, value, bound, points[-8:])

@@ -14,7 +14,7 @@ from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, HaltedError, Lanes
 from planner.solve.benders.master import CutMaster
 from planner.solve.benders.merged import MergedSearch
-from planner.solve.benders.relaxation import Relaxed, relax
+from planner.solve.benders.relaxation import Relaxed, Rounds, relax
 from planner.solve.benders.search import Effort, Search
 from planner.solve.benders.start import FAITHFUL, Beginning, Coarse, Merged, is_large
 from planner.solve.control import Control
@@ -31,7 +31,7 @@ RELAXATION_SHARE, RELAXATION_AFTER = 0.4, 0.15
 KEPT_POINTS = 12
 
 
-def decompose(
+def decompose(  # noqa: C901
     program: Program, control: Control, start: WarmStart | None = None, coarse: Coarse | None = None
 ) -> tuple[Ending, WarmStart | None]:
     """Plan and bound go to `control`; what a later solve may start from is returned.
@@ -75,18 +75,9 @@ def decompose(
                 target = control.limits.gap
                 if whole:
                     target = min(RELAXATION_GAP, max(0.4 * control.limits.gap, 1e-6))
-                relaxed = relax(
-                    master,
-                    exact,
-                    control,
-                    rough.x,
-                    phase="relaxation",
-                    target=target,
-                    rounds=200,
-                    is_exact=True,
-                    bound=rough.bound,
-                    until=_until(control) if whole else np.inf,
-                )
+                until = _until(control) if whole else np.inf
+                rounds = Rounds("relaxation", target, 200, is_exact=True, bound=rough.bound, until=until)
+                relaxed = relax(master, exact, control, rough.x, rounds)
             if relaxed is not None and search is not None:
                 began = time.monotonic()
                 search.value(relaxed.x)
@@ -202,6 +193,7 @@ def fingerprint(program: Program, block: int) -> bytes:
 
 
 def keep(program: Program, pool: CutPool, points: list[FloatArray]) -> CutStore:
+    """The cuts that bind at any of the points, by block, for another solve."""
     which = np.flatnonzero(pool.tight(points))
     return CutStore(
         tuple(b.key for b in program.blocks),

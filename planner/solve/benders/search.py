@@ -206,6 +206,7 @@ class Search:
         return np.concatenate([x, theta + 1e-6 * np.abs(theta) + 1e-9])
 
     def whole_numbers(self, model: MasterModel) -> MasterModel:
+        """The model with every whole decision whole."""
         model.integer[self.whole] = True
         return model
 
@@ -245,6 +246,7 @@ class Search:
 
     # ---- parts of the search
     def close(self) -> None:
+        """End the process."""
         self.worker.shutdown(wait=False, cancel_futures=True)
 
     def enter(self, relaxed: Relaxed, effort: Effort) -> None:
@@ -266,7 +268,7 @@ class Search:
         else:
             self.polish(self._earnest(), once=True)
         if self.control.x is None:
-            self.settle(lambda model: None, rounds=1)
+            self.settle(lambda _model: None, rounds=1)
 
     def holding(self, x: FloatArray) -> Callable[[MasterModel], None]:
         """The edit that holds the switches of x."""
@@ -389,7 +391,7 @@ class Search:
         if self.cheap is None or self.control.x is None:
             self.polish(self._earnest())
         if self.control.x is None and not self.control.done:
-            self.settle(lambda model: None)
+            self.settle(lambda _model: None)
 
     def _earnest(self) -> FloatArray:
         """The relaxation with the switches on that it uses, by the better of two readings of it.

@@ -12,7 +12,7 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Program
 from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
 from planner.solve.benders.master import CutMaster, MasterModel
-from planner.solve.benders.relaxation import Relaxed, merged_start, relax, stand_in_start
+from planner.solve.benders.relaxation import Relaxed, Rounds, merged_start, relax, stand_in_start
 from planner.solve.benders.subproblem import BlockFailureError
 from planner.solve.control import Control
 
@@ -23,7 +23,8 @@ class Coarse(Protocol):
     loose: regions with the same sites as one, whatever that costs: for bounds. Asked for where there are several
     futures."""
 
-    def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program: ...
+    def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program:
+        """The program on merged steps, on mean days, or without its own rows."""
 
 
 # The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
@@ -110,19 +111,8 @@ class Beginning:
         return bool(finer - known <= FAITHFUL * (finer + share * abs(float(self.program.master.cost @ point))))
 
     def _relax(self, blocks: Evaluator | Mixed, rough: Relaxed, target: float, until: float) -> Relaxed:
-        phase = self.control.phase
-        return relax(
-            self.master,
-            blocks,
-            self.control,
-            rough.x,
-            phase=phase,
-            target=target,
-            rounds=60,
-            is_exact=False,
-            bound=rough.bound,
-            until=until,
-        )
+        rounds = Rounds(self.control.phase, target, 60, is_exact=False, bound=rough.bound, until=until)
+        return relax(self.master, blocks, self.control, rough.x, rounds)
 
 
 def is_large(program: Program) -> bool:

@@ -127,6 +127,7 @@ class ByFuture:
         return _Side(alone, arrays, arrays, Campaigns.of(alone.program), uuid.uuid4().hex)
 
     def close(self) -> None:
+        """End the processes."""
         for worker in self._workers:
             worker.shutdown(wait=False, cancel_futures=True)
         self._waiting.shutdown(wait=False, cancel_futures=True)

@@ -51,7 +51,7 @@ def test_a_week_off_lowers_level_and_peak_and_a_day_off_only_the_level() -> None
     index, values = chinese("2023-01-02", "2024-12-30")
     start = pd.Timestamp("2024-12-30")
     tide = np.tile(1 + 0.4 * np.sin(2 * np.pi * (np.arange(24) - 8) / 24), 7)[None].repeat(2, axis=0)
-    factors = week_factors(values, index, tide, start, 104, 8, country="CN")
+    factors = week_factors(values, index, tide, start, (104, 8), ("CN", None))
     level, peak = factors.ahead(104)[:2], factors.ahead(104)[2:]
     # New Year's Day 2025 is the Wednesday of the first week ahead; Spring Festival 28 January to 4 February.
     assert np.exp(level[0, 0]) == pytest.approx(6.5 / 7, abs=0.03)

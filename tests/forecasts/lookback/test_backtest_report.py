@@ -40,7 +40,7 @@ class Fixed:
 
 
 def test_the_naive_scores_one_against_itself() -> None:
-    report = backtest(panel(noisy(8, 3)), forecaster=seasonal_naive, method="naive168")
+    report = backtest(panel(noisy(8, 3)), forecaster=seasonal_naive)
     assert report.row()["rel"] == pytest.approx(1)
     assert report.row()["mase"] == pytest.approx(1, abs=0.1)
     assert report.row()["coverage80"] is None

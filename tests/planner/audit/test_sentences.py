@@ -23,10 +23,11 @@ from planner.case import Case
 from planner.case.errors import InfeasibleError
 from planner.case.file import case_from, dump_case
 from planner.case.movable import LimitField, limit_fields
+from planner.explain.asking import Change
 from planner.explain.drivers import order_drivers
 from planner.explain.explanation import Explanation
 from planner.explain.prices import shadow_prices
-from planner.explain.what_if import Change, Question, why_not
+from planner.explain.why_not import Question, why_not
 from planner.plan import Plan
 from planner.planning import make_plan, plan_demand
 from planner.report.content import plan_content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -13,16 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forecasts.fault import Fault
 from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
-from planner.compare.comparison import Comparison, Stage, compare
+from planner.case.errors import StoppedError
+from planner.compare.comparison import Comparing, Comparison, Stage, compare
 from planner.compare.information import perfect_limits, value_of_perfect
 from planner.compare.making import Maker, NoPlan, Wish, plan_task, seconds_each
 from planner.compare.store import Store
 from planner.demand.horizon import outlook_demand
 from planner.evaluate.evaluation import evaluate, evaluate_plans, merged_steps
 from planner.plan import Plan
-from planner.rules.rules import plan_rule
+from planner.planning import plan_demand
+from planner.rules.neighbour import with_bound
+from planner.rules.rules import Begin, plan_rule
 from planner.scenarios import (
     DemandChange,
     JustInTime,
@@ -116,8 +121,10 @@ ALL = (
 )
 
 
-def run(case: Case, scenarios: Sequence[Scenario], executor: Executor, **more: Any) -> Comparison:
-    return compare(case, None, scenarios, limits=EXACT, executor=executor, **more)
+def run(
+    case: Case, scenarios: Sequence[Scenario], executor: Executor, folder: Path | None = None, **watch: Any
+) -> Comparison:
+    return compare(case, None, scenarios, Comparing(EXACT, executor=executor, folder=folder), **watch)
 
 
 @pytest.fixture(scope="module")
@@ -318,16 +325,16 @@ def test_who_finds_no_plan_in_time_is_given_the_nearest(here: Executor) -> None:
     """P50 orders 140; held to a ratio of 1.2 that is 168 units; and the futures get the orders of the P50 plan."""
     world = make_world(newsvendor(), None)
     median = plan_rule(JustInTime(), world, limits=EXACT)
-    given = plan_task(Ratio(kind="ratio", ratio=1.2), world, EXACT, median, [median], False)
+    given = plan_task(Ratio(kind="ratio", ratio=1.2), world, EXACT, Begin(median, (median,), search=False))
     assert isinstance(given, Plan)
     assert given.tables["orders"]["modules"].sum() == 168
     assert given.certificate["bound"] <= given.certificate["objective"]
     assert any("No cheaper plan" in warning for warning in given.warnings)
-    both = plan_task(Stochastic(kind="stochastic"), world, EXACT, median, [median], False)
+    both = plan_task(Stochastic(kind="stochastic"), world, EXACT, Begin(median, (median,), search=False))
     assert isinstance(both, Plan)
     # 60 x 140 and 150 for each unit above: (0.25 x 20 + 0.1 x 60) x 150
     assert both.certificate["objective"] == pytest.approx(60 * 140 + 150 * 11)
-    none = plan_task(JustInTime(), world, EXACT, None, [], False)
+    none = plan_task(JustInTime(), world, EXACT, Begin(search=False))
     assert isinstance(none, NoPlan)
     assert none.late
 
@@ -455,3 +462,30 @@ def test_a_scenario_without_a_plan_does_not_stop_the_others(here: Executor) -> N
     assert states.loc["target", "status"] == "impossible"
     assert "capacity_targets_eflops" in states.loc["target", "note"] or "budget" in states.loc["target", "note"]
     assert np.isfinite(means(found)["just_in_time"])
+
+
+def test_a_scenario_out_of_time_is_late_and_not_impossible(here: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(rule: object, *_: object, **__: object) -> Plan:
+        if isinstance(rule, Stochastic):
+            raise StoppedError([Fault("limits", "no plan within 1 s", "a longer time limit")])
+        return plan_rule(rule, *_, **__)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("planner.compare.making.plan_rule", too_late)
+    found = run(newsvendor(), rules({"kind": "just_in_time"}, {"kind": "stochastic"}), here)
+    row = found.tables["scenarios"].set_index("rule").loc["stochastic"]
+    assert row["status"] == "late"
+    assert row["note"] == "No plan was found in 60 s of search; whether there is one is not known."
+    assert "60 秒" in row["note_zh"]
+
+
+def test_a_plan_that_came_without_a_bound_has_that_of_single_futures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unbounded(*given: Any, **how: Any) -> tuple[Plan, Any]:
+        plan, solution = plan_demand(*given, **how)
+        return with_bound(plan, -math.inf), solution
+
+    monkeypatch.setattr("planner.rules.rules.plan_demand", unbounded)
+    case = newsvendor()
+    world = Worlds(None).world(case)
+    plan = plan_rule(Stochastic(kind="stochastic"), world, limits=EXACT)
+    assert math.isfinite(plan.certificate["bound"])
+    assert plan.certificate["bound"] <= plan.certificate["objective"]

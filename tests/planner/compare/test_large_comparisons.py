@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,13 @@ from planner.words.wording import message
 
 EXACT = Limits(seconds=60, gap=1e-6, threads=1)
 LOW, HIGH = (10.0, 20.0, 30.0, 30.0, 30.0), (10.0, 20.0, 30.0, 40.0, 50.0)
+
+
+@dataclass(frozen=True)
+class Shop:
+    executor: Executor
+    store: Store
+    stop: None = None
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +96,13 @@ def by_hand(course: Sequence[float]) -> float:
 def test_lone_bounds_are_what_knowing_the_future_costs(here: Executor, tmp_path: Path) -> None:
     case = growing()
     demand, store = given_demand(case), Store(tmp_path)
-    found = lone_bounds(case, demand, here, store)
+    found = lone_bounds(case, demand, Shop(here, store))
     assert found == pytest.approx([by_hand(LOW), by_hand(HIGH)], rel=1e-9)
     assert relaxed_bound(case, demand) == pytest.approx(found.mean(), rel=1e-9)
     assert relaxed_bound(case, demand, found - 7) == pytest.approx(found.mean() - 7, rel=1e-9)
     with ThreadPoolExecutor(1) as closed:
         closed.shutdown()
-        assert lone_bounds(case, demand, closed, store).tolist() == found.tolist()  # kept, not made again
+        assert lone_bounds(case, demand, Shop(closed, store)).tolist() == found.tolist()  # kept, not made again
 
 
 def test_early_decisions_of_a_plan_held_bound_what_they_can_come_to(here: Executor) -> None:
@@ -105,7 +113,7 @@ def test_early_decisions_of_a_plan_held_bound_what_they_can_come_to(here: Execut
     shared = shared_decisions(case, demand)
     assert shared["orders"][0, 0, 0].tolist() == [True, True, True, False, False]
     none = whole_of(make_plan(growing(futures=[[10.0] * 5])))
-    held = lone_bounds(case, demand, here, Store(None), held=none)
+    held = lone_bounds(case, demand, Shop(here, Store(None)), held=none)
     late = [by_hand((10, 10, 10, 30, 30)) + 3000, by_hand((10, 10, 10, 40, 50)) + 3000]
     assert held == pytest.approx(late, rel=1e-9)
 

@@ -20,7 +20,16 @@ from hypothesis.extra.numpy import arrays
 from planner.case import Case
 from planner.case.errors import PlanError
 from planner.demand import Demand, TypicalDays
-from planner.energy import Ledger, check_package, plan_ledger, read_metered, reconcile, replay_ledger, write_package
+from planner.energy import (
+    Edition,
+    Ledger,
+    check_package,
+    plan_ledger,
+    read_metered,
+    reconcile,
+    replay_ledger,
+    write_package,
+)
 from planner.energy.reconcile import shapley
 from planner.plan.tables import TABLES
 from planner.replay import HourlyDemand, replay
@@ -270,10 +279,7 @@ def written(folder: Path) -> dict[str, Any]:
     return write_package(
         folder,
         ledger,
-        version="1.0.0",
-        created=date(2026, 3, 1),
-        classification="internal",
-        provenance={"course": "test"},
+        Edition("1.0.0", date(2026, 3, 1), "internal", {"course": "test"}),
         metered=metered,
         reconciliation=reconcile(ledger, metered),
     )
@@ -327,4 +333,4 @@ def test_a_changed_package_is_found_out(tmp_path: Path) -> None:
 def test_a_wrong_version_and_an_unknown_class_are_told_together(tmp_path: Path) -> None:
     _, ledger = a_replay()
     with pytest.raises(ValueError, match=r"version: found 'v1'.*classification: found 'secret'"):
-        write_package(tmp_path, ledger, version="v1", created=date(2026, 3, 1), classification="secret", provenance={})
+        write_package(tmp_path, ledger, Edition("v1", date(2026, 3, 1), "secret", {}))

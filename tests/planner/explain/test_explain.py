@@ -13,8 +13,11 @@ from planner.case import Case
 from planner.case.errors import InfeasibleError, PlanError
 from planner.explain.alternatives import measure, near_optimal
 from planner.explain.drivers import order_drivers
+from planner.explain.filling import value_of_filling
+from planner.explain.resilience import cost_of_resilience
 from planner.explain.sensitivity import sensitivity, usual_variations
-from planner.explain.what_if import Question, cost_of_resilience, value_of_filling, what_if, why_not
+from planner.explain.what_if import what_if
+from planner.explain.why_not import Question, why_not
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.scenarios.levers import lever_from

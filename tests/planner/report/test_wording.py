@@ -49,12 +49,11 @@ def test_terms_of_the_objective_and_tariff_bands_have_words() -> None:
     assert {f"term.{t}" for t in TERMS} | {f"band.{b}" for b in (*BANDS, "mean")} <= set(CATALOGUES["en"])
 
 
-def test_every_check_is_said_in_both_languages_and_in_english_as_the_verifier_says_it() -> None:
-    from planner.verify.catalogue import CATALOGUE
+def test_every_check_is_said_in_both_languages() -> None:
+    from planner.verify.catalogue import FORMULA_OF
 
-    said = {id: CATALOGUES["en"].get(f"check.{id}") for id in CATALOGUE}
-    assert said == {id: sentence for id, (_, sentence) in CATALOGUE.items()}
-    assert all(re.search("[\u4e00-\u9fff]", CATALOGUES["zh-CN"][f"check.{id}"]) for id in CATALOGUE)
+    assert all(CATALOGUES["en"][f"check.{id}"].endswith(".") for id in FORMULA_OF)
+    assert all(re.search("[\u4e00-\u9fff]", CATALOGUES["zh-CN"][f"check.{id}"]) for id in FORMULA_OF)
 
 
 @pytest.mark.parametrize(

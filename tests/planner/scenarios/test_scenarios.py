@@ -14,7 +14,7 @@ from planner.demand import Demand
 from planner.planning import make_plan
 from planner.rules.bounds import relaxed_bound
 from planner.rules.neighbour import held_plan, projected, whole_of
-from planner.rules.rules import plan_rule
+from planner.rules.rules import Begin, plan_rule
 from planner.rules.sketch import rounded, sketched
 from planner.scenarios import (
     BringForward,
@@ -130,7 +130,7 @@ def test_a_sketch_finds_what_the_search_finds(policy: dict[str, Any]) -> None:
         assert held.certificate["objective"] == pytest.approx(40 * 10 + 10 + 20 + 30 + 40 + 50, abs=1e-6)
         assert drawn.bound <= held.certificate["objective"] * (1 + 1e-6)
     assert relaxed_bound(world.case, world.median) <= 550 * (1 + 1e-6)
-    plan = plan_rule(JustInTime(), world, limits=EXACT, sketch=True)
+    plan = plan_rule(JustInTime(), world, Begin(sketch=True), limits=EXACT)
     assert plan.certificate["objective"] == pytest.approx(550.0)
     assert plan.certificate["gap"] <= 1e-3
 

@@ -26,7 +26,7 @@ TRUTH = Scale(overhead=1.5, weights=1.2, kv=0.8, prefill=1.3, first=2.0)
 def point(b: float, scale: Scale = TRUTH, **load: float) -> Point:
     wanted = replace(Load(2048, 512, b), **load)
     work = STACK.work(wanted)
-    ttft, tpot = benchmark_times(work, 1e9, b, fitted().facts, scale)
+    ttft, tpot = benchmark_times(work, b, fitted().facts, scale)
     return Point(STACK, wanted, float(ttft), float(tpot), None)
 
 

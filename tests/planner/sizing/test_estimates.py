@@ -97,8 +97,8 @@ def test_engines_get_faster_and_accepted_drafts_shorten_the_time_a_token() -> No
 def test_beyond_the_memory_a_closed_benchmark_waits_outside() -> None:
     work = stack().work(Load(1024, 1024, 32))
     facts = fitted().facts
-    inside, tpot = benchmark_times(work, 32.0, 32.0, facts)
-    outside, same = benchmark_times(work, 32.0, 96.0, facts)
+    inside, tpot = benchmark_times(work, 32.0, facts)
+    outside, same = benchmark_times(work, 96.0, facts)
     assert same == tpot
     assert outside == pytest.approx(inside + 2 * (1024 * tpot + inside))
 

@@ -14,7 +14,7 @@ from planner.solve import Limits, solve, solve_lp
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, Lanes
 from planner.solve.benders.master import CutMaster, MasterModel
-from planner.solve.benders.relaxation import relax
+from planner.solve.benders.relaxation import Rounds, relax
 from planner.solve.benders.subproblem import BlockFailureError, BlockGroup, cut_from_duals
 from planner.solve.control import Control
 
@@ -131,7 +131,7 @@ def test_a_relaxation_on_sampled_futures_is_that_of_all(
     evaluator = Evaluator(program, Lanes(1, threads), control)
     truth = solve_lp(flatten(program)).objective
     start = feasible_points(program, 1)[0]
-    relaxed = relax(master, evaluator, control, start, phase="", target=1e-6, rounds=200, is_exact=True)
+    relaxed = relax(master, evaluator, control, start, Rounds("", 1e-6, 200, is_exact=True))
     assert relaxed.bound <= truth + 1e-6 * abs(truth)
     assert relaxed.bound == pytest.approx(truth, rel=1e-3)
     # an estimate is never told as what the relaxation is worth
@@ -297,7 +297,7 @@ def test_bounds_of_the_relaxation_never_pass_its_value(
     master = CutMaster(program, pool)
     evaluator = Evaluator(program, Lanes(1, threads), control)
     truth = solve_lp(flatten(program)).objective
-    relax(master, evaluator, control, feasible_points(program, 1)[0], phase="", target=1e-6, rounds=60, is_exact=True)
+    relax(master, evaluator, control, feasible_points(program, 1)[0], Rounds("", 1e-6, 60, is_exact=True))
     for _, value, bound in control.relaxation:
         assert bound <= truth + 1e-6 * abs(truth)
         assert value >= truth - 1e-6 * abs(truth)

@@ -24,7 +24,7 @@ from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
 from planner.solve.benders.master import CutMaster
 from planner.solve.benders.merged import MergedSearch
 from planner.solve.benders.neighbours import _Parts
-from planner.solve.benders.relaxation import relax, stand_in_start
+from planner.solve.benders.relaxation import Rounds, relax, stand_in_start
 from planner.solve.benders.search import Search
 from planner.solve.benders.start import _dearest
 from planner.solve.benders.subproblem import BlockGroup
@@ -50,7 +50,7 @@ def search(small: Callable[[int | None], Program]) -> Iterator[Search]:
         exact = Evaluator(program, lanes, control)
         cheap = Mixed(Evaluator(small(6), lanes, control), exact, [])
         begun = solve_lp(flatten(small(1))).x[: program.master.columns]
-        rough = relax(master, cheap, control, begun, phase="test", target=1e-3, rounds=30, is_exact=False)
+        rough = relax(master, cheap, control, begun, Rounds("test", 1e-3, 30, is_exact=False))
         search = Search(program, master, exact, control, rough, cheap=cheap)
         yield search
         search.close()

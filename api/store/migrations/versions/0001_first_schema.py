@@ -10,6 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Bring the schema up."""
     op.create_table(
         "cases",
         sa.Column("id", sa.String(40), primary_key=True),

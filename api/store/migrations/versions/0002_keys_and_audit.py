@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Bring the schema up."""
     op.add_column("api_keys", sa.Column("expires_ms", sa.BigInteger))
     op.add_column("api_keys", sa.Column("used_ms", sa.BigInteger))
     op.create_table(
@@ -27,4 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """There is no way back but the copy. Raises NotImplementedError."""
     raise NotImplementedError("restore the copy that was made before the upgrade")

@@ -1,0 +1,83 @@
+"""What can be ordered, stands or is leased: module types, the fleet, leases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from planner.case.fields import FIELDS_ONLY, Block, Count, Day, Flag, Id, Names, NonNegative, PerPeriod, Share, Whole
+
+
+class ModuleType(Block):
+    """The smallest block of accelerators that can be ordered, with its nodes and network.
+
+    Per module: cards, power, racks, capex (by arrival period), opex (per period), supply (modules that may arrive in a
+    period, all sites together; None: no limit). `order_cost` is charged once per order (one site, one arrival period).
+    `prepay_share` of capex falls into the budget of the order period, the rest into that of the arrival.
+    """
+
+    id: Id
+    names: Names
+    accelerator: str = ""
+    vendor: str = ""
+    domestic: Flag = False
+    cards: Annotated[Whole, Field(ge=1)]
+    peak_pflops: NonNegative
+    memory_gib: NonNegative = 0
+    power_idle_kw: NonNegative = 0
+    power_peak_kw: NonNegative
+    racks: NonNegative = 0
+    capex: PerPeriod
+    opex: PerPeriod = 0
+    lead_periods: Count = 0
+    life_periods: Annotated[Whole, Field(ge=1)] = 20
+    supply: PerPeriod | None = None
+    min_order: Annotated[Whole, Field(ge=1)] = 1
+    order_cost: PerPeriod = 0
+    prepay_share: Share = 0
+    availability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+
+    @property
+    def module_pflops(self) -> float:
+        """Dense FP16 PFLOPS of one module; `peak_pflops` is per card."""
+        return self.cards * self.peak_pflops
+
+    @model_validator(mode="after")
+    def _idle_below_peak(self, info: ValidationInfo) -> ModuleType:
+        if info.context == FIELDS_ONLY:
+            return self
+        if self.power_idle_kw > self.power_peak_kw:
+            raise ValueError(
+                f"power_idle_kw {self.power_idle_kw:g} above power_peak_kw {self.power_peak_kw:g}; "
+                "allowed: at most the peak"
+            )
+        return self
+
+
+class Standing(Block):
+    """Modules that stand or are on order: in service from `online` (None: already) until `retire` (None: beyond)."""
+
+    site: Id
+    module_type: Id
+    modules: Count
+    online: Day | None = None
+    retire: Day | None = None
+
+
+class Lease(Block):
+    """Whole modules rented at a site; the price includes power and space unless `uses_site_power`.
+
+    A start at period t needs notice `notice_periods` before t counted from period 0 and lasts at least
+    `minimum_term_periods`.
+    """
+
+    id: Id
+    supplier: str = ""
+    site: Id
+    module_type: Id
+    price_per_module_period: PerPeriod
+    notice_periods: Count = 0
+    minimum_term_periods: Annotated[Whole, Field(ge=1)] = 1
+    maximum_modules: PerPeriod
+    uses_site_power: Flag = False
