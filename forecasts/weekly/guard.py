@@ -44,7 +44,7 @@ def guarded(ahead: LevelForecast) -> tuple[LevelForecast, tuple[Held, ...]]:
     high = np.stack([week[:, part].max(axis=1) for part in parts], axis=1)
     foretold = [ahead.quarter.highest(ahead.mean[series:], ahead.spread[series:], k) for k in range(len(parts))]
     centre = np.stack([middle for middle, _ in foretold], axis=1)
-    off = [limited(size * ahead.quarter.at(k, HIGHEST)) for k, (_, size) in enumerate(foretold)]
+    off = [limited(ahead.quarter.errors(k, HIGHEST, size)) for k, (_, size) in enumerate(foretold)]
     quarter = centre + np.stack(off, axis=1)
     bound_quarter = np.maximum(ahead.highest[series:, None] + np.log(MOST_TIMES), centre + np.log(LEAST_TIMES))
     upper = _share(high, course, bound)

@@ -121,6 +121,7 @@ class LevelForecast:
     mean, spread: (rows, ahead), median course and the model's standard deviation around it; spreads never narrow.
     quantiles: (buckets, knots), how large standardised errors of earlier forecasts really were; see `calibrated`.
     pooled: (buckets,), how many errors stand behind them.
+    doubt: (rows,), standard deviation of yearly logarithmic growth that no history takes away.
     structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
     steps: the level shifts that the past was cleared of. highest: (rows,), the highest week of the last year at the
     present level. quarter: the law of a quarter's highest week. upper: (rows,), share of a week's errors above the
@@ -131,6 +132,7 @@ class LevelForecast:
     spread: FloatArray
     quantiles: FloatArray
     pooled: IntArray
+    doubt: FloatArray
     structural: StructuralFit
     method: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -154,10 +156,16 @@ class LevelForecast:
         """(weeks, knots) the law of every week ahead: between the middles of two ranges it passes from one to the next.
 
         No row's band narrows with the horizon: what is known of nearer weeks bounds what can be known of farther ones.
+        And no past takes away what growth may do: the law is at least what it alone leaves of the usual row's spread.
         """
         middle = [(begin + end - 1) / 2 for begin, end in BUCKETS]
         table = np.stack([np.interp(np.arange(weeks), middle, knot) for knot in self.quantiles.T], axis=1)
         centre = len(_KNOTS) // 2
+        grown = self.doubt[:, None] * np.arange(1, weeks + 1) / WEEKS_PER_YEAR
+        least = np.outer(np.median(grown / self.spread[:, :weeks], axis=0), _NORMAL_KNOTS)
+        table = np.where(
+            _NORMAL_KNOTS > 0, np.maximum(table, least), np.where(_NORMAL_KNOTS < 0, np.minimum(table, least), table)
+        )
         wider = (self.spread[:, : weeks - 1] / self.spread[:, 1:weeks]).max(axis=0)
         for week, least in enumerate(wider, start=1):
             near, here = table[week - 1] * least, table[week]
@@ -270,11 +278,14 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
         ],
         np.where(like[:, peaks, None], came[:, peaks], np.nan),
         age,
+        beliefs.doubt[peaks],
     )
     highest = np.nanmax(np.where(np.isfinite(level[:, -YEAR:]), level[:, -YEAR:], -np.inf), axis=1)
     free = np.ones(rows)
     return LevelForecast(
-        mean, spread, quantiles, pooled, fit, method, steps, highest, quarter, upper=free, upper_quarter=free[peaks]
+        *(mean, spread, quantiles, pooled, beliefs.doubt, fit, method, steps, highest, quarter),
+        upper=free,
+        upper_quarter=free[peaks],
     )
 
 

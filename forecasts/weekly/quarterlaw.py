@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from forecasts.outlook import FloatArray, IntArray
 
@@ -41,18 +41,23 @@ class QuarterLaw:
     table: (quarters, knots), quantiles of the standardised error of a quarter's highest week at KNOTS. counts:
     (quarters,), errors measured that many quarters ahead. above: (series, quarters ahead), how far the highest week is
     foretold above the highest of the course, in logs. wider: (series, quarters ahead), its doubt over the spread of the
-    quarter's middle week.
+    quarter's middle week. doubt: (series, quarters ahead), standard deviation that unknown growth alone leaves.
     """
 
     table: FloatArray
     counts: IntArray
     above: FloatArray
     wider: FloatArray
+    doubt: FloatArray
 
-    def at(self, quarter: int, probability: FloatArray | float) -> FloatArray:
-        """Standardised errors at these probabilities, `quarter` quarters ahead (0: the first). Normal tails."""
+    def errors(self, quarter: int, probability: FloatArray | float, size: FloatArray) -> FloatArray:
+        """Errors of this size, before their far ends are drawn in, at these probabilities (..., series), `quarter`
+        quarters ahead (0: the first). No past takes away what growth may do: they are at least the doubt's.
+        """
         law = self.table[min(quarter, len(self.table) - 1)]
-        return np.asarray(np.interp(probability, ndtr(NORMAL), law))
+        measured = np.interp(probability, ndtr(NORMAL), law) * size
+        least = np.clip(ndtri(probability), NORMAL[0], NORMAL[-1]) * self.doubt[:, quarter]
+        return np.where(least > 0, np.maximum(measured, least), np.minimum(measured, least))
 
     def highest(self, mean: FloatArray, spread: FloatArray, quarter: int) -> tuple[FloatArray, FloatArray]:
         """(series,) the highest week foretold, in logs, and the size of its errors. mean, spread: (series, weeks)."""
@@ -127,7 +132,7 @@ def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: Quarte
         highest = paths[:, series:, part].max(axis=2)
         rank = np.argsort(np.argsort(highest, axis=0, kind="stable"), axis=0, kind="stable")
         centre, size = law.highest(mean[series:], spread[series:], k)
-        off = np.arcsinh(size * law.at(k, (rank + 0.5) / draws))
+        off = np.arcsinh(law.errors(k, (rank + 0.5) / draws, size))
         wanted = centre + np.where(off > 0, off * upper, off)
         move = (wanted - highest)[:, :, None]
         out[:, :series, part] += move

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecasts.outlook import BoolArray, FloatArray
+from forecasts.weekly.growth import WEEKS_PER_YEAR
 from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QUARTERS, QuarterLaw, middle_of, quarter_table, quarters_of
 from forecasts.weekly.views import YEAR, elect, last_year
 
@@ -82,11 +83,13 @@ class Foretold:
         return views_of_quarters(self.course, self.measured, self.clean, self.yearly)
 
 
-def quarters_foretold(now: Foretold, then: Sequence[Foretold], came: FloatArray, age_weeks: FloatArray) -> QuarterLaw:
+def quarters_foretold(
+    now: Foretold, then: Sequence[Foretold], came: FloatArray, age_weeks: FloatArray, doubt: FloatArray
+) -> QuarterLaw:
     """How the highest weeks of the quarters ahead of now lie around the course.
 
     then: what was foretold at each earlier origin; came: (origins, rows, reach), what came after it, in logs, NaN where
-    it says nothing. age_weeks: (origins,).
+    it says nothing. age_weeks: (origins,). doubt: (rows,), of yearly logarithmic growth.
     """
     origins, rows, reach = came.shape
     whole = min(reach // QUARTER_WEEKS, QUARTERS)
@@ -106,7 +109,8 @@ def quarters_foretold(now: Foretold, then: Sequence[Foretold], came: FloatArray,
     centre, apart = _elected(share.now, here)
     spread = np.stack([now.size[:, middle_of(part)] for part in parts], axis=1)
     above = centre - np.stack([now.course[:, part].max(axis=1) for part in parts], axis=1)
-    return QuarterLaw(table, counts, above, _doubt(spread, apart) / spread)
+    years = np.array([middle_of(part) + 1 for part in parts]) / WEEKS_PER_YEAR
+    return QuarterLaw(table, counts, above, _doubt(spread, apart) / spread, np.outer(doubt, years))
 
 
 def _elected(share: FloatArray, views: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -64,7 +64,7 @@ def test_paths_follow_the_law_and_keep_their_ranks(made: tuple[LevelForecast, np
     np.testing.assert_allclose(again, paths, atol=1e-9)
     highest = paths[:, 30:, 13:26].max(axis=2)
     centre, size = ahead.quarter.highest(ahead.mean[30:], ahead.spread[30:], 1)
-    wanted = centre + np.arcsinh(size * float(ahead.quarter.at(1, 0.9)))
+    wanted = centre + np.arcsinh(ahead.quarter.errors(1, 0.9, size))
     np.testing.assert_allclose(np.quantile(highest, 0.9, axis=0), wanted, atol=0.01)
 
 
