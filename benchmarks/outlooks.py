@@ -65,7 +65,9 @@ def quarters(data: Path, every: int) -> list[dict[str, Any]]:
     """A row a group of histories, of single series or sums, and quarter ahead (0: all)."""
     found: dict[str, list[pd.DataFrame]] = {}
     for name, history in histories(data):
-        report = backtest_quarters(history, windows=_origins(history, 13, HALF_YEAR * every), apart=HALF_YEAR * every)
+        report = backtest_quarters(
+            history, windows=_origins(history, 13, HALF_YEAR * every), spaced=(HALF_YEAR * every, 13)
+        )
         judged = report.highest if len(history.series) > 1 else report.highest[report.highest["workload"] != TOTAL]
         found.setdefault(RUGGED if name == RUGGED else "smooth", []).append(judged)
     rows = []
@@ -92,7 +94,7 @@ def weeks(data: Path, every: int) -> list[dict[str, Any]]:
     seen = []
     for name, history in histories(data):
         windows = min(-(-14 // every), _origins(history, HALF_YEAR, 7 * every))
-        report = backtest_quarters(history, windows=windows, weeks=HALF_YEAR, apart=7 * every, last=HALF_YEAR)
+        report = backtest_quarters(history, windows=windows, weeks=HALF_YEAR, spaced=(7 * every, HALF_YEAR))
         single = report.peaks[(report.peaks["workload"] != TOTAL) & report.peaks["came"].notna()]
         seen.append(single.assign(name=name))
     table = pd.concat(seen, ignore_index=True)
@@ -122,7 +124,7 @@ def shifts(data: Path, every: int) -> list[dict[str, Any]]:
             for factor, ago in ((1.0, 0), *SHIFTS[::every]):
                 values = history.values.copy()
                 values[:, at - ago * HOURS_PER_WEEK :] *= factor
-                report = backtest_quarters(replace(history, values=values), windows=1, last=cut, weeks=52)
+                report = backtest_quarters(replace(history, values=values), windows=1, spaced=(1, cut), weeks=52)
                 peaks = report.peaks[report.peaks["workload"] != TOTAL]
                 near = peaks[peaks["week_ahead"].between(5, 12)]
                 row: dict[str, Any] = {"history": name, "cut": cut, "factor": factor, "weeks_ago": ago}

@@ -15,7 +15,19 @@ from api.http.faults import Faults, install
 from api.http.methods import Heads
 from api.http.metrics import Metrics
 from api.http.requests import Requests
-from api.http.routes import cases, comparisons, forecasts, health, histories, plans, questions, replays, sizing
+from api.http.routes import (
+    answers,
+    cases,
+    comparisons,
+    forecasts,
+    health,
+    histories,
+    plans,
+    questions,
+    replays,
+    signatures,
+    sizing,
+)
 from api.http.security import Guard
 from api.jobs.port import JobEngine
 from api.service.services import Services, default_engine
@@ -61,7 +73,20 @@ def create_app(settings: Settings, *, engine: Callable[[Settings, Database], Job
     )
     app.state.services = services
     app.state.metrics = Metrics()
-    for routes in (cases, histories, forecasts, plans, comparisons, replays, questions, sizing, health, pages):
+    for routes in (
+        answers,
+        cases,
+        histories,
+        forecasts,
+        plans,
+        comparisons,
+        replays,
+        questions,
+        signatures,
+        sizing,
+        health,
+        pages,
+    ):
         app.include_router(routes.router)
     for below_plans in (replays, questions):
         app.include_router(below_plans.asking)

@@ -71,6 +71,10 @@ def show_change(plan: Plan, found: Change, text: Wording) -> None:
         show_table(with_headings(moved, text), text("ask.orders_alike" if alike else "ask.orders_moved"), text)
         if alike:
             screen.print(text("ask.interchangeable"), markup=False)
+    if len(found.departures):
+        moved = found.departures.copy()
+        moved["period"] = [plan.case.horizon.period_label(int(t)) for t in moved["period"]]
+        show_table(with_headings(moved, text), text("ask.leaving"), text)
 
 
 def show_prices(prices: Prices, text: Wording) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +28,9 @@ QUIET_EVERY_S = 10.0
 
 _MOST_NOTES = 10
 
+# Tables that go into a file or a pipe: wide enough that no word is broken.
+_PIPED_COLUMNS = 132
+
 
 def language(asked: str | None = None) -> str:
     """The language asked for, else that of the terminal (TIDEPLAN_LANGUAGE, LC_ALL, LC_MESSAGES, LANG)."""
@@ -42,12 +45,19 @@ def words(asked: str | None = None) -> Wording:
 
 def out() -> Console:
     """Standard output."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """Standard error."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _console(sys.stderr)
+
+
+def _console(stream: IO[str]) -> Console:
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    width = None if os.environ.get("COLUMNS") else _PIPED_COLUMNS
+    return Console(file=stream, highlight=False, soft_wrap=True, width=width)
 
 
 def show_json(value: object) -> None:

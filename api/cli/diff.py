@@ -29,7 +29,7 @@ def diff(
 
     text = screen.words
     found = side_by_side(Plan.load(plan_folder), Plan.load(other), text)
-    tables = ("orders", "costs", "measures", "case", "demand")
+    tables = ("orders", "departures", "costs", "measures", "case", "demand")
     if screen.json:
         shown = {name: getattr(found, name).to_dict("records") for name in tables}
         console.show_json({"sentences": found.sentences, **shown})

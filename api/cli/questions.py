@@ -83,10 +83,13 @@ class Orders:
         str | None, typer.Option(help="Period of arrival, such as 2027Q3 or 2 (the first is 0); any if left out.")
     ] = None
     at_most: Annotated[bool, typer.Option("--at-most", help="Ask for no more than so many, not for so many.")] = False
+    leaving: Annotated[
+        bool, typer.Option("--leaving", help="Ask about modules of the fleet that leave early, not about orders.")
+    ] = False
 
 
 def why_not(plan_folder: PlanFolder, orders: Orders, effort: Effort, screen: Screen) -> None:
-    """Solve again with some orders forced (or held down) and say what that costs."""
+    """Solve again with some orders, or modules that leave, forced (or held down) and say what that costs."""
     from planner.explain.why_not import Question
     from planner.explain.why_not import why_not as ask
     from planner.plan import Plan
@@ -98,6 +101,7 @@ def why_not(plan_folder: PlanFolder, orders: Orders, effort: Effort, screen: Scr
         period=_period(plan.case, orders.period),
         sense="at_most" if orders.at_most else "at_least",
         modules=orders.modules,
+        decision="departures" if orders.leaving else "orders",
     )
 
     def solve(**how: Any) -> Change:
@@ -249,6 +253,8 @@ def explain(
     if found.prices is not None:
         answers.show_prices(found.prices, text)
     answers.show_drivers(plan, found.drivers, text)
+    for sentence in found.departures["sentence_zh" if text.chinese else "sentence"]:
+        console.out().print(sentence, markup=False)
     if found.filling is not None:
         answers.show_filling(plan, found.filling, text)
     if resilience:

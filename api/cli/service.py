@@ -187,7 +187,7 @@ def keys_create(
     name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     at: At,
     screen: Screen,
-    role: Annotated[str, typer.Option(help="viewer, planner or admin.")] = "planner",
+    role: Annotated[str, typer.Option(help="viewer, planner, approver or admin.")] = "planner",
     days: Annotated[
         float | None,
         Within(0, 3660, above=True),

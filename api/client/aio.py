@@ -82,6 +82,9 @@ class AsyncClient:
     content = _called(Flows.content)
     table = _called(Flows.table)
     report = _called(Flows.report)
+    signatures = _called(Flows.signatures)
+    sign = _called(Flows.sign)
+    label = _called(Flows.label)
 
     async def progress(self, run: Run) -> AsyncIterator[Run]:
         """See `Client.progress`."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 T = TypeVar("T")
 FINAL = ("finished", "failed", "cancelled")
+Action = Literal["propose", "comment", "approve", "reject", "withdraw"]
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
 _AGAIN = (429, 502, 503, 504)
 _LONGEST_REST_S = 30.0
@@ -256,6 +257,21 @@ class Flows:
     def report(self, run: Run, language: Literal["en", "zh"] = "en") -> Flow[bytes]:
         """The self-contained HTML report."""
         return (yield from self.content(f"{run.links['self']}/report", {"lang": language}))
+
+    def signatures(self, run: Run | str) -> Flow[Json]:
+        """Where a plan stands in signing, the hash of its content, and the log about it."""
+        return (yield from self._json(Ask("GET", f"/v1/plans/{_id(run)}/signatures")))
+
+    def sign(self, /, run: Run | str, action: Action, *, key: str | None = None, **more: Any) -> Flow[Json]:
+        """Propose, comment, approve, reject or withdraw. more: comment, scope, content_sha256 (needed to approve)."""
+        body = {"action": action, **more}
+        return (yield from self._json(self._post(f"/v1/plans/{_id(run)}/signatures", body, key)))
+
+    def label(self, /, run: Run, **labels: Any) -> Flow[Run]:
+        """Give a run another `name`, `tags`, or put it away (`archived=True`)."""
+        sent = {"Content-Type": "application/json"}
+        ask = Ask("PATCH", run.links["self"], json.dumps(labels).encode(), sent)
+        return Run.of((yield from self._json(ask)))
 
 
 def _id(given: Stored | Run | str) -> str:

@@ -85,6 +85,9 @@ class Client:
     content = _called(Flows.content)
     table = _called(Flows.table)
     report = _called(Flows.report)
+    signatures = _called(Flows.signatures)
+    sign = _called(Flows.sign)
+    label = _called(Flows.label)
 
     def progress(self, run: Run) -> Iterator[Run]:
         """The run after each of its events, to its end; a stream that breaks is taken up where it broke."""

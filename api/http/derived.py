@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from api.http.language import Language
+from api.http.schemas.signed import standing_values
 from api.service.kept import RESULT, Recipe
 from api.service.services import Services
 from api.store.runs import Run
+from api.store.signatures import digest
 from api.work.analysis import PLAN_FILE
 
 Form = Literal["html", "xlsx"]
@@ -19,8 +21,12 @@ def report_of(services: Services, run: Run, language: Language, owner: str, form
     """The report of a finished run as a file; a workbook there is of plans only. Raises ProblemError when it cannot be
     made."""
     inputs = {"case": run.inputs["case"]} if run.kind == "comparison" else {}
-    recipe = Recipe("report", {"language": language, "form": form}, inputs, (run.kind, run))
+    request: dict[str, Any] = {"language": language, "form": form}
     name = f"{run.id}.report.{language}" if form == "html" else f"{run.id}.workbook.{language}"
+    if run.kind == "plan":  # what is proposed and what is approved are told apart on paper, too
+        request["standing"] = standing_values(services.signatures.log().standings.get(run.id))
+        name += f".{digest(request['standing'])[:16]}"
+    recipe = Recipe("report", request, inputs, ((run.kind, run),))
     return services.kept.made(name, f"report.{form}", recipe, owner)
 
 

@@ -140,10 +140,11 @@ def _without_port(host: str) -> str:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the key's id ("local" when no key is needed) and what the key may do."""
+    """Who asks: the key's id ("local" when no key is needed), what the key may do, and its name."""
 
     owner: str
     role: Role
+    name: str = ""
 
     def may(self, role: Role) -> bool:
         """Whether the role is high enough."""
@@ -166,7 +167,7 @@ def _known(request: Request, services: Services) -> Caller:
     if secret is not None:
         key = services.keys.find(secret)
         if key is not None:
-            return Caller(key.id, key.role)
+            return Caller(key.id, key.role, key.name)
     elif services.settings.is_loopback and not services.keys.needed():
         return Caller("local", "admin")
     challenge = {"WWW-Authenticate": 'Basic realm="tideplan", charset="UTF-8"'}

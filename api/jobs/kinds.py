@@ -28,6 +28,6 @@ _ALL = (
     Kind("comparison", "comparisons", tables=True, report=True),
     Kind("forecast", "forecasts"),
     Kind("replay", "replays", tables=True),
-    Kind("question", "questions", page=False),
+    Kind("question", "questions"),
 )
 KINDS = {kind.name: kind for kind in _ALL}

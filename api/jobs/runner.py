@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.jobs.problems import PROBLEMS, problem_json
 from api.jobs.process import Child, Ended, child, end_leftovers, files_below
-from api.jobs.task import CRASHED, Json, Task
+from api.jobs.task import CRASHED, PAGES, Json, Task
 from api.store.artifacts import Artifacts
 from api.store.runs import Outcome, Run, Runs
 from api.store.settings import Settings
@@ -29,7 +30,12 @@ _GRACE_S = 30.0  # what a stopped solve may take to hand in its best plan
 
 
 class Runner:
-    def __init__(self, settings: Settings, runs: Runs, artifacts: Artifacts) -> None:
+    """adopt_pages: takes in what a child has made of its run's pages, from the folder where they lie."""
+
+    def __init__(
+        self, settings: Settings, runs: Runs, artifacts: Artifacts, adopt_pages: Callable[[Run, Path], None]
+    ) -> None:
+        self.adopt_pages = adopt_pages
         self.settings = settings
         self.runs = runs
         self.artifacts = artifacts
@@ -110,7 +116,12 @@ class Runner:
             if ended.kind in _OURS:
                 log.error("the solve child failed", run=run.id, kind=ended.kind, log=running.tail())
             return self._publish(run, self._failed(ended))
-        return self._publish(run, Outcome("finished", ended.result, None, self._keep(running.out)))
+        outcome = Outcome("finished", ended.result, None, self._keep(running.out))
+        try:
+            self.adopt_pages(run, running.folder / PAGES)
+        except OSError as fault:  # a page can be made again when somebody asks for it
+            log.warning("pages were not kept", run=run.id, fault=str(fault))
+        return self._publish(run, outcome)
 
     def _keep(self, out: Path) -> dict[str, Json]:
         files: dict[str, Json] = {}

@@ -13,6 +13,8 @@ Tell = Callable[[Json], None]
 
 OUT_OF_MEMORY = "solver-out-of-memory"
 CRASHED = "solver-crashed"
+PAGES = "pages"
+"""The folder, beside that of a run's files, in which its child lays what pages show of it, in one folder a language."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.pages import about, assets, comparisons, drafts, forecasts, plans, replays, sizing
+from api.pages import about, actuals, assets, beside, comparisons, drafts, forecasts, plans, questions, replays, sizing
 from api.pages.common import catalogue
 
 router = APIRouter(include_in_schema=False)
-for part in (drafts, plans, comparisons, forecasts, replays, sizing, about, assets):
+for part in (drafts, actuals, beside, plans, comparisons, forecasts, questions, replays, sizing, about, assets):
     router.include_router(part.router)
 
 __all__ = ["catalogue", "router"]

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from api.http.language import COOKIE, Language, chosen
+from api.http.schemas.wire import rfc3339
 from api.http.security import Caller
 from api.store import pages as pages
 from api.store.runs import Run
@@ -67,6 +68,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["moment"] = lambda ms: str(rfc3339(ms))[:16].replace("T", " ")
     made.filters["minute"] = lambda time: str(time)[:16].replace("T", " ")
     return made
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.http.routes.common import After
 from api.http.schemas.runs import RunState
 from api.http.security import Planner, ServicesDep, Viewer
 from api.pages.common import (
@@ -15,7 +14,9 @@ from api.pages.common import (
     ReaderDep,
     page,
 )
+from api.pages.listing import Asked
 from api.pages.runpage import RunPages, of_case
+from api.store.labels import Sought
 from api.store.runs import run_of
 from api.work.cases import offered_scenarios
 
@@ -24,9 +25,9 @@ RUNS = RunPages("comparison", of_case)
 
 
 @router.get("/comparisons")
-def comparisons(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: After = None) -> Response:
+def comparisons(services: ServicesDep, caller: Viewer, reader: ReaderDep, asked: Asked) -> Response:
     """The comparisons, newest first."""
-    return RUNS.listed(services, caller, reader, after, lambda state: (state, _verdict(state, reader)))
+    return RUNS.listed(services, caller, reader, asked, lambda state: (state, _verdict(state, reader)))
 
 
 def _verdict(state: RunState, reader: Reader) -> str:
@@ -43,7 +44,7 @@ def new(
     plan: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """The form for a new comparison on the case and demand of a plan."""
-    found = services.runs.page("plan", state="finished", after=None, limit=PER_PAGE)
+    found = services.runs.page("plan", where=Sought(state="finished").where(), after=None, limit=PER_PAGE)
     plans = [RunState.of(run_of(row)) for row in found.rows]
     asked = services.runs.get(plan, "plan") if plan else None
     if asked is not None and all(one.id != plan for one in plans):

@@ -19,6 +19,7 @@ from api.pages.common import Reader, ReaderDep, catalogue, not_found, page
 from api.service.kept import Recipe
 from api.service.services import Services
 from api.store.documents import StoredHistory
+from api.store.labels import Sought
 from api.store.runs import Run, run_of
 from api.store.version import VERSION
 from api.work import casetext
@@ -67,7 +68,8 @@ def new(
 def demands(services: Services, reader: Reader) -> list[tuple[str, str]]:
     """(value, label) of every stored demand that a plan can rest on: finished forecasts, then histories."""
     t = catalogue(reader.language)
-    forecasts = services.runs.page("forecast", state="finished", after=None, limit=_MOST_OFFERED).rows
+    done = Sought(state="finished").where()
+    forecasts = services.runs.page("forecast", where=done, after=None, limit=_MOST_OFFERED).rows
     histories = services.documents.history_page(None, _MOST_OFFERED).rows
     out = [(f"forecast:{r.id}", f"{t['forecast_of']} {r.name} · {_day(r.created_ms)}") for r in map(run_of, forecasts)]
     stored = [StoredHistory(**row) for row in histories]

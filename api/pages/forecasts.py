@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from api.http.routes.common import After
 from api.http.schemas.stored import HistorySummary
-from api.http.security import Planner, ServicesDep, Viewer
+from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError
 from api.pages import kept
 from api.pages.common import (
@@ -18,6 +17,7 @@ from api.pages.common import (
     page,
 )
 from api.pages.drafts import demands
+from api.pages.listing import Asked
 from api.pages.runpage import RunPages, chart_file
 from api.service.services import Services
 from api.store.documents import StoredHistory
@@ -34,7 +34,7 @@ def _history(services: Services, reader: Reader, stored: StoredHistory) -> dict[
     return {"history": HistorySummary.of(stored), "history_id": stored.id, "scores": known}
 
 
-def _about(services: Services, reader: Reader, run: Run) -> dict[str, Any]:
+def _about(services: Services, _caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
     stored = services.documents.history(str(run.request.get("asked", {}).get("history_id", "")))
     return _history(services, reader, stored) if stored else {"history": None, "scores": None, "history_id": ""}
 
@@ -43,11 +43,11 @@ RUNS = RunPages("forecast", _about)
 
 
 @router.get("/forecasts")
-def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: After = None) -> Response:
+def forecasts(services: ServicesDep, caller: Viewer, reader: ReaderDep, asked: Asked) -> Response:
     """The forecasts, newest first, and the newest histories."""
     stored = services.documents.history_page(None, _MOST_SHOWN).rows
     histories = [HistorySummary.of(StoredHistory(**row)) for row in stored]
-    return RUNS.listed(services, caller, reader, after, histories=histories)
+    return RUNS.listed(services, caller, reader, asked, histories=histories)
 
 
 @router.get("/forecasts/new")

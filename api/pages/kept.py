@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from api.http.language import Language
-from api.service.kept import Recipe
+from api.service.kept import Recipe, page_name
 from api.service.services import Services
 from api.store.runs import Run
 
@@ -21,13 +21,13 @@ _CONTENT = "content.json"
 
 def known(services: Services, id: str, what: str, language: Language) -> dict[str, Any] | None:
     """The content of a page if it was made before."""
-    return _read(services.kept.file(_name(id, what, language), _CONTENT))
+    return _read(services.kept.file(page_name(id, what, language), _CONTENT))
 
 
 def of_run(services: Services, run: Run, what: str, language: Language, owner: str) -> dict[str, Any]:
     """The content of a finished run's page. Raises ProblemError when it cannot be made."""
     inputs = {name: sha256 for name, sha256 in run.inputs.items() if "/" not in name}
-    return made(services, run.id, what, language, Recipe(what, run.request, inputs, ("result", run)), owner)
+    return made(services, run.id, what, language, Recipe(what, run.request, inputs, (("result", run),)), owner)
 
 
 def of_history(
@@ -40,18 +40,14 @@ def of_history(
 def made(services: Services, id: str, what: str, language: Language, recipe: Recipe, owner: str) -> dict[str, Any]:
     """Content made by a child process and kept, read as JSON."""
     told = Recipe(recipe.kind, recipe.request | {"language": language}, recipe.inputs, recipe.unpacked, MODULE)
-    found = _read(services.kept.made(_name(id, what, language), _CONTENT, told, owner))
+    found = _read(services.kept.made(page_name(id, what, language), _CONTENT, told, owner))
     assert found is not None
     return found
 
 
 def chart(services: Services, id: str, what: str, language: Language, name: str) -> Path | None:
     """The file of one chart of a page that was made before; None when there is none of that name."""
-    return services.kept.file(_name(id, what, language), f"charts/{name}.json")
-
-
-def _name(id: str, what: str, language: Language) -> str:
-    return f"{id}.{what}.{language}"
+    return services.kept.file(page_name(id, what, language), f"charts/{name}.json")
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:

@@ -6,25 +6,37 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.http.routes.common import After
 from api.http.schemas.runs import RunState
-from api.http.security import ServicesDep, Viewer
-from api.pages.common import (
-    ReaderDep,
-    words,
-)
+from api.http.security import Caller, ServicesDep, Viewer
+from api.pages.actuals import entered_of
+from api.pages.common import Reader, ReaderDep, words
+from api.pages.listing import Asked
 from api.pages.runpage import RunPages, of_case
+from api.pages.signing import signing_of
+from api.service.services import Services
+from api.store.runs import Run
 
 router = APIRouter()
-RUNS = RunPages("plan", of_case)
+
+
+def _about(services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
+    signing = signing_of(services, caller, reader, run) if run.state == "finished" else None
+    return of_case(services, caller, reader, run) | {
+        "signing": signing,
+        "entered": entered_of(services, reader, run) if run.state == "finished" else None,
+        "questions": services.runs.questions_on(run.id) if signing else [],
+    }
+
+
+RUNS = RunPages("plan", _about)
 
 
 @router.get("/")
-def plans(services: ServicesDep, caller: Viewer, reader: ReaderDep, after: After = None) -> Response:
+def plans(services: ServicesDep, caller: Viewer, reader: ReaderDep, asked: Asked) -> Response:
     """The plans, newest first; those that run are followed live."""
     text = words(reader.language)
     ready = services.readiness()
-    return RUNS.listed(services, caller, reader, after, lambda state: (state, _figures(state, text)), ready=ready)
+    return RUNS.listed(services, caller, reader, asked, lambda state: (state, _figures(state, text)), ready=ready)
 
 
 def _figures(state: RunState, text: Any) -> dict[str, str]:

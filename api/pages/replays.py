@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from api.http.security import Caller
 from api.pages.common import Reader, table_names
 from api.pages.runpage import RunPages
 from api.service.services import Services
@@ -14,7 +15,7 @@ from api.store.runs import Run
 router = APIRouter()
 
 
-def _about(_services: Services, _reader: Reader, run: Run) -> dict[str, Any]:
+def _about(_services: Services, _caller: Caller, _reader: Reader, run: Run) -> dict[str, Any]:
     return {"tables": table_names(run)}
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from api.http.routes.common import cursor_problem
+from api.http.routes.runs import states_of
 from api.http.schemas.runs import RunState
 from api.http.security import Caller, ServicesDep, Viewer
 from api.jobs.kinds import KINDS
@@ -30,11 +29,11 @@ from api.pages.common import (
     phases,
     table_names,
 )
+from api.pages.listing import ListAsked, sought
 from api.service.services import Services
-from api.store.pages import CursorError
 from api.store.runs import Run, run_of
 
-About = Callable[[Services, Reader, Run], dict[str, Any]]
+About = Callable[[Services, Caller, Reader, Run], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -72,26 +71,20 @@ class RunPages:
         services: Services,
         caller: Caller,
         reader: Reader,
-        after: str | None,
+        asked: ListAsked,
         row: Callable[[RunState], Any] = lambda state: state,
         **values: Any,
     ) -> Response:
-        """The runs of this kind, newest first; `row` makes of each what KINDs.html shows.
-
-        Raises ProblemError for a cursor that is not ours.
-        """
-        try:
-            found = services.runs.page(self.kind, state=None, after=after, limit=PER_PAGE)
-        except CursorError as fault:
-            raise cursor_problem(fault) from fault
-        path = "/" if self.kind == "plan" else f"/{self.section}"
+        """The runs of this kind that are sought; `row` makes of each what KINDs.html shows."""
+        found = services.labels.found(
+            self.kind, sought(services, asked), asked.sort, first=(asked.leaf - 1) * PER_PAGE, limit=PER_PAGE
+        )
         return page(
             f"{self.section}.html",
             reader,
             section=self.section,
-            runs=[row(RunState.of(run_of(one))) for one in found.rows],
-            older=f"{path}?{urlencode({'after': found.next})}" if found.next else None,
-            first=after is None,
+            runs=[row(state) for state in states_of(services, [run_of(one) for one in found.rows])],
+            list=asked.shown("/" if self.kind == "plan" else f"/{self.section}", self.kind, found.count, found.tags),
             may_plan=may_plan(caller),
             phases=phases(reader.language),
             **values,
@@ -119,13 +112,14 @@ class RunPages:
         return page(f"{self.kind}_content.html", reader, **values, content=made)
 
     def _values(self, services: Services, caller: Caller, reader: Reader, run: Run) -> dict[str, Any]:
+        (state,) = states_of(services, [run])
         return {
             "section": self.section,
-            "run": RunState.of(run),
+            "run": state,
             "may_plan": may_plan(caller),
             "may_steer": may_steer(caller, run),
             "phases": phases(reader.language),
-            **self.about(services, reader, run),
+            **self.about(services, caller, reader, run),
         }
 
 
@@ -136,7 +130,7 @@ def chart_file(path: Path | None, name: str) -> Response:
     return FileResponse(path, media_type="application/json", headers=CHART_HEADERS)
 
 
-def of_case(services: Services, _reader: Reader, run: Run) -> dict[str, Any]:
+def of_case(services: Services, _caller: Caller, _reader: Reader, run: Run) -> dict[str, Any]:
     """What pages of runs on a case need: its currency, and the names of the result's tables."""
     case = json.loads(services.artifacts.read(run.inputs["case"]))
     return {"currency": case["meta"]["currency"], "tables": table_names(run)}

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any
 
 from api.jobs.problems import PROBLEMS, ProblemError
-from api.jobs.process import call
+from api.jobs.process import call, files_below
 from api.jobs.task import Task
 from api.service.slots import Slots
 from api.store.artifacts import Artifacts, hash_of
@@ -28,20 +28,26 @@ from api.store.runs import Run
 from api.store.settings import Settings
 from api.store.version import VERSION
 
-FORMAT = 5
+FORMAT = 6
 """Raise it when something that is kept gets another shape: what was kept in the old one is then made again."""
 RESULT = "result.json"
 _HASHES = "hashes.json"
 
 
+def page_name(id: str, what: str, language: str) -> str:
+    """The entry of what a page shows of a run or a history."""
+    return f"{id}.{what}.{language}"
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What a child is told: kind and request, artifacts by name; `unpacked` names the files of a finished run."""
+    """What a child is told: kind and request, artifacts by name; `unpacked`: finished runs, whose files lie in a folder
+    that is the input of that name."""
 
     kind: str
     request: dict[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
-    unpacked: tuple[str, Run] | None = None
+    unpacked: tuple[tuple[str, Run], ...] = ()
     module: str | None = None
 
 
@@ -108,9 +114,7 @@ class Kept:
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".result-", dir=self.folder) as here:
             inputs = {key: self.artifacts.checked(sha256) for key, sha256 in recipe.inputs.items()}
-            if recipe.unpacked is not None:
-                key, run = recipe.unpacked
-                inputs[key] = self._linked(run, Path(here) / "files")
+            inputs |= {key: self._linked(run, Path(here) / key) for key, run in recipe.unpacked}
             ended, files = call(
                 Task(recipe.kind, recipe.request, inputs),
                 self.work_folder,
@@ -122,6 +126,22 @@ class Kept:
             kind = ended.kind if ended.kind in PROBLEMS else "internal"
             raise ProblemError(kind, ended.detail, errors=[*ended.errors])
         files[RESULT] = json.dumps(ended.result, ensure_ascii=False).encode()
+        self._put(name, files)
+
+    def adopt_pages(self, run: Run, folder: Path) -> None:
+        """Keep what a run's own child has made of its pages at its end: in `folder` one folder a language."""
+        for language in folder.iterdir() if folder.is_dir() else ():
+            files = {path: file.read_bytes() for path, file in files_below(language)}
+            if files:
+                self._put(page_name(run.id, run.kind, language.name), files)
+
+    def forget(self, id: str) -> None:
+        """Take out what was made of a run that is deleted."""
+        for entry in self.folder.glob(f"{id}.*"):
+            shutil.rmtree(entry, ignore_errors=True)
+
+    def _put(self, name: str, files: Mapping[str, bytes]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".making-", dir=self.folder) as here:
             draft = Path(here) / "entry"
             for path, content in files.items():

@@ -19,13 +19,16 @@ from api.service.kept import Kept
 from api.service.slots import Slots
 from api.service.watch import Watch
 from api.store import migrations
+from api.store.actuals import Actuals
 from api.store.artifacts import Artifacts
 from api.store.database import Database
 from api.store.documents import Documents
 from api.store.heartbeats import Heartbeats
 from api.store.keys import Keys
+from api.store.labels import Labels
 from api.store.runs import Run, Runs
 from api.store.settings import Settings
+from api.store.signatures import Signatures
 from api.store.trouble import Trouble, trouble
 
 log = structlog.get_logger()
@@ -65,6 +68,9 @@ class Services:
         self.artifacts = Artifacts(settings.data_folder / "artifacts")
         self.documents = Documents(self.database)
         self.runs = Runs(self.database)
+        self.labels = Labels(self.database)
+        self.signatures = Signatures(self.database)
+        self.actuals = Actuals(self.database)
         self.keys = Keys(self.database)
         self.heartbeats = Heartbeats(self.database)
         self.reads_folder = settings.data_folder / "work" / f"{settings.executor}-reads"
@@ -107,7 +113,7 @@ class Services:
         from api.jobs.runner import Runner
 
         works = self.settings.run_jobs
-        runner = Runner(self.settings, self.runs, self.artifacts)
+        runner = Runner(self.settings, self.runs, self.artifacts, self.kept.adopt_pages)
         self._runner_closing = runner.closing
         if works:
             runner.clear_leftovers()

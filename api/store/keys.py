@@ -19,7 +19,7 @@ from api.store.database import Database, now_ms
 from api.store.documents import new_id
 from api.store.tables import api_keys
 
-Role = Literal["viewer", "planner", "admin"]
+Role = Literal["viewer", "planner", "approver", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "tp_"
 LONGEST_DAYS = 3660

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from api.store import audit, pages
 from api.store.database import Database, now_ms
@@ -46,6 +46,8 @@ class Run:
     created_ms: int
     started_ms: int | None
     finished_ms: int | None
+    tags: list[str] = field(default_factory=list)
+    archived_ms: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -99,13 +101,20 @@ class Runs:
         with self.database.read() as connection:
             return _get(connection, id, kind)
 
-    def page(self, kind: str, *, state: str | None, after: str | None, limit: int) -> pages.Page:
+    def page(
+        self, kind: str, *, where: Iterable[ColumnElement[bool]] = (), after: str | None, limit: int
+    ) -> pages.Page:
         """Runs of a kind, newest first."""
-        query = select(runs).where(runs.c.kind == kind)
-        if state is not None:
-            query = query.where(runs.c.state == state)
+        query = select(runs).where(runs.c.kind == kind, *where)
         with self.database.read() as connection:
             return pages.newest_first(connection, query, runs, after, limit)
+
+    def questions_on(self, plan_id: str, limit: int = 50) -> list[Run]:
+        """What was asked about a plan, the newest first."""
+        about = runs.c.request[("asked", "plan_id")].as_string() == plan_id
+        query = select(runs).where(runs.c.kind == "question", about).order_by(runs.c.created_ms.desc()).limit(limit)
+        with self.database.read() as connection:
+            return [_run(row) for row in connection.execute(query).mappings()]
 
     def events_after(self, id: str, seq: int, limit: int = 500) -> list[Event]:
         """Events of a run after number `seq`, in order."""

@@ -5,7 +5,19 @@ Times are UTC milliseconds since 1970, so that both databases sort and compare t
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -61,6 +73,8 @@ runs = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("started_ms", BigInteger),
     Column("finished_ms", BigInteger),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("archived_ms", BigInteger),  # set: kept out of lists that do not ask for it
     Index("runs_by_kind", "kind", "created_ms", "id"),
     Index("runs_by_state", "state", "owner"),
 )
@@ -110,6 +124,46 @@ audit = Table(
     Column("subject", String(120), nullable=False),
     Column("hashes", JSON, nullable=False),  # name → SHA-256
     Index("audit_by_time", "at_ms"),
+)
+
+# Who proposed, approved or rejected which content of a plan. Triggers of both databases refuse every UPDATE and DELETE;
+# `sha256` seals an entry together with the one before it (`api.store.signatures`).
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(40), nullable=False),
+    Column("plan_id", String(40), nullable=False),
+    Column("scope", String(400), nullable=False),
+    Column("action", String(10), nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("comment", String(2000), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("owner_name", String(200), nullable=False),
+    Column("role", String(10), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    UniqueConstraint("id", name="signatures_id"),
+    UniqueConstraint("previous", name="signatures_previous"),
+)
+
+# What became of plans of record: nothing is ever changed, a correction is an entry of its own.
+actuals = Table(
+    "actuals",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("scope", String(400), nullable=False),
+    Column("kind", String(12), nullable=False),  # ordered, delivered, power_ready, demand
+    Column("place", String(120), nullable=False),  # site; of demand: region, "" for all
+    Column("what", String(120), nullable=False),  # module type; of demand: workload; of power: ""
+    Column("day", String(10), nullable=False),  # YYYY-MM-DD; of demand: first day of its quarter
+    Column("amount", Float, nullable=False),  # modules; MW; mean demand in the workload's unit
+    Column("comment", String(2000), nullable=False),
+    Column("owner", String(40), nullable=False),
+    Column("owner_name", String(200), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("actuals_by_scope", "scope", "created_ms"),
 )
 
 workers = Table(

@@ -9,17 +9,24 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from api.jobs.childwork import json_ready
 from api.jobs.task import Json, Task, Tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from planner.compare.comparison import Stage
+    from planner.explain.asking import Change
     from planner.plan import Plan
     from planner.planning import ProgressCall
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
+    from planner.words.wording import Wording
 
 # The reader of prices waits for them: within `Settings.read_seconds_max`, the start of the child counted in.
 _PRICE_SECONDS = 80.0
+ANSWER = "answer.json"
+"""The file of a question's result that holds its answer."""
 PLAN_FILE = "plan/"
 """How the inputs that are files of a plan begin; the rest is the file's path in the plan's folder."""
 
@@ -104,7 +111,7 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     return replay_summary(plan, found, future)
 
 
-def question(task: Task, _out: Path, tell: Tell, stop: Event) -> Json:
+def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
     from planner.explain.why_not import Question, why_not
     from planner.solve.limits import Limits
@@ -117,8 +124,22 @@ def question(task: Task, _out: Path, tell: Tell, stop: Event) -> Json:
     if kind == "reconcile":
         return _reconciled(plan, task.inputs["metered"])
     if kind != "why_not":
-        return _ANSWERS[kind](plan, asked, limits, tell, on_progress, stop)
-    return why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop).to_json()
+        found = _ANSWERS[kind](plan, asked, limits, tell, on_progress, stop)
+    else:
+        found = _changed(plan, why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop))
+    (out / ANSWER).write_text(json.dumps(json_ready(found), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    return found
+
+
+def _said(say: Callable[[Wording], list[str]]) -> Json:
+    """What an answer says, in both languages."""
+    from planner.words.wording import wording
+
+    return {"sentences": say(wording("en")), "sentences_zh": say(wording("zh-CN"))}
+
+
+def _changed(plan: Plan, found: Change) -> Json:
+    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
 
 
 def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
@@ -130,7 +151,7 @@ def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: 
     found = what_if(
         plan, asked["overrides"], levers=levers, demand=demand, limits=limits, on_progress=on_progress, stop=stop
     )
-    return found.to_json()
+    return _changed(plan, found)
 
 
 def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
@@ -159,14 +180,24 @@ def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progre
 def _filling(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.filling import value_of_filling
 
-    return value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop).to_json()
+    found = value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop)
+    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
 
 
 def _resilience(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
     from planner.explain.resilience import cost_of_resilience
 
     found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
-    return {"asked": False, "workloads": []} if found is None else found.to_json()
+    if found is None:
+        return {"asked": False, "workloads": []} | _said(lambda words: [words("ask.resilience_none")])
+    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case)])
+
+
+def _headroom(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
+    from planner.explain.headroom import headroom
+
+    found = headroom(plan, limits=limits, stop=stop)
+    return found.to_json() | _said(found.sentences)
 
 
 def _reconciled(plan: Plan, readings: Path) -> Json:
@@ -191,6 +222,7 @@ _ANSWERS = {
     "sensitivity": _sensitivity,
     "filling": _filling,
     "resilience": _resilience,
+    "headroom": _headroom,
 }
 
 
@@ -203,10 +235,12 @@ def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
 
 
 def drivers(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
-    """What drives every order, as rows."""
+    """What drives every order, and after them what every departure frees, as rows."""
+    from planner.explain.departures import departure_drivers
     from planner.explain.drivers import order_drivers
 
-    return {"rows": order_drivers(_plan_of(task)).to_dict("records")}
+    plan = _plan_of(task)
+    return {"rows": [row for rows in (order_drivers(plan), departure_drivers(plan)) for row in rows.to_dict("records")]}
 
 
 def _plan_of(task: Task) -> Plan:

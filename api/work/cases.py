@@ -75,6 +75,22 @@ def scenario_faults(
     return []
 
 
+def posed(document: bytes, world: dict[str, Any]) -> CheckedCase:
+    """The case of `document` with the levers and overrides of a what-if. Raises ProblemError with every fault."""
+    from planner.case.file import case_from, dump_case
+    from planner.case.plausible import warnings
+    from planner.scenarios import ScenarioError, asked_scenarios, pose
+
+    asked = {"id": "what-if", "names": {"en": "what if"}} | {n: world[n] for n in ("levers", "overrides")}
+    try:
+        case = pose(case_from(json.loads(document)), asked_scenarios([asked]))[0].case
+    except ScenarioError as error:
+        errors = errors_of(error.faults)
+        raise ProblemError("invalid-request", count_of(errors), errors=errors) from error
+    text = json.dumps(dump_case(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
+
+
 def offered_scenarios(language: str) -> list[tuple[str, str, dict[str, Any]]]:
     """(id, name, document) of the standard scenarios; language: "en" or "zh"."""
     from planner.scenarios import standard_scenarios

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from forecasts.forecast import ForecastConfig, OutlookReport
     from forecasts.history import History
     from forecasts.history.quality import QualityReport
+    from forecasts.lookback.backtest import Predicted
 
 HOURS, WINDOWS, QUARTERS = 168, 4, 4
 """A week ahead from four origins a week apart, and quarters ahead from four origins a quarter apart."""
@@ -29,18 +32,29 @@ def look_back(
     `quality`, what the data are worth. peaks.parquet: every week's peak as foretold, with bands and order, beside what
     came.
     """
-    from forecasts.lookback.backtest import backtest
+    from forecasts.lookback.backtest import backtest, foreseen
     from forecasts.lookback.quarters import backtest_quarters
     from forecasts.lookback.tables import by_workload
 
-    tell({"phase": "backtest", "seconds": 0.0})
+    def telling(phase: str) -> Callable[[int, int], None]:
+        tell({"phase": phase, "seconds": 0.0})
+        return lambda done, total: tell({"phase": phase, "done": done, "total": total})
+
+    done, told = count(1), telling("backtest")
+
+    def watched(past: History, ahead: int) -> Predicted:
+        made = foreseen(past, ahead)
+        number = next(done)
+        told(number, max(number, WINDOWS))
+        return made
+
     try:
-        scores = backtest(history, hours=HOURS, windows=WINDOWS)
+        scores = backtest(history, hours=HOURS, windows=WINDOWS, forecaster=watched)
     except ValueError as fault:
         week, notes = None, [str(fault)]
     else:
         week, notes = scores.to_json() | {"by_workload": by_workload(scores.series)}, list(scores.notes)
-    quarters = backtest_quarters(history, windows=QUARTERS, config=config)
+    quarters = backtest_quarters(history, windows=QUARTERS, config=config, on_origin=telling("backtest_quarters"))
     quarters.peaks.to_parquet(out / "peaks.parquet", index=False, compression="zstd")
     courses = [
         {

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+import traceback
 from pathlib import Path
 from threading import Event
 
 from api.jobs.kinds import KINDS
+from api.jobs.task import PAGES as PAGES_FOLDER
 from api.jobs.task import Json, Task, Tell, WorkError
 
-PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest"}
-"""What has a page: runs of some kinds, and the scores of a history."""
+LANGUAGES = ("en", "zh")
+PAGES = {kind.name for kind in KINDS.values() if kind.page} | {"backtest", "beside", "against"}
+"""What has a page: runs of some kinds, the scores of a history, two plans side by side, what became of one."""
 
 
 def run(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
@@ -22,6 +26,28 @@ def run(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
         return {}
     if task.kind not in PAGES:
         raise WorkError("internal", f"a page of the kind {task.kind!r} is not known")
-    (out / "charts").mkdir()
-    importlib.import_module(f"api.work.{task.kind}_content").write(task, out)
+    _write(task, out)
     return {}
+
+
+def _write(task: Task, out: Path) -> None:
+    (out / "charts").mkdir(parents=True)
+    importlib.import_module(f"api.work.{task.kind}_content").write(task, out)
+
+
+def made_at_the_end(task: Task, out: Path, tell: Tell) -> None:
+    """What pages show of the run that has just ended, in both languages, so that nobody waits for it at the first look.
+
+    A fault here is no fault of the run: it is written to the log, and the page is made when somebody asks for it.
+    """
+    if task.kind not in KINDS or not KINDS[task.kind].page:
+        return
+    tell({"phase": "page"})
+    folder = out.parent / PAGES_FOLDER
+    try:
+        for language in LANGUAGES:
+            asked = Task(task.kind, task.request | {"language": language}, task.inputs | {"result": out})
+            _write(asked, folder / language)
+    except Exception:  # noqa: BLE001 - a fault in a page must not cost the result
+        traceback.print_exc()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event
@@ -17,6 +17,7 @@ from api.jobs.task import Json, Task, Tell, WorkError
 from api.work import analysis, sizing
 from api.work.demand import case_and_outlook, ceilings_of, forecast_config, history_of, told_from
 from api.work.faults import errors_of
+from api.work.pages import made_at_the_end
 
 _HOURLY_CHECK_S = 120.0  # for the replays; solves have their own limit
 
@@ -26,10 +27,10 @@ def run(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     does = _WORK.get(task.kind)
     if does is None:
         raise WorkError("internal", f"work of the kind {task.kind!r} is not known")
-    if task.kind in _PLANNING:
-        with _planning():
-            return does(task, out, tell, stop)
-    return does(task, out, tell, stop)
+    with _planning() if task.kind in _PLANNING else nullcontext():
+        summary = does(task, out, tell, stop)
+    made_at_the_end(task, out, tell)
+    return summary
 
 
 @contextmanager
@@ -130,8 +131,10 @@ def _weeks_table(outlook: Any, report: Any) -> Any:
 
 def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from planner.plan.provenance import with_origin
-    from planner.planning import make_plan
+    from planner.planning import make_plan, settle_demand
     from planner.planning.refine import HourlyCheck
+    from planner.scenarios.scenario import DemandChange
+    from planner.scenarios.worlds import changed_demand, changed_outlook
     from planner.solve.limits import Limits
     from planner.solve.progress import Progress
 
@@ -139,9 +142,18 @@ def _plan(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
         tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
 
     case, outlook = case_and_outlook(task, tell)
+    demand = None
+    if task.request.get("demand_change"):
+        change = DemandChange(**task.request["demand_change"])
+        if outlook is not None:
+            outlook = changed_outlook(outlook, change)
+        else:
+            demand = changed_demand(case, settle_demand(case)[1], change)
     limits = Limits(**task.request["limits"])
     check = HourlyCheck(seconds=_HOURLY_CHECK_S) if task.request.get("every_hour") else None
-    plan = make_plan(case, outlook=outlook, limits=limits, on_progress=on_progress, stop=stop, every_hour=check)
+    plan = make_plan(
+        case, outlook=outlook, demand=demand, limits=limits, on_progress=on_progress, stop=stop, every_hour=check
+    )
     plan = with_origin(plan, {"command": "POST /v1/plans", "request": task.request})
     plan.write(out)
     for path in (out / "tables").glob("*.csv"):
@@ -161,9 +173,9 @@ def _report(task: Task, out: Path, _tell: Tell, _stop: Event) -> Json:
 
     plan = Plan.load(task.inputs["plan"])
     if task.request["form"] == "xlsx":
-        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"]))
+        (out / "report.xlsx").write_bytes(workbook(plan, task.request["language"], task.request.get("standing")))
         return {}
-    text = report_html(plan, task.request["language"], downloads=False)
+    text = report_html(plan, task.request["language"], downloads=False, standing=task.request.get("standing"))
     (out / "report.html").write_text(text, encoding="utf-8")
     return {}
 

@@ -158,6 +158,12 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
 
 
+def foreseen(past: History, ahead: int) -> Predicted:
+    """As an outlook made then would have had it: with the country whose special days demand was seen to know."""
+    country, _ = foreseen_country(past.values, past.index, past.timezone, AUTO, None)
+    return forecast_hourly(past, ahead, HourlyConfig(country=country))
+
+
 def backtest(
     history: History,
     *,
@@ -178,11 +184,7 @@ def backtest(
     """
 
     def ours(past: History, ahead: int) -> Predicted:
-        if config is not None:
-            return forecast_hourly(past, ahead, config)
-        # As an outlook made then would have had it: the country whose special days demand was seen to know.
-        country, _ = foreseen_country(past.values, past.index, past.timezone, AUTO, None)
-        return forecast_hourly(past, ahead, HourlyConfig(country=country))
+        return foreseen(past, ahead) if config is None else forecast_hourly(past, ahead, config)
 
     tally = _Tally(hours)
     began = time.process_time()

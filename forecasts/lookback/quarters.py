@@ -6,6 +6,7 @@ every series, and of the sum of those that share a unit. From it follows what a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,14 +153,15 @@ def backtest_quarters(
     weeks: int = MOST_QUARTERS * QUARTER_WEEKS,
     planned: float = PLANNED_QUANTILE,
     config: ForecastConfig | None = None,
-    apart: int = QUARTER_WEEKS,
-    last: int = QUARTER_WEEKS,
+    on_origin: Callable[[int, int], None] | None = None,
+    spaced: tuple[int, int] = (QUARTER_WEEKS, QUARTER_WEEKS),
 ) -> LongRangeReport:
-    """Make the outlook at up to `windows` origins `apart` weeks apart, and score up to `weeks` weeks of each.
+    """Make the outlook at up to `windows` origins a quarter apart, and score up to `weeks` weeks of each.
 
-    The last origin lies `last` weeks before the history's end, the first has half a year before it. Series that were
-    not measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest
-    weekly peak a plan orders for. A history that is too short gives a report without origins.
+    The last origin lies a quarter before the history's end, the first has half a year before it. Series that were not
+    measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest weekly
+    peak a plan orders for. on_origin: told (origins done, most). spaced: weeks between origins, and after the last one,
+    where these are other than a quarter. A history that is too short gives a report without origins.
     """
     if windows < 1 or weeks < QUARTER_WEEKS or not 0 < planned < 1:
         raise ValueError(f"windows {windows}, weeks {weeks}, planned {planned}: allowed are 1, {QUARTER_WEEKS}, 0 to 1")
@@ -169,7 +171,7 @@ def backtest_quarters(
     highest: list[pd.DataFrame] = []
     origins = 0
     for turn in range(windows):
-        left = last + turn * apart
+        left = spaced[1] + turn * spaced[0]
         cut = hours - left * HOURS_PER_WEEK
         if cut < FEWEST_WEEKS * HOURS_PER_WEEK:
             break
@@ -184,6 +186,8 @@ def backtest_quarters(
         peaks.append(weekly)
         highest.append(quarterly)
         origins += 1
+        if on_origin is not None:
+            on_origin(origins, windows)
     table = pd.concat(peaks, ignore_index=True) if peaks else pd.DataFrame(columns=list(PEAK_COLUMNS))
     quarters = _quarters(table)
     whole = pd.concat(highest, ignore_index=True) if highest else pd.DataFrame(columns=[*SERIES, "quarter", "came"])

@@ -46,6 +46,11 @@ def _types(case: Case) -> Iterator[CaseWarning]:
     runs = {name for w in case.workloads for name in w.throughput} | {n for c in case.campaigns for n in c.speed}
     at_hand = {f.module_type for f in case.fleet if f.modules} | {lease.module_type for lease in case.leases}
     budget = case.policy.budget is not None
+    leaving = {
+        "resale_price": {f.module_type for f in case.fleet if f.may_retire},
+        "moving_cost": {f.module_type for f in case.fleet if f.may_move_to},
+        "moving_periods": {f.module_type for f in case.fleet if f.may_move_to},
+    }
     for i, kind in enumerate(case.module_types):
         at: Location = ("module_types", i)
         orderable = kind.supply is None or bool(np.any(np.asarray(kind.supply) > 0))
@@ -53,6 +58,10 @@ def _types(case: Case) -> Iterator[CaseWarning]:
             yield _idle(at, "no_work", name=kind.id)
         elif not orderable and kind.id not in at_hand:
             yield _idle(at, "not_to_be_had", name=kind.id)
+        for name in _given(kind, *leaving):
+            if getattr(kind, name) != type(kind).model_fields[name].default and kind.id not in leaving[name]:
+                what = "may_retire" if name == "resale_price" else "may_move_to"
+                yield _idle((*at, name), "no_leaving", field=name, name=kind.id, what=what)
         if kind.prepay_share > 0 and not budget:
             yield _idle((*at, "prepay_share"), "prepay_share", share=kind.prepay_share, name=kind.id)
 

@@ -6,7 +6,20 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from planner.case.fields import FIELDS_ONLY, Block, Count, Day, Flag, Id, Names, NonNegative, PerPeriod, Share, Whole
+from planner.case.fields import (
+    FIELDS_ONLY,
+    Block,
+    Count,
+    Day,
+    Finite,
+    Flag,
+    Id,
+    Names,
+    NonNegative,
+    PerPeriod,
+    Share,
+    Whole,
+)
 
 
 class ModuleType(Block):
@@ -15,6 +28,8 @@ class ModuleType(Block):
     Per module: cards, power, racks, capex (by arrival period), opex (per period), supply (modules that may arrive in a
     period, all sites together; None: no limit). `order_cost` is charged once per order (one site, one arrival period).
     `prepay_share` of capex falls into the budget of the order period, the rest into that of the arrival.
+    Of modules that leave the fleet early (`Standing`): resale_price is received for one that is retired (below 0: its
+    removal costs that much), moving_cost is paid for one that is moved, which is out of use for `moving_periods`.
     """
 
     id: Id
@@ -35,6 +50,9 @@ class ModuleType(Block):
     supply: PerPeriod | None = None
     min_order: Annotated[Whole, Field(ge=1)] = 1
     order_cost: PerPeriod = 0
+    resale_price: Finite | list[Finite] = 0
+    moving_cost: PerPeriod = 0
+    moving_periods: Count = 1
     prepay_share: Share = 0
     availability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
 
@@ -56,13 +74,33 @@ class ModuleType(Block):
 
 
 class Standing(Block):
-    """Modules that stand or are on order: in service from `online` (None: already) until `retire` (None: beyond)."""
+    """Modules that stand or are on order: in service from `online` (None: already) until `retire` (None: beyond).
+
+    may_retire: any of them may be taken out before. may_move_to: sites that any of them may be moved to.
+    """
 
     site: Id
     module_type: Id
     modules: Count
     online: Day | None = None
     retire: Day | None = None
+    may_retire: Flag = False
+    may_move_to: list[Id] = []
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether any of them may leave before their end."""
+        return self.may_retire or bool(self.may_move_to)
+
+    @model_validator(mode="after")
+    def _moves_elsewhere(self, info: ValidationInfo) -> Standing:
+        if info.context == FIELDS_ONLY:
+            return self
+        twice = sorted({s for s in self.may_move_to if self.may_move_to.count(s) > 1})
+        if self.site in self.may_move_to or twice:
+            found = f"may_move_to {', '.join(self.may_move_to)} of modules at {self.site}"
+            raise ValueError(f"{found}; allowed: other sites, each once")
+        return self
 
 
 class Lease(Block):

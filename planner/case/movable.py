@@ -143,6 +143,9 @@ def _of_types(case: Case) -> Iterator[LimitField]:
         if kind.lead_periods > 0:
             lead = _one(kind.lead_periods)
             yield LimitField("lead_periods", f"{at}/lead_periods", place, "periods", -1, lead, "whole", whole=True)
+        if kind.moving_periods > 0 and any(row.may_move_to for row in case.fleet if row.module_type == kind.id):
+            away = _one(kind.moving_periods)
+            yield LimitField("moving_periods", f"{at}/moving_periods", place, "periods", -1, away, "whole", whole=True)
 
 
 def _of_leases(case: Case) -> Iterator[LimitField]:

@@ -199,6 +199,9 @@ def _money(case: Case) -> Iterator[CaseWarning]:
     for i, kind in enumerate(case.module_types):
         per_card = np.asarray(kind.capex, float) / kind.cards
         yield from priced(("module_types", i, "capex"), per_card, "card", "card_capex")
+        gain = np.max(np.asarray(kind.resale_price, float) - np.asarray(kind.capex, float), initial=-np.inf)
+        if gain > 0 and np.any(np.asarray(kind.resale_price, float) > 0):
+            yield case_warning(("module_types", i, "resale_price"), "resale", gain=gain, currency=currency)
     carbon = case.policy.carbon_price_per_tonne
     yield from priced(("policy", "carbon_price_per_tonne"), carbon, "carbon", "carbon_price")
     for k, share in [] if known else energy_share(case):

@@ -17,6 +17,7 @@ from planner.case.sites import Site, SiteStatus
 from planner.case.workloads import WorkloadKind
 
 _POWER_TOLERANCE = 1e-6
+_LESS = "a smaller fleet, or rows of it that may leave (may_retire, may_move_to)"
 
 
 def standing_modules(
@@ -43,11 +44,14 @@ def pue_by_period(horizon: Horizon, site: Site) -> FloatArray:
 
 
 def standing_power(draft: Draft) -> Iterator[CrossFault]:
-    """What stands fits into the power and the space of its site, with every phase that can have arrived."""
+    """What has to stand fits into the power and the space of its site, with every phase that can have arrived.
+
+    Rows of the fleet that may leave do not have to.
+    """
     horizon = draft.horizon
     assert horizon is not None
     sites, types = [s for _, s in draft.sites], [k for _, k in draft.module_types]
-    standing = standing_modules(horizon, sites, types, [f for _, f in draft.fleet])
+    standing = standing_modules(horizon, sites, types, [f for _, f in draft.fleet if not f.may_leave])
     peak_mw = np.array([k.power_peak_kw for k in types]) / 1000
     racks = np.array([k.racks for k in types])
     hosts = {f.site for _, f in draft.fleet if f.modules}
@@ -71,9 +75,7 @@ def standing_power(draft: Draft) -> Iterator[CrossFault]:
                 f"{power_mw[t]:.4g} MW at {site.id} with every phase that can have arrived, where the standing fleet "
                 f"takes {used_mw[t]:.4g} MW ({periods_text(short)}; {used_mw[t] - power_mw[t]:.4g} MW too little)"
             )
-            yield CrossFault(
-                ("sites", s, "power_mw"), found, f"at least {used_mw[t]:.4g} MW, or a smaller fleet", "fleet_power"
-            )
+            yield CrossFault(("sites", s, "power_mw"), found, f"at least {used_mw[t]:.4g} MW, {_LESS}", "fleet_power")
         if site.space_racks is not None:
             space = by_period(site.space_racks, horizon.periods, np.inf) + more_racks
             used = racks @ modules
@@ -82,7 +84,7 @@ def standing_power(draft: Draft) -> Iterator[CrossFault]:
                 t = int(tight[np.argmax((used - space)[tight])])
                 where = f"at {site.id} ({periods_text(tight)})"
                 found = f"{space[t]:g} racks {where}, where the standing fleet fills {used[t]:g}"
-                allowed = f"at least {used[t]:g} racks, or a smaller fleet"
+                allowed = f"at least {used[t]:g} racks, {_LESS}"
                 yield CrossFault(("sites", s, "space_racks"), found, allowed, "fleet_space")
 
 

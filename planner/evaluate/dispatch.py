@@ -388,12 +388,12 @@ class PeriodDispatch:
         campaigns = np.einsum("bcsk,ck->bsk", v["campaign_share"][..., t], campaign_sizes(inst))
         pue_hours, priced, earned = self._site_hours()
         busy_kwh, busy_money = self._busy_meter()
-        standing = inst.standing[..., t]
+        kept = (inst.standing - inst.departures.left(v["departures"]))[..., t]
         kwh = np.einsum("bsk,k,s->bs", capacity, inst.idle_kw, pue_hours)
         kwh = kwh + np.einsum("bsk,sk->bs", campaigns, busy_kwh)
-        # a negative price earns nothing on the idle power of what was ordered or leased
+        # a negative price earns nothing on the idle power of what was ordered, leased or moved
         spent = np.einsum("bsk,k,s->b", capacity, inst.idle_kw, priced)
-        spent = spent - np.einsum("bsk,k,s->b", capacity - standing, inst.idle_kw, earned)
+        spent = spent - np.einsum("bsk,k,s->b", capacity - kept, inst.idle_kw, earned)
         spent = spent + np.einsum("bsk,sk->b", campaigns, busy_money)
         at = self.reads
         return Dispatched(

@@ -32,7 +32,7 @@ from planner.program.merge import step_groups
 from planner.program.registry import TERMS
 from planner.solve.fanout import fan_out
 
-FIXED_TERMS = ("capex", "order_charges", "phases", "openings", "opex", "leases", "leases_owed")
+FIXED_TERMS = ("capex", "order_charges", "phases", "openings", "departures", "opex", "leases", "leases_owed")
 # Futures in one task: enough for a warm start to pay, few enough to keep every process busy to the end.
 FUTURES_PER_TASK = 25
 

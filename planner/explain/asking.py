@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -28,6 +28,8 @@ from planner.solve import Solution, WarmStart, solve_lp
 from planner.solve.one_piece import split
 from planner.words.wording import Message, Wording, wording
 
+ORDER_KEY = ["site", "module_type", "arrival_period"]
+_GONE = ["site", "module_type", "to_site", "period"]
 # Up to so many columns the plan's own decisions are dispatched where a question is asked: a few seconds.
 _HELD_COLUMNS = 120_000
 
@@ -38,9 +40,10 @@ class Change:
 
     question: what was asked. cost: change of the objective, of the plan at hand and the other one; least, most: the
     range that both proofs leave for the change of the best plans. by_term: change of each cost term. orders: what is
-    ordered more or less (site, module_type, arrival_period, before, after). interchangeable: those orders differ by
-    less than the proofs can tell apart. already: the plan at hand does what is asked (nothing changes). impossible: why
-    no such plan exists (then the rest is empty). All money in the case's currency, discounted.
+    ordered more or less (site, module_type, arrival_period, before, after); departures: what leaves more or less (site,
+    module_type, to_site, period, before, after). interchangeable: those differ by less than the proofs can tell apart.
+    already: the plan at hand does what is asked (nothing changes). impossible: why no such plan exists (then the rest
+    is empty). All money in the case's currency, discounted.
     """
 
     question: Message
@@ -53,6 +56,7 @@ class Change:
     impossible: tuple[Fault, ...] = ()
     interchangeable: bool = False
     already: bool = False
+    departures: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*_GONE, "before", "after"]))
 
     def sentence(self, words: Wording, currency: str) -> str:
         """The answer in one sentence, with the range that the proofs leave."""
@@ -78,13 +82,11 @@ class Change:
             **{name: value if math.isfinite(value) else None for name, value in money.items()},
             "by_term": dict(self.by_term),
             "orders": self.orders.to_dict("records"),
+            "departures": self.departures.to_dict("records"),
             "interchangeable": self.interchangeable,
             "impossible": [str(p) for p in self.impossible],
             "impossible_zh": [str(p.told("zh-CN")) for p in self.impossible],
         }
-
-
-ORDER_KEY = ["site", "module_type", "arrival_period"]
 
 
 def proven_range(words: Wording, currency: str, least: float, most: float, kind: str = "") -> dict[str, str]:
@@ -99,8 +101,12 @@ def proven_range(words: Wording, currency: str, least: float, most: float, kind:
 
 def orders_apart(before: Plan, after: Plan) -> pd.DataFrame:
     """Orders that differ: site, module_type, arrival_period, modules before and after."""
-    first = before.tables["orders"].groupby(ORDER_KEY)["modules"].sum().rename("before")
-    second = after.tables["orders"].groupby(ORDER_KEY)["modules"].sum().rename("after")
+    return _apart(before, after, "orders", ORDER_KEY)
+
+
+def _apart(before: Plan, after: Plan, table: str, key: list[str]) -> pd.DataFrame:
+    first = before.tables[table].groupby(key)["modules"].sum().rename("before")
+    second = after.tables[table].groupby(key)["modules"].sum().rename("after")
     both = pd.concat([first, second], axis=1).fillna(0).astype(int).sort_index().reset_index()
     return both[both["before"] != both["after"]].reset_index(drop=True)
 
@@ -124,7 +130,9 @@ def difference(before: Plan, after: Plan, question: Message, *, monotone: int = 
     unproven = new["objective"] - new["bound"] + 1e-9 * abs(new["objective"])
     alike = held - new["objective"] <= unproven or (monotone > 0 and least <= 0)
     cost = new["objective"] - old["objective"]
-    return Change(question, cost, least, most, terms, apart, after, interchangeable=bool(alike and len(apart)))
+    gone = _apart(before, after, "departures", _GONE)
+    alike = bool(alike and (len(apart) or len(gone)))
+    return Change(question, cost, least, most, terms, apart, after, interchangeable=alike, departures=gone)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ def described(changed: Scenario) -> Message:
     parts = [one.message() for one in changed.levers]
     if changed.demand.multiplier != 1:
         parts.append(message("lever.demand", factor=changed.demand.multiplier))
+    parts += [
+        message("lever.demand_of", workload=id, factor=factor)
+        for id, factor in changed.demand.of.items()
+        if factor != 1
+    ]
     if changed.demand.growth != 1:
         parts.append(message("lever.growth", factor=changed.demand.growth))
     if changed.overrides:

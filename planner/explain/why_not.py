@@ -1,10 +1,10 @@
-"""Why not at least, or at most, so many modules of these orders."""
+"""Why not at least, or at most, so many modules of these orders, or of these departures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import vstack
 
 from forecasts.fault import Fault
-from planner.arrays import FloatArray
+from planner.arrays import BoolArray, FloatArray
 from planner.case import Case
 from planner.case.errors import PlanError
 from planner.explain.asking import ORDER_KEY, Change, Other, asked_again
@@ -22,14 +22,16 @@ from planner.planning.solving import Solving
 from planner.program.blocks import Builder, Program
 from planner.program.build import build_program
 from planner.program.decisions import completed
+from planner.program.departures import find_departures
 from planner.program.registry import TERMS
 from planner.words.wording import Message, message
 
 
 class Question(BaseModel):
-    """Why not at least (or at most) so many modules of these orders?
+    """Why not at least (or at most) so many modules of these orders, or of these departures?
 
-    site, module_type, period (by number): None means any. modules: the count to force; at_least or at_most.
+    site (that they leave), module_type, period (by number: of arrival, or in which they leave): None means any.
+    modules: the count to force; at_least or at_most.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,20 +41,39 @@ class Question(BaseModel):
     period: int | None = None
     sense: str = Field("at_least", pattern="^(at_least|at_most)$")
     modules: int = Field(1, ge=0)
+    decision: Literal["orders", "departures"] = "orders"
 
     def message(self, case: Case) -> Message:
         """The question in words."""
+        ordered = self.decision == "orders"
         when = message("question.any_period")
         if self.period is not None and self.period < case.horizon.periods:
-            when = message("question.arriving", period=case.horizon.period_label(self.period))
+            key = "question.arriving" if ordered else "question.leaving"
+            when = message(key, period=case.horizon.period_label(self.period))
         return message(
-            "question.orders",
+            f"question.{self.decision}",
             modules=self.modules,
-            sense=message(f"question.{self.sense}"),
+            sense=message(f"question.{'' if ordered else 'leave_'}{self.sense}"),
             type=self.module_type or message("question.any_type"),
             site=self.site or message("question.any_site"),
             when=when,
         )
+
+    def cells(self, case: Case) -> BoolArray:
+        """(S, K, T), or (E, T) for departures: the decisions in question."""
+        sites, types = [s.id for s in case.sites], [k.id for k in case.module_types]
+        if self.decision == "orders":
+            of_site, of_type = np.indices((len(sites), len(types)))
+        else:
+            gone = find_departures(case)
+            of_site, of_type = gone.site, gone.kind
+        here = np.ones(of_site.shape, bool)
+        if self.site is not None:
+            here &= of_site == sites.index(self.site)
+        if self.module_type is not None:
+            here &= of_type == types.index(self.module_type)
+        t = np.arange(case.horizon.periods)
+        return np.asarray(here[..., None] & ((t == self.period) if self.period is not None else np.ones(len(t), bool)))
 
 
 def why_not(
@@ -60,7 +81,7 @@ def why_not(
     question: Question,
     **solving: Unpack[Solving],
 ) -> Change:
-    """Solve again with the orders in question forced (or held down) and say what that changes.
+    """Solve again with the orders or departures in question forced (or held down) and say what that changes.
 
     Raises PlanError when the question names what the case does not have.
     """
@@ -75,23 +96,22 @@ def why_not(
         problems.append(Fault("/period", str(question.period), f"0 to {case.horizon.periods - 1}"))
     if problems:
         raise PlanError(problems)
-    chosen = (
-        slice(None) if question.site is None else sites.index(question.site),
-        slice(None) if question.module_type is None else types.index(question.module_type),
-        slice(None) if question.period is None else question.period,
-    )
+    chosen = question.cells(case)
+    if question.decision == "departures" and not (chosen & find_departures(case).open).any():
+        allowed = "what a row of the fleet with may_retire or may_move_to can do"
+        raise PlanError([Fault("/decision", "departures of modules that may not leave then and there", allowed)])
 
     asked = question.message(case)
     values = dict(decisions_of(plan).values)
-    counts = values["orders"][(slice(None), *chosen)].reshape(len(values["orders"]), -1).sum(axis=1)
+    counts = values[question.decision][:, chosen].sum(axis=1)
     at_least = question.sense == "at_least"
     if ((counts >= question.modules) if at_least else (counts <= question.modules)).all():
         none = pd.DataFrame(columns=[*ORDER_KEY, "before", "after"])
         return Change(asked, 0.0, 0.0, 0.0, dict.fromkeys(TERMS, 0.0), none, plan, already=True)
 
     def amend(program: Program) -> Program:
-        orders = program.layout.columns["orders"]
-        groups = [orders[b][chosen].ravel() for b in range(len(orders))]
+        columns = program.layout.columns[question.decision]
+        groups = [columns[b][chosen] for b in range(len(columns))]
         return with_order_total(program, groups, question.sense, question.modules)
 
     start = _brought(plan, values, chosen, question)
@@ -100,28 +120,28 @@ def why_not(
 
 
 def _brought(
-    plan: Plan, values: Mapping[str, FloatArray], chosen: tuple[slice | int, ...], question: Question
+    plan: Plan, values: Mapping[str, FloatArray], chosen: BoolArray, question: Question
 ) -> Mapping[str, FloatArray]:
-    """The plan's decisions with orders added, or taken away from the last, until the question is met: a start."""
+    """The plan's decisions, with some in question added, or taken away from the last, until it is met: a start."""
     program = build_program(plan.case, plan.demand, merge_steps=1)
-    columns = program.layout.columns["orders"]
-    orders = values["orders"].copy()
-    most = np.broadcast_to(program.master.upper[columns[:1]], (1, *orders.shape[1:]))[0]
-    asked_for = np.zeros(orders.shape[1:], bool)
-    asked_for[chosen] = True
+    columns = program.layout.columns[question.decision]
+    counts = values[question.decision].copy()
+    most = np.broadcast_to(program.master.upper[columns[:1]], (1, *counts.shape[1:]))[0]
     # what all branches share changes in all of them
-    shared = np.broadcast_to((columns == columns[:1]).all(axis=0), orders.shape[1:])
-    for b in range(len(orders)):
-        total = orders[b][asked_for].sum()
+    shared = np.broadcast_to((columns == columns[:1]).all(axis=0), counts.shape[1:])
+    cells = np.argwhere(chosen)
+    if question.sense == "at_most":
+        cells = cells[np.argsort(-cells[:, -1], kind="stable")]
+    for b in range(len(counts)):
+        total = counts[b][chosen].sum()
         lacking = question.modules - total if question.sense == "at_least" else total - question.modules
-        cells = np.argwhere(asked_for)
-        for s, k, t in cells if question.sense == "at_least" else cells[np.argsort(-cells[:, 2], kind="stable")]:
-            room = most[s, k, t] - orders[b, s, k, t] if question.sense == "at_least" else orders[b, s, k, t]
+        for cell in map(tuple, cells):
+            room = most[cell] - counts[b][cell] if question.sense == "at_least" else counts[b][cell]
             step = min(max(room, 0.0), max(lacking, 0.0))
-            at = slice(None) if shared[s, k, t] else b
-            orders[at, s, k, t] += step if question.sense == "at_least" else -step
+            at = slice(None) if shared[cell] else b
+            counts[(at, *cell)] += step if question.sense == "at_least" else -step
             lacking -= step
-    return completed(plan.case, {**values, "orders": orders})
+    return completed(plan.case, {**values, question.decision: counts})
 
 
 def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:

@@ -2,7 +2,7 @@
 
 Two ways, each with the same freedom on both sides: everything planned again in whole numbers, with proven bounds; or,
 where that takes too long, one linear program with openings, places and charges of orders, gangs and campaigns as in
-the plan, and the sizes of orders, phases and leases free, in fractions.
+the plan, and the sizes of orders, phases, leases and departures free, in fractions.
 """
 
 from __future__ import annotations

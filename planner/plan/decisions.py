@@ -49,6 +49,7 @@ def decisions_of(plan: Plan) -> Decisions:
         "period": list(range(case.horizon.periods)),
         "phase": [(s.id, p) for s in case.sites for p in range(len(s.phases))],
         "lease": [x.id for x in case.leases],
+        "departure": [(i, s) for i, x in enumerate(case.fleet) for s in ([""] if x.may_retire else []) + x.may_move_to],
         "campaign": [c.id for c in case.campaigns],
         "workload": [w.id for w in case.workloads],
         "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],
@@ -59,8 +60,9 @@ def decisions_of(plan: Plan) -> Decisions:
         table = plan.tables[source.table]
         at = []
         for index, column in zip(decision.index, source.axes, strict=True):
-            # a phase is told by its site and its place in the site's list
-            cells = zip(table["site"], table[column], strict=True) if index == "phase" else table[column]
+            # a phase is told by its site and its place in the site's list, a departure by where from and where to
+            beside = {"phase": "site", "departure": "fleet_row"}.get(index)
+            cells = table[column] if beside is None else zip(table[beside], table[column], strict=True)
             at.append(np.array([places[index][cell] for cell in cells], int))
         amount = np.ones(len(table)) if source.amount is None else table[source.amount].to_numpy(float)
         branch = table["branch"].to_numpy(int)

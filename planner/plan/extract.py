@@ -64,7 +64,7 @@ def chosen(index: IntArray, values: FloatArray) -> tuple[IntArray, tuple[IntArra
 
 
 def decision_tables(inst: Instance, program: Program, values: Values) -> dict[str, pd.DataFrame]:
-    """orders, phases, openings, leases, stock, gangs, campaigns, unfinished, billed, owed, training."""
+    """orders, phases, openings, departures, leases, stock, gangs, campaigns, unfinished, billed, owed, training."""
     case, columns = inst.case, program.layout.columns
     sites = np.array([s.id for s in case.sites], object)
     types = np.array([k.id for k in case.module_types], object)
@@ -97,6 +97,7 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     out["openings"] = TABLES["openings"].frame(
         {"branch": branch, "period": t, "site": sites[s], "cost": opening[s] * values["openings"][b, s, t]}
     )
+    out["departures"] = _departures(inst, columns["departures"], values["departures"], sites, types, starts)
     out["leases"] = _leases(inst, values)
     out["stock"] = _stock(inst, values, sites, types)
     out |= _training(inst, values, sites, types)
@@ -176,6 +177,30 @@ def _phases(inst: Instance, index: IntArray, values: FloatArray, sites: np.ndarr
             "count": count.astype(int),
             "mw": count * mw,
             "capex": count * capex,
+        }
+    )
+
+
+def _departures(
+    inst: Instance, index: IntArray, values: FloatArray, sites: np.ndarray, types: np.ndarray, starts: np.ndarray
+) -> pd.DataFrame:
+    branch, (b, e, t) = chosen(index, values)
+    gone, count = inst.departures, values[b, e, t]
+    s, k, to = gone.site[e], gone.kind[e], gone.to[e]
+    away = np.array([x.moving_periods for x in inst.case.module_types], int)
+    return TABLES["departures"].frame(
+        {
+            "branch": branch,
+            "period": t,
+            "date": starts[t],
+            "fleet_row": gone.row[e],
+            "site": sites[s],
+            "module_type": types[k],
+            "modules": count.astype(int),
+            "to_site": np.where(to >= 0, sites[to], ""),
+            "in_service_period": np.where(to >= 0, t + away[k], -1),
+            "freed_mw": count * inst.peak_kw[k] * inst.pue_max[s, t] / 1000,
+            "price": count * gone.price[e, t],
         }
     )
 

@@ -75,12 +75,13 @@ def _meter(inst: Instance, values: Values, days: Days, working: FloatArray, held
 def not_earned(inst: Instance, values: Values, meter: Meter) -> FloatArray:
     """(F, T, D, S, H) kW of facility power on which a negative price earns nothing.
 
-    The idle power of ordered and leased modules; where nothing stands without them, only of those that are not busy.
+    The idle power of ordered, leased and moved modules; where nothing stood, only of those that are not busy.
     """
     if not (inst.price < 0).any():
         return np.zeros_like(meter.facility_kw)
     total, _ = leased(inst, values)
-    idle = (values["stock"] + total)[inst.branch_of] - inst.standing
+    kept = inst.standing - inst.departures.left(values["departures"])
+    idle = (values["stock"] + total - kept)[inst.branch_of]
     unearned = idle[..., None, None] - inst.idle_follows_work[..., None, None] * meter.busy
     kw = np.einsum("fsktdh,k->ftdsh", np.maximum(unearned, 0.0), inst.idle_kw)
     return np.asarray(kw * inst.pue[None, :, :, :, None] * (inst.price < 0)[None], float)
@@ -194,6 +195,12 @@ def cost_table(inst: Instance, values: Values, days: Days, meter: Meter) -> pd.D
     spread = inst.charge(np.array([x.opening_life_periods for x in case.sites]))
     opened = np.moveaxis(values["openings"][branch], 1, 2) * opening
     terms["openings"] = opened * spread.T, opened
+    gone = inst.departures
+    at = np.eye(S)[gone.site].reshape(len(gone), S)
+    terms["departures"] = (
+        np.einsum("fet,et,es->fts", values["departures"][branch], inst.leaving_cost() * money, at),
+        np.einsum("fet,et,es->fts", values["departures"][branch], gone.price, at),
+    )
     opex = by_site("stock", inst.opex)
     terms["opex"] = opex * discount[:, None], opex
     lease = np.zeros((F, T, S))

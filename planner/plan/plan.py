@@ -72,22 +72,23 @@ class Plan:
     def load(cls, folder: Path) -> Plan:
         """Read what `save` wrote; ValueError when the folder holds no plan of this format.
 
-        A table that is newer than the plan is empty: its case had no field for what would stand there.
+        A table or amount that is newer than the plan is empty or 0: its case had no field for what would stand there.
         """
         folder = Path(folder)
         head = read_head(folder, "plan", PLAN_FORMAT)
         written = tables_of(folder)
         found = read_tables(folder, [name for name in TABLES if name in written])
         tables = {
-            name: found[name] if name in found else table.frame({c.name: [] for c in table.columns})
+            name: table.completed(found[name]) if name in found else table.frame({c.name: [] for c in table.columns})
             for name, table in TABLES.items()
         }
         demand = demand_from_bytes((folder / "demand.npz").read_bytes())
+        by_term = dict.fromkeys(TERMS, 0.0) | head["summary"]["cost_by_term"]
         return cls(
             Case.model_validate(head["case"]),
             demand,
             tables,
-            head["summary"],
+            head["summary"] | {"cost_by_term": by_term},
             unproven(head["certificate"]),
             tuple(head["checks"]),
             unpacked(head["warnings"]),

@@ -75,7 +75,7 @@ def purchases_table(case: Case, tables: Tables) -> pd.DataFrame:
 
 
 def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
-    """What falls due by branch and period (docs/model.md, budget), beside the budget and the rent of leases."""
+    """What falls due by branch and period (docs/model.md, budget), beside the budget, rent and what leaving costs."""
     T = case.horizon.periods
     prepay = {k.id: k.prepay_share for k in case.module_types}
     orders = tables["orders"]
@@ -89,6 +89,7 @@ def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
     }
     due = np.sum(list(parts.values()), axis=0)
     rent = _summed(tables["leases"], "period", tables["leases"]["cost"].to_numpy(float), branches, T)
+    gone = _summed(tables["departures"], "period", tables["departures"]["price"].to_numpy(float), branches, T)
     b, t = (a.ravel() for a in np.indices((branches, T)))
     budget = by_period(case.policy.budget, T, np.nan)
     return TABLES["cash"].frame(
@@ -99,6 +100,7 @@ def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
             "due": due[b, t],
             "budget": budget[t],
             "leases": rent[b, t],
+            "departures": gone[b, t],
         }
     )
 

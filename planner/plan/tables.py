@@ -38,6 +38,11 @@ class Table:
             raise ValueError(f"table {self.name}: columns {sorted(odd)} do not fit its schema")
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
+    def completed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame, with 0 in amounts that were not known when it was written."""
+        newer = {c.name: 0.0 for c in self.columns if c.kind == "number" and c.name not in frame}
+        return frame.assign(**newer) if newer else frame
+
 
 def described_table(name: str, title: str, columns: str) -> Table:
     """`columns`: one line a column, "name kind unit description"."""
@@ -98,6 +103,23 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "departures",
+            "Modules of the fleet that are retired early or moved to another site",
+            """
+            branch integer - future of a late decision, -1 when the same in all
+            period integer - period from whose start they are out of service
+            date date - first day of the period
+            fleet_row integer - position in the case's fleet
+            site string - site that they leave
+            module_type string - module type
+            modules integer modules whole modules
+            to_site string - site that they are moved to, empty when they are retired
+            in_service_period integer - period from whose start they serve there, -1 when they are retired
+            freed_mw number MW peak facility power that they no longer draw at the site
+            price number currency removal or moving; below 0 what is received
+            """,
+        ),
+        described_table(
             "purchases",
             "Everything to sign over the horizon, in one list: modules, phases, openings",
             """
@@ -130,6 +152,7 @@ TABLES: dict[str, Table] = {
             due number currency sum of these, which the budget limits
             budget number currency budget of the period (empty: none)
             leases number currency rent of leased modules, outside of the budget
+            departures number currency removal and moving less what is received, outside of the budget
             """,
         ),
         described_table(

@@ -48,6 +48,7 @@ _LAST_GIVEN_UP = (
     "campaign_due",
     "latency",
     "lead_periods",
+    "moving_periods",
     "lease_notice",
     "utilisation",
     "green_share",

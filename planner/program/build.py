@@ -7,7 +7,7 @@ from dataclasses import replace
 from planner.case import Case
 from planner.demand import Demand
 from planner.program.blocks import Layout, Program
-from planner.program.capacity import add_leases, add_orders, add_stock
+from planner.program.capacity import add_departures, add_leases, add_orders, add_stock
 from planner.program.days import add_period_limits, day_blocks
 from planner.program.instance import Instance, make_instance
 from planner.program.master import Master
@@ -26,6 +26,7 @@ def build_master(inst: Instance) -> Master:
     master = Master(inst)
     add_orders(master)
     add_leases(master)
+    add_departures(master)
     add_stock(master)
     add_phases(master)
     add_openings(master)

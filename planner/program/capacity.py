@@ -22,9 +22,9 @@ def order_limits(inst: Instance) -> FloatArray:
         for phase in site.phases:
             phase_mw[s, phase.lead_periods :] += phase.mw * phase.max_count
             phase_racks[s, phase.lead_periods :] += phase.space_racks * phase.max_count
-    standing_mw = np.einsum("skt,k->st", inst.standing, inst.peak_kw) * inst.pue_max / 1000
+    standing_mw = np.einsum("skt,k->st", inst.least_standing, inst.peak_kw) * inst.pue_max / 1000
     room_mw = np.maximum(inst.power_mw + phase_mw - standing_mw, 0)
-    room_racks = np.maximum(inst.space + phase_racks - np.einsum("skt,k->st", inst.standing, inst.racks), 0)
+    room_racks = np.maximum(inst.space + phase_racks - np.einsum("skt,k->st", inst.least_standing, inst.racks), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         by_power = room_mw[:, None] * 1000 / (inst.peak_kw[:, None] * inst.pue_max[:, None])
         by_space = room_racks[:, None] / inst.racks[:, None]
@@ -71,7 +71,7 @@ def useful_modules(inst: Instance) -> FloatArray:
 
 def most_modules(inst: Instance) -> FloatArray:
     """(S, K) modules beyond which no plan needs more of a type at a site at any time, owned and leased."""
-    most = useful_modules(inst) + inst.standing.max(axis=2)
+    most = useful_modules(inst) + inst.most_standing.max(axis=2)
     sites, types = [x.id for x in inst.case.sites], [x.id for x in inst.case.module_types]
     for lease in inst.case.leases:
         leased = by_period(lease.maximum_modules, inst.case.horizon.periods, 0.0).max(initial=0.0)
@@ -91,8 +91,7 @@ def add_orders(master: Master) -> None:
     arrival = np.arange(T)
     placed = arrival - inst.lead[:, None]
     charge = inst.charge(inst.life)
-    # The stock pays its idle power at the price as it is; a negative one is taken back from what was ordered.
-    taken_back = inst.period_idle_cost() - inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
+    taken_back = _taken_back(inst)
     alive = np.stack([standing_after(arrival, life, T) for life in inst.life])
     orders = master.decide(
         "orders",
@@ -114,6 +113,33 @@ def add_orders(master: Master) -> None:
     row = master.row("order_minimum", len(b), lower=0.0)
     master.add(row, orders[cell], 1.0)
     master.add(row, on[cell], -inst.min_order[k].astype(float))
+
+
+def _taken_back(inst: Instance) -> FloatArray:
+    """(S, K, T) what the stock earns with idle power at a negative price, for modules that may not earn it."""
+    return np.asarray(inst.period_idle_cost() - inst.period_energy_cost()[:, None] * inst.idle_kw[:, None], float)
+
+
+def add_departures(master: Master) -> None:
+    """Standing modules that are retired early or moved to another site; what was moved earns nothing idle, either.
+
+    departures: sum_{e of i, t} departures_et <= n_i for every row i of the fleet that may leave
+    """
+    inst = master.instance
+    gone, T = inst.departures, inst.case.horizon.periods
+    there = np.einsum("etu,eu->et", gone.on, _taken_back(inst)[gone.to, gone.kind])
+    leaving = master.decide(
+        "departures",
+        (len(gone), T),
+        np.arange(T),
+        upper=np.where(gone.open, gone.modules[:, None], 0.0),
+        cost=inst.leaving_cost() + there,
+    )
+    if not len(gone):
+        return
+    rows, first, of = np.unique(gone.row, return_index=True, return_inverse=True)
+    row = master.row("departures", (inst.branches, len(rows)), upper=gone.modules[first])
+    master.add(row[:, of, None], leaving, 1.0)
 
 
 def add_leases(master: Master) -> None:
@@ -160,9 +186,10 @@ def add_leases(master: Master) -> None:
 
 
 def add_stock(master: Master) -> None:
-    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau; it pays opex and idle energy.
+    """stock: stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau - left_skt + moved_skt
 
-    At a negative price idle power earns for what stands without an order alone (`add_orders`).
+    left_skt, moved_skt: departures from the place, and to it, up to t while they would live (`departures.py`).
+    It pays opex and idle energy. At a negative price idle power earns for what stood and was kept alone (`add_orders`).
     """
     inst = master.instance
     S, K, T = inst.standing.shape
@@ -175,6 +202,11 @@ def add_stock(master: Master) -> None:
         for tau in range(T):
             end = min(tau + int(inst.life[k]), T)
             master.add(row[:, :, k, tau:end], orders[:, :, k, tau, None], -1.0)
+    gone, leaving = inst.departures, master.columns["departures"]
+    e, t, u = np.nonzero(gone.off)
+    master.add(row[:, gone.site[e], gone.kind[e], u], leaving[:, e, t], 1.0)
+    e, t, u = np.nonzero(gone.on)
+    master.add(row[:, gone.to[e], gone.kind[e], u], leaving[:, e, t], -1.0)
 
 
 def capacity_columns(master: Master) -> list[tuple[IntArray, IntArray, IntArray, IntArray]]:

@@ -15,11 +15,13 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case import Case
+from planner.program.departures import find_departures
 from planner.program.instance import standing_after, standing_modules
 
-Role = Literal["bought", "leased", "scheduled", "switch", "state"]
-"""bought: paid for and kept. leased: ends by its own terms. scheduled: what runs where. switch: yes or no, follows from
-other decisions. state: follows from the others by the rows; may be a fraction."""
+Role = Literal["bought", "released", "leased", "scheduled", "switch", "state"]
+"""bought: paid for and kept. released: leaves and does not come back. leased: ends by its own terms.
+scheduled: what runs where. switch: yes or no, follows from other decisions. state: follows from the others by the rows;
+may be a fraction."""
 
 Size = Literal["great", "near", "switch"]
 """How the search treats it: a great choice is held while its neighbourhood is searched, near ones move by a width,
@@ -68,10 +70,12 @@ def _charged(_case: Case, values: Values) -> FloatArray:
 
 
 def _standing_with(case: Case, values: Values) -> FloatArray:
-    """stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau"""
-    T = case.horizon.periods
+    """stock_skt = standing_skt + sum_{tau <= t < tau + life_k} orders_sk,tau - what left + what was moved there"""
+    T, gone = case.horizon.periods, find_departures(case)
     alive = np.stack([standing_after(np.arange(T), k.life_periods, T) for k in case.module_types])
-    return np.asarray(standing_modules(case) + np.einsum("bsku,kut->bskt", values["orders"], alive), float)
+    stands = standing_modules(case) + np.einsum("bsku,kut->bskt", values["orders"], alive)
+    leaving = np.asarray(values["departures"], float)
+    return np.asarray(stands - gone.left(leaving) + gone.moved(leaving), float)
 
 
 def _present(case: Case, values: Values) -> FloatArray:
@@ -121,6 +125,12 @@ DECISIONS: dict[str, Decision] = {
             size="great",
             weight=50.0,
             held_for_prices=True,
+        ),
+        Decision(
+            "departures",
+            ("departure", "period"),
+            "released",
+            source=Source("departures", "modules", ("to_site", "period")),
         ),
         Decision("lease_start", ("lease", "period"), "leased", source=Source("leases", "started", ("lease", "period"))),
         Decision(
@@ -193,7 +203,7 @@ DECISIONS: dict[str, Decision] = {
             "state",
             whole=False,
             source=Source("stock", "owned", _PLACE),
-            of=("orders",),
+            of=("orders", "departures"),
             follows=_standing_with,
         ),
         Decision(

@@ -17,6 +17,7 @@ from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
 from planner.demand.demand import power_bills
+from planner.program.departures import Departures, find_departures
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ class Instance:
     opex: FloatArray  # (K, T) money per module and period
     order_cost: FloatArray  # (K, T) money
     supply: FloatArray  # (K, T) inf where unlimited
-    standing: FloatArray  # (S, K, T)
+    standing: FloatArray  # (S, K, T) without departures
+    least_standing: FloatArray  # (S, K, T) what stands whatever leaves
+    most_standing: FloatArray  # (S, K, T) what can stand without any order
+    departures: Departures
     throughput: FloatArray  # (W, K) scaled units of a busy module; 0 where the type cannot run the workload
     pool_factor: FloatArray  # (W, K) share of a large pool over max_utilisation, 0 where there are none
     pool_spare: FloatArray  # (W, K) modules that a large pool keeps spare
@@ -165,6 +169,11 @@ class Instance:
             out[i] = by_period(lease.price_per_module_period, T, 0.0)[-1] * (total[T + left] - total[T])
         return out / self.money_unit
 
+    def leaving_cost(self) -> FloatArray:
+        """(E, T) discounted money for a module that leaves, by the life that was left to it (docs/model.md §2)."""
+        gone = self.departures
+        return np.asarray(np.einsum("ett->et", self.charge(gone.life)) * gone.price / self.money_unit, float)
+
     def energy_price(self) -> FloatArray:
         """(T, D, S, H) money per kWh of facility energy, carbon price included."""
         carbon = self.carbon_price[:, None] * self.carbon
@@ -259,8 +268,8 @@ def _worth(case: Case, demand: Demand, price: FloatArray) -> float:
     """Most that orders can save, in the case's currency: what all work left undone costs in the dearest future.
 
     Nothing ordered and nothing done is a plan wherever no limit asks for work or capacity, and every plan pays at least
-    what stands by itself does: so no plan pays more than this for what it orders. inf where a limit asks, or where work
-    itself earns (a negative price of energy).
+    what stands by itself does: so no plan pays more than this for what it orders. inf where a limit asks, where work
+    itself earns (a negative price of energy), or where an order may be worth what stands and may leave.
     """
     policy = case.policy
     asked = (
@@ -271,6 +280,7 @@ def _worth(case: Case, demand: Demand, price: FloatArray) -> float:
         policy.resilience,
     )
     forced = any(x is not None for x in asked) or any(w.minimum_service > 0 for w in case.workloads)
+    forced = forced or any(row.may_leave for row in case.fleet)
     if forced or any(c.value is None for c in case.campaigns) or (price < 0).any():
         return float("inf")
     hours = demand.days.weight[:, :, None] * demand.days.step_hours
@@ -304,7 +314,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in workloads]
     )
     market = policy.carbon_basis == "market"
-    standing = standing_modules(case)
+    standing, departures = standing_modules(case), find_departures(case)
     share, bill_days = power_bills(days)
     return Instance(
         case=case,
@@ -338,6 +348,9 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         order_cost=per_type("order_cost") / money,
         supply=np.floor(per_type("supply", np.inf) + 1e-9),
         standing=standing,
+        least_standing=departures.least(standing),
+        most_standing=departures.most(standing),
+        departures=departures,
         throughput=throughput / unit_scale[:, None],
         pool_factor=np.array(
             [

@@ -86,8 +86,9 @@ def pooling_error(inst: Instance) -> float:
 def pooling_share(inst: Instance) -> float:
     """Most by which pooling can lower the cost, as a share of what every plan pays at least.
 
-    That is upkeep and idle energy of what stands. inf where pooling is not worth its error (less than a third of the
-    flows saved) or has no such measure: with several futures, whose risk may weigh them otherwise than their mean does.
+    That is upkeep and idle energy of what stands and may not leave, less what the rest may bring. inf where pooling is
+    not worth its error (less than a third of the flows saved) or has no such measure: with several futures, whose risk
+    may weigh them otherwise than their mean does.
     """
     if len(inst.probability) > 1:
         return np.inf
@@ -95,5 +96,6 @@ def pooling_share(inst: Instance) -> float:
     if len(pooled.pair_site) > len(whole.pair_site) * 2 / 3:
         return np.inf
     upkeep = (inst.opex * inst.discount)[None] + inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
-    kept = float((inst.standing * upkeep).sum())
+    sold = inst.departures.modules * np.maximum(-inst.leaving_cost(), 0.0).max(axis=1, initial=0.0)
+    kept = float((inst.least_standing * upkeep).sum() - sold.sum())
     return pooling_error(inst) / kept if kept > 0 else np.inf

@@ -118,7 +118,7 @@ def _add_site_open(master: Master, where: IntArray, items: list[Phase]) -> None:
         master.add(row, columns[:, cells], 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             by_power = np.where(inst.peak_kw[kind] > 0, most_mw[at] * 1000 / inst.peak_kw[kind], np.inf)
-        bound = np.floor(np.minimum(by_power, useful[kind] + inst.standing.max(axis=2)[at, kind]) + 1e-9)
+        bound = np.floor(np.minimum(by_power, useful[kind] + inst.most_standing.max(axis=2)[at, kind]) + 1e-9)
         for i, site in enumerate(at):
             for tau in range(T):
                 master.add(row[:, i, tau : tau + int(life[site])], openings[:, site, tau, None], -bound[i])

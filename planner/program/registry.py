@@ -31,7 +31,8 @@ class Family:
 FAMILIES: dict[str, Family] = {
     family.id: family
     for family in (
-        Family("stock", "stock_skt = standing_skt + sum_{tau<=t<tau+life_k} orders_sk,tau"),
+        Family("stock", "stock_skt = standing_skt + sum_{tau<=t<tau+life_k} orders_sk,tau - left_skt + moved_skt"),
+        Family("departures", "sum_{e of i, t} departures_et <= n_i"),
         Family("site_power", "sum_k peak_kw_k PUE+_st stock_skt / 1000 <= MW_st + sum_p mw_p phases_sp(<=t)"),
         Family("site_space", "sum_k racks_k stock_skt <= space_st + sum_p space_racks_p phases_sp(<=t)"),
         Family("phase_count", "sum_t phases_spt <= max_count_p"),
@@ -138,6 +139,7 @@ TERMS = (
     "order_charges",
     "phases",
     "openings",
+    "departures",
     "opex",
     "leases",
     "leases_owed",

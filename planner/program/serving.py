@@ -38,7 +38,7 @@ class Cells:
 
 def possible_places(inst: Instance) -> BoolArray:
     """(S, K) whether any module of the type can ever stand at the site."""
-    out = (inst.standing.max(axis=2) > 0) | (order_limits(inst).max(axis=2) > 0)
+    out = (inst.most_standing.max(axis=2) > 0) | (order_limits(inst).max(axis=2) > 0)
     sites = {s.id: i for i, s in enumerate(inst.case.sites)}
     types = {k.id: i for i, k in enumerate(inst.case.module_types)}
     for lease in inst.case.leases:
@@ -317,15 +317,17 @@ def least_weight(inst: Instance) -> float:
 def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
     """Prices of slack on limits that must hold: (W,) per scaled unit-hour and (3,) for carbon, green, utilisation.
 
-    Above what any plan could save by breaking the limit: ten times a whole new module of the dearest kind with its
-    site, phases and years of service, spread over the least weight that a day can have in the objective.
+    Above what any plan could save by breaking the limit: ten times a whole new module of the dearest kind (and what one
+    that leaves costs or brings) with its site, phases and years of service, spread over the least weight
+    that a day can have in the objective.
     """
     case, T = inst.case, inst.case.horizon.periods
     phases = [p.capex for s in case.sites for p in s.phases]
     fixed = max([s.opening_cost for s in case.sites] + phases, default=0.0) / inst.money_unit
     # what costs more than all that orders can save is never bought, and would put everything else out of reach
     paid = np.where(inst.capex * inst.charge(inst.life) <= inst.worth, inst.capex, 0.0)
-    module = float(paid.max() + inst.opex.max() * T + inst.order_cost.max()) + fixed
+    leaving = float(np.abs(inst.departures.price).max(initial=0.0)) / inst.money_unit
+    module = float(paid.max() + inst.opex.max() * T + inst.order_cost.max()) + leaving + fixed
     used = inst.weight[inst.weight > 0]
     least = float(inst.probability.min() * inst.discount.min() * min(used.min(initial=1.0), 1.0))
     with np.errstate(divide="ignore"):

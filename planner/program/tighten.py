@@ -102,7 +102,7 @@ def _campaign_gangs(program: Program) -> _Cuts:
     cuts, columns, upper = _Cuts(), program.layout.columns, program.master.upper
     jobs = inst.case.campaigns
     types, days = [k.id for k in inst.case.module_types], inst.weight.sum(axis=1)
-    size, standing = campaign_sizes(inst), inst.standing + _most_leased(inst)
+    size, standing = campaign_sizes(inst), inst.most_standing + _most_leased(inst)
     phase_of = {s: i for i, (s, p) in enumerate(phase_places(inst)) if p == 0 and len(inst.case.sites[s].phases) == 1}
     for b in range(inst.branches):
         for c, job in enumerate(jobs):
@@ -172,7 +172,7 @@ def _gang_steps(program: Program) -> _Cuts:
     """Capacity counts for gangs in steps: half of what a gang needs runs none of it.
 
     From gangs_fit, for every size G among the gangs of a place: sum_j floor(G_j/G) gangs_j + sum_c floor(G_c/G) on_c is
-    at most floor(a cap / G), and cap = n + x, what stands without orders and what orders and leases add. With
+    at most floor(a cap / G), and cap = n + x, what stands whatever is decided and what else is there. With
     g = floor(a n / G) and d the least x/k that makes room for k more, the line from (0, g) lies on or above all steps:
       sum_j floor(G_j/G) gangs_jskt + sum_c floor(G_c/G) on_cskt <= g + (cap_skt - n_skt) / d
     """
@@ -190,7 +190,7 @@ def _gang_steps(program: Program) -> _Cuts:
             for (index, size), can in zip(held, possible[:, b, s, k, t], strict=True)
             if can
         ]
-        room, standing = inst.availability[k], inst.standing[s, k, t]
+        room, standing = inst.availability[k], inst.least_standing[s, k, t]
         for size in sorted({size for _, size in here}):
             step = size / room
             already, width = gang_step(standing, step)

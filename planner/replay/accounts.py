@@ -14,6 +14,7 @@ from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.dispatch import Day, Fixed
 from planner.replay.paths import HourlyDemand
+from planner.verify.costs import leaving_costs
 from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 
@@ -204,12 +205,13 @@ def _energy(account: Account) -> tuple[pd.DataFrame, FloatArray]:
 
 def _paid_kw(account: Account, price: FloatArray) -> FloatArray:
     """(days, S, 24) facility power that the price is paid on: a negative one earns nothing on the idle power of what
-    was ordered or leased (docs/model.md §5, energy)."""
+    was ordered, leased or moved (docs/model.md §5, energy)."""
     if not (price < 0).any():
         return account.facility_kw
     facts, inst = account.facts, account.inst
     stands = np.moveaxis(facts.standing, 2, 0)[account.period][..., None]  # (days, S, K, 1)
-    added = np.moveaxis(account.fixed.capacity, 2, 0)[account.period][..., None] - stands
+    beyond = account.fixed.capacity - account.fixed.kept
+    added = np.moveaxis(beyond, 2, 0)[account.period][..., None]
     idle = np.maximum(np.where(stands <= 0, added - account.busy, added), 0.0)
     position = np.array([d for _, d in account.places], np.int64)
     pue = facts.pue[:, account.period, position].T[:, :, None]
@@ -406,6 +408,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
         phase_price[s] += phase.capex * plan.phases[0, p]
         phase_charge[s] += phase.capex * plan.phases[0, p] * facts.charge(phase.life_periods)
     opened = np.array([[s.opening_cost] for s in case.sites]) * plan.openings[0]
+    gone = leaving_costs(facts, plan)[:, 0]
     opening_charge = np.array([facts.charge(s.opening_life_periods) for s in case.sites])
     terms = {
         "capex": (
@@ -418,6 +421,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
         ),
         "phases": (phase_charge, phase_price),
         "openings": (opened * opening_charge, opened),
+        "departures": (gone[1], gone[0]),
         "opex": (opex * covered * facts.discount, opex * covered),
         "leases_owed": (rest, nominal),
         "leases": (rent * covered * facts.discount, rent * covered),

@@ -36,13 +36,14 @@ from planner.solve.native import Incremental, Outcome, Settings, run
 class Fixed:
     """What stands in every period, as modules: decided by the plan, untouched here.
 
-    capacity: (S, K, T) owned and leased; held: (S, K, T) by gangs that may not yield and campaigns that are on;
-    running: (S, K, T) the part of them that is at work (energy); gangs: (J, S, K, T) modules of preemptible gangs at
-    work, zero for the others; pools: (W, S, K, T) 1 where a pool is large; billed_kw: (S, T, 12) declared
-    power by calendar month.
+    capacity: (S, K, T) owned and leased; kept: those of the fleet that stand where they stood; held: (S, K, T) by
+    gangs that may not yield and campaigns that are on; running: (S, K, T) the part of them that is at work (energy);
+    gangs: (J, S, K, T) modules of preemptible gangs at work, zero for the others; pools: (W, S, K, T) 1 where a pool is
+    large; billed_kw: (S, T, 12) declared power by calendar month.
     """
 
     capacity: FloatArray
+    kept: FloatArray
     held: FloatArray
     running: FloatArray
     gangs: FloatArray

@@ -17,7 +17,7 @@ from planner.replay.accounts import Account, account_tables
 from planner.replay.course import Progress, dispatch_course
 from planner.replay.dispatch import Dispatcher, Fixed, dispatch_instance, gang_modules
 from planner.replay.paths import HourlyDemand, real_days
-from planner.verify.building import standing_capacity
+from planner.verify.building import Capacity, standing_capacity
 from planner.verify.catalogue import FORMULA_OF
 from planner.verify.facts import Facts, make_facts
 from planner.verify.reading import PlanArrays, read_plan
@@ -27,6 +27,7 @@ _DECISIONS = (
     "orders",
     "phases",
     "openings",
+    "departures",
     "leases",
     "stock",
     "gangs",
@@ -76,9 +77,9 @@ def replay(
     """
     demand, places = real_days(case, hourly)
     plan, facts = _read(case, demand, tables, future)
-    stands = standing_capacity(facts, plan).modules[0]
-    inst = dispatch_instance(case, demand, stands)
-    fixed = _fixed(facts, plan, inst, stands)
+    capacity = standing_capacity(facts, plan)
+    inst = dispatch_instance(case, demand, capacity.modules[0])
+    fixed = _fixed(facts, plan, inst, capacity)
     course = dispatch_course(
         lambda: Dispatcher(inst, fixed), places, threads=threads, seconds=seconds, on_progress=on_progress
     )
@@ -128,7 +129,7 @@ def _read(
     return plan, facts
 
 
-def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -> Fixed:
+def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, capacity: Capacity) -> Fixed:
     """What stands and what is held, and the part of it that the course gives work to."""
     jobs = inst.of_kind(WorkloadKind.training)
     working = plan.gangs[0] * _training_share(facts, plan)[:, None, None]
@@ -138,7 +139,8 @@ def _fixed(facts: Facts, plan: PlanArrays, inst: Instance, stands: FloatArray) -
     on = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_on[0])
     share = np.einsum("ck,cskt->skt", facts.campaign_gang, plan.campaign_share[0])
     gangs = gang_modules(inst, working[jobs])
-    return Fixed(stands, held + on, at_work + share, gangs, plan.pools[0], _declared(facts, plan))
+    stands, kept = capacity.modules[0], capacity.kept[0]
+    return Fixed(stands, kept, held + on, at_work + share, gangs, plan.pools[0], _declared(facts, plan))
 
 
 def _declared(facts: Facts, plan: PlanArrays) -> FloatArray:

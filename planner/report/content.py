@@ -12,6 +12,7 @@ from typing import Any
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
 from planner.report.answer import answer
+from planner.report.departures import departures_table
 from planner.report.drawing import plot
 from planner.report.figures import (
     Chart,
@@ -194,10 +195,20 @@ def _sections(view: View, plan: Plan) -> list[Section]:
         *([Section("quarters", words("quarters.title"), tables=(foretold,))] if foretold.rows else []),
         _tides(view),
         section("orders", [timeline(view)], "answer.nothing.none"),
+        *_leaving(view),
         section("use", [site_map(view), utilisation(view)]),
         section("costs", [costs_by_term(view), costs_by_period(view)]),
         section("energy", [energy(view), carbon(view)]),
     ]
+
+
+def _leaving(view: View) -> list[Section]:
+    """What leaves early, where anything does."""
+    words = view.words
+    if view.tables["departures"].empty:
+        return []
+    table = grid(departures_table(view), words, "", words("leave.note"))
+    return [Section("departures", words("leave.title"), tables=(table,))]
 
 
 def _tides(view: View) -> Section:
@@ -218,9 +229,10 @@ def _tides(view: View) -> Section:
 
 
 def _drivers(view: View, why: Explanation) -> list[str]:
-    """What every order is there for, what filling the valleys avoids, and what surviving a loss costs."""
+    """What orders are for, what departures free, what filling the valleys avoids, and what surviving a loss costs."""
     words, currency = view.words, view.currency
-    texts = [str(one) for one in why.drivers["sentence_zh" if words.chinese else "sentence"]]
+    said = "sentence_zh" if words.chinese else "sentence"
+    texts = [str(one) for rows in (why.drivers, why.departures) for one in rows[said]]
     if why.filling is not None:
         texts.append(why.filling.sentence(words, currency))
     if why.resilience is not None and not why.resilience.change.impossible:

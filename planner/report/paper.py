@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from planner.plan import Plan
 from planner.words.wording import Wording
 
@@ -24,6 +26,23 @@ def running_head(plan: Plan, words: Wording) -> str:
     }
     style = "font-family:sans-serif;font-size:7.5pt;color:#444"
     return f"@page{{{''.join(f'@{place}{{content:{text};{style}}}' for place, text in corners.items())}}}"
+
+
+def stands(standing: Mapping[str, str] | None, words: Wording) -> tuple[str, str]:
+    """Where a plan stands in signing: a sentence, and a few words that stand above every sheet.
+
+    standing: state ("draft", "proposed", "approved", …) and, unless it is a draft, scope, by, on and content (of the
+    hash its first digits); None: nothing is said.
+    """
+    if standing is None:
+        return "", ""
+    key = f"standing.{standing['state']}"
+    return words(key, **standing), words(f"{key}.short", **standing)
+
+
+def standing_rule(short: str) -> str:
+    """The rule of a style sheet that prints where a plan stands in the middle above every sheet."""
+    return f"@page{{@top-center{{content:{_quoted(short)};font:bold 8pt sans-serif;color:#111}}}}" if short else ""
 
 
 def _quoted(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from planner.explain.departures import missing_modules
 from planner.plan.busy import at_work
 from planner.plan.purchases import first_arrival
 from planner.report.figures import View
@@ -96,13 +97,17 @@ def _without_orders(view: View, data: pd.DataFrame) -> list[str]:
         arrived[at : at + kind.life_periods] += w * row["pflops"] * kind.availability
     if not len(orders):
         return [words("reason.no_orders")]
+    leaving = view.tables["departures"]
+    for row, w in zip(leaving.to_dict("records"), view.weight(leaving), strict=True):
+        kind = types[row["module_type"]]
+        arrived -= w * missing_modules(case, row) * kind.module_pflops * kind.availability
     last = len(arrived) - 1
     usable, peak = float(data["usable_pflops"].iloc[-1]), float(data["p50_peak_pflops"].iloc[-1])
     if peak <= 0:
         return []
     return [
         words(
-            "reason.without_orders",
+            "reason.without_orders_leaving" if len(leaving) else "reason.without_orders",
             last=view.periods[last],
             share=words.percent((usable - arrived[last]) / peak, 0),
             with_them=words.percent(usable / peak, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from planner.plan.tables import TABLES
 from planner.report.content import Drawn, PlanContent, Section, plan_content
 from planner.report.figures import View
 from planner.report.offline import offline_html, resource, safe_json
+from planner.report.paper import standing_rule, stands
 from planner.words.wording import Wording
 
 _GLOSSARY = ("tide", "module", "p50", "build_ahead", "shortfall", "gap")
@@ -27,15 +29,22 @@ def write_report(
 
 
 def report_html(
-    plan: Plan, language: str | None = None, *, downloads: bool = True, explanation: Explanation | None = None
+    plan: Plan,
+    language: str | None = None,
+    *,
+    downloads: bool = True,
+    explanation: Explanation | None = None,
+    standing: Mapping[str, str] | None = None,
 ) -> str:
     """The report as one HTML document. `downloads`: list the files that `Plan.save` writes beside it.
 
-    explanation: why the plan is as it is; without it, what can be said of that within a few seconds.
+    explanation: why the plan is as it is; without it, what can be said of that within a few seconds. standing: where it
+    stands in signing (`planner.report.paper.stands`); None where nobody keeps a log of that.
     """
     view = View.of(plan, language)
     words = view.words
     content = plan_content(view, plan, explanation)
+    said, mark = stands(standing, words)
     sections = _in_order(content, words)
     contents = [(id, words(f"report.{id}")) for id in ("answer", "why", "certificate")]
     contents += [(section.id, section.title) for section in sections]
@@ -46,6 +55,8 @@ def report_html(
         w=words,
         language=words.language,
         c=content,
+        standing=said,
+        standing_rule=standing_rule(mark),
         contents=contents,
         sections=sections,
         glossary=[(words(f"word.{key}"), words(f"word.{key}.meaning")) for key in _GLOSSARY],

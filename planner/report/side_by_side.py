@@ -31,12 +31,14 @@ MOST_FIELDS = 200
 class SideBySide:
     """Tables in the reader's language, each empty where the plans agree. sentences: what each comes to.
 
-    orders: by site, what and arrival, counts or MW of both. costs: discounted, by term, whose changes add up to that of
-    the cost. measures: service, energy, carbon, ratio. case: fields by path. demand: by workload and period.
+    orders: by site, what and arrival, counts or MW of both. departures: by date, site, type and where to. costs:
+    discounted, by term, whose changes add up to that of the cost. measures: service, energy, carbon, ratio. case:
+    fields by path. demand: by workload and period.
     """
 
     sentences: list[str]
     orders: pd.DataFrame
+    departures: pd.DataFrame
     costs: pd.DataFrame
     measures: pd.DataFrame
     case: pd.DataFrame
@@ -55,6 +57,7 @@ def side_by_side(first: Plan, second: Plan, words: Wording) -> SideBySide:
             first, second, words, len(orders), len(case), demand_hash(first.demand) != demand_hash(second.demand)
         ),
         orders,
+        _departures(first, second, words),
         costs,
         _measures(first, second, words),
         case,
@@ -119,6 +122,28 @@ def _orders(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
     branch = both["branch"].to_numpy(int)
     if (branch >= 0).any():
         table[words("future")] = [words("all_futures") if b < 0 else str(b + 1) for b in branch]
+    return table
+
+
+def _departures(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
+    """What leaves early in one plan and not, or in other numbers, in the other; of late decisions, by future."""
+    keys = ["date", "site", "module_type", "to_site", "branch"]
+    sides = [plan.tables["departures"].groupby(keys)["modules"].sum() for plan in (first, second)]
+    both = pd.concat(sides, axis=1, keys=["a", "b"]).fillna(0).astype(int).sort_index(kind="stable")
+    both = both[both["a"] != both["b"]].reset_index()
+    view = View.of(first, words.language)
+    table = pd.DataFrame(
+        {
+            words("leave.date"): [str(d)[:10] for d in both["date"]],
+            words("site"): [view.name("site", s) for s in both["site"]],
+            words("module_type"): [view.name("module_type", k) for k in both["module_type"]],
+            words("leave.to"): [view.name("site", s) if s else words("leave.fate.retired") for s in both["to_site"]],
+            words("apart.first"): both["a"],
+            words("apart.second"): both["b"],
+        }
+    )
+    if (both["branch"] >= 0).any():
+        table[words("future")] = [words("all_futures") if b < 0 else str(b + 1) for b in both["branch"]]
     return table
 
 

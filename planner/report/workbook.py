@@ -6,7 +6,7 @@ Every text is written as text, which no spreadsheet evaluates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -17,17 +17,19 @@ import pandas as pd
 import xlsxwriter
 
 from planner.plan import Plan
+from planner.report.departures import departures_table
 from planner.report.figures.capacity import capacity_by_period
 from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list
 from planner.report.made_how import made_how
 from planner.report.order_list import running_total
+from planner.report.paper import stands
 
 Kind = Literal["text", "date", "money", "count", "number", "share"]
 _FORMATS: dict[Kind, str] = {
     "text": "@", "date": "yyyy-mm-dd", "money": "#,##0", "count": "#,##0", "number": "#,##0.00", "share": "0.00%",
 }  # fmt: skip
-_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases")
+_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases", "departures")
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class Sheet:
     totals: list[tuple[str, dict[int, float]]]
 
 
-def workbook(plan: Plan, language: str | None = None) -> bytes:
-    """The bytes of an XLSX file."""
+def workbook(plan: Plan, language: str | None = None, standing: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of an XLSX file. standing: as in `planner.report.report.report_html`."""
     view = View.of(plan, language)
+    said, mark = stands(standing, view.words)
     out = BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     # the same plan gives the same bytes
@@ -56,8 +59,11 @@ def workbook(plan: Plan, language: str | None = None) -> bytes:
     head = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1})
     plain = {kind: book.add_format({"num_format": code}) for kind, code in _FORMATS.items()}
     strong = {kind: book.add_format({"num_format": code, "bold": True, "top": 1}) for kind, code in _FORMATS.items()}
-    for one in (_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view)):
+    sheets = [_orders(view), _cash(view), _capacity(view), _service(view), _assumptions(plan, view, said)]
+    sheets[1:1] = [_departures(view)] if len(view.tables["departures"]) else []
+    for one in sheets:
         sheet = book.add_worksheet(one.name)
+        sheet.set_header(f"&C&B{mark.replace('&', '&&')}")
         sheet.freeze_panes(1, 0)
         sheet.repeat_rows(0)
         sheet.set_landscape()
@@ -130,6 +136,19 @@ def _orders(view: View) -> Sheet:
     return Sheet(words("book.orders"), columns, totals)
 
 
+def _departures(view: View) -> Sheet:
+    """What leaves early, as the report has it, with money in whole currency."""
+    words, table = view.words, view.tables["departures"].sort_values(["period", "branch"], kind="stable")
+    shown = departures_table(view)
+    kinds: dict[str, Kind] = {words("leave.date"): "date", words("modules"): "count"}
+    columns = [Column(str(name), kinds.get(str(name), "text"), list(shown[name])) for name in shown]
+    columns[0] = Column(columns[0].heading, "date", list(table["date"]))
+    columns[5] = Column(columns[5].heading, "number", list(table["freed_mw"]))
+    money = words.labelled(words("leave.price"), words.money_unit(0.0, view.currency)[1])
+    columns[6] = Column(money, "money", list(table["price"]))
+    return Sheet(words("book.departures"), columns, [])
+
+
 def _cash(view: View) -> Sheet:
     """What falls due by period, mean over branches, the most of any branch, the budget."""
     words, table = view.words, view.tables["cash"]
@@ -185,11 +204,12 @@ def _service(view: View) -> Sheet:
     return Sheet(words("book.service"), columns, totals)
 
 
-def _assumptions(plan: Plan, view: View) -> Sheet:
+def _assumptions(plan: Plan, view: View, standing: str) -> Sheet:
     """What the plan rests on: the case, how it was made, warnings, notes, and the source of what has one."""
     words, meta = view.words, plan.case.meta
     warnings = [text for text in plan.warnings if text not in plan.demand.notes]
     rows: list[tuple[str, str, str, str]] = [
+        *([(words("book.standing"), standing, "", "")] if standing else []),
         (words("book.case"), meta.name, meta.description, ""),
         (words("book.as_of"), meta.as_of.isoformat(), "", ""),
         *((label, value, "", "") for label, value in made_how(plan.provenance, words)),

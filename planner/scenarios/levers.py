@@ -273,6 +273,62 @@ class Target(_Lever):
         return out
 
 
+class SitePower(_Lever):
+    """So many MW more at a site, in every period; less where it is negative, and never below none."""
+
+    kind: Literal["site_power"]
+    site: Id
+    mw: Annotated[float, Field(strict=True, ge=-1e5, le=1e5, allow_inf_nan=False)]
+
+    def faults(self, case: Case) -> list[Fault]:
+        """What in the lever does not fit the case."""
+        known = {s.id for s in case.sites}
+        return [] if self.site in known else [Fault("/site", self.site, among(known, self.site, "sites"), "unknown_id")]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
+        out = copy.deepcopy(document)
+        for site in out["sites"]:
+            if site["id"] == self.site:
+                power = _per_period(site["power_mw"], case.horizon.periods)
+                site["power_mw"] = [max(mw + self.mw, 0.0) for mw in power]
+        return out
+
+
+class Budget(_Lever):
+    """The budget of every period times a factor."""
+
+    kind: Literal["budget"]
+    factor: NonNegative
+
+    def faults(self, case: Case) -> list[Fault]:
+        """What in the lever does not fit the case."""
+        if case.policy.budget is not None:
+            return []
+        return [Fault("", "a case without a budget", "a case with policy.budget", "missing")]
+
+    def apply(self, document: Document, case: Case) -> Document:
+        """The document of the case with the lever pulled."""
+        out = copy.deepcopy(document)
+        budget = _per_period(out["policy"]["budget"], case.horizon.periods)
+        out["policy"]["budget"] = [None if money is None else money * self.factor for money in budget]
+        return out
+
+
+class Caution(_Lever):
+    """Bad futures count more: (1 - weight) x mean + weight x mean of the worst tenth of futures."""
+
+    kind: Literal["caution"]
+    weight: Share
+
+    def apply(self, document: Document, _case: Case) -> Document:
+        """The document of the case with the lever pulled."""
+        out = copy.deepcopy(document)
+        cautious = {"kind": "cvar", "alpha": 0.9, "weight": self.weight}
+        out["risk"]["objective"] = cautious if self.weight else {"kind": "expected"}
+        return out
+
+
 Lever = Annotated[
     DomesticFloor
     | VendorCap
@@ -284,6 +340,9 @@ Lever = Annotated[
     | ShortfallCost
     | HardwarePrice
     | LeaseInstead
+    | SitePower
+    | Budget
+    | Caution
     | Target,
     Field(discriminator="kind"),
 ]

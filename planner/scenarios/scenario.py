@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from forecasts.fault import Fault
 from planner.case import Block, Case, Id, Names, NonNegative, Share
 from planner.case.document import DocumentError, read_document
-from planner.case.fault import faults_of
+from planner.case.fault import among, faults_of
 from planner.case.file import CaseError, dump_case, merge_patch
 from planner.scenarios.levers import Lever
 
@@ -104,15 +104,23 @@ def rule_from(text: str) -> Rule:
 
 
 class DemandChange(Block):
-    """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
+    """How demand differs from the outlook: `multiplier` on all of it, `growth` on its trend (0.5: half the growth).
+
+    of: further factors, on single workloads.
+    """
 
     multiplier: NonNegative = 1.0
     growth: Annotated[float, Field(strict=True, ge=-2, le=5)] = 1.0
+    of: dict[Id, NonNegative] = Field(default_factory=dict)
 
     @property
     def none(self) -> bool:
         """Whether it changes nothing."""
-        return self.multiplier == 1 and self.growth == 1
+        return self.multiplier == 1 and self.growth == 1 and all(factor == 1 for factor in self.of.values())
+
+    def factor(self, workload: str) -> float:
+        """What demand of a workload is multiplied by, its growth aside."""
+        return self.multiplier * self.of.get(workload, 1.0)
 
 
 class Scenario(Block):
@@ -151,6 +159,12 @@ def pose(case: Case, scenarios: Sequence[Scenario]) -> list[Posed]:
         if scenario.id in seen:
             faults.append(Fault(f"{at}/id", f"{scenario.id} again", "every id once", "duplicate"))
         seen.add(scenario.id)
+        known = {w.id for w in case.workloads}
+        faults += [
+            Fault(f"{at}/demand/of/{id}", id, among(known, id, "workloads"), "unknown_id")
+            for id in scenario.demand.of
+            if id not in known
+        ]
         if not scenario.levers and not scenario.overrides:
             posed.append(Posed(scenario, case, not scenario.demand.none))
             continue

@@ -198,11 +198,12 @@ def _changed_note(change: DemandChange) -> Note:
 
 
 def changed_outlook(outlook: Outlook, change: DemandChange) -> Outlook:
-    """The outlook with its level times `multiplier` and the slope of its P50 course times `growth`, in every future."""
+    """The outlook with its level times the factor and the slope of its P50 course times `growth`, in every future."""
     if change.none:
         return outlook
     slope = trend(outlook.central.level[0])
-    factor = change.multiplier * np.exp((change.growth - 1) * slope[:, None] * np.arange(outlook.weeks))
+    share = np.array([change.factor(key.workload) for key in outlook.series])
+    factor = share[:, None] * np.exp((change.growth - 1) * slope[:, None] * np.arange(outlook.weeks))
 
     def scaled(futures: Futures) -> Futures:
         return Futures(futures.probability, futures.level * factor, futures.peak * factor)
@@ -223,7 +224,8 @@ def changed_demand(case: Case, demand: Demand, change: DemandChange) -> Demand:
     hours = demand.days.weight[:, :, None] * demand.days.step_hours
     volume = np.einsum("f,fwrtdh,tdh->wt", demand.probability, demand.values, hours)
     slope = trend(volume)
-    factor = change.multiplier * np.exp((change.growth - 1) * slope[:, None] * np.arange(demand.days.periods))
+    share = np.array([change.factor(w.id) for w in case.workloads])
+    factor = share[:, None] * np.exp((change.growth - 1) * slope[:, None] * np.arange(demand.days.periods))
     values = demand.values * factor[None, :, None, :, None, None]
     peak = peak_pflops(case, values, demand.days.weight, demand.days.step_hours)
     return replace(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.case import Case, WorkloadKind, by_period
+from planner.verify.costs import leaving_prices
 from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 from planner.verify.report import Book
@@ -93,6 +94,9 @@ def due(facts: Facts, plan: PlanArrays) -> dict[str, FloatArray]:
     out["openings"] = np.einsum("s,fst->ft", cost, plan.openings)
     for i, lease in enumerate(case.leases):
         out["leases"] += by_period(lease.price_per_module_period, T, 0.0) * plan.lease_active[:, i]
+    out["departures"] = zero.copy()
+    for i, _, price in leaving_prices(facts):
+        out["departures"] += np.einsum("fst,st->ft", plan.departures[:, i], price)
     out["due"] = out["prepaid"] + out["on_arrival"] + out["order_charges"] + out["phases"] + out["openings"]
     out["budget"] = np.broadcast_to(by_period(case.policy.budget, T, np.nan), zero.shape)
     return out

@@ -20,12 +20,14 @@ _CLASS = ("future", "site", "module type", "period")
 class Capacity:
     """What stands, recomputed from the fleet and the orders (never taken from the stock table).
 
-    owned, leased: (F, S, K, T) modules; on_site_power: those that draw on the site's power and space;
+    owned, leased: (F, S, K, T) modules; kept: those of the fleet that stand where they stood; on_site_power: those that
+    draw on the site's power and space;
     opened: (F, S, T) 0 or 1, 1 at sites that need no opening.
     """
 
     owned: FloatArray
     leased: FloatArray
+    kept: FloatArray
     on_site_power: FloatArray
     opened: FloatArray
 
@@ -49,7 +51,9 @@ def standing_capacity(facts: Facts, plan: PlanArrays) -> Capacity:
     owned = np.stack(
         [_alive(plan.orders[:, :, k], kind.life_periods) for k, kind in enumerate(facts.case.module_types)], axis=2
     )
-    owned = owned + facts.standing
+    left, moved = _departed(facts, plan)
+    kept = facts.standing - left
+    owned = owned + kept + moved
     leased, on_site = np.zeros_like(owned), np.zeros_like(owned)
     for i, (s, k) in enumerate(_lease_places(facts)):
         leased[:, s, k] += plan.lease_active[:, i]
@@ -59,7 +63,59 @@ def standing_capacity(facts: Facts, plan: PlanArrays) -> Capacity:
         [_alive(plan.openings[:, s], site.opening_life_periods) for s, site in enumerate(facts.case.sites)], axis=1
     )
     opened = np.where(facts.candidate[:, None], open_now, 1.0)
-    return Capacity(owned, leased, owned + on_site, opened)
+    return Capacity(owned, leased, kept, owned + on_site, opened)
+
+
+def _departed(facts: Facts, plan: PlanArrays) -> tuple[FloatArray, FloatArray]:
+    """(F, S, K, T) modules of the fleet that are missing where they stood, and that stand where they were moved to."""
+    T = facts.shape[0]
+    left = np.zeros((facts.futures, *facts.standing.shape))
+    moved = np.zeros_like(left)
+    for i, s, k, away in _fleet_places(facts):
+        for t in range(T):
+            leave, there = plan.departures[:, i, :, t], facts.fleet[i].astype(float)
+            left[:, s, k, t:] += leave.sum(axis=1)[:, None] * there[t:]
+            back = t + away
+            if back < T:
+                moved[:, :, k, back:] += leave[:, :-1, None] * there[back:]
+    return left, moved
+
+
+def _fleet_places(facts: Facts) -> list[tuple[int, int, int, int]]:
+    """Row, site, type and periods out of use when moved, of every row of the fleet."""
+    sites, types = facts.labels["site"], facts.labels["module type"]
+    away = {k.id: k.moving_periods for k in facts.case.module_types}
+    return [
+        (i, sites.index(x.site), types.index(x.module_type), away[x.module_type])
+        for i, x in enumerate(facts.case.fleet)
+    ]
+
+
+def _check_departures(facts: Facts, plan: PlanArrays, book: Book) -> None:
+    """departures"""
+    case, T = facts.case, facts.shape[0]
+    count = np.array([x.modules for x in case.fleet], float)
+    book.labels = {
+        **book.labels,
+        "fleet row": [f"{i} ({x.site} {x.module_type})" for i, x in enumerate(case.fleet)],
+        "to": [*facts.labels["site"], "retired"],
+    }
+    book.limit("departures", plan.departures.sum(axis=(2, 3)), "most", count, ("future", "fleet row"))
+    may = np.zeros(plan.departures.shape[1:], bool)
+    for i, _, _, away in _fleet_places(facts):
+        row, stands = case.fleet[i], facts.fleet[i]
+        may[i, -1] = row.may_retire & stands
+        again = np.array([t + away < T and bool(stands[t + away]) for t in range(T)])
+        for s, site in enumerate(facts.labels["site"]):
+            may[i, s] = (site in row.may_move_to) & stands & again
+    axes = ("future", "fleet row", "to", "period")
+    book.limit("departures.allowed", plan.departures, "most", 0.0, axes, where=~may)
+    rows = plan.tables["departures"]
+    places = np.array([(s, k) for _, s, k, _ in _fleet_places(facts)] or [(0, 0)])
+    sites, types = np.array(facts.labels["site"], object), np.array(facts.labels["module type"], object)
+    s, k = places[rows.index["fleet_row"]].T
+    wrong = (rows.frame["site"].to_numpy(object) != sites[s]) | (rows.frame["module_type"].to_numpy(object) != types[k])
+    book.rule("known", len(rows), int(wrong.sum()), float(wrong.sum()), "table departures: not the row's site and type")
 
 
 def _lease_places(facts: Facts) -> list[tuple[int, int]]:
@@ -79,7 +135,8 @@ def _phase_totals(facts: Facts, plan: PlanArrays) -> tuple[FloatArray, FloatArra
 
 
 def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    """stock, site_power, site_space, phase_count, site_open, supply, order_size, type_count, lead_time, branches"""
+    """stock, site_power, site_space, phase_count, site_open, supply, order_size, type_count, lead_time, departures,
+    branches"""
     case, T = facts.case, facts.case.horizon.periods
     book.limit("stock", plan.owned, "equal", capacity.owned, _CLASS)
     book.limit("stock.leased", plan.leased, "equal", capacity.leased, _CLASS)
@@ -103,6 +160,7 @@ def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
     types = (capacity.modules > 1e-6).sum(axis=2)
     book.limit("type_count", types, "most", most[:, None], _SITE, where=np.isfinite(most)[:, None])
     _check_lead(facts, plan, book)
+    _check_departures(facts, plan, book)
     _check_branches(facts, plan, book)
 
 
@@ -156,6 +214,7 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
     same("orders", plan.orders, ("site", "module type", "period"), placed_early(lead))
     same("phases", plan.phases, ("phase", "period"), placed_early(lead_p))
     same("openings", plan.openings, ("site", "period"), shared)
+    same("departures", plan.departures, ("fleet row", "to", "period"), shared)
     notice = np.array([x.notice_periods for x in facts.case.leases], int)[:, None]
     same("lease starts", plan.lease_start, ("lease", "period"), placed_early(notice))
     same("leases", plan.lease_active, ("lease", "period"), shared)

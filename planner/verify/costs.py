@@ -18,6 +18,7 @@ TERMS = (
     "order_charges",
     "phases",
     "openings",
+    "departures",
     "opex",
     "leases",
     "leases_owed",
@@ -62,6 +63,7 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         rent[:, sites.index(lease.site)] += by_period(lease.price_per_module_period, T, 0.0) * plan.lease_active[:, i]
         owed, owed_now = facts.lease_rest(i)
         rest[:, :, sites.index(lease.site)] += plan.lease_start[:, i] * owed, plan.lease_start[:, i] * owed_now
+    gone = leaving_costs(facts, plan)
     power = np.array([s.demand_charge_per_kw_month for s in case.sites])
     billed = np.einsum("s,tm,fstm->fst", power, facts.bill_months, plan.billed_kw)
     opex = np.einsum("kt,fskt->fst", facts.opex, capacity.owned)
@@ -84,12 +86,34 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         ),
         "phases": (_placed(phases[0]), _placed(phases[1])),
         "openings": (_placed(opening), _placed(opening * spread)),
+        "departures": (_placed(gone[0]), _placed(gone[1])),
         "opex": (_placed(opex), _placed(opex * now)),
         "leases": (_placed(rent), _placed(rent * now)),
         "leases_owed": (_placed(rest[0]), _placed(rest[1])),
         "demand_charge": (_placed(billed), _placed(billed * now)),
         "shortfall": (_nowhere(late, S), _nowhere(late * now, S)),
     }
+
+
+def leaving_prices(facts: Facts) -> list[tuple[int, int, FloatArray]]:
+    """Row and site of every row of the fleet that may leave, and (S + 1, T) the price of a module by where to."""
+    out = []
+    for i, row in enumerate(facts.case.fleet):
+        if row.may_leave:
+            s, k = facts.labels["site"].index(row.site), facts.labels["module type"].index(row.module_type)
+            moved = np.repeat(facts.moving[k][None], len(facts.case.sites), axis=0)
+            out.append((i, s, np.concatenate([moved, -facts.resale[k][None]])))
+    return out
+
+
+def leaving_costs(facts: Facts, plan: PlanArrays) -> FloatArray:
+    """(2, F, S, T) money of the period, and discounted, for what leaves a site: by the life that was left to it."""
+    out = np.zeros((2, facts.futures, len(facts.case.sites), facts.shape[0]))
+    for i, s, paid in leaving_prices(facts):
+        for t in np.flatnonzero(facts.fleet[i]):
+            money = plan.departures[:, i, :, t] @ paid[:, t]
+            out[:, :, s, t] += money, money * facts.share_within(facts.life_left(i, int(t)), int(t))
+    return out
 
 
 def hourly_costs(facts: Facts, hours: Hours) -> dict[str, FloatArray]:

@@ -46,7 +46,10 @@ class Facts:
     capex: FloatArray  # (K, T)
     opex: FloatArray  # (K, T)
     order_cost: FloatArray  # (K, T)
-    standing: FloatArray  # (S, K, T) modules
+    standing: FloatArray  # (S, K, T) modules, without departures
+    fleet: BoolArray  # (rows of the fleet, T) whether a row stands
+    resale: FloatArray  # (K, T)
+    moving: FloatArray  # (K, T)
     work: FloatArray  # (W, K) units that a busy module serves, before the burst factor
     pool_work: FloatArray  # (W, K) the same in a large pool, beyond its spare; 0 where there are none
     pool_spare: FloatArray  # (W, K) modules that a large pool keeps spare
@@ -82,6 +85,20 @@ class Facts:
         rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
         payment = 1 / float(((1 + rate) ** -np.arange(life_periods, dtype=float)).sum())
         return np.array([payment * self.discount[t : t + life_periods].sum() for t in range(horizon.periods)])
+
+    def share_within(self, life_periods: int, period: int) -> float:
+        """What counts of 1 that is paid at the start of a period for something that goes on for so many periods."""
+        return float(self.charge(life_periods)[period])
+
+    def life_left(self, row: int, period: int) -> int:
+        """Periods that a row of the fleet would still stand: to its own end, else a life of its type."""
+        item, horizon = self.case.fleet[row], self.case.horizon
+        if item.retire is None:
+            return next(k.life_periods for k in self.case.module_types if k.id == item.module_type)
+        end = period
+        while horizon.period_start(end) < item.retire:
+            end += 1
+        return end - period
 
     def lease_rest(self, lease: int) -> tuple[FloatArray, FloatArray]:
         """(T,) of a module whose lease starts in each period: what its term leaves to pay after the horizon at the last
@@ -128,17 +145,23 @@ def _labels(case: Case, demand: Demand) -> dict[str, list[str]]:
     }
 
 
-def _standing(case: Case) -> FloatArray:
-    """(S, K, T): `online` reached (or unset) and `retire` still ahead (or unset) at the start of the period."""
+def _fleet(case: Case) -> BoolArray:
+    """(rows, T): `online` reached (or unset) and `retire` still ahead (or unset) at the start of the period."""
+    starts = [case.horizon.period_start(t) for t in range(case.horizon.periods)]
+    rows = [
+        [(x.online is None or x.online <= day) and (x.retire is None or x.retire > day) for day in starts]
+        for x in case.fleet
+    ]
+    return np.array(rows, bool).reshape(len(case.fleet), len(starts))
+
+
+def _standing(case: Case, fleet: BoolArray) -> FloatArray:
+    """(S, K, T) modules"""
     site = {s.id: i for i, s in enumerate(case.sites)}
     kind = {k.id: i for i, k in enumerate(case.module_types)}
-    starts = [case.horizon.period_start(t) for t in range(case.horizon.periods)]
-    out = np.zeros((len(site), len(kind), len(starts)))
-    for item in case.fleet:
-        there = [
-            (item.online is None or item.online <= day) and (item.retire is None or item.retire > day) for day in starts
-        ]
-        out[site[item.site], kind[item.module_type]] += item.modules * np.array(there, float)
+    out = np.zeros((len(site), len(kind), case.horizon.periods))
+    for item, there in zip(case.fleet, fleet, strict=True):
+        out[site[item.site], kind[item.module_type]] += item.modules * there
     return out
 
 
@@ -184,7 +207,7 @@ def make_facts(case: Case, demand: Demand) -> Facts:
     )
     rate = np.array([[w.throughput.get(k.id, 0.0) * k.cards for k in types] for w in case.workloads])
     gang = np.array([[-(-(w.gang_cards or 0) // k.cards) for k in types] for w in case.workloads], float)
-    kinds = [w.kind for w in case.workloads]
+    kinds, fleet = [w.kind for w in case.workloads], _fleet(case)
     return Facts(
         case=case,
         demand=demand,
@@ -211,7 +234,10 @@ def make_facts(case: Case, demand: Demand) -> Facts:
         capex=np.array([by_period(k.capex, periods, 0.0) for k in types]),
         opex=np.array([by_period(k.opex, periods, 0.0) for k in types]),
         order_cost=np.array([by_period(k.order_cost, periods, 0.0) for k in types]),
-        standing=_standing(case),
+        standing=_standing(case, fleet),
+        fleet=fleet,
+        resale=np.array([by_period(k.resale_price, periods, 0.0) for k in types]),
+        moving=np.array([by_period(k.moving_cost, periods, 0.0) for k in types]),
         work=work,
         pool_work=rate * pool_share,
         pool_spare=pool_spare,

@@ -105,11 +105,11 @@ def sum_hours(
 
 
 def _idle_kw_not_paid(facts: Facts, capacity: Capacity, busy: FloatArray, future: int) -> FloatArray:
-    """(S, T, D, H) idle IT power of ordered and leased modules, which earns nothing at a negative price.
+    """(S, T, D, H) idle IT power of ordered, leased and moved modules, which earns nothing at a negative price.
 
     Where nothing stands without them, that of busy modules does earn it (docs/model.md §5, energy).
     """
-    added = (capacity.modules[future] - facts.standing)[..., None, None]
+    added = (capacity.modules[future] - capacity.kept[future])[..., None, None]
     nothing_stands = (facts.standing <= 0)[..., None, None]
     modules = np.maximum(np.where(nothing_stands, added - busy, added), 0.0)
     return np.asarray(np.einsum("k,sktdh->stdh", facts.idle_kw, modules), float)

@@ -40,6 +40,7 @@ class PlanArrays:
     orders: FloatArray  # (F, S, K, T) modules by arrival
     phases: FloatArray  # (F, P, T) by arrival
     openings: FloatArray  # (F, S, T)
+    departures: FloatArray  # (F, rows of the fleet, S + 1, T) by where to (last: retired) and when they leave
     lease_start: FloatArray  # (F, L, T)
     lease_active: FloatArray  # (F, L, T)
     owned: FloatArray  # (F, S, K, T) as the stock table says
@@ -66,6 +67,7 @@ class Reader:
             "campaign": facts.labels["campaign"],
             "lease": facts.labels["lease"],
             "band": [*BANDS, "mean"],
+            "to_site": [*facts.labels["site"], ""],
         }
         periods, days, steps = facts.shape
         self.numbers: dict[str, tuple[int, int]] = {
@@ -77,6 +79,7 @@ class Reader:
             "day": (0, days),
             "step": (0, steps),
             "month": (1, 13),
+            "fleet_row": (0, len(case.fleet)),
             "phase": (0, max((len(s.phases) for s in case.sites), default=0)),
         }
 
@@ -208,6 +211,13 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         ),
         "phases": reader.read("phases", moved | {"phase": "phase"}, ["count", "mw", "capex"], ["count"]),
         "openings": reader.read("openings", {"branch": "branch", "period": "period", "site": "site"}, ["cost"]),
+        "departures": reader.read(
+            "departures",
+            {"branch": "branch", "period": "period", "fleet_row": "fleet_row", "to_site": "to_site"},
+            ["modules", "in_service_period", "freed_mw", "price"],
+            ["modules", "in_service_period"],
+            signed=["in_service_period", "price"],
+        ),
         "leases": reader.read(
             "leases",
             {"branch": "branch", "period": "period", "lease": "lease"},
@@ -269,6 +279,13 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         orders=_spread(read["orders"], "modules", (S, K, T), F, ("site", "module_type", "arrival_period")),
         phases=_spread(read["phases"], "count", (len(facts.phases), T), F, ("flat", "arrival_period")),
         openings=_spread(ones, "one", (S, T), F, ("site", "period")),
+        departures=_spread(
+            read["departures"],
+            "modules",
+            (len(case.fleet), S + 1, T),
+            F,
+            ("fleet_row", "to_site", "period"),
+        ),
         lease_start=_spread(read["leases"], "started", (L, T), F, ("lease", "period")),
         lease_active=_spread(read["leases"], "active", (L, T), F, ("lease", "period")),
         owned=_spread(read["stock"], "owned", (S, K, T), F, ("site", "module_type", "period")),

@@ -131,7 +131,7 @@ def check_shown(
 
 
 def _check_bought(facts: Facts, plan: PlanArrays, book: Book) -> None:
-    """shown.orders, shown.phases, shown.openings, shown.leases"""
+    """shown.orders, shown.phases, shown.openings, shown.departures, shown.leases"""
     case, T = facts.case, facts.shape[0]
     rows = plan.tables["orders"]
     shown, modules, k, t = (
@@ -156,6 +156,7 @@ def _check_bought(facts: Facts, plan: PlanArrays, book: Book) -> None:
     rows = plan.tables["openings"]
     opening = np.array([site.opening_cost for site in case.sites])
     _Columns(book, "openings", rows).number("cost", opening[rows.index["site"]])
+    _check_departures(facts, plan, book)
     rows = plan.tables["leases"]
     if case.leases:
         shown = _Columns(book, "leases", rows)
@@ -164,6 +165,22 @@ def _check_bought(facts: Facts, plan: PlanArrays, book: Book) -> None:
         before = np.concatenate([np.zeros_like(plan.lease_active[..., :1]), plan.lease_active[..., :-1]], axis=-1)
         begun = np.maximum(plan.lease_active - before, 0.0)
         shown.number("started", begun[_future(rows), rows.index["lease"], rows.index["period"]])
+
+
+def _check_departures(facts: Facts, plan: PlanArrays, book: Book) -> None:
+    rows, shown = plan.tables["departures"], _Columns(book, "departures", plan.tables["departures"])
+    if not facts.case.fleet:
+        return
+    sites, types = facts.labels["site"], facts.labels["module type"]
+    places = np.array([(sites.index(x.site), types.index(x.module_type)) for x in facts.case.fleet])
+    i, to, t = (rows.index[axis] for axis in ("fleet_row", "to_site", "period"))
+    s, k = places[i].T
+    count, retired = rows.value["modules"], to == len(sites)
+    away = np.array([x.moving_periods for x in facts.case.module_types], int)
+    shown.date("date", t, facts)
+    shown.number("in_service_period", np.where(retired, -1, t + away[k]).astype(float))
+    shown.number("freed_mw", count * facts.peak_kw[k] * facts.pue_top[s, t] / 1000)
+    shown.number("price", count * np.where(retired, -facts.resale[k, t], facts.moving[k, t]))
 
 
 def _check_stock(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:

@@ -3,8 +3,8 @@
 A rule judged on fixed orders is judged too hard: in truth nobody orders eight quarters at once. The walk goes through
 the horizon period by period. At the start of each it asks for a forecast made from what had happened by then, lets the
 rule plan the rest of the horizon from the fleet as it stands (what is on order included), and commits only what has to
-be decided now: orders and phases whose lead time begins, sites opened, leases whose notice begins. In the end all that
-was committed is dispatched on what really came.
+be decided now: orders and phases whose lead time begins, sites opened, modules that leave, leases whose notice begins.
+In the end all that was committed is dispatched on what really came.
 
 Forecasts come from outside, because the planner knows no forecasting models: a callable that gives the outlook as it
 was known at the start of a period.
@@ -32,6 +32,7 @@ from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
 from planner.planning import plan_demand
 from planner.program.decisions import purchases
+from planner.program.departures import find_departures
 from planner.rules.rules import plan_rule
 from planner.scenarios.scenario import Rule, WaitAndSee
 from planner.scenarios.worlds import make_world
@@ -98,7 +99,7 @@ def adaptive_walk(
         truth,
         limits=limits,
         stop=stop,
-        amend=lambda built: fixed(built, made.values, (*purchases(), "lease_start")),
+        amend=lambda built: fixed(built, made.values, (*purchases(), "departures", "lease_start")),
     )[0]
     return Walk(rule, final, _steps(rows, case, truth, final), tuple(plans))
 
@@ -166,6 +167,7 @@ class _Committed:
             "order_on": (S, K, T),
             "phases": (P, T),
             "openings": (S, T),
+            "departures": (len(find_departures(case)), T),
             "lease_start": (len(case.leases), T),
         }
         return cls(case, {n: np.zeros((1, *shape)) for n, shape in shapes.items()}, np.zeros(len(case.campaigns)))
@@ -184,6 +186,7 @@ class _Committed:
             lead = phases[at].lead_periods
             self.values["phases"][:, at, period + lead] += own["phases"][:, i, lead]
         self.values["openings"][:, :, period] += own["openings"][:, :, 0]
+        self.values["departures"][:, :, period] += own["departures"][:, :, 0]
         for i, lease in enumerate(self.case.leases):
             at = period + lease.notice_periods
             if at < T:
@@ -256,22 +259,33 @@ def _roll_sites(document: dict[str, Any], case: Case, period: int, made: _Commit
 
 
 def _roll_fleet(document: dict[str, Any], case: Case, made: _Committed) -> None:
+    """Rows of the fleet stay where they were in its list, less what left; what was moved, ordered or leased follows."""
     horizon = case.horizon
 
-    def standing(site: str, kind: str, modules: float, first: int, life: int) -> None:
+    def standing(site: str, kind: str, modules: float, first: int, retire: str | None) -> None:
         entry = {"site": site, "module_type": kind, "modules": round(modules)}
-        online = horizon.period_start(first).isoformat()
-        retire = horizon.period_start(first + life).isoformat() if first + life <= horizon.periods else None
-        document["fleet"].append({**entry, "online": online, "retire": retire})
+        document["fleet"].append({**entry, "online": horizon.period_start(first).isoformat(), "retire": retire})
+
+    def ends(first: int, life: int) -> str | None:
+        return horizon.period_start(first + life).isoformat() if first + life <= horizon.periods else None
+
+    gone, leaving = find_departures(case), made.values["departures"][0]
+    for e, t in zip(*np.nonzero(leaving), strict=True):
+        row, kind = document["fleet"][int(gone.row[e])], case.module_types[int(gone.kind[e])]
+        row["modules"] -= round(float(leaving[e, t]))
+        if gone.to[e] >= 0:
+            back = int(t) + kind.moving_periods
+            standing(case.sites[int(gone.to[e])].id, kind.id, float(leaving[e, t]), back, row["retire"])
 
     orders = made.values["orders"][0]
     for s, k, t in zip(*np.nonzero(orders), strict=True):
         kind = case.module_types[int(k)]
-        standing(case.sites[int(s)].id, kind.id, float(orders[s, k, t]), int(t), kind.life_periods)
+        standing(case.sites[int(s)].id, kind.id, float(orders[s, k, t]), int(t), ends(int(t), kind.life_periods))
     starts = made.values["lease_start"][0]
     for i, t in zip(*np.nonzero(starts), strict=True):
         lease = case.leases[int(i)]
-        standing(lease.site, lease.module_type, float(starts[i, t]), int(t), lease.minimum_term_periods)
+        end = ends(int(t), lease.minimum_term_periods)
+        standing(lease.site, lease.module_type, float(starts[i, t]), int(t), end)
 
 
 def _roll_campaigns(document: dict[str, Any], period: int, made: _Committed) -> None:

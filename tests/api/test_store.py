@@ -189,14 +189,20 @@ def test_a_filled_database_of_the_former_version_is_brought_up(tmp_path: Path) -
     with database.write() as connection:
         row = "INSERT INTO api_keys (id, name, role, sha256, created_ms) VALUES ('key_1', 'ann', 'planner', 'x', 1)"
         connection.execute(text(row))
-    _queued(Runs(database))
+        names = (
+            "id, kind, name, state, wish, request, inputs, attempt, submission, executor, event_seq, owner, created_ms"
+        )
+        values = "'plan_1', 'plan', 'n', 'queued', '', '{}', '{}', 0, 1, '', 0, 'o', 1"
+        connection.execute(text(f"INSERT INTO runs ({names}) VALUES ({values})"))
     database.close()
     done = migrations.upgrade(settings)
     assert (done.before, done.after) == ("0001", migrations.HEAD)
     assert done.backup is not None
     database = Database(settings)
     assert [(key.name, key.is_active, key.used_ms) for key in Keys(database).active()] == [("ann", True, None)]
-    assert Runs(database).get("plan_1") is not None
+    run = Runs(database).get("plan_1")
+    assert run is not None
+    assert (run.tags, run.archived_ms) == ([], None)
     database.close()
 
 

@@ -46,6 +46,8 @@ def test_the_example_case_is_planned_and_proven(planned: tuple[dict[str, Any], P
     assert summary["gap"] <= 0.01
     assert (folder / "tables" / "orders.parquet").is_file()
     assert not list(folder.rglob("*.csv"))
+    for language in ("en", "zh"):  # what its page shows is there before anybody has looked
+        assert (folder.parent / "pages" / language / "content.json").is_file()
 
 
 @pytest.mark.parametrize("language", [pytest.param("en", marks=pytest.mark.slow), "zh"])

@@ -190,7 +190,7 @@ def test_keys_and_database_from_an_empty_folder(tmp_path: Path) -> None:
     assert json.loads(key.stdout)["secret"].startswith("tp_")
     wrong = run("keys", "create", "desk", "--role", "king", "--data", data, "--json")
     assert wrong.returncode == Exit.bad_input
-    assert json.loads(wrong.stdout)["error"]["faults"][0]["allowed"] == "viewer, planner, admin"
+    assert json.loads(wrong.stdout)["error"]["faults"][0]["allowed"] == "viewer, planner, approver, admin"
     made = json.loads(key.stdout)["id"]
     listed = run("keys", "list", "--data", data, "--json")
     rows = json.loads(listed.stdout)["keys"]

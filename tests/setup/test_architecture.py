@@ -113,9 +113,9 @@ def test_kinds_of_runs_are_listed_once() -> None:
 
 def test_pages_of_runs_have_their_addresses_from_their_kind() -> None:
     from api.jobs.kinds import KINDS
-    from api.pages import comparisons, forecasts, plans, replays
+    from api.pages import comparisons, forecasts, plans, questions, replays
 
-    parts = (plans, comparisons, forecasts, replays)
+    parts = (plans, comparisons, forecasts, questions, replays)
     found = {getattr(route, "path", "") for part in parts for route in part.router.routes}
     for kind in KINDS.values():
         assert (f"/{kind.plural}/{{id}}/content" in found) == kind.page

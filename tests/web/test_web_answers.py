@@ -110,7 +110,7 @@ def test_an_hourly_demand_is_replayed_on_the_plans_page(
 def test_why_not_is_answered_in_words_and_tables(visit: Visit, planned: Json) -> None:
     tab = visit(f"/plans/{planned['id']}")
     tab.locator("[data-load]").wait_for(state="detached", timeout=LONG)
-    form = tab.locator("[data-why-not]")
+    form = tab.locator('[data-question="why_not"]')
     form.get_by_label("Why not").select_option("at_least")
     form.get_by_label("Modules").fill("1")
     form.get_by_label("At the site").select_option("near")

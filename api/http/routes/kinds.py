@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api.http.accept import IdempotencyKey
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
+from api.http.routes.labels import add_label_routes
 from api.http.routes.reports import add_report_route, add_workbook_route
 from api.http.routes.result_tables import add_table_routes
 from api.http.routes.runs import run_router
@@ -27,6 +28,7 @@ def kind_router(name: str) -> APIRouter:
     """Everything that a run of this kind offers (`api.jobs.kinds`), below its own address."""
     kind = KINDS[name]
     router = run_router(kind)
+    add_label_routes(router, kind)
     if kind.tables:
         add_table_routes(router, kind)
     if kind.report:

@@ -16,7 +16,8 @@ from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
 from api.http.routes.runs import finished_or_409
-from api.http.schemas.questions import DemandChangeRequest, Explanation, QuestionRequest, WhyNotRequest
+from api.http.schemas.questions import Explanation, QuestionRequest, WhyNotRequest
+from api.http.schemas.requests import DemandChangeRequest
 from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep, Viewer
 from api.jobs.problems import ProblemError, count_of, fault_json
@@ -103,7 +104,8 @@ def prices(services: ServicesDep, caller: Viewer, request: Request, id: str) -> 
     operation_id="get_plan_drivers",
 )
 def drivers(services: ServicesDep, caller: Viewer, request: Request, id: str) -> Response:
-    """What made every order necessary: its busiest hour, the workloads at work then, the limits that are full."""
+    """What made every order necessary (its busiest hour, the workloads at work then, the limits that are full), and
+    after the orders what every departure of the fleet frees, costs or brings."""
     return _explained(services, caller, request, id, "drivers")
 
 

@@ -38,7 +38,8 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
         """The self-contained HTML report, English or Chinese; it opens offline."""
         run = finished_or_409(services, of.name, id)
         language = lang or preferred(request.headers.get("accept-language", ""))
-        tag = conditional.etag(f"{run.id}.report.{language}")
+        path = report_of(services, run, language, caller.owner)
+        tag = conditional.etag(f"{path.parent.name}")
         same = conditional.not_modified(request, tag, "private, no-cache")
         headers = {
             "ETag": tag,
@@ -46,9 +47,7 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
             "Vary": "Accept-Language",
             "Content-Security-Policy": REPORT_POLICY,
         }
-        return same or FileResponse(
-            report_of(services, run, language, caller.owner), media_type="text/html", headers=headers
-        )
+        return same or FileResponse(path, media_type="text/html", headers=headers)
 
 
 def add_workbook_route(router: APIRouter, of: Kind) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from api.http import conditional
@@ -15,9 +16,23 @@ from api.jobs.kinds import Kind
 from api.jobs.problems import ProblemError
 from api.service.services import Services
 from api.store import pages
+from api.store.labels import Sought
 from api.store.runs import Run, run_of
+from api.store.signatures import digest
 
 StateFilter = Literal["queued", "running", "finished", "failed", "cancelled"]
+
+
+def _sought(
+    state: Annotated[StateFilter | None, Query()] = None,
+    q: Annotated[str, Query(max_length=200, description="Words of the name or of tags, all of them.")] = "",
+    tag: Annotated[str | None, Query(max_length=60)] = None,
+    archived: Annotated[bool, Query(description="Those that were put away, in place of the others.")] = False,
+) -> Sought:
+    return Sought(tuple(q.split()), state, tag, archived)
+
+
+Looked = Annotated[Sought, Depends(_sought)]
 
 
 def run_or_404(services: Services, kind: str, id: str) -> Run:
@@ -26,6 +41,12 @@ def run_or_404(services: Services, kind: str, id: str) -> Run:
     if run is None:
         raise missing(kind, id)
     return run
+
+
+def states_of(services: Services, runs: Sequence[Run]) -> list[RunState]:
+    """Runs as they are told of, plans with where they stand in signing."""
+    log = services.signatures.log().standings if any(run.kind == "plan" for run in runs) else {}
+    return [RunState.of(run, log[run.id].state if run.id in log else None) for run in runs]
 
 
 def finished_or_409(services: Services, kind: str, id: str) -> Run:
@@ -65,28 +86,31 @@ def run_router(of: Kind) -> APIRouter:
         services: ServicesDep,
         _caller: Viewer,
         response: Response,
+        sought: Looked,
         after: After = None,
         limit: Limit = 50,
-        state: Annotated[StateFilter | None, Query()] = None,
     ) -> RunPage:
         """Newest first, a page at a time."""
         try:
-            found = services.runs.page(kind, state=state, after=after, limit=limit)
+            found = services.runs.page(kind, where=sought.where(), after=after, limit=limit)
         except pages.CursorError as fault:
             raise cursor_problem(fault) from fault
         response.headers.update(next_link(base, found.next))
-        return RunPage(items=[RunState.of(run_of(row)) for row in found.rows], next=found.next)
+        runs = [run_of(row) for row in found.rows]
+        return RunPage(items=states_of(services, runs), next=found.next)
 
     @router.get("/{id}", response_model=RunState, responses=problems(404), operation_id=f"get_{kind}")
     def state(services: ServicesDep, _caller: Viewer, request: Request, id: str) -> Response:
-        """Where it stands. The ETag changes with every event."""
+        """Where it stands. The ETag changes with every event, and with what people write beside it."""
         run = run_or_404(services, kind, id)
-        tag = conditional.etag(f"{run.id}.{run.event_seq}")
+        (found,) = states_of(services, [run])
+        beside = digest([found.name, found.tags, found.archived, found.standing])[:16]
+        tag = conditional.etag(f"{run.id}.{run.event_seq}.{beside}")
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if not run.is_final:
             headers["Retry-After"] = "1"
         same = conditional.not_modified(request, tag, headers["Cache-Control"])
-        return same or JSONResponse(RunState.of(run).model_dump(mode="json"), headers=headers)
+        return same or JSONResponse(found.model_dump(mode="json"), headers=headers)
 
     @router.get(
         "/{id}/events",

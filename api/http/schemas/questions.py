@@ -7,18 +7,19 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, field_validator
 
 from api.http import examples
-from api.http.schemas.requests import LimitsRequest
+from api.http.schemas.requests import DemandChangeRequest, LimitsRequest
 from api.http.schemas.wire import Asked, Json, Name, example
 
 
 class WhyNotRequest(Asked):
-    """Why not at least (or at most) so many modules of these orders? A field left out means any."""
+    """Why not at least (or at most) so many modules of these orders, or departures? A field left out means any."""
 
     site: Name | None = None
     module_type: Name | None = None
     period: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="By number; the first is 0.")
     sense: Literal["at_least", "at_most"] = "at_least"
     modules: Annotated[int, Field(ge=0, le=10**7)] = 1
+    decision: Literal["orders", "departures"] = "orders"
     limits: LimitsRequest = LimitsRequest()
     model_config = example({"site": "near", "module_type": "m128", "modules": 2, "limits": {"seconds": 60}})
 
@@ -28,24 +29,17 @@ class WhyNotRequest(Asked):
         return {} if value is None else value
 
 
-class DemandChangeRequest(BaseModel):
-    """Demand that differs from the plan's: `multiplier` on all of it, `growth` on its trend (0.5: half the growth)."""
-
-    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
-    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
-    model_config = example({"multiplier": 1.2, "growth": 1.0})
-
-
 class QuestionRequest(Asked):
     """A question that is answered by solving again.
 
     what_if: `levers`, `overrides` (a merge patch) and `demand` make another world. alternatives: plans within `epsilon`
     of the cost that differ most in each of `qualities`, `tries` solves each. sensitivity: one assumption at a time, all
     or those of `factors`. filling: modules avoided because work can wait. resilience: what surviving a lost site costs.
+    headroom: until when what stands lasts without any order.
     `limits` hold for each solve.
     """
 
-    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience"]
+    kind: Literal["what_if", "alternatives", "sensitivity", "filling", "resilience", "headroom"]
     levers: Annotated[list[Json], Field(max_length=50)] = []
     overrides: Json = {}
     demand: DemandChangeRequest = DemandChangeRequest()

@@ -116,12 +116,23 @@ class DemandRequest(Asked):
         return {} if value is None else value
 
 
+class DemandChangeRequest(BaseModel):
+    """Demand that differs: `multiplier` on all of it, `growth` on its trend (0.5: half the growth), `of` on single
+    workloads, besides."""
+
+    multiplier: Annotated[float, Field(ge=0, le=100)] = 1.0
+    growth: Annotated[float, Field(ge=-2, le=5)] = 1.0
+    of: Annotated[dict[Name, Annotated[float, Field(ge=0, le=100)]], Field(max_length=1000)] = {}
+    model_config = example({"multiplier": 1.2, "growth": 1.0, "of": {"chat": 1.5}})
+
+
 class PlanRequest(DemandRequest):
     """A plan from a stored case and a demand: a history, an outlook (a finished forecast), or the case's own."""
 
     every_hour: bool = Field(
         True, description="With an outlook: dispatch every hour under the orders and add days that typical days missed."
     )
+    demand_change: DemandChangeRequest | None = Field(None, description="How demand differs from what it rests on.")
     model_config = example({"name": "first look", "case_id": examples.CASE_ID, "limits": {"seconds": 60, "gap": 0.01}})
 
 

@@ -10,6 +10,7 @@ from api.http import examples
 from api.http.schemas.wire import Json, example, rfc3339
 from api.jobs.kinds import KINDS
 from api.store.runs import Run
+from api.store.signatures import State
 
 
 class RunState(BaseModel):
@@ -28,6 +29,11 @@ class RunState(BaseModel):
     created: str
     started: str | None = None
     finished: str | None = None
+    tags: list[str] = []
+    archived: str | None = Field(None, description="When it was put away; lists leave it out unless they are asked.")
+    standing: State | None = Field(
+        None, description="Of a plan that was proposed: where it stands. An approved plan is the plan of record."
+    )
     links: dict[str, str]
     model_config = example(
         {
@@ -52,7 +58,7 @@ class RunState(BaseModel):
     )
 
     @classmethod
-    def of(cls, run: Run) -> RunState:
+    def of(cls, run: Run, standing: State | None = None) -> RunState:
         """As the API tells it."""
         kind = KINDS[run.kind]
         here = f"{kind.base}/{run.id}"
@@ -78,6 +84,9 @@ class RunState(BaseModel):
             created=str(rfc3339(run.created_ms)),
             started=rfc3339(run.started_ms),
             finished=rfc3339(run.finished_ms),
+            tags=run.tags,
+            archived=rfc3339(run.archived_ms),
+            standing=standing,
             links=links,
         )
 

@@ -34,6 +34,8 @@ export const live = (panel) => {
     onProgress: (progress) => {
       find("live-phase").textContent = phaseOf(progress);
       find("live-facts").replaceChildren(...facts(progress, panel.dataset.currency));
+      const none = progress.objective == null; // nothing is there yet that a stop could keep
+      if ("objective" in progress) panel.querySelectorAll("[data-stop]").forEach((part) => { part.hidden = none; });
       const [, done, total] = hourly(progress) ?? [, progress.done, progress.total];
       if (total) {
         bar.max = Number(total);

@@ -3,8 +3,12 @@ import { call, Problem, problemPanel } from "./call.js";
 import { caretLine, jumpTo } from "./editor.js";
 import { demandOf } from "./demand.js";
 import { element } from "./element.js";
+import { besideFields } from "./fields.js";
 import { chinese, say } from "./words.js";
 
+const FIELDS = {
+  "/name": "name", "/limits/gap": "gap", "/limits/seconds": "seconds", "/history_id": "demand", "/forecast_id": "demand",
+};
 const form = document.querySelector("[data-new-plan]");
 const text = form.elements.case;
 const find = (name) => form.querySelector(`[data-${name}]`);
@@ -89,9 +93,10 @@ const guarded = (work) => async (event) => {
   ready(false);
   find("problem").replaceChildren();
   try {
+    besideFields(form);
     await work();
   } catch (fault) {
-    complain(fault);
+    if (!besideFields(form, fault, (pointer) => FIELDS[pointer])) complain(fault);
     tell("");
     find("checked").textContent = "";
   }
@@ -102,6 +107,7 @@ const submit = async () => {
   if (!form.reportValidity()) return;
   const found = await check();
   if (!found.ok) return;
+  const [demandOption] = form.elements.demand.selectedOptions;
   const demand = await demandOf(form, start().value, tell);
   tell(say("js_storing_case"));
   const stored = await call("POST", "/v1/cases", { body: text.value, headers: { "Content-Type": "application/yaml" } });
@@ -114,6 +120,7 @@ const submit = async () => {
       name: form.elements.name.value.trim(),
       limits,
       every_hour: form.elements.every_hour.checked,
+      ...(demandOption.dataset.change && { demand_change: JSON.parse(demandOption.dataset.change) }),
     },
   });
   location.href = `/plans/${plan.id}`;

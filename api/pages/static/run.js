@@ -1,17 +1,19 @@
 // The page of one run: live while it is under way, its content once it is finished.
+import { actual } from "./actual.js";
 import { call, problemPanel } from "./call.js";
 import { charts } from "./charts.js";
 import { live } from "./live.js";
 import { prices } from "./prices.js";
+import { makePlan, question } from "./question.js";
 import { replay } from "./replay.js";
 import { scores } from "./scores.js";
-import { whyNot } from "./why_not.js";
 
 const enliven = (root) => {
   charts(root);
   root.querySelectorAll("[data-prices]").forEach(prices);
   root.querySelectorAll("[data-scores]").forEach(scores);
-  root.querySelectorAll("[data-why-not]").forEach(whyNot);
+  root.querySelectorAll("[data-question]").forEach(question);
+  root.querySelectorAll("[data-make-plan]").forEach(makePlan);
   root.querySelectorAll("[data-replay]").forEach(replay);
 };
 
@@ -30,4 +32,5 @@ const load = async (panel) => {
 
 document.querySelectorAll("[data-live]").forEach(live);
 document.querySelectorAll("[data-load]").forEach(load);
+document.querySelectorAll("[data-actual]").forEach(actual);
 enliven(document);

@@ -27,6 +27,9 @@ const tables = (found, form) => {
   const orders = found.orders.map((row) => [
     nameOf(site, row.site), nameOf(kind, row.module_type), nameOf(period, row.arrival_period), `${row.before}`, `${row.after}`,
   ]);
+  const gone = found.departures.map((row) => [
+    nameOf(site, row.site), nameOf(kind, row.module_type), row.to_site ? nameOf(site, row.to_site) : "–", nameOf(period, row.period), `${row.before}`, `${row.after}`,
+  ]);
   const shown = (title, columns, rows) =>
     rows.length
       ? [element("h3", {}, title), scrolling(title, grid({ columns: columns.map(([name, numeric]) => ({ name: say(name), numeric })), rows }))]
@@ -34,12 +37,14 @@ const tables = (found, form) => {
   return [
     ...shown(say("js_why_terms"), [["js_term"], ["js_change", true]], moved),
     ...shown(say(found.interchangeable ? "js_why_alike" : "js_why_orders"), [["js_site"], ["js_type"], ["js_arrival"], ["js_before", true], ["js_after", true]], orders),
+    ...shown(say("js_why_leaving"), [["js_site"], ["js_type"], ["js_moved_to"], ["js_leaving"], ["js_before", true], ["js_after", true]], gone),
   ];
 };
 
 const question = ({ elements }) => ({
   sense: elements.sense.value,
   modules: Number(elements.modules.value),
+  ...(elements.decision && { decision: elements.decision.value }),
   ...(elements.site.value && { site: elements.site.value }),
   ...(elements.module_type.value && { module_type: elements.module_type.value }),
   ...(elements.period.value && { period: Number(elements.period.value) }),

@@ -18,7 +18,7 @@ from api.store.database import Database
 from api.store.settings import Settings
 from api.store.trouble import UnfitError
 
-HEAD = "0002"  # a test holds this to the newest file in versions/
+HEAD = "0003"  # a test holds this to the newest file in versions/
 ENGINE_SCHEMA = "dbos"
 _REVISION = re.compile(r"[0-9]{4}")
 

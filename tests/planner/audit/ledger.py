@@ -6,6 +6,7 @@ One method a kind of sentence; each takes the text's own groups and must look at
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -33,12 +34,15 @@ HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "a
             "answer.later", "answer.left", "why.limits", "why.limits_relaxed", "why.together", "why.timing",
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
-LINES = ("answer.unfinished", "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
+LINES = ("answer.retired.by_future", "answer.retired", "answer.moved.by_future", "answer.moved", "answer.unfinished",
+         "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
          "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
-REASONS = ("reason.growth", "reason.without_orders", "reason.no_orders", "reason.users", "reason.sites",
-           "reason.owed", "reason.owed_counted", "reason.ahead", "reason.behind")  # fmt: skip
+REASONS = ("reason.growth", "reason.without_orders_leaving", "reason.without_orders", "reason.no_orders",
+           "reason.users", "reason.sites", "reason.owed", "reason.owed_counted", "reason.ahead",
+           "reason.behind")  # fmt: skip
 PROOF = ("report.proof", "report.proof.risk", "report.proof.none", "report.checks_good", "cli.gap_open")
 DRIVERS = ("driver.order", "driver.held", "driver.unused")
+LEAVING = ("leave.retired", "leave.moved", "leave.received", "leave.removal", "leave.moving", "leave.upkeep")
 ALMOST = 1e-4
 """What the planner takes for nothing of the unserved work (a part of it)."""
 
@@ -480,8 +484,52 @@ class Ledger:
         usable, peak = (float(self.capacity[c][last]) for c in ("usable_pflops", "p50_peak_pflops"))
         with said:
             same_text(said["last"], self.label(last))
-            same_percent(said["share"], (usable - ordered) / peak)
+            same_percent(said["share"], (usable - ordered) / peak + self._missing)
             same_percent(said["with_them"], usable / peak)
+
+    def _reason_without_orders_leaving(self, said: Taken) -> None:
+        """The same with what left counted as if it stood: to the end of its row's life, unless it serves elsewhere."""
+        last, table = self.case.horizon.periods - 1, self.tables["departures"]
+        gone = 0.0
+        for row, weight in zip(table.to_dict("records"), self.weight(table), strict=True):
+            kind = next(k for k in self.case.module_types if k.id == row["module_type"])
+            back = row["in_service_period"] if row["to_site"] else last + 1
+            if row["period"] <= last < back and self._lives(row, last):
+                gone += weight * row["modules"] * kind.module_pflops * kind.availability
+        if table.empty:
+            raise UntracedError("nothing leaves")
+        self._missing = gone / float(self.capacity["p50_peak_pflops"][last])
+        self._reason_without_orders(said)
+        self._missing = 0.0
+
+    _missing = 0.0
+
+    def _lives(self, row: dict[str, Any], period: int) -> bool:
+        """Whether a row of the fleet would stand at the start of a period."""
+        end = self.case.fleet[row["fleet_row"]].retire
+        return end is None or end > self.case.horizon.period_start(period)
+
+    def _answer_retired(self, said: Taken, *, retired: bool = True) -> None:
+        table = self.tables["departures"]
+        table = table[(table["to_site"] == "") == retired]
+        late = bool((table["branch"] >= 0).any())
+        with said:
+            if late is not self._expected_is_said:
+                raise UntracedError("means over futures are not called so")
+            same(said["modules"], self.mean(table, "modules"))
+            same_text(said["date"], str(table["date"].min())[:10])
+            self.money(said["cost"], self.mean(table, "price"))
+
+    def _answer_moved(self, said: Taken) -> None:
+        self._answer_retired(said, retired=False)
+
+    def _answer_retired_by_future(self, said: Taken, *, retired: bool = True) -> None:
+        self._expected_is_said = True
+        self._answer_retired(said, retired=retired)
+        self._expected_is_said = False
+
+    def _answer_moved_by_future(self, said: Taken) -> None:
+        self._answer_retired_by_future(said, retired=False)
 
     def _reason_no_orders(self, said: Taken) -> None:
         if len(self.tables["orders"]):
@@ -651,6 +699,74 @@ class Ledger:
             self._full(limits, order)
             return [key]
         raise UntracedError(text)
+
+    def departure(self, text: str, row: dict[str, Any]) -> list[str]:
+        """What is said about one row of the departures."""
+        if row["branch"] >= 0:
+            ((_, groups),) = sentences(self.language, text, ("leave.future",))
+            with Taken(groups) as said:
+                same(said["number"], row["branch"] + 1)
+                text = said["text"]
+        kind = next(k for k in self.case.module_types if k.id == row["module_type"])
+        met = []
+        for key, groups in sentences(self.language, text, LEAVING, rest="" if self.chinese else " "):
+            met.append(key)
+            with Taken(groups) as said:
+                if key == "leave.upkeep":
+                    opex = kind.opex if isinstance(kind.opex, list) else [kind.opex] * self.case.horizon.periods
+                    alive = [t for t in range(row["period"], len(opex)) if self._lives(row, t)]
+                    self.money(said["amount"], row["modules"] * sum(opex[t] for t in alive))
+                elif key in ("leave.received", "leave.removal", "leave.moving"):
+                    if (key == "leave.received") is not (row["price"] < 0) or (key == "leave.moving") is not bool(
+                        row["to_site"]
+                    ):
+                        raise UntracedError("received or paid, moved or retired")
+                    self.money(said["amount"], abs(row["price"]))
+                else:
+                    if (key == "leave.moved") is not bool(row["to_site"]):
+                        raise UntracedError("moved or retired")
+                    same_text(said["modules"], f"{row['modules']:,}")
+                    same_text(said["type"], self.words.name(kind.names))
+                    same_text(said["site"], self.name(self.case.sites, row["site"]))
+                    same_text(said["period"], self.label(row["period"]))
+                    same(said["mw"], row["freed_mw"])
+                    if key == "leave.moved":
+                        same_text(said["to"], self.name(self.case.sites, row["to_site"]))
+                        same_text(said["back"], self.label(row["in_service_period"]))
+                    self._frees(said["enough"] + said["full"], row, kind)
+        return met
+
+    def _frees(self, text: str, row: dict[str, Any], kind: Any) -> None:
+        """What arrives in the place of what leaves, and what the site would draw with both."""
+        branches = (-1, max(row["branch"], 0))
+        orders, stock, phases = (self.tables[n] for n in ("orders", "stock", "phases"))
+        for key, groups in sentences(self.language, text, ("leave.enough", "leave.enough_all", "leave.full"), rest=""):
+            with Taken(groups) as said:
+                if key == "leave.full":
+                    site = next(s for s in self.case.sites if s.id == row["site"])
+                    same_text(said["site"], self.words.name(site.names))
+                    here = stock[(stock["site"] == site.id) & (stock["period"] == row["period"])]
+                    drawn = here.loc[here["branch"].isin(branches), "power_mw"].sum() + row["freed_mw"]
+                    power = site.power_mw[row["period"]] if isinstance(site.power_mw, list) else site.power_mw
+                    for one in phases[(phases["site"] == site.id) & phases["branch"].isin(branches)].to_dict("records"):
+                        end = one["arrival_period"] + site.phases[one["phase"]].life_periods
+                        power += one["mw"] if one["arrival_period"] <= row["period"] < end else 0.0
+                    same_text(said["drawn"], f"{drawn:,.2f}")
+                    same_text(said["limit"], f"{power:,.2f}")
+                    if drawn <= power:
+                        raise UntracedError("there is power enough")
+                    continue
+                other = self.id_of(self.case.module_types, said["type"])
+                at = orders[(orders["site"] == row["site"]) & (orders["module_type"] == other)]
+                at = at[at["branch"].isin(branches) & (at["arrival_period"] == self.period(said["period"]))]
+                arriving = int(at["modules"].sum())
+                same_text(said["arriving"], f"{arriving:,}")
+                each = next(k.power_peak_kw for k in self.case.module_types if k.id == other)
+                fit = math.floor(row["modules"] * kind.power_peak_kw / each + 1e-9)
+                if key == "leave.enough":
+                    same_text(said["count"], f"{fit:,}")
+                if (fit >= arriving) is not (key == "leave.enough_all") or self.period(said["period"]) < row["period"]:
+                    raise UntracedError(f"it is enough for {fit} of {arriving}, or they come before")
 
     def _peak(self, said: Taken, rows: pd.DataFrame, order: dict[str, Any]) -> None:
         (_, groups), = sentences(self.language, said["peak"], ("driver.peak",))  # fmt: skip

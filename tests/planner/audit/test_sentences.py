@@ -24,6 +24,7 @@ from planner.case.errors import InfeasibleError
 from planner.case.file import case_from, dump_case
 from planner.case.movable import LimitField, limit_fields
 from planner.explain.asking import Change
+from planner.explain.departures import departure_drivers
 from planner.explain.drivers import order_drivers
 from planner.explain.explanation import Explanation
 from planner.explain.prices import shadow_prices
@@ -87,7 +88,9 @@ def ledger(seed: int, plan: Plan, language: str) -> Ledger:
 def everything(plan: Plan, book: Ledger) -> Iterator[Said]:
     """Every text that report and page have of a plan, beside its check; prices have tests of their own."""
     words, orders = book.words, plan.tables["orders"].to_dict("records")
-    told = plan_content(View.of(plan, book.language), plan, Explanation(order_drivers(plan), None))
+    told = plan_content(
+        View.of(plan, book.language), plan, Explanation(order_drivers(plan), departure_drivers(plan), None)
+    )
     yield told.answer, lambda text: book.trace(text, HEADLINE)
     for line in told.answer_lines:
         short = line.startswith(tuple(words.name(w.names) for w in plan.case.workloads))
@@ -95,8 +98,11 @@ def everything(plan: Plan, book: Ledger) -> Iterator[Said]:
     empty = [text for section in told.sections for text in section.texts]
     for line in [*told.reasons, told.proof, told.verdict, *empty]:
         yield line, lambda text: book.trace(text, REASONS + PROOF + HEADLINE)
-    for order, line in zip(orders, told.drivers, strict=True):
+    leaving = plan.tables["departures"].to_dict("records")
+    for order, line in zip(orders, told.drivers[: len(orders)], strict=True):
         yield line, lambda text, order=order: book.driver(text, order)
+    for row, line in zip(leaving, told.drivers[len(orders) :], strict=True):
+        yield line, lambda text, row=row: book.departure(text, row)
     for one in told.tiles:
         label, value, hint = one["label"], one["value"], one["hint"]
         yield value, lambda text, label=label, hint=hint: book.tile(label, text, hint)

@@ -200,7 +200,8 @@ CASES: list[tuple[str, str, Any, list[str]]] = [
         [0.1, 0.3],
         [
             "/sites/0/power_mw: found 0.1 MW at zw with every phase that can have arrived, where the standing fleet "
-            "takes 0.23 MW (period 0; 0.13 MW too little); allowed: at least 0.23 MW, or a smaller fleet"
+            "takes 0.23 MW (period 0; 0.13 MW too little); allowed: at least 0.23 MW, a smaller fleet, or rows of it "
+            "that may leave (may_retire, may_move_to)"
         ],
     ),
     (

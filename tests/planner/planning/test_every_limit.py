@@ -51,6 +51,7 @@ def limited(small: Document) -> Case:
             sites__0__phases=[{"mw": 1, "capex": 1e6, "lead_periods": 1}],
             module_types__0__supply=500,
             module_types__0__min_order=2,
+            fleet__0__may_move_to=["zw"],
             module_types__0__lead_periods=1,
             workloads__0__minimum_service=0.5,
             workloads__1__max_rate_factor=3,

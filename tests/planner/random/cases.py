@@ -160,4 +160,13 @@ def random_case(seed: int) -> dict[str, Any]:
             k: {"utilisation": round(float(own.uniform(least + 0.1, 1)), 2), "spare_cards": round(float(own.uniform(0.1, 5)), 2)}
             for k in ("a", "b")[: 1 + int(own.integers(0, 2))]
         }  # fmt: skip
+    own = np.random.default_rng([seed, 23])
+    if own.random() < 0.5:
+        for row in out["fleet"]:
+            row |= {"may_retire": bool(own.random() < 0.7), "may_move_to": ["s1"] if own.random() < 0.7 else []}
+        for kind in kinds:
+            kind |= {
+                "resale_price": [round(float(own.uniform(-300, 500)), 0) for _ in range(T)],
+                "moving_cost": round(float(own.uniform(0, 300)), 0), "moving_periods": int(own.integers(0, 3)),
+            }  # fmt: skip
     return out

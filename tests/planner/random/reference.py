@@ -183,9 +183,38 @@ def _stated(case: dict[str, Any]) -> Stated:
     def alive(t: int, life: int) -> range:
         return range(max(t - life + 1, 0), t + 1)
 
+    def until(row: dict[str, Any]) -> int:
+        """First period in which a row of the fleet no longer stands (quarters from 2027-01-01)."""
+        return (int(row["retire"][5:7]) - 1) // 3 if "retire" in row else 99
+
+    def leaves(f: int, i: int, to: str, t: int) -> int:
+        """Modules of a row of the fleet that leave at the start of t: to a site, or "" for retired."""
+        row = case["fleet"][i]
+        may = row.get("may_retire", False) if to == "" else to in row.get("may_move_to", [])
+        back = t + (kind[row["module_type"]]["moving_periods"] if may and to else 0)
+        most = row["modules"] if may and t < until(row) and back < min(until(row), T) else 0
+        return m.new("leaves", branch(f, t), i, to, t, whole=True, upper=float(most))
+
+    def missing(f: int, s: str, k: str, t: int) -> list[Term]:
+        """Less of what stood at a place."""
+        return [
+            (-1.0, leaves(f, i, to, u))
+            for i, row in enumerate(case["fleet"]) if (row["site"], row["module_type"]) == (s, k) and t < until(row)
+            for to in ("", *S) for u in range(t + 1)
+        ]  # fmt: skip
+
+    def brought(f: int, s: str, k: str, t: int) -> list[Term]:
+        """What was moved to a place and serves there."""
+        return [
+            (1.0, leaves(f, i, s, u))
+            for i, row in enumerate(case["fleet"]) if row["module_type"] == k and t < until(row)
+            for u in range(t + 1 - kind[k].get("moving_periods", 1))
+        ]  # fmt: skip
+
     def cap(f: int, s: str, k: str, t: int) -> tuple[list[Term], float]:
         """Terms and constant of cap_skt."""
         terms: list[Term] = [(1.0, orders(f, s, k, u)) for u in alive(t, kind[k]["life_periods"])]
+        terms += [*missing(f, s, k, t), *brought(f, s, k, t)]
         terms += [
             (1.0, leased(f, n, t)) for n, x in enumerate(case["leases"]) if (x["site"], x["module_type"]) == (s, k)
         ]
@@ -260,6 +289,8 @@ def _stated(case: dict[str, Any]) -> Stated:
                     target.append((there * x["cards"] * x["peak_pflops"], -1))
                     for u in alive(t, x["life_periods"]):
                         pay[orders(f, s, k, u)] += delta[t] * float(x["opex"])
+                    for a, col in (*missing(f, s, k, t), *brought(f, s, k, t)):
+                        pay[col] += a * delta[t] * float(x["opex"])
                     fixed[f] += delta[t] * float(x["opex"]) * there
             for s in S:
                 opened = [(1.0, opening(f, s, u)) for u in alive(t, site[s].get("opening_life_periods", 80))]
@@ -280,6 +311,7 @@ def _stated(case: dict[str, Any]) -> Stated:
                 for k in K:
                     mw = peak[k] * site[s]["pue"] / 1000
                     draw += [(mw, orders(f, s, k, u)) for u in alive(t, kind[k]["life_periods"])]
+                    draw += [(mw * a, c) for a, c in (*missing(f, s, k, t), *brought(f, s, k, t))]
                     there += mw * standing(s, k, t)
                     for n, x in enumerate(case["leases"]):
                         if (x["site"], x["module_type"]) == (s, k) and x["uses_site_power"]:
@@ -303,6 +335,14 @@ def _stated(case: dict[str, Any]) -> Stated:
                 stands = sum(a for a, c in target if c < 0)
                 need = 1000 * each(policy["capacity_targets_eflops"], T)[t] - stands
                 m.row([(a, c) for a, c in target if c >= 0], lower=need)
+        for i, row in enumerate(case["fleet"]):
+            x = kind[row["module_type"]]
+            every = [(to, t) for to in ("", *S) for t in range(T)]
+            m.row([(1.0, leaves(f, i, to, t)) for to, t in every], upper=row["modules"])
+            for to, t in every:
+                paid = x.get("moving_cost", 0.0) if to else -each(x.get("resale_price", 0.0), T)[t]
+                left = until(row) - t if "retire" in row else x["life_periods"]
+                pay[leaves(f, i, to, t)] += charge(paid, max(left, 1), t)
         for n, x in enumerate(case["leases"]):
             rent, term = each(x["price_per_module_period"], T), x["minimum_term_periods"]
             for t in range(T):
@@ -368,8 +408,9 @@ def _stated(case: dict[str, Any]) -> Stated:
                     # idle power: what was ordered or leased earns nothing with it at a negative price
                     held = total_hours * pue * idle[k]
                     paid = kwh_price[True] - min(price[s], 0.0)
+                    stood = {col for _, col in missing(f, s, k, t)}
                     for a, col in terms:
-                        pay[col] += delta[t] * held * paid * a
+                        pay[col] += delta[t] * held * (kwh_price[True] if a < 0 and col in stood else paid) * a
                         emitted.append((held * chi / 1000 * a, col))
                         green.append((held * (green_share - floor) * a, col))
                     capacity += terms

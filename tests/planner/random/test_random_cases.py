@@ -54,6 +54,8 @@ def test_the_cases_hold_what_they_are_meant_to_try() -> None:
     assert some(lambda d: any(t["prices_per_kwh"]["flat"] < 0 for t in d["tariffs"]))
     assert some(lambda d: any(k["order_cost"] for k in d["module_types"]))
     assert some(lambda d: any(k["min_order"] > 1 for k in d["module_types"]))
+    assert some(lambda d: any(row.get("may_retire") for row in d["fleet"]))
+    assert some(lambda d: any(row.get("may_move_to") for row in d["fleet"]))
     assert some(lambda d: len(d["demand"]["futures"]) > 1)
     assert some(lambda d: "commit_periods" in d["horizon"])
     assert some(lambda d: d.get("risk", {}).get("objective", {}).get("kind") == "cvar")

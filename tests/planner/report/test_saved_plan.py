@@ -38,10 +38,18 @@ def test_a_plan_of_a_version_with_fewer_tables_is_read(charted: Plan, tmp_path: 
     charted.save(tmp_path)
     schema = tmp_path / "tables" / "schema.json"
     described = json.loads(schema.read_text())
-    described["resources"] = [t for t in described["resources"] if t["name"] != "pools"]
+    newer = ("pools", "departures")
+    described["resources"] = [t for t in described["resources"] if t["name"] not in newer]
     schema.write_text(json.dumps(described))
-    (tmp_path / "tables" / "pools.parquet").unlink()
+    for name in newer:
+        (tmp_path / "tables" / f"{name}.parquet").unlink()
+    charted.tables["cash"].drop(columns="departures").to_parquet(tmp_path / "tables" / "cash.parquet")
+    head = json.loads((tmp_path / "plan.json").read_text())
+    del head["summary"]["cost_by_term"]["departures"]
+    (tmp_path / "plan.json").write_text(json.dumps(head))
     again = Plan.load(tmp_path)
+    pd.testing.assert_frame_equal(again.tables["cash"], charted.tables["cash"])
+    assert again.summary["cost_by_term"] == charted.summary["cost_by_term"]
     assert list(again.tables) == list(charted.tables)
     pd.testing.assert_frame_equal(again.tables["pools"], charted.tables["pools"].iloc[:0].reset_index(drop=True))
     (tmp_path / "tables" / "orders.parquet").unlink()

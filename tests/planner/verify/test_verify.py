@@ -252,6 +252,7 @@ def hand_made_plan(demand: Demand) -> Tables:
         "orders": rows("orders", orders),
         "phases": rows("phases", [{"branch": -1, "arrival_period": 1, "site": "A", "count": 1}]),
         "openings": rows("openings", [{"branch": -1, "period": 0, "site": "B"}]),
+        "departures": rows("departures", []),
         "leases": rows("leases", leases),
         "stock": rows("stock", stock),
         "gangs": rows("gangs", gangs),
@@ -405,6 +406,7 @@ def test_hand_made_plan_passes_every_check_and_costs_what_the_formulas_say(
         "purchases",
         "cash",
         "unserved",
+        "shown.departures",  # nothing leaves
     }  # tables it has not
     by_term = plan["costs"].groupby(["future", "term"])["discounted"].sum()
     again = found.costs.set_index(["future", "term"])["discounted"]

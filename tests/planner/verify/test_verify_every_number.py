@@ -42,7 +42,7 @@ def coast() -> Case:
                 "id": "gpu", "names": "gpu", "vendor": "acme", "cards": 16, "peak_pflops": 1, "power_idle_kw": 20,
                 "power_peak_kw": 60, "racks": 2, "capex": [500, 480, 460], "opex": 6, "lead_periods": 1,
                 "life_periods": 16, "supply": 6, "min_order": 2, "order_cost": 90, "prepay_share": 0.3,
-                "availability": 0.95,
+                "availability": 0.95, "resale_price": 1e7,
             },
             {
                 "id": "npu", "names": "npu", "vendor": "own", "domestic": True, "cards": 8, "peak_pflops": 0.3,
@@ -54,6 +54,7 @@ def coast() -> Case:
             {"site": "A", "module_type": "gpu", "modules": 8},
             {"site": "A", "module_type": "gpu", "modules": 4, "retire": "2026-07-01"},
             {"site": "A", "module_type": "npu", "modules": 2, "online": "2026-04-15"},
+            {"site": "A", "module_type": "gpu", "modules": 1, "may_retire": True, "may_move_to": ["B"]},
         ],
         "leases": [
             {
