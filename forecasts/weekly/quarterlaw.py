@@ -57,7 +57,7 @@ class QuarterLaw:
         law = self.table[min(quarter, len(self.table) - 1)]
         measured = np.interp(probability, ndtr(NORMAL), law) * size
         least = np.clip(ndtri(probability), NORMAL[0], NORMAL[-1]) * self.doubt[:, quarter]
-        return np.where(least > 0, np.maximum(measured, least), np.minimum(measured, least))
+        return np.asarray(np.where(least > 0, np.maximum(measured, least), np.minimum(measured, least)))
 
     def highest(self, mean: FloatArray, spread: FloatArray, quarter: int) -> tuple[FloatArray, FloatArray]:
         """(series,) the highest week foretold, in logs, and the size of its errors. mean, spread: (series, weeks)."""
