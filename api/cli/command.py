@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from api.cli.exits import guarded
+import typer
+
+from api.cli.exits import Exit, told
 
 
 class Use:
@@ -65,3 +70,24 @@ def _group(hint: Any) -> tuple[Any, Use]:
         marks = tuple(rest)
     use = next((mark for mark in marks if isinstance(mark, Use)), Use())
     return (hint if is_dataclass(hint) else None), use
+
+
+@contextmanager
+def guarded(*, as_json: bool, language: str | None = None) -> Iterator[None]:
+    """Run a command's body; any error is told in words (or as JSON) and becomes its exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, SystemExit):
+        raise
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.ok) from None
+    except BaseException as error:
+        if os.environ.get("TIDEPLAN_DEBUG"):
+            raise
+        from api.cli import console
+
+        failure = told(error)
+        console.show_failure(failure, as_json=as_json, language=language)
+        raise typer.Exit(int(failure.exit)) from None

@@ -74,7 +74,8 @@ def compare(
     scenarios.yaml beside it where they are.
     """
     from api.cli import console
-    from api.cli.plans import grouped, outlook_given, stopping
+    from api.cli.plans import grouped, outlook_given
+    from api.cli.stopping import stopping
     from api.work.bundled import beside
     from planner.case.file import read_case
     from planner.compare.comparison import COMPARISON_FILES, Comparing

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
-
-import typer
 
 from forecasts.fault import Fault, FaultsError
 
@@ -133,24 +127,3 @@ def _trace_file(error: BaseException) -> str:
     except OSError as full:
         return f"no file with the details: {full.strerror}"
     return file.name
-
-
-@contextmanager
-def guarded(*, as_json: bool, language: str | None = None) -> Iterator[None]:
-    """Run a command's body; any error is told in words (or as JSON) and becomes its exit code."""
-    try:
-        yield
-    except (typer.Exit, typer.Abort, SystemExit):
-        raise
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(Exit.ok) from None
-    except BaseException as error:
-        if os.environ.get("TIDEPLAN_DEBUG"):
-            raise
-        from api.cli import console
-
-        failure = told(error)
-        console.show_failure(failure, as_json=as_json, language=language)
-        raise typer.Exit(int(failure.exit)) from None

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -185,6 +181,7 @@ def _plan(
     case: Case, outlook: Outlook | None, output: Output, limits: Limits, screen: Screen, *, every_hour: bool
 ) -> None:
     from api.cli import console
+    from api.cli.stopping import stopping
     from planner.plan.provenance import with_origin
     from planner.planning import make_plan
     from planner.planning.refine import HourlyCheck
@@ -231,28 +228,3 @@ def said(found: Plan, folder: Path, limits: Limits, screen: Screen) -> None:
         )
     else:
         console.show_plan(found, str(folder), str(report), screen.words, short_of_gap=open_gap)
-
-
-@contextmanager
-def stopping(text: Wording) -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts for good."""
-    from api.cli import console
-
-    stop = threading.Event()
-
-    def on_interrupt(_number: int, _frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        console.say(text("cli.stopping"))
-
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        signal.signal(signal.SIGINT, on_interrupt)
-    except ValueError:  # not in the main thread: whoever called us handles interrupts
-        yield stop
-        return
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -164,7 +164,7 @@ def alternatives(
     """
     from api.cli import console
     from api.cli.answers import show_alternatives
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
     from planner.explain.alternatives import near_optimal
     from planner.plan import Plan
 
@@ -199,7 +199,7 @@ def sensitivity(
     """
     from api.cli import console
     from api.cli.answers import show_sensitivity
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
     from planner.explain.sensitivity import sensitivity as vary
     from planner.explain.sensitivity import usual_variations
     from planner.plan import Plan
@@ -236,7 +236,7 @@ def explain(
 ) -> None:
     """Say what a plan's limits are worth and what drives every order."""
     from api.cli import answers, console
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
     from planner.explain.explanation import explained
     from planner.plan import Plan
     from planner.report.report import write_report
@@ -269,7 +269,7 @@ def _answer(plan: Plan, solve: Callable[..., Change], effort: Effort, screen: Sc
     """Solve again and say what changes; exit code 3 where no such plan exists."""
     from api.cli import console
     from api.cli.answers import show_change
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
 
     progress = console.Solving(screen.words, plan.case.meta.currency, effort.time_limit)
     with stopping(screen.words) as stop, progress.shown() as on_progress:
@@ -340,7 +340,7 @@ def headroom(plan_folder: PlanFolder, effort: Effort, screen: Screen) -> None:
     """Until when what stands lasts without any order: by workload and region, in the plan's futures."""
     from api.cli import console
     from api.cli.answers import show_table
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
     from planner.explain.headroom import headroom as ask
     from planner.plan import Plan
 

@@ -42,7 +42,7 @@ def plan_there(server: str, key: str | None, asked: Asked, output: Output, text:
     Raises ApiError with the problem of the service, httpx.TransportError when it cannot be reached.
     """
     from api.cli import console
-    from api.cli.plans import stopping
+    from api.cli.stopping import stopping
     from api.client import Client
     from planner.case.file import dump_case
     from planner.plan import Plan

@@ -77,7 +77,8 @@ def walk(
     """
     from api.cli import console
     from api.cli.course import Course
-    from api.cli.plans import grouped, stopping
+    from api.cli.plans import grouped
+    from api.cli.stopping import stopping
     from planner.case.file import read_case
     from planner.walk.adaptive import compare_walks
 

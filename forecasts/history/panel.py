@@ -58,7 +58,10 @@ class History:
                 raise ValueError(f"{name} is {shape}, expected {self.values.shape} as the values are")
 
     def part(self, rows: Sequence[int] | IntArray | slice | None = None, hours: slice | None = None) -> History:
-        """The history of some series and of a stretch of hours, with their marks and notes."""
+        """The history of some series and of a stretch of hours, with their marks and notes.
+
+        rows: (series,) their numbers.
+        """
         rows = slice(None) if rows is None else rows
         hours = slice(None) if hours is None else hours
         kept = np.arange(len(self.series))[rows]

@@ -66,6 +66,7 @@ def sorted_quantiles(samples: FloatArray, levels: FloatArray) -> tuple[FloatArra
 
     (..., samples) -> (..., levels). Level q sits at rank q (n + 1) of n values, as split conformal prediction asks
     (Lei et al. 2018): few values give wide, not narrow, outer quantiles up to the extremes seen. NaN without values.
+    samples: (..., values); levels: (levels,).
     """
     if samples.shape[-1] == 0:
         samples = np.full((*samples.shape[:-1], 1), np.nan)

@@ -48,7 +48,10 @@ def by_week(values: FloatArray, index: pd.DatetimeIndex) -> tuple[FloatArray, pd
 
 
 def season_of_month(months: IntArray, seasons: int) -> IntArray:
-    """Which of `seasons` equal parts of the year a month (1-12) belongs to; December starts the first (winter)."""
+    """Which of `seasons` equal parts of the year a month (1-12) belongs to; December starts the first (winter).
+
+    months: (any,).
+    """
     return np.asarray((months % 12) * seasons // 12, dtype=np.int64)
 
 

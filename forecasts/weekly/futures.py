@@ -238,7 +238,10 @@ def reduce_paths(paths: Paths, count: int, rng: np.random.Generator, candidates:
 
 
 def strata(count: int) -> FloatArray:
-    """Weights of the strata from low to high: a tenth in each tail when there are four or more, the rest even."""
+    """Weights of the strata from low to high: a tenth in each tail when there are four or more, the rest even.
+
+    (count,).
+    """
     if count < 4:
         return np.full(count, 1.0 / count)
     inner = np.full(count - 2, 0.8 / (count - 2))
@@ -279,7 +282,7 @@ def _misfit(feature: FloatArray, tries: IntArray, probability: FloatArray, rng: 
 
 
 def weighted_quantile(values: FloatArray, probability: FloatArray, level: float) -> float:
-    """Smallest value that at least `level` of the probability does not exceed."""
+    """Smallest value that at least `level` of the probability does not exceed. values, probability: (futures,)."""
     order = np.argsort(values, kind="stable")
     at = int(np.searchsorted(np.cumsum(probability[order]), level - 1e-9))
     return float(values[order[min(at, len(values) - 1)]])

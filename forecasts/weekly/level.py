@@ -195,13 +195,13 @@ def limited(errors: FloatArray) -> FloatArray:
     """Logarithmic errors with their far ends drawn in: near 0 unchanged, 1 becomes 0.9, 4 becomes 2.1.
 
     Demand does not multiply by fifty within a quarter; a log-normal law with a wide spread says that it does now and
-    then, and one such path would rule the total.
+    then, and one such path would rule the total. Of any shape, (...,).
     """
     return np.asarray(np.arcsinh(errors))
 
 
 def stretched(errors: FloatArray) -> FloatArray:
-    """The inverse of `limited`, for errors that were seen."""
+    """The inverse of `limited`, for errors that were seen. Of any shape, (...,)."""
     return np.asarray(np.sinh(errors))
 
 
@@ -324,7 +324,7 @@ def despike(logs: FloatArray) -> FloatArray:
     """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around.
 
     The last two weeks have none after them: where the last four steps all lead one way they are set against where those
-    steps lead, for growth is no spike.
+    steps lead, for growth is no spike. logs: (rows, weeks).
     """
     middle = _around(logs)
     return _pulled(logs, middle, _farthest(logs - middle))

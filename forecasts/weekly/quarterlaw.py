@@ -51,8 +51,10 @@ class QuarterLaw:
     doubt: FloatArray
 
     def errors(self, quarter: int, probability: FloatArray | float, size: FloatArray) -> FloatArray:
-        """Errors of this size, before their far ends are drawn in, at these probabilities (..., series), `quarter`
-        quarters ahead (0: the first). No past takes away what growth may do: they are at least the doubt's.
+        """Errors `quarter` quarters ahead (0: the first), before their far ends are drawn in.
+
+        probability: (..., series), or one for all; size: (series,). No past takes away what growth may do: errors are
+        at least the doubt's. Normal tails.
         """
         law = self.table[min(quarter, len(self.table) - 1)]
         measured = np.interp(probability, ndtr(NORMAL), law) * size

@@ -79,7 +79,7 @@ class Foretold:
     yearly: BoolArray
 
     def views(self) -> FloatArray:
-        """The highest weeks of the quarters ahead, as `views_of_quarters` has them."""
+        """(views, rows, quarters ahead) the highest weeks, as `views_of_quarters` has them."""
         return views_of_quarters(self.course, self.measured, self.clean, self.yearly)
 
 

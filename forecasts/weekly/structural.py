@@ -199,7 +199,7 @@ def held_fit(
 ) -> StructuralFit:
     """The last four weeks held, with the growth believed in and a random walk around: for when nothing can be fitted.
 
-    Arguments and result as in `fit_structural`.
+    Arguments and result as in `fit_structural`. logs: (rows, weeks); prior_rate: (rows,); origins: (origins,).
     """
     rows, weeks = logs.shape
     change = np.diff(logs, axis=1, prepend=np.nan)

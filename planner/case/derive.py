@@ -23,8 +23,9 @@ from planner.case.workloads import Derived, DerivedRate, LargePool, Service, Tra
 from planner.sizing import Card, Engine, Library, Load, Model, Precision, Promise, best_layout, open_library
 from planner.sizing.errors import SizingError
 from planner.sizing.facts import fitted
-from planner.sizing.headroom import LONG_TAIL, headroom, headroom_curve, pool_line, replica_of
+from planner.sizing.headroom import LONG_TAIL, headroom, headroom_curve, pool_line
 from planner.sizing.need import usual_precision
+from planner.sizing.replica import replica_of
 from planner.sizing.serving import error_of
 from planner.sizing.training import ERROR, utilisation
 

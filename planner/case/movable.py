@@ -59,30 +59,45 @@ class LimitField:
         return (self.step * float(self.values[period]) or self.instead) if self.relative else self.step
 
     def clipped(self, values: FloatArray) -> FloatArray:
-        """The numbers brought into the range that the field allows, whole where they must be (rounded loosely)."""
+        """The numbers brought into the range that the field allows, whole where they must be (rounded loosely).
+
+        (periods,), or (1,).
+        """
         if self.whole:
             values = np.ceil(values - 1e-9) if self.loosens > 0 else np.floor(values + 1e-9)
         return np.clip(values, self.least, self.most)
 
     def moved(self, amount: float, period: int = 0) -> FloatArray:
-        """The field's numbers loosened by `amount` (tightened where it is negative): in `period`, or from it on."""
+        """The field's numbers loosened by `amount` (tightened where it is negative): in `period`, or from it on.
+
+        (periods,), or (1,).
+        """
         out = self.values.copy()
         at = slice(None) if self.spread == "whole" else slice(period, period + 1 if self.spread == "each" else None)
         out[at] += self.loosens * amount
         return self.clipped(out)
 
     def written(self, values: FloatArray) -> Any:
-        """What stands in the case for these numbers: one number where all are the same, else a list."""
+        """What stands in the case for these numbers: one number where all are the same, else a list.
+
+        values: (periods,), or (1,) where the field has one number.
+        """
         plain = [None if not math.isfinite(v) else int(v) if self.whole or v == int(v) else float(v) for v in values]
         return plain[0] if len(set(plain)) == 1 else plain
 
     def put(self, case: Case, values: FloatArray) -> Case:
-        """The case with these numbers in the field, through its public form."""
+        """The case with these numbers in the field, through its public form.
+
+        values: (periods,), or (1,) where the field has one number.
+        """
         return with_fields(case, [(self, values)])
 
 
 def with_fields(case: Case, changes: list[tuple[LimitField, FloatArray]]) -> Case:
-    """The case with other numbers in some of its fields. Raises CaseError where they are not allowed."""
+    """The case with other numbers in some of its fields. Raises CaseError where they are not allowed.
+
+    Numbers: (periods,) each, or (1,).
+    """
     document = dump_case(case)
     for field, values in changes:
         *parents, last = (part.replace("~1", "/").replace("~0", "~") for part in field.pointer[1:].split("/"))

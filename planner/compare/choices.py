@@ -133,7 +133,7 @@ def break_evens(
     """Between neighbours on the `caution_line`, from the one that leaves most unserved to the least.
 
     Factors are positive and rise from pair to pair: from each one on, the more cautious scenario of the pair is the
-    cheapest of all, until the next.
+    cheapest of all, until the next. probability, driver_by_future: (futures,).
     """
     short = np.array([mean(j.shortfall_cost, probability) for j in judged])
     paid = np.array([mean(j.cost, probability) for j in judged]) - short
@@ -144,7 +144,10 @@ def break_evens(
 def break_even(
     less: Judged, more: Judged, probability: FloatArray, driver: str, driver_by_future: FloatArray
 ) -> BreakEven:
-    """From where `more` is cheaper than `less`: a factor on shortage costs, and a value of the driver."""
+    """From where `more` is cheaper than `less`: a factor on shortage costs, and a value of the driver.
+
+    probability, driver_by_future: (futures,).
+    """
 
     def average(values: FloatArray) -> float:
         return mean(values, probability)
@@ -191,6 +194,7 @@ def sensitivities(judged: Sequence[Judged], probability: FloatArray, demand: Flo
 
     Prices scale their terms (shortfall +-50 %, energy +-20 %, hardware +-20 %): the dispatch is kept, so costs at other
     shortfall and energy prices are upper bounds. Demand: the third of the futures with the least and the most work.
+    probability, demand: (futures,).
     """
     cost = {j.id: j.cost for j in judged}
     out: list[Sensitivity] = []

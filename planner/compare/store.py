@@ -58,7 +58,7 @@ def plan_key(world: str, rule: Rule, limits: Limits) -> str:
 
 
 def evaluation_key(plan: str, evaluation: str, group: IntArray | None) -> str:
-    """Hash of all that an evaluation is made from."""
+    """Hash of all that an evaluation is made from. group: (steps,)."""
     return key_of(plan, evaluation, None if group is None else group.tolist())
 
 

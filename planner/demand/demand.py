@@ -11,7 +11,10 @@ from planner.arrays import BoolArray, FloatArray
 
 
 def quantile(values: FloatArray, probability: FloatArray, q: float) -> FloatArray:
-    """Weighted quantile over axis 0: the least value whose cumulated probability reaches q."""
+    """Weighted quantile over axis 0: the least value whose cumulated probability reaches q.
+
+    values: (futures, ...); probability: (futures,).
+    """
     order = np.argsort(values, axis=0, kind="stable")
     cumulated = np.cumsum(probability[order], axis=0)
     reach = (cumulated >= q - 1e-12).argmax(axis=0)
@@ -109,7 +112,7 @@ class Course:
         return Course(self.values[:, :, period:], left)
 
     def scaled(self, factor: FloatArray) -> Course:
-        """Its values times a factor that broadcasts to them."""
+        """Its values times a factor that broadcasts to them. factor: as (workloads, regions, periods, days, steps)."""
         return Course(self.values * factor, self.days)
 
 

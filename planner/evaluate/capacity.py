@@ -95,7 +95,7 @@ def months_ahead(ratio: float, peaks: FloatArray, period: int, months_per_period
     """Months from the start of `period` until the P50 peak is `ratio` times what it is then, by straight lines.
 
     Below 1, how long ago it was so (negative). To the horizon's end at most; nan where it lies before the horizon's
-    start, or the ratio is not known.
+    start, or the ratio is not known. peaks: (periods,).
     """
     level = ratio * peaks[period]
     if not np.isfinite(level) or peaks[period] <= 0:

@@ -63,7 +63,7 @@ class PeriodDemand:
 
     @classmethod
     def of(cls, demand: Demand, period: int, futures: IntArray) -> PeriodDemand:
-        """Demand of one period in some futures."""
+        """Demand of one period in some futures. futures: (chosen,) their numbers."""
         share = demand.probability[futures]
         values = np.ascontiguousarray(demand.values[futures, :, :, period])
         return cls(period, share / share.sum(), values, demand.days, demand.p50_peak, demand.p90_peak)

@@ -183,7 +183,7 @@ def _busiest_sites(plan: Plan, count: int) -> FloatArray:
 
 
 def only_sites(program: Program, keep: FloatArray) -> Program:
-    """The program with orders only at the kept sites."""
+    """The program with orders only at the kept sites. keep: (sites,), 0 where not kept."""
     inst = program.inst
     upper = program.master.upper.copy()
     for s in range(len(inst.case.sites)):

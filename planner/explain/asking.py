@@ -189,7 +189,10 @@ def asked_again(
 def held_solution(
     case: Case, demand: Demand, values: Mapping[str, FloatArray], amend: Amend | None = None
 ) -> tuple[Program, Solution] | None:
-    """The program with these decisions, dispatched at least cost; None where they cannot be had, or it is large."""
+    """The program with these decisions, dispatched at least cost; None where they cannot be had, or it is large.
+
+    values: (branches, ...) by decision.
+    """
     program = build_program(case, demand)
     if program.master.columns + sum(len(b.cost) for b in program.blocks) > _HELD_COLUMNS:
         return None

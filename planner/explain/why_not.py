@@ -145,7 +145,10 @@ def _brought(
 
 
 def with_order_total(program: Program, groups: list[np.ndarray], sense: str, count: float) -> Program:
-    """The program with one row a branch: the sum of the given columns is at least, or at most, `count`."""
+    """The program with one row a branch: the sum of the given columns is at least, or at most, `count`.
+
+    groups: (columns,) by branch.
+    """
     rows = Builder()
     lower, upper = (count, np.inf) if sense == "at_least" else (-np.inf, count)
     index = rows.row("question", len(groups), lower=lower, upper=upper)

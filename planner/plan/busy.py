@@ -17,6 +17,7 @@ def at_work(tables: Mapping[str, pd.DataFrame], days: TypicalDays, probability: 
     """period, day, step, site, module_type, workload (or campaign), busy: modules at work, mean over futures.
 
     The table `load` holds no campaigns; they are at work for their share of the period, in every hour the same.
+    probability: (futures,).
     """
     load, campaigns = tables["load"], tables["campaigns"]
     work = load[_KEY].assign(busy=load["busy"] * probability[load["future"].to_numpy(int)])

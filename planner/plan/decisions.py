@@ -28,7 +28,7 @@ class Decisions:
         return int(self.values["stock"].shape[0])
 
     def branch(self, index: int) -> dict[str, FloatArray]:
-        """One branch's values, with a leading axis of one."""
+        """One branch's values, with a leading axis of one. (1, ...) each."""
         return {name: array[index : index + 1] for name, array in self.values.items()}
 
 

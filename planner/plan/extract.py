@@ -35,7 +35,7 @@ def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
 def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatArray]:
     """The values with a campaign on only where it runs: nothing else keeps it from holding modules for nothing.
 
-    Where futures share the decision it stays on while it runs in any of them.
+    Where futures share the decision it stays on while it runs in any of them. Values: (branches, ...) by decision.
     """
     index, share = program.layout.columns["campaign_on"], values["campaign_share"]
     shared = np.broadcast_to((index == index[:1]).all(axis=0), index.shape)

@@ -88,7 +88,10 @@ def not_earned(inst: Instance, values: Values, meter: Meter) -> FloatArray:
 
 
 def energy_table(inst: Instance, values: Values, meter: Meter, probability: FloatArray) -> pd.DataFrame:
-    """Mean over futures, by site, period and tariff band. What a negative price does not earn is not in the cost."""
+    """Mean over futures, by site, period and tariff band. What a negative price does not earn is not in the cost.
+
+    probability: (futures,).
+    """
     hours = inst.weight[:, :, None] * inst.step_hours  # (T, D, H)
     bands = {t.id: t.bands() for t in inst.case.tariffs}
     prices = {t.id: t.prices() for t in inst.case.tariffs}
@@ -284,7 +287,7 @@ def _shortfall(inst: Instance, values: Values, days: Days) -> tuple[FloatArray, 
 
 
 def expected(table: pd.DataFrame, probability: FloatArray, column: str) -> float:
-    """Probability-weighted total of a column that is stated by future."""
+    """Probability-weighted total of a column that is stated by future. probability: (futures,)."""
     if table.empty:
         return 0.0
     return float(table[column].to_numpy() @ probability[table["future"].to_numpy(int)])

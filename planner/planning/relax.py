@@ -340,7 +340,7 @@ def service_slack(program: Program, blocks: list[FloatArray]) -> list[Fault]:
 
     Service levels, carbon, green share, utilisation, resilience and the build-ahead floor carry a priced slack in their
     blocks, so that every plan of orders can be evaluated. A plan that uses it is refused. By how much it does says
-    nothing about how far the field would have to move: `smallest_relaxation` does.
+    nothing about how far the field would have to move: `smallest_relaxation` does. blocks: (columns,) each.
     """
     inst = program.inst
     named = service_workloads(inst)

@@ -34,7 +34,10 @@ class Coupling:
         self._parts: list[tuple[IntArray, IntArray, FloatArray]] = []
 
     def add(self, row: IntArray, column: IntArray, value: FloatArray | float) -> None:
-        """Add entries; zeros and columns that are not there (-1) are left out."""
+        """Add entries; zeros and columns that are not there (-1) are left out.
+
+        row, column, value broadcast to one shape, (entries,).
+        """
         row, column, amount = np.broadcast_arrays(row, column, np.asarray(value, float))
         keep = (amount != 0) & (column >= 0) & (row >= 0)
         self._parts.append((row[keep], column[keep], amount[keep]))

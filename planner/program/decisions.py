@@ -252,7 +252,7 @@ def followed(case: Case, values: Values) -> dict[str, FloatArray]:
 
 
 def completed(case: Case, values: Values) -> dict[str, FloatArray]:
-    """Values of which some were changed, with all that follows from others worked out again."""
+    """Values of which some were changed, with all that follows from others worked out again. (branches, ...) each."""
     return _worked_out(case, values, list(DECISIONS.values()))
 
 

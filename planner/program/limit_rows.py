@@ -33,7 +33,10 @@ def master_rows(program: Program, inst: Instance, field: LimitField) -> IntArray
 
 
 def flat_rows(program: Program, field: LimitField) -> dict[int, IntArray]:
-    """Rows of the program in one piece that hold the field's number, by period (0 for a field of one number)."""
+    """Rows of the program in one piece that hold the field's number, by period (0 for a field of one number).
+
+    (rows,) each.
+    """
     inst = program.inst
     rows = program.layout.rows
     T = inst.case.horizon.periods

@@ -65,7 +65,7 @@ def find_cells(inst: Instance, origins: Origins) -> Cells:
 
 
 def lookup(index: IntArray, shape: tuple[int, ...]) -> IntArray:
-    """Dense table of positions in a flat index list; -1 where it has none."""
+    """Dense table of positions in a flat index list; -1 where it has none. index: (entries,)."""
     out = np.full(shape, -1)
     out[tuple(index.T)] = np.arange(len(index))
     return out
@@ -220,7 +220,7 @@ def add_slots(block: Builder, cells: Cells, place_at: IntArray, slots: int) -> N
     """Busy modules of a merged step by slots of like energy prices.
 
     tariff_split: sum_w load_wskg + sum_j active_jskg = sum_b in_slot_skgb
-    tariff_room: in_slot_skgb <= share_gb (a_k cap_sk - held gangs)
+    tariff_room: in_slot_skgb <= share_gb (a_k cap_sk - held gangs) place_at: (sites, types), or -1.
     """
     load, active = block.columns["load"], block.columns["active"]
     H = load.shape[1]

@@ -85,7 +85,10 @@ def dispatch_case(case: Case) -> Case:
 
 
 def dispatch_instance(case: Case, demand: Demand, capacity: FloatArray) -> Instance:
-    """The planner's arrays with only what stands: places and pairs without modules are left out, regions merge more."""
+    """The planner's arrays with only what stands: places and pairs without modules are left out, regions merge more.
+
+    capacity: (sites, types, periods).
+    """
     inst = make_instance(dispatch_case(case), demand)
     runs = np.einsum("wk,sk->ws", (inst.throughput > 0).astype(float), (capacity.max(axis=2) > 0).astype(float)) > 0
     return replace(

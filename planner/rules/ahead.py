@@ -96,7 +96,10 @@ def peak_days(program: Program) -> Program:
 
 
 def reachable(program: Program, periods: IntArray) -> dict[int, float]:
-    """By period, a multiple that no plan exceeds (up to the floor): the linear relaxation, whatever it costs."""
+    """By period, a multiple that no plan exceeds (up to the floor): the linear relaxation, whatever it costs.
+
+    periods: (periods,) their numbers.
+    """
     rows = program.layout.columns.get("ahead")
     out: dict[int, float] = {}
     arrays = flatten(program)

@@ -32,12 +32,15 @@ def mean(values: FloatArray, probability: FloatArray) -> float:
 
 
 def effective(probability: FloatArray) -> float:
-    """How many equally weighted futures carry as much information (Kish 1965)."""
+    """How many equally weighted futures carry as much information (Kish 1965). probability: (futures,)."""
     return float(1.0 / (probability**2).sum())
 
 
 def mean_estimate(values: FloatArray, probability: FloatArray, sampled: bool = True) -> Estimate:
-    """Weighted mean with Student's interval, s / sqrt(n) wide; a point where futures were not sampled."""
+    """Weighted mean with Student's interval, s / sqrt(n) wide; a point where futures were not sampled.
+
+    values, probability: (futures,).
+    """
     centre = mean(values, probability)
     n = effective(probability)
     if not sampled or n < 1.5:
@@ -48,7 +51,7 @@ def mean_estimate(values: FloatArray, probability: FloatArray, sampled: bool = T
 
 
 def quantile(values: FloatArray, probability: FloatArray, q: float) -> float:
-    """Least value whose cumulated probability reaches q."""
+    """Least value whose cumulated probability reaches q. values, probability: (futures,)."""
     order = np.argsort(values, kind="stable")
     reach = np.cumsum(probability[order]) >= q - 1e-12
     return float(values[order[int(reach.argmax())]])
@@ -57,7 +60,7 @@ def quantile(values: FloatArray, probability: FloatArray, q: float) -> float:
 def cvar(values: FloatArray, probability: FloatArray, alpha: float) -> float:
     """Mean of the worst 1 - alpha of probability, the share of a future that straddles it counted in part.
 
-    Rockafellar and Uryasev 2002, for discrete distributions. alpha = 0 gives the mean.
+    Rockafellar and Uryasev 2002, for discrete distributions. alpha = 0 gives the mean. values, probability: (futures,).
     """
     order = np.argsort(-values, kind="stable")
     before = np.concatenate([[0.0], np.cumsum(probability[order])[:-1]])
@@ -68,7 +71,10 @@ def cvar(values: FloatArray, probability: FloatArray, alpha: float) -> float:
 def spread_estimate(
     values: FloatArray, probability: FloatArray, statistic: str, at: float, seed: int, sampled: bool = True
 ) -> Estimate:
-    """A quantile or CVaR with a percentile bootstrap interval (Efron 1979); seeded, so that it is the same twice."""
+    """A quantile or CVaR with a percentile bootstrap interval (Efron 1979); seeded, so that it is the same twice.
+
+    values, probability: (futures,).
+    """
     measure = {"quantile": quantile, "cvar": cvar}[statistic]
     centre = measure(values, probability, at)
     n = len(values)

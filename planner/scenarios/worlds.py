@@ -149,7 +149,10 @@ def _seen(case: Case) -> list[object]:
 
 
 def merged_world(world: World, group: IntArray) -> World:
-    """The world with the demand that plans are made for on merged steps; the evaluation futures stay as they are."""
+    """The world with the demand that plans are made for on merged steps; the evaluation futures stay as they are.
+
+    group: (steps,) number of the merged step.
+    """
     futures, median, mean = (merged_demand(d, group) for d in (world.futures, world.median, world.mean))
     return replace(world, futures=futures, median=median, mean=mean)
 

@@ -10,10 +10,11 @@ from forecasts.fault import Fault
 from planner.sizing.anchors import anchor, same_stack
 from planner.sizing.errors import Reason, SizingError, refuse
 from planner.sizing.facts import fitted
-from planner.sizing.headroom import LONG_TAIL, Headroom, Latency, Replica, headroom, latency, replica_of
+from planner.sizing.headroom import LONG_TAIL, Headroom, headroom, latency
 from planner.sizing.library import Library
 from planner.sizing.memory import fits, why_not
 from planner.sizing.points import Point
+from planner.sizing.replica import Latency, Replica, replica_of
 from planner.sizing.serving import (
     NEWEST,
     Served,

@@ -34,7 +34,7 @@ def stationary(arrivals: float, rates: FloatArray, batch: float = 1.0) -> FloatA
     arrivals: requests a second; rates[n]: completions a second with n + 1 in the system; N = len(rates), beyond which
     nobody is let in. batch: mean of geometric batches in which requests come (1: one by one), which gives arrivals an
     index of dispersion of 2·batch − 1. Exact: what crosses upwards after n, arrivals/batch · Σ_k π_k q^(n−k)
-    with q = 1 − 1/batch, equals rates[n] · π_(n+1) that comes back.
+    with q = 1 − 1/batch, equals rates[n] · π_(n+1) that comes back. rates: (N,); the shares: (N + 1,).
     """
     if batch <= 1.0:
         plain = np.concatenate([[0.0], np.cumsum(np.log(arrivals / rates))])
@@ -67,7 +67,7 @@ class EqualServices:
         """Share of arrivals whose wait is longer than each of `times` (seconds).
 
         An arrival joins the shortest queue and stays there: with k ≥ c ahead that is ⌊k/c⌋, one of them in service
-        with a rest uniform on [0, service). For one server the mean is exact, the tail within 0.03.
+        with a rest uniform on [0, service). For one server the mean is exact, the tail within 0.03. (times,).
         """
         k = np.arange(self.servers, len(self.ahead))
         whole = k // self.servers - 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.sizing.headroom import Latency, Replica
+from planner.sizing.replica import Latency, Replica
 
 REQUESTS = 30_000
 SEED = 20261128

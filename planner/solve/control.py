@@ -74,6 +74,7 @@ class Control:
         """A plan whose cost has been evaluated exactly; kept when it is the best so far.
 
         blocks: the block columns of the plan where they are at hand; else they are solved for at the end.
+        x: (columns,) of the master; blocks: (columns,) each.
         """
         with self._lock:
             if not objective < self.objective:

@@ -18,13 +18,8 @@ from .one_piece import Ending, one_piece
 from .progress import Progress, relative_gap
 from .relax_and_fix import relax_and_fix
 from .solution import Solution, SolutionStatus, WarmStart
+from .tuning import TUNING
 
-# Where the routes change places (docs/engine.md has the figures). In one piece a few thousand columns are proven in
-# the time that worker processes take to start; a gap near nothing is the business of one tree up to some more. A linear
-# program without whole numbers is best left to HiGHS for as long as it finishes in about a minute.
-ONE_PIECE_COLUMNS = 8_000
-CLOSE_GAP, CLOSE_COLUMNS = 5e-4, 20_000
-LINEAR_COLUMNS = 300_000
 _POLL_S, _TELL_S = 0.1, 1.0
 
 
@@ -42,8 +37,8 @@ def choose_route(program: Program, limits: Limits) -> str:
         return limits.route
     count, apart = columns(program), len(program.blocks) > 1
     if not program.master.integer.any():
-        return "benders" if apart and count > LINEAR_COLUMNS else "one_piece"
-    if count <= (CLOSE_COLUMNS if limits.gap < CLOSE_GAP else ONE_PIECE_COLUMNS):
+        return "benders" if apart and count > TUNING.linear_columns else "one_piece"
+    if count <= (TUNING.close_columns if limits.gap < TUNING.close_gap else TUNING.one_piece_columns):
         return "one_piece"
     return "benders" if apart else "relax_and_fix"
 

@@ -292,7 +292,7 @@ def _outcome(result: Any, columns: int, rows: int, whole: bool, seconds: float, 
 
 def carried_basis(basis: Any, rows: NDArray[np.int64]) -> Any:
     """A basis for a model of the same columns whose row i was row rows[i] before; -1 for a new row, whose slack is
-    basic."""
+    basic. rows: (rows,)."""
     old = np.zeros(max(len(basis.constraint_status.ids), int(rows.max(initial=-1)) + 1), np.int64)
     old[np.asarray(basis.constraint_status.ids, np.int64)] = np.asarray(basis.constraint_status.values, np.int64)
     status = np.where(rows >= 0, old[rows], solution_pb2.BASIS_STATUS_BASIC)
@@ -307,6 +307,7 @@ def money_factor(cost: FloatArray) -> float:
     """A power of two that brings the middle cost near 1.
 
     Solvers' tolerances on prices are absolute (1e-7): with costs of 1e-5 they would leave out whole parts of a plan.
+    cost: (columns,).
     """
     priced = np.abs(cost[cost != 0])
     if not len(priced):
@@ -394,12 +395,12 @@ class Incremental:
         self._solver = raw.new(_SOLVERS["glop"], model, parameters_pb2.SolverInitializerProto())
 
     def move(self, rows: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
-        """Set the bounds of `rows`."""
+        """Set the bounds of `rows`. All (rows,)."""
         update = model_update_pb2.ModelUpdateProto()
         self._set(update, update.linear_constraint_updates, rows, lower, upper)
 
     def bound(self, columns: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
-        """Set the bounds of `columns`."""
+        """Set the bounds of `columns`. All (columns,)."""
         update = model_update_pb2.ModelUpdateProto()
         self._set(update, update.variable_updates, columns, lower, upper)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.program.blocks import Arrays, Program, flatten
+from planner.solve.tuning import TUNING
 
 from .control import Control
 from .first_plan import first_plans
@@ -23,10 +24,6 @@ from .workers import Worker
 
 Ending = SolutionStatus | None
 
-SMALL_COLUMNS = 3_000
-# Seconds for the plan of one future, which is then carried over to all; the root of its tree mostly takes less.
-FIRST_S = 5.0
-
 
 def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
     """(master columns,) and one array a block, from the columns of the flat program."""
@@ -35,7 +32,7 @@ def split(program: Program, x: FloatArray) -> tuple[FloatArray, list[FloatArray]
 
 
 def fixed(arrays: Arrays, x: FloatArray) -> Arrays:
-    """The arrays with every whole column fixed at the rounded x; no whole numbers are left."""
+    """The arrays with every whole column fixed at the rounded x; no whole numbers are left. x: (columns,)."""
     whole = np.round(x[arrays.integer])
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[arrays.integer] = upper[arrays.integer] = np.clip(whole, lower[arrays.integer], upper[arrays.integer])
@@ -60,11 +57,12 @@ def scip(arrays: Arrays, control: Control, hint: FloatArray | None = None) -> Ou
     """SCIP until the gap or the time is reached; None after a halt that it did not hear in time.
 
     In a worker process, where a stop reaches it; a model that takes a second or so is not worth starting one.
+    hint: (columns,).
     """
     settings = Settings(
         "scip", seconds=max(control.left(), 0.1), gap=control.limits.gap * 0.9, seed=control.limits.seed, hint=hint
     )
-    if arrays.columns <= SMALL_COLUMNS:
+    if arrays.columns <= TUNING.small_columns:
         return run(arrays, settings, on_bound=control.raise_bound)
     worker = Worker()
     try:
@@ -115,9 +113,12 @@ def _billed_in_full(program: Program, arrays: Arrays) -> Arrays:
 
 
 def try_first_plans(program: Program, arrays: Arrays, control: Control) -> FloatArray | None:
-    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any."""
+    """Plans that need no search (`first_plan`), offered; the cheapest of them, None without any.
+
+    (columns,) of the program in one piece.
+    """
     best = None
-    for phase, x in first_plans(program, min(FIRST_S, 0.1 * control.limits.seconds), control.limits.seed):
+    for phase, x in first_plans(program, min(TUNING.first_seconds, 0.1 * control.limits.seconds), control.limits.seed):
         control.phase = phase
         found = None if control.halted else _held(program, arrays, x, control)
         if found is not None and (best is None or arrays.cost @ found < arrays.cost @ best):
@@ -127,7 +128,7 @@ def try_first_plans(program: Program, arrays: Arrays, control: Control) -> Float
 
 def _linear(program: Program, arrays: Arrays, control: Control) -> Ending:
     control.phase = "linear program"
-    if arrays.columns <= SMALL_COLUMNS:
+    if arrays.columns <= TUNING.small_columns:
         outcome = attempts(arrays, control.left())
     else:
         worker = Worker()  # HiGHS does not hear a stop, but its process can be ended

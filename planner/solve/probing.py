@@ -29,7 +29,10 @@ def probed(program: Program) -> Program:
 
 
 def without(program: Program, columns: IntArray) -> Program:
-    """The program with these columns at zero; they must have no lower bound above it."""
+    """The program with these columns at zero; they must have no lower bound above it.
+
+    columns: (columns,) their numbers.
+    """
     upper = program.master.upper.copy()
     upper[columns] = 0.0
     return replace(program, master=replace(program.master, upper=upper))
@@ -38,7 +41,7 @@ def without(program: Program, columns: IntArray) -> Program:
 def ruled_out(program: Program) -> IntArray:
     """Columns of `PROBED` that are zero in every plan, because the master's rows have no point with one of them at one.
 
-    None where those rows have no point at all: whoever solves the program will say so.
+    None where those rows have no point at all: whoever solves the program will say so. (columns,) their numbers.
     """
     if not any(program.layout.columns.get(name, np.zeros(0)).size for name in PROBED):
         return np.zeros(0, np.int64)

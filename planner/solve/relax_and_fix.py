@@ -17,13 +17,15 @@ from planner.solve.control import Control
 from planner.solve.native import Outcome, Settings
 from planner.solve.one_piece import Ending, dispatch, scip, try_first_plans, why_no_plan
 from planner.solve.periods import period_of_columns
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
-
-WINDOW_PERIODS = 2
 
 
 def relax_and_fix(program: Program, control: Control, start: FloatArray | None = None) -> Ending:
-    """Plan and bound go to `control`. Returns "infeasible" or "unbounded" where that is proven, else None."""
+    """Plan and bound go to `control`. Returns "infeasible" or "unbounded" where that is proven, else None.
+
+    start: (columns,) of the master.
+    """
     arrays = flatten(program)
     period = np.full(arrays.columns, -1)
     period[: program.master.columns] = period_of_columns(program)
@@ -42,12 +44,12 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
         else:
             try_first_plans(program, arrays, control)
         lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        windows = range(0, last + 1, WINDOW_PERIODS)
+        windows = range(0, last + 1, TUNING.window_periods)
         for number, first in enumerate(windows):
             if control.done:
                 break
             control.phase = "relax and fix"
-            whole = arrays.integer & (period < first + WINDOW_PERIODS)
+            whole = arrays.integer & (period < first + TUNING.window_periods)
             share = control.left() / (len(windows) - number + 1)
             step = _run(worker, control, replace(arrays, lower=lower, upper=upper, integer=whole), share)
             if step is None:
@@ -57,7 +59,7 @@ def relax_and_fix(program: Program, control: Control, start: FloatArray | None =
             if step.x is None:
                 # earlier windows left no room, or time was short: give the last window back and close what is open
                 return _close(program, arrays, control)
-            settled = whole & (period < first + WINDOW_PERIODS)
+            settled = whole & (period < first + TUNING.window_periods)
             lower[settled] = upper[settled] = np.round(step.x[settled])
             if whole.sum() == arrays.integer.sum():
                 dispatch(program, arrays, step.x, control)

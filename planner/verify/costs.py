@@ -154,6 +154,7 @@ def check_costs(
     """Compare the costs table with the recomputed terms, by future, period and site; returns future, term, discounted.
 
     decided, hourly: what `decided_costs` and, for every future, `hourly_costs` say.
+    Both (F, S + 1, T) by term, money of the period and discounted.
     """
     shape = (facts.futures, len(facts.case.sites) + 1, facts.shape[0])
     plain = {term: np.zeros(shape) for term in TERMS} | {term: money for term, (money, _) in decided.items()}

@@ -51,7 +51,7 @@ class RowsOfFutures:
         self._edge = np.searchsorted(future[self._order], np.arange(futures + 1))
 
     def of(self, future: int) -> tuple[dict[str, IntArray], dict[str, FloatArray]]:
-        """Index and value columns of one future."""
+        """Index and value columns of one future. (rows,) each."""
         take = self._order[self._edge[future] : self._edge[future + 1]]
         return {n: v[take] for n, v in self._rows.index.items()}, {n: v[take] for n, v in self._rows.value.items()}
 

@@ -63,6 +63,7 @@ def change_problem(case: Case, move: tuple[LimitField, FloatArray], *, alone: bo
     """A field's change as a problem: where, the number that stands, the number to write, and whether it is enough.
 
     alone: without any other change. proven: a plan was found with it (and the others that belong to it).
+    Numbers: (periods,), or (1,).
     """
     en, zh = (_change(case, move, wording(language), alone=alone, proven=proven) for language in LANGUAGES)
     return replace(en, zh=zh)

@@ -107,7 +107,7 @@ def _shape(name: str, inputs: FloatArray, outputs: FloatArray, times: IntArray) 
 def dispersion(times: IntArray) -> float | None:
     """Variance over mean of arrivals in 10 seconds, within hours: the median of hours with 360 requests or more.
 
-    times: ns. None where no hour has so many: the figure would be noise.
+    times: (arrivals,) ns. None where no hour has so many: the figure would be noise.
     """
     slot = times // (10 * MINUTE // 60)
     hour, counts = slot // 360, []

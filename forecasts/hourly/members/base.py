@@ -37,6 +37,6 @@ class Member(Protocol):
 
 
 def require(values: FloatArray, needs_hours: int, name: str) -> None:
-    """Raise ValueError when a panel is too short for a member."""
+    """Raise ValueError when a panel is too short for a member. values: (series, hours)."""
     if values.shape[1] < needs_hours:
         raise ValueError(f"{name} needs {needs_hours} hours of history, found {values.shape[1]}")

@@ -70,7 +70,7 @@ class Labels:
     taken: list[tuple[float, float, float, float]] = field(default_factory=list)
 
     def keep(self, x: FloatArray, y: FloatArray, radius: FloatArray) -> None:
-        """Keep the ground of points free."""
+        """Keep the ground of points free. x, y, radius: (points,)."""
         self.taken += [(a - r, b - r, a + r, b + r) for a, b, r in zip(x, y, 0.8 * radius, strict=True)]
 
     def place(self, x: float, y: float, radius: float, words: str, position: str) -> str:
@@ -158,7 +158,7 @@ _OPEN = ("x-thin", "line-ew", "line-ns-open")
 
 
 def symbol(name: str, x: FloatArray, y: FloatArray, radius: FloatArray, colour: str, line: Body, opacity: Any) -> str:
-    """Points of one look as one path."""
+    """Points of one look as one path. x, y, radius: (points,)."""
     path = "".join(
         SYMBOLS[name](float(a), float(b), float(r))
         for a, b, r in zip(x, y, radius, strict=True)

@@ -129,7 +129,10 @@ class Part:
 def parts_of(
     values: Mapping[str, FloatArray], names: Mapping[str, str], order: Sequence[str], others: str
 ) -> list[Part]:
-    """Stack parts in a fixed order, so that a thing keeps its colour from chart to chart; empty ones are left out."""
+    """Stack parts in a fixed order, so that a thing keeps its colour from chart to chart; empty ones are left out.
+
+    values: (positions,) each.
+    """
     kept = [key for key in order if key in values and np.any(values[key])]
     kept += [key for key in values if key not in order and np.any(values[key])]
     largest = sorted(kept, key=lambda key: -float(np.sum(values[key])))[:MOST_PARTS]

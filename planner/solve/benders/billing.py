@@ -46,6 +46,7 @@ class Billing:
         """x with billed power raised to what every day draws; None where it bills enough.
 
         A day draws as much above its least bill as it is over; its other bills are at least as high.
+        x: (columns,) of the master.
         """
         out = x.copy()
         for value in values:

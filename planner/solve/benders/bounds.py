@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,17 +17,11 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Arrays
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.master import MasterModel
+from planner.solve.benders.search import Search
 from planner.solve.linear import attempts
 from planner.solve.native import Settings
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
-
-if TYPE_CHECKING:
-    from planner.solve.benders.search import Search
-
-# A master of so few whole numbers is solved outright.
-SMALL_MASTER = 200
-# A bound is told when a solve ends: the last one must not be cut off by the time limit.
-BEFORE_END_S = 1.5
 
 
 class BoundSearch:
@@ -50,14 +43,14 @@ class BoundSearch:
             raise self._failed[0]
 
     def take(self) -> FloatArray | None:
-        """The newest point found, once."""
-        with self._search.lock:
+        """The newest point found, once. (columns,) of the master."""
+        with self._search.state.lock:
             found, self._found = self._found[-1:], []
         return found[0] if found else None
 
     def _work(self) -> None:
         search, control = self._search, self._control
-        small = len(search.whole) <= SMALL_MASTER
+        small = len(search.whole) <= TUNING.small_master
         kind = "whole" if small else "half"
         # a process of its own starts in a second or two: as long as all that a small master takes
         worker = search.worker if small else Worker()
@@ -78,8 +71,8 @@ class BoundSearch:
                 control.raise_bound(best if outcome.status == "infeasible" else min(outcome.bound, best))
                 if outcome.x is not None:
                     point = outcome.x[: search.columns]
-                    search.hold(point)
-                    with search.lock:
+                    search.state.hold(point)
+                    with search.state.lock:
                         self._found.append(point)
                 turn += 1
                 if kind == "half":
@@ -109,7 +102,7 @@ class BoundSearch:
 
     def _seconds(self, wanted: float) -> float:
         """So long, or until the end where too little would be left for another turn: half a turn says nothing."""
-        left = self._control.left() - BEFORE_END_S
+        left = self._control.left() - TUNING.before_end_seconds
         return float(np.clip(left if left < 2.0 * wanted else wanted, 0.5, max(left, 0.5)))
 
 

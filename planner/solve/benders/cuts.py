@@ -36,7 +36,10 @@ class CutPool:
         self.constant = np.concatenate([self.constant, constant])
 
     def of(self, blocks: IntArray, columns: IntArray) -> CutPool:
-        """The cuts of some blocks, numbered as given here, over the columns that they see."""
+        """The cuts of some blocks, numbered as given here, over the columns that they see.
+
+        blocks, columns: (chosen,) their numbers.
+        """
         number = np.full(self.blocks, -1)
         number[blocks] = np.arange(len(blocks))
         which = np.flatnonzero(number[self.owner] >= 0)

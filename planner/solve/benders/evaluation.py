@@ -16,15 +16,11 @@ from planner.solve.benders import subproblem
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.subproblem import BlockValue
 from planner.solve.control import Control
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
 
 # Blocks in one task: small enough for a stop to be felt at once, large enough to hide the passing of x.
 _CHUNK = 6
-# Where the blocks of a day differ by their future, so many of them stand for all in a sampled evaluation. Prices of
-# three of ten give the other seven cuts with 0.93 to 1.00 of their values (XL), in a twentieth of the time.
-_SAMPLE = 3
-# The same ones so many times in a row: a block that was solved last time is solved again in a third of the time.
-_STAY = 4
 
 
 # Master columns, blocks to evaluate, whether their columns are wanted, blocks that get cuts from the prices of these.
@@ -106,13 +102,13 @@ class Evaluator:
         finish: bool = False,
     ) -> Evaluation:
         """All blocks, or those in `which`, at x. sample: of many futures a few, in turn, and cuts alone of the others.
-        finish: go on after a halt. Raises HaltedError, BlockFailureError."""
+        finish: go on after a halt. Raises HaltedError, BlockFailureError. x: (columns,) of the master."""
         return self.gather(self.begin(x, which, sample=sample, columns=columns), finish=finish)
 
     def begin(
         self, x: FloatArray, which: Sequence[int] | None = None, *, sample: bool = False, columns: bool = False
     ) -> list[_Begun]:
-        """Hand the work of `evaluate` to the lanes."""
+        """Hand the work of `evaluate` to the lanes. x: (columns,) of the master."""
         wanted = set(range(len(self.blocks)) if which is None else which)
         stand_for: dict[int, list[int]] = {}
         if sample:
@@ -155,13 +151,13 @@ class Evaluator:
         return Evaluation(values, cuts, y)
 
     def _sampled(self, wanted: set[int]) -> dict[int, list[int]]:
-        """Who is evaluated for whom: of every family `_SAMPLE`, small, middle and large, others by and by."""
+        """Who is evaluated for whom: of every family `sample_futures`, small, middle and large, others by and by."""
         out: dict[int, list[int]] = {}
         for family in self._families:
             members = [i for i in family if i in wanted]
-            if len(members) > _SAMPLE:
-                parts = np.array_split(np.array(members), _SAMPLE)
-                chosen = [int(part[self._turn // _STAY % len(part)]) for part in parts]
+            if len(members) > TUNING.sample_futures:
+                parts = np.array_split(np.array(members), TUNING.sample_futures)
+                chosen = [int(part[self._turn // TUNING.sample_stays % len(part)]) for part in parts]
                 # one of them asks for all the rest: the prices of the others are at hand there, being in the same task
                 out[chosen[0]] = [i for i in members if i not in chosen]
         self._turn += 1
@@ -196,7 +192,7 @@ class Mixed:
         self.merged, self._exact, self._fine = merged, exact, set(exact_ones)
 
     def evaluate(self, x: FloatArray, which: Sequence[int] | None = None, *, sample: bool = False) -> Evaluation:
-        """As `Evaluator.evaluate`; values are at most the exact ones."""
+        """As `Evaluator.evaluate`; values are at most the exact ones. x: (columns,) of the master."""
         wanted = set(range(len(self.merged.blocks)) if which is None else which)
         exact = self._exact.begin(x, sorted(wanted & self._fine), sample=sample)
         merged = self.merged.begin(x, sorted(wanted - self._fine), sample=sample)

@@ -104,7 +104,7 @@ class CutMaster:
         self._idle = np.zeros(0, np.int64)
 
     def cut_rows(self, which: IntArray) -> sp.csr_matrix:
-        """theta - slope x for the cuts `which`, over all columns."""
+        """theta - slope x for the cuts `which`, over all columns. which: (cuts,) their numbers."""
         slope = self.pool.slope[which]
         choose = sp.csr_matrix(
             (np.ones(len(which)), (np.arange(len(which)), self.pool.owner[which])),
@@ -113,7 +113,7 @@ class CutMaster:
         return sp.csr_matrix(sp.hstack([-slope, choose]))
 
     def model(self, which: IntArray | None = None, *, integer: bool = False) -> MasterModel:
-        """A fresh copy with the cuts `which` (None: all)."""
+        """A fresh copy with the cuts `which` (None: all). which: (cuts,) their numbers."""
         which = np.arange(len(self.pool)) if which is None else which
         return MasterModel(
             sp.csr_matrix(sp.vstack([self._base, self.cut_rows(which)])),
@@ -129,7 +129,7 @@ class CutMaster:
         """A fresh copy with the cuts that are tight at one of the points.
 
         Where many futures are only added up, so are the best cuts of a day's futures at every point: a tenth of the
-        rows with ten of them, on which HiGHS comes as far as with one future.
+        rows with ten of them, on which HiGHS comes as far as with one future. points: (columns,) each.
         """
         if not self._added_up:
             return self.model(np.flatnonzero(self.pool.tight(points, tolerance)))
@@ -203,7 +203,7 @@ class CutMaster:
         return outcome
 
     def holds(self, x: FloatArray, tolerance: float = 1e-7) -> bool:
-        """Whether x keeps the master's own rows and bounds."""
+        """Whether x keeps the master's own rows and bounds. x: (columns,) of the master."""
         master = self.program.master
         room = tolerance * np.maximum(1.0, np.abs(x))
         value = master.matrix @ x
@@ -215,7 +215,7 @@ class CutMaster:
         """Cost of master columns x when the blocks are worth `values`, and x with its free rest set to its best.
 
         Columns that no block sees and that are not whole (such as the terms of CVaR) are chosen anew for these values.
-        inf where the master's rows do not hold.
+        inf where the master's rows do not hold. x: (columns,); values: (blocks,).
         """
         program = self.program
         if program.risk is None:
@@ -234,6 +234,6 @@ class CutMaster:
 
 
 def trivial_floor(cost: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
-    """A lower bound of cost'y from the bounds alone, -inf where they give none."""
+    """A lower bound of cost'y from the bounds alone, -inf where they give none. cost, lower, upper: (columns,)."""
     end = np.where(cost > 0, lower, np.where(cost < 0, upper, 0.0))
     return float(cost @ end) if np.all(np.isfinite(end)) else -np.inf

@@ -26,28 +26,20 @@ import scipy.sparse as sp
 from planner.arrays import FloatArray, IntArray
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.decisions import DECISIONS, of_size
-from planner.solve.benders.bounds import BEFORE_END_S
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.search import Search
 from planner.solve.control import Control
 from planner.solve.linear import attempts
 from planner.solve.native import Outcome, Settings
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
 
-# A plan under great choices need not be closer than this: its neighbourhood is searched next.
-FIRST_GAP, GREAT_GAP = 0.03, 0.01
 # Great choices are held by a neighbourhood; what stands in NEAR it lets move by `width`.
 GREAT, NEAR = of_size("great"), of_size("near")
 CAMPAIGNS = tuple(name for name in GREAT if DECISIONS[name].role == "scheduled")
 # What may be any whole number when a plan is first made; the rest is next to where it was relaxed.
 OPEN = ("gangs",)
-# Best plans whose exact cuts the merged program has.
-EXACT_POINTS = 2
-# Points at which the bound ended whose exact cuts it has from then on.
-END_POINTS = 6
-# A neighbourhood is left when it can hide no more than this below the best plan.
-SETTLED = 5e-4
 
 
 class MergedSearch:
@@ -81,7 +73,7 @@ class MergedSearch:
         try:
             if mean_day is not None:
                 self._first_plan(mean_day)
-            width, gap = 1, FIRST_GAP
+            width, gap = 1, TUNING.merged_first_gap
             while not control.done:
                 self._take_found()
                 self._take_ends()
@@ -94,8 +86,8 @@ class MergedSearch:
                 outcome = self._search.solve(self.near(control.x, width), max(0.4 * control.left(), 5.0), gap)
                 self._offer(outcome)
                 if control.objective > before * (1 - gap):
-                    width = 1 if control.objective < before * (1 - 1e-5) else width + (gap <= SETTLED)
-                    gap = max(gap / 4, SETTLED)
+                    width = 1 if control.objective < before * (1 - 1e-5) else width + (gap <= TUNING.settled)
+                    gap = max(gap / 4, TUNING.settled)
         except HaltedError:
             pass
         finally:
@@ -113,7 +105,7 @@ class MergedSearch:
         control.phase = "great choices, on a mean day"
         arrays, names = flatten(mean_day), mean_day.layout.columns
         great = columns_of(names, GREAT)
-        outcome = search.solve(_only(arrays, great), 0.25 * control.left(), GREAT_GAP)
+        outcome = search.solve(_only(arrays, great), 0.25 * control.left(), TUNING.great_gap)
         if outcome.x is None:
             return
         self._under(outcome.x[great])
@@ -131,13 +123,16 @@ class MergedSearch:
         if relaxed.x is None:
             return
         for tried in boxes(held, self._layout.columns, relaxed.x):
-            outcome = self._search.solve(tried, share, FIRST_GAP)
+            outcome = self._search.solve(tried, share, TUNING.merged_first_gap)
             if outcome.x is not None:
                 break
         self._offer(outcome)
 
     def near(self, plan: FloatArray, width: int) -> Arrays:
-        """The merged program with the great choices of `plan` held and its orders and gangs within `width` of it."""
+        """The merged program with the great choices of `plan` held and its orders and gangs within `width` of it.
+
+        plan: (columns,) of the master.
+        """
         held = self._named(GREAT)
         return boxed(held_at(self.arrays, held, np.round(plan[held])), self._layout.columns, np.round(plan), width)
 
@@ -148,7 +143,7 @@ class MergedSearch:
         national example's best plan, the cuts at the relaxation's optimum alone bring back half in the bound. Plans are
         looked for without them: in half the time, and as good.
         """
-        with self._search.lock:
+        with self._search.state.lock:
             points = (*self._points, *self._ended_at)
             return with_exact_cuts(self.arrays, self._merged, self._search.master.pool, points)
 
@@ -169,7 +164,7 @@ class MergedSearch:
             self._search.offer(plan)
         else:
             self._search.try_plan(plan)
-        self._points = [self._points[0], *(e[1] for e in self._search.elite[:EXACT_POINTS])]
+        self._points = [self._points[0], *(e[1] for e in self._search.state.elite[: TUNING.exact_points])]
 
     def _take_found(self) -> None:
         """Great choices that the bound's solves found."""
@@ -181,7 +176,7 @@ class MergedSearch:
         while self._ends:
             x = self._ends[0]
             self._search.exact(x)
-            self._ended_at = [*self._ended_at[1 - END_POINTS :], x]
+            self._ended_at = [*self._ended_at[1 - TUNING.end_points :], x]
             self._ends.pop(0)
 
     def _bounds(self) -> None:
@@ -202,7 +197,7 @@ class MergedSearch:
                 if outcome.status == "infeasible":
                     break
             # Below the best plan, exact blocks may cost more than merged ones: then that is the limit to prove.
-            while outcome is not None and not control.done and control.left() > BEFORE_END_S:
+            while outcome is not None and not control.done and control.left() > TUNING.before_end_seconds:
                 if outcome.x is not None:
                     self._ends.append(outcome.x[: self._columns])
                     while self._ends:
@@ -220,7 +215,7 @@ class MergedSearch:
         control, self._limit = self._control, limit
         settings = Settings(
             "highs",
-            seconds=max((control.left() - BEFORE_END_S) * share, 1.0),
+            seconds=max((control.left() - TUNING.before_end_seconds) * share, 1.0),
             gap=0.3 * control.limits.gap,
             seed=control.limits.seed + 1,
         )
@@ -247,7 +242,7 @@ class MergedSearch:
 def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequence[FloatArray]) -> Arrays:
     """`flat`, the merged program written out, with the best cuts of exact blocks at these points.
 
-    extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1.
+    extra_b >= constant + slope x - cost_b'y_b, extra_b >= 0, at cost 1. points: (columns,) of the master each.
     """
     chosen = np.unique(np.concatenate([pool.best(x) for x in points]))
     chosen = chosen[chosen >= 0]
@@ -272,7 +267,7 @@ def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequen
 
 
 def columns_of(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArray:
-    """All columns of these names, in an order that only depends on the case."""
+    """All columns of these names, in an order that only depends on the case. (columns,) their numbers."""
     index = [names[n].ravel() for n in wanted if n in names]
     joined = np.concatenate(index) if index else np.zeros(0, np.int64)
     return joined[joined >= 0]
@@ -282,7 +277,7 @@ def boxed(
     arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray, width: int, opened: tuple[str, ...] = ()
 ) -> Arrays:
     """`arrays` with what is near (`NEAR`) between the whole numbers next to x, and so many beyond; `opened`: names that
-    stay as they are."""
+    stay as they are. x: (columns,)."""
     near = columns_of(names, tuple(name for name in NEAR if name not in opened))
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[near] = np.maximum(lower[near], np.floor(x[near] + 1e-6) - width)
@@ -297,7 +292,7 @@ def boxes(arrays: Arrays, names: Mapping[str, IntArray], x: FloatArray) -> tuple
 
 
 def held_at(arrays: Arrays, columns: IntArray, values: FloatArray) -> Arrays:
-    """The same with these columns at these values, as far as their bounds allow."""
+    """The same with these columns at these values, as far as their bounds allow. columns, values: (held,)."""
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     lower[columns] = upper[columns] = np.clip(values, lower[columns], upper[columns])
     return replace(arrays, lower=lower, upper=upper)

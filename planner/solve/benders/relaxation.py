@@ -20,8 +20,7 @@ from planner.solve.benders.subproblem import BlockFailureError, BlockValue, cut_
 from planner.solve.control import Control
 from planner.solve.linear import attempts
 from planner.solve.progress import relative_gap
-
-OUT = 0.3
+from planner.solve.tuning import TUNING
 
 
 @dataclass
@@ -42,6 +41,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
 
     The cuts hold for the exact blocks too, because merged blocks bound them from below, and together they give the
     master the whole value of the merged relaxation at once. None when the time did not suffice.
+    (columns,) of the master, and (blocks,).
     """
     arrays = flatten(merged)
     outcome = attempts(arrays, max(control.left(), 0.1))
@@ -71,7 +71,7 @@ def merged_start(merged: Program, pool: CutPool, control: Control) -> tuple[Floa
 
 def stand_in_start(one_day: Program, merged: Program, pool: CutPool, control: Control) -> FloatArray | None:
     """Solve the program of one mean day a period and of the future with the middle demand, at the cost of all it stands
-    for; the master's columns there, None when the time did not suffice.
+    for; x there, (columns,) of the master, None when the time did not suffice.
 
     It bounds nothing, but its prices give the blocks of all days and futures in `merged` cuts: they differ in what is
     asked for, seldom in matrix or costs.
@@ -129,6 +129,7 @@ def relax(
 
     start: a point that satisfies the master's linear rows. Of many futures a few are evaluated at a point
     (`Evaluator.evaluate`): what the point costs is then an estimate from below, looked at again as cuts are added.
+    start: (columns,) of the master.
     """
     control.phase, bound = how.phase, how.bound
     pool = master.pool
@@ -161,5 +162,5 @@ def relax(
         control.note_relaxation(value if how.is_exact and known else np.inf, bound)
         if relative_gap(value, bound) <= how.target or control.halted or control.seconds > how.until:
             break
-        x = OUT * outer + (1 - OUT) * inner
+        x = TUNING.in_out * outer + (1 - TUNING.in_out) * inner
     return Relaxed(inner, value, bound, points[-8:])

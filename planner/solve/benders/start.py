@@ -15,6 +15,7 @@ from planner.solve.benders.master import CutMaster, MasterModel
 from planner.solve.benders.relaxation import Relaxed, Rounds, merged_start, relax, stand_in_start
 from planner.solve.benders.subproblem import BlockFailureError
 from planner.solve.control import Control
+from planner.solve.tuning import TUNING
 
 
 class Coarse(Protocol):
@@ -25,23 +26,6 @@ class Coarse(Protocol):
 
     def __call__(self, steps: int, mean_day: bool = False, loose: bool = False) -> Program:
         """The program on merged steps, on mean days, or without its own rows."""
-
-
-# The merged program is solved in one piece for a start while it has at most so many columns: 2 to 5 s of CPU.
-START_COLUMNS = 25_000
-START_STEPS = (6, 4, 3, 2, 1)
-# On one step, too, up to so many columns; beyond, a mean day of one future stands for all (ten futures of L: 0.8
-# million columns).
-START_LIMIT = 150_000
-# Merged steps are faithful when their optimum costs at most so much more in truth. Then they are solved in whole
-# numbers in one piece: they know what cuts do not, what it costs to put orders and gangs together in one place.
-FAITHFUL = 0.03
-# Merged rounds pay where one exact round costs much more than one on merged steps.
-MERGED_STEPS = 6
-MERGED_BLOCK_COLUMNS = 20_000
-# There, the relaxation goes on merged steps alone to the first gap, then to the other with this share of the days
-# exact; it ends after this share of the time.
-ROUGH_GAP, EXACT_SHARE, MERGED_GAP, MERGED_SHARE = 0.02, 1 / 8, 0.006, 0.2
 
 
 @dataclass(frozen=True)
@@ -81,13 +65,16 @@ class Beginning:
         if point is None:
             return None, None, None
         control.phase = "relaxation, merged steps"
-        until = control.seconds + MERGED_SHARE * control.limits.seconds
-        rough = self._relax(six, Relaxed(point, np.inf, -np.inf, []), ROUGH_GAP, until)
+        until = control.seconds + TUNING.merged_share * control.limits.seconds
+        rough = self._relax(six, Relaxed(point, np.inf, -np.inf, []), TUNING.rough_gap, until)
         cheap = Mixed(six, self.exact, _dearest(self.program, self.master.pool.lower(rough.x)))
-        return self._relax(cheap, rough, MERGED_GAP, until), merged, cheap
+        return self._relax(cheap, rough, TUNING.merged_gap, until), merged, cheap
 
     def cheap_blocks(self, point: FloatArray) -> Mixed | None:
-        """Most blocks on merged steps, if blocks are large; `point`: where cuts are good."""
+        """Most blocks on merged steps, if blocks are large; `point`: where cuts are good.
+
+        point: (columns,) of the master.
+        """
         if self.coarse is None or not is_large(self.program):
             return None
         return Mixed(
@@ -95,7 +82,7 @@ class Beginning:
         )
 
     def _merged_blocks(self, coarse: Coarse) -> Evaluator:
-        self.opened.append(Evaluator(coarse(MERGED_STEPS), self.lanes, self.control))
+        self.opened.append(Evaluator(coarse(TUNING.merged_steps), self.lanes, self.control))
         return self.opened[-1]
 
     def _alike(self, small: Program, six: Evaluator, point: FloatArray) -> bool:
@@ -108,7 +95,7 @@ class Beginning:
             one.close()
         finer = six.evaluate(point, first).values[first].sum()
         share = sum(small.blocks[i].scale for i in first) / sum(b.scale for b in small.blocks)
-        return bool(finer - known <= FAITHFUL * (finer + share * abs(float(self.program.master.cost @ point))))
+        return bool(finer - known <= TUNING.faithful * (finer + share * abs(float(self.program.master.cost @ point))))
 
     def _relax(self, blocks: Evaluator | Mixed, rough: Relaxed, target: float, until: float) -> Relaxed:
         rounds = Rounds(self.control.phase, target, 60, is_exact=False, bound=rough.bound, until=until)
@@ -117,7 +104,7 @@ class Beginning:
 
 def is_large(program: Program) -> bool:
     """Whether blocks are so large that merged ones are worth their while."""
-    return max(len(b.cost) for b in program.blocks) >= MERGED_BLOCK_COLUMNS
+    return max(len(b.cost) for b in program.blocks) >= TUNING.merged_block_columns
 
 
 def _dearest(program: Program, lower: FloatArray) -> list[int]:
@@ -126,7 +113,7 @@ def _dearest(program: Program, lower: FloatArray) -> list[int]:
     days = [block.key.family for block in program.blocks]
     for day, value in zip(days, lower.tolist(), strict=True):
         worth[day] = worth.get(day, 0.0) + value
-    most = set(sorted(worth, key=lambda day: (-worth[day], day))[: math.ceil(len(worth) * EXACT_SHARE)])
+    most = set(sorted(worth, key=lambda day: (-worth[day], day))[: math.ceil(len(worth) * TUNING.exact_share)])
     return [i for i, day in enumerate(days) if day in most]
 
 
@@ -135,19 +122,19 @@ def _first_point(
 ) -> tuple[FloatArray | None, Merged | None]:
     """The optimum of the merged relaxation and the merged program; without one, any point of the master."""
     total = sum(len(b.cost) for b in program.blocks)
-    if total <= START_COLUMNS:
+    if total <= TUNING.start_columns:
         begun = merged_start(program, master.pool, control)
         if begun is not None:
             return begun[0], None  # its cuts are exact already: the decomposition goes on from them
     if coarse is not None:
-        for steps in START_STEPS:
+        for steps in TUNING.start_steps:
             merged = coarse(steps)
             columns = sum(len(b.cost) for b in merged.blocks)
-            if columns > START_LIMIT and steps == 1:
+            if columns > TUNING.start_limit and steps == 1:
                 at = stand_in_start(coarse(1, mean_day=True), merged, master.pool, control)
                 if at is not None:
                     return at, None
-            elif columns <= START_COLUMNS or steps == 1:
+            elif columns <= TUNING.start_columns or steps == 1:
                 begun = merged_start(merged, master.pool, control)
                 if begun is not None:
                     return begun[0], Merged(merged, *begun)

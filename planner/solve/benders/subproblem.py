@@ -115,7 +115,7 @@ class BlockGroup:
     ) -> list[BlockValue]:
         """Values and cuts of the blocks `which` at master columns x, and cuts without a value of `siblings`.
 
-        Raises BlockFailureError.
+        Raises BlockFailureError. x: (columns,).
         """
         self._prices = {}
         values = [self._one(index, x, columns) for index in which]
@@ -218,7 +218,10 @@ def evaluate(
     columns: bool,
     siblings: Sequence[int] = (),
 ) -> list[BlockValue] | None:
-    """Task of a worker process. blocks: sent once; None later, and the answer None asks for them again."""
+    """Task of a worker process. blocks: sent once; None later, and the answer None asks for them again.
+
+    x: (columns,) of the master.
+    """
     state = _GROUPS.get((token, group))
     if state is None:
         if blocks is None:

@@ -83,7 +83,7 @@ class Apart:
         self.probability = _probability(program, self.count)
 
     def of(self, future: int, name: str) -> IntArray:
-        """Columns of a group that the future sees."""
+        """Columns of a group that the future sees. (columns,) their numbers."""
         index = self._picked[future].get(name, np.zeros(0, np.int64)).ravel()
         return np.asarray(index[index >= 0], np.int64)
 

@@ -30,13 +30,14 @@ from planner.program.blocks import Arrays, Program, flatten
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.merged import boxed, boxes, columns_of, held_at, with_exact_cuts
 from planner.solve.benders.search import Search
-from planner.solve.benders.start import START_COLUMNS, Coarse
+from planner.solve.benders.start import Coarse
 from planner.solve.control import Control
 from planner.solve.futures import tree
 from planner.solve.futures.apart import Alone, Apart
 from planner.solve.futures.tree import Campaigns, Grown, Leaf
 from planner.solve.linear import attempts
 from planner.solve.native import Settings
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
 
 _T = TypeVar("_T")
@@ -103,7 +104,7 @@ def suits(program: Program, coarse: Coarse | None) -> bool:
     """Whether futures are better solved by themselves: several, with campaigns, and too large for one piece."""
     futures = {b.key.future for b in program.blocks}
     place = program.layout.columns.get("campaign_place")
-    large = sum(len(b.cost) for b in program.blocks) > START_COLUMNS
+    large = sum(len(b.cost) for b in program.blocks) > TUNING.start_columns
     return coarse is not None and len(futures) > 1 and place is not None and place.size > 0 and large
 
 
@@ -403,7 +404,7 @@ class ByFuture:
         integer = arrays.integer.copy()
         integer[orders] = False
         arrays = replace(arrays, integer=integer)
-        with self._search.lock:
+        with self._search.state.lock:
             points = self._points[-2:]
             if points:
                 arrays = self._with_exact(arrays, side, points)

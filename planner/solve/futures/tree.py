@@ -200,7 +200,10 @@ _TREES: dict[str, Tree] = {}
 def grow(
     token: str, planted: tuple[Arrays, Campaigns, FloatArray | None] | None, seconds: float, beyond: float, nodes: float
 ) -> Grown | None:
-    """Task of a worker process, which keeps its trees: `planted` is sent once; None where it is missing."""
+    """Task of a worker process, which keeps its trees: `planted` is sent once; None where it is missing.
+
+    The third of `planted`: (columns,) of an easier optimum.
+    """
     if planted is not None:
         _TREES[token] = Tree(*planted)
     tree = _TREES.get(token)

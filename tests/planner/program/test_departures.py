@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 from pydantic import ValidationError
 
 from planner.case import Case
 from planner.case.checks import warnings
+from planner.case.errors import PlanError
 from planner.case.file import CaseError, case_from
 from planner.demand import Demand
 from planner.demand.horizon import given_demand
 from planner.evaluate.evaluation import evaluate
+from planner.explain.asking import Change
+from planner.explain.why_not import Question, why_not
 from planner.plan import Plan
 from planner.planning import make_plan
 from planner.planning.planning import plan_demand
 from planner.program.build import build_program
+from planner.report.content import plan_content
+from planner.report.figures import View
+from planner.report.workbook import workbook
 from planner.scenarios.scenario import Stochastic
 from planner.solve import Limits
 from planner.verify import verify
 from planner.walk.adaptive import adaptive_walk, later_demand
+from planner.words.wording import wording
 from tests.planner.random.cases import random_case
 
 EXACT = Limits(seconds=30, gap=1e-9)
@@ -257,3 +266,46 @@ def test_prices_that_nobody_pays_are_told() -> None:
     document["fleet"][0]["may_retire"] = True
     told = {w.pointer for w in warnings(Case.model_validate(document))}
     assert "/module_types/0/resale_price" in told
+
+
+def test_why_not_is_asked_of_what_leaves_as_of_orders() -> None:
+    """Two leave: none at all leaves 6 units unserved; a third one costs its removal and another new one."""
+    document = bare(1, [OLD | {"may_retire": True}], [[10]])
+    document["module_types"][0]["resale_price"] = -7
+    plan = planned(document)
+
+    def asked(**question: Any) -> Change:
+        return why_not(plan, Question(decision="departures", **question), limits=EXACT)
+
+    kept = asked(sense="at_most", modules=0, site="there")
+    assert kept.cost == pytest.approx(6000 - 114)
+    assert kept.departures[["to_site", "before", "after"]].to_numpy().tolist() == [["", 2, 0]]
+    more = asked(modules=3, module_type="old", period=0)
+    assert (more.cost, more.by_term["departures"]) == (pytest.approx(57), pytest.approx(7))
+    assert asked(modules=2).already
+    assert "leaving there early" in kept.sentence(wording("en"), "CNY")
+    with pytest.raises(PlanError, match="may not leave"):
+        asked(site="here")
+
+
+def test_it_is_said_what_they_free_and_for_what() -> None:
+    document = bare(1, [OLD | {"may_retire": True}], [[10]])
+    document["module_types"][0] |= {"resale_price": -7, "opex": 3}
+    plan = planned(document)
+    told = plan_content(View.of(plan, "en"), plan)
+    assert told.drivers[-1] == (
+        "Retiring 2 Old modules at there from 2027Q1 frees 0.2 MW, enough for the 2 New modules that arrive there in "
+        "2027Q1; with them there would draw 0.60 MW then, and has 0.40 MW. Removing them costs 14 CNY. "
+        "To operate them on would cost another 6 CNY in the horizon, energy aside."
+    )
+    line = "Retired early over the horizon: 2 modules, the first on 2027-01-01; removal less what is received: 14 CNY."
+    assert line in told.answer_lines
+    assert [s.tables[0].rows[0][3:5] for s in told.sections if s.id == "departures"] == [["2", "retired"]]
+    assert told.cash is not None
+    chinese = plan_content(View.of(plan, "zh-CN"), plan)
+    assert "退役 2 个 Old 模块，释放 0.2 MW，足够 2027Q1 到货的 2 个 New 模块使用" in chinese.drivers[-1]
+    book = openpyxl.load_workbook(BytesIO(workbook(plan, "en")))
+    sheet = book[wording("en")("book.departures")]
+    assert [cell.value for cell in sheet[2]][1:5] == ["there", "Old", 2, "retired"]
+    bound = openpyxl.load_workbook(BytesIO(workbook(planned(bare(1, [OLD], [[4]])), "en")))
+    assert wording("en")("book.departures") not in bound.sheetnames

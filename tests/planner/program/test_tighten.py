@@ -22,6 +22,7 @@ from planner.program.merge import price_slots
 from planner.program.origins import find_origins, pooling_error, pooling_share
 from planner.program.tighten import gang_step, tightened
 from planner.solve import Limits, solve, solve_lp
+from planner.solve.tuning import TUNING
 
 Document = Callable[..., dict[str, Any]]
 
@@ -175,8 +176,8 @@ def test_a_pooled_plan_is_a_plan_of_the_case(many_regions: Case) -> None:
 
 
 def test_merged_steps_in_whole_numbers_end_at_the_same_plan(small: Document, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.solve.benders.start.START_COLUMNS", 600)
-    monkeypatch.setattr("planner.solve.benders.route.FAITHFUL", 0.5)
+    for module, tuned in (("start", {"start_columns": 600}), ("route", {"faithful": 0.5})):
+        monkeypatch.setattr(f"planner.solve.benders.{module}.TUNING", replace(TUNING, **tuned))  # type: ignore[arg-type]
     case = case_of(small(campaigns=[campaign(**CAMPAIGNS["lacks modules"])]))
     program = tightened(program_of(case))
     whole = solve(program, Limits(seconds=60, gap=1e-4, route="one_piece"))

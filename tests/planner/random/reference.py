@@ -335,14 +335,14 @@ def _stated(case: dict[str, Any]) -> Stated:
                 stands = sum(a for a, c in target if c < 0)
                 need = 1000 * each(policy["capacity_targets_eflops"], T)[t] - stands
                 m.row([(a, c) for a, c in target if c >= 0], lower=need)
-        for i, row in enumerate(case["fleet"]):
+        for number, row in enumerate(case["fleet"]):
             x = kind[row["module_type"]]
             every = [(to, t) for to in ("", *S) for t in range(T)]
-            m.row([(1.0, leaves(f, i, to, t)) for to, t in every], upper=row["modules"])
+            m.row([(1.0, leaves(f, number, to, t)) for to, t in every], upper=row["modules"])
             for to, t in every:
                 paid = x.get("moving_cost", 0.0) if to else -each(x.get("resale_price", 0.0), T)[t]
                 left = until(row) - t if "retire" in row else x["life_periods"]
-                pay[leaves(f, i, to, t)] += charge(paid, max(left, 1), t)
+                pay[leaves(f, number, to, t)] += charge(paid, max(left, 1), t)
         for n, x in enumerate(case["leases"]):
             rent, term = each(x["price_per_module_period"], T), x["minimum_term_periods"]
             for t in range(T):

@@ -31,7 +31,7 @@ def point(b: float, scale: Scale = TRUTH, **load: float) -> Point:
 
 
 def off(points: list[Point], scale: Scale) -> float:
-    times = [benchmark_times(p.stack.work(p.load), 1e9, p.load.concurrency, fitted().facts, scale) for p in points]
+    times = [benchmark_times(p.stack.work(p.load), p.load.concurrency, fitted().facts, scale) for p in points]
     return float(np.mean([abs(np.log(t[1] / (p.tpot_ms or 1))) for t, p in zip(times, points, strict=True)]))
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from planner.sizing import Engine, Layout, Load, Precision, Promise, Stack, open_library
-from planner.sizing.headroom import Replica, headroom, headroom_curve, latency, pool_line, replica_of
+from planner.sizing.headroom import headroom, headroom_curve, latency, pool_line
 from planner.sizing.queueing import equal_services, erlang_b, erlang_c, stationary
+from planner.sizing.replica import Replica, replica_of
 from planner.sizing.simulation import run, simulate
 
 LIBRARY = open_library()

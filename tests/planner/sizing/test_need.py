@@ -8,8 +8,9 @@ import pytest
 
 from planner.sizing import Engine, Load, Promise, open_library
 from planner.sizing.errors import SizingError
-from planner.sizing.headroom import latency, replica_of
+from planner.sizing.headroom import latency
 from planner.sizing.need import Need, Question, Refused, needs
+from planner.sizing.replica import replica_of
 
 LIBRARY = open_library()
 ASKED = Question(

@@ -21,15 +21,18 @@ from planner.solve.benders import route, start
 from planner.solve.benders.bounds import priced_out
 from planner.solve.benders.cuts import CutPool
 from planner.solve.benders.evaluation import Evaluator, Lanes, Mixed
+from planner.solve.benders.first_plans import FirstPlans
+from planner.solve.benders.fix_and_solve import holding
+from planner.solve.benders.large_neighbourhood import LargeNeighbourhood
 from planner.solve.benders.master import CutMaster
 from planner.solve.benders.merged import MergedSearch
-from planner.solve.benders.neighbours import _Parts
 from planner.solve.benders.relaxation import Rounds, relax, stand_in_start
 from planner.solve.benders.search import Search
 from planner.solve.benders.start import _dearest
 from planner.solve.benders.subproblem import BlockGroup
 from planner.solve.control import Control
 from planner.solve.native import Settings, run
+from planner.solve.tuning import TUNING
 
 
 @pytest.fixture(scope="module")
@@ -99,27 +102,27 @@ def test_the_first_pattern_is_the_better_of_two_readings_of_the_relaxation(searc
     names = search.names
 
     def held(point: np.ndarray) -> float:
-        outcome = search.master.linear(60.0, search.holding(point))
+        outcome = search.master.linear(60.0, holding(search, point))
         return outcome.objective if outcome.x is not None else np.inf
 
-    earnest = search.relaxed.x.copy()
+    earnest = search.state.relaxed.x.copy()
     earnest[names.on] = earnest[names.orders] >= 0.5 * names.least
-    chosen = search._earnest()
+    chosen = FirstPlans(search).earnest()
     # cuts were added on the way: both are read on the same master now
     assert held(chosen) <= held(earnest) * (1 + 1e-6)
     assert set(np.unique(chosen[names.on])) <= {0.0, 1.0}
 
 
 def test_slope_scaling_leaves_out_orders_that_do_not_bear_their_charge(search: Search) -> None:
-    names, points = search.names, search._sloped()
+    names, points = search.names, FirstPlans(search).sloped()
     assert points
-    relaxed = int((search.relaxed.x[names.orders] > 1e-6).sum())
+    relaxed = int((search.state.relaxed.x[names.orders] > 1e-6).sum())
     assert int(points[-1][names.on].sum()) < relaxed
 
 
 @pytest.mark.parametrize("kind", ["periods", "sites", "type"])
 def test_a_part_is_what_its_name_says(search: Search, kind: str) -> None:
-    parts = _Parts(search)
+    parts = LargeNeighbourhood(search)
     seen = {"periods": parts._period, "sites": parts._site, "type": parts._type}[kind]
     for _ in range(5):
         free = parts._part(kind)
@@ -137,8 +140,7 @@ def test_plans_of_large_blocks_agree_with_one_piece(
 ) -> None:
     """The way that large programs take, on a small one: same optimum, and the bound below it."""
     program = small(None)
-    monkeypatch.setattr(start, "MERGED_BLOCK_COLUMNS", 1)
-    monkeypatch.setattr(start, "FAITHFUL", -1.0)
+    monkeypatch.setattr(start, "TUNING", replace(TUNING, merged_block_columns=1, faithful=-1.0))
     limits = Limits(seconds=60.0, gap=2e-3)
     control = Control(limits)
     seen: list[int] = []

@@ -22,6 +22,7 @@ from planner.solve.futures.apart import Apart
 from planner.solve.futures.tree import Campaigns, Tree
 from planner.solve.linear import attempts
 from planner.solve.probing import probed
+from planner.solve.tuning import TUNING
 
 Document = Callable[..., dict[str, Any]]
 CVAR = {"objective": {"kind": "cvar", "alpha": 0.6, "weight": 0.5}}
@@ -163,7 +164,7 @@ def test_the_measure_of_costs_is_the_objective_s() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_route_ends_between_bound_and_optimum(seed: int, small: Document, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("planner.solve.futures.route.START_COLUMNS", 100)
+    monkeypatch.setattr("planner.solve.futures.route.TUNING", replace(TUNING, start_columns=100))
     case = drawn(small, seed)
     demand = given_demand(case)
     program = probed(tightened(build_program(case, demand, merge_steps=3)))
