@@ -36,6 +36,7 @@ def signing_of(services: Services, caller: Caller, reader: Reader, run: Run) -> 
     log, text = services.signatures.log(), words(reader.language)
     found = log.standings.get(run.id)
     values = standing_values(found)
+    values["by"] = values.get("by") or text("standing.without_key")
     case = json.loads(services.artifacts.read(run.inputs["case"]))
     own = found is not None and found.state == "proposed" and found.proposal.owner == caller.owner != LOCAL
     return Signing(

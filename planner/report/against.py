@@ -37,7 +37,8 @@ def against(plan: Plan, actuals: Sequence[Mapping[str, Any]], today: date, words
     demand = _demand(plan, actuals, words)
     now = [*_due(plan, planned, came, today, words), *demand.now]
     if not now:
-        now = [words("against.done", day=today.isoformat())]
+        due = (planned["day"] <= today.isoformat()).any()
+        now = [words("against.done" if due else "against.nothing_due", day=today.isoformat())]
     return Against(
         [*now, *_next(plan, planned, today, words)], [_by_quarter(plan, planned, came, words), *demand.tables]
     )
@@ -91,7 +92,7 @@ def _by_quarter(plan: Plan, planned: pd.DataFrame, came: pd.DataFrame, words: Wo
     for t in range(horizon.periods):
         last = date.fromordinal(horizon.period_start(t + 1).toordinal() - 1).isoformat()
         amounts = [_sum(of, kind, last) for kind in _KINDS for of in (planned, came)]
-        rows.append([horizon.period_label(t), *(words.number(a, 4) for a in amounts)])
+        rows.append([horizon.period_label(t), *amounts])
     headings = [words("period")]
     headings += [words(f"against.{kind}.{side}") for kind in _KINDS for side in ("planned", "actual")]
     return grid(pd.DataFrame(rows, columns=headings), words, words("against.by_quarter"), words("against.cumulative"))

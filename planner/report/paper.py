@@ -37,7 +37,8 @@ def stands(standing: Mapping[str, str] | None, words: Wording) -> tuple[str, str
     if standing is None:
         return "", ""
     key = f"standing.{standing['state']}"
-    return words(key, **standing), words(f"{key}.short", **standing)
+    told = {**standing, "by": standing.get("by") or words("standing.without_key")}
+    return words(key, **told), words(f"{key}.short", **told)
 
 
 def standing_rule(short: str) -> str:

@@ -40,7 +40,29 @@ def _change(found: Json, case: Case, words: Wording) -> list[Grid]:
     if found["orders"]:
         title = words("ask.orders_alike" if found["interchangeable"] else "ask.orders_moved")
         out.append(_orders(found["orders"], ("before", "after"), case, words, title))
+    if found.get("departures"):
+        out.append(_departures(found["departures"], case, words))
     return out
+
+
+def _departures(rows: Sequence[Json], case: Case, words: Wording) -> Grid:
+    """What leaves early in one of two plans and not in the other."""
+    names = {s.id: words.name(s.names) for s in case.sites} | {k.id: words.name(k.names) for k in case.module_types}
+    told = [
+        (
+            names[row["site"]],
+            names[row["module_type"]],
+            names.get(row["to_site"], "–"),
+            case.horizon.period_label(int(row["period"])),
+            int(row["before"]),
+            int(row["after"]),
+        )
+        for row in rows
+    ]
+    headings = ("site", "module_type", "to_site", "period", "before", "after")
+    return _table(
+        told, [words.either(f"ask.column.{h}", words.either(h, h)) for h in headings], words, words("ask.leaving")
+    )
 
 
 def _orders(rows: Sequence[Json], counts: tuple[str, ...], case: Case, words: Wording, title: str) -> Grid:

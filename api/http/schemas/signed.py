@@ -33,14 +33,17 @@ _ENTRY: Json = {
 
 
 def standing_values(found: Standing | None) -> dict[str, str]:
-    """Where a plan stands, as sentences of page and report are given it: "draft" for one that was never proposed."""
+    """Where a plan stands, as sentences of page and report are given it.
+
+    state: "draft" for one that was never proposed. by: "" for somebody without a key.
+    """
     if found is None:
         return {"state": "draft"}
     entry = found.entry
     return {
         "state": found.state,
         "scope": entry.scope,
-        "by": entry.owner_name or entry.owner,
+        "by": entry.owner_name,
         "on": str(rfc3339(entry.at_ms))[:10],
         "content": found.proposal.content_sha256[:12],
     }

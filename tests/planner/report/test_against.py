@@ -42,7 +42,7 @@ def test_what_is_due_is_asked_for_until_it_is_done(charted: Plan, first: dict[st
         return [line for line in said if name in line and words.number(due) in line and day in line]
 
     before = against(charted, [], today - timedelta(days=1), words)
-    assert before.now[0] == words("against.done", day=(today - timedelta(days=1)).isoformat())
+    assert before.now[0] == words("against.nothing_due", day=(today - timedelta(days=1)).isoformat())
     assert any(day in line for line in before.now[1:]), "what comes next is named with its day"
     assert len(missing()) == 1
     half = entry("ordered", site, kind, day, due - 1)
