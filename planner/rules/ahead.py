@@ -20,8 +20,7 @@ from planner.demand import Demand
 from planner.evaluate.multiple import largest_multiples
 from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
-from planner.program.decisions import completed
-from planner.program.instance import Instance
+from planner.program.instance import Instance, standing_after
 from planner.program.reserve import KIND
 from planner.program.tighten import tightened
 from planner.program.training import campaign_sizes
@@ -129,7 +128,8 @@ def reached_by(inst: Instance, values: Values) -> tuple[FloatArray, FloatArray]:
     A lease counts for its minimum term from every start; what a plan keeps longer is left out, which only lowers it.
     """
     T = len(inst.discount)
-    capacity = completed(inst.case, values)["stock"][0].copy()
+    stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
+    capacity = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
     sites = {s.id: i for i, s in enumerate(inst.case.sites)}
     types = {k.id: i for i, k in enumerate(inst.case.module_types)}
     for lease, starts in zip(inst.case.leases, values["lease_start"][0], strict=True):
