@@ -128,7 +128,9 @@ def reached_by(inst: Instance, values: Values) -> tuple[FloatArray, FloatArray]:
     """
     T = len(inst.discount)
     stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
-    capacity = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
+    left = np.asarray(values["departures"], float)
+    capacity = inst.standing + (inst.departures.moved(left) - inst.departures.left(left))[0]
+    capacity += np.einsum("sku,kut->skt", values["orders"][0], stands)
     sites = {s.id: i for i, s in enumerate(inst.case.sites)}
     types = {k.id: i for i, k in enumerate(inst.case.module_types)}
     for lease, starts in zip(inst.case.leases, values["lease_start"][0], strict=True):
