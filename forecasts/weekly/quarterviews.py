@@ -21,6 +21,8 @@ VIEWS = ("course", "same quarter grown", "same quarter")
 BELIEVED_ERROR = np.array([1.0, 1.1, 1.3])
 HALF_LIFE_WEEKS = 52.0
 RANGES = ((0, 1), (1, 2), (2, 4), (4, QUARTERS))
+FEWEST_QUARTERS = 2
+"""A launch's or a single quarter's odd weeks are no habit."""
 LEAST_APART = 0.25
 """Views that agree are taken to lie this share of a week's spread apart."""
 
@@ -51,7 +53,7 @@ def views_of_quarters(course: FloatArray, measured: FloatArray, clean: FloatArra
 def _standing_out(measured: FloatArray, clean: FloatArray) -> FloatArray:
     """(rows,) how far the highest measured week of a quarter lay above that of the clean ones, mean of last year's."""
     quarters = min(measured.shape[1] // QUARTER_WEEKS, YEAR // QUARTER_WEEKS)
-    if not quarters:
+    if quarters < FEWEST_QUARTERS:
         return np.zeros(len(measured))
     last = slice(measured.shape[1] - quarters * QUARTER_WEEKS, None)
     shape = (len(measured), quarters, QUARTER_WEEKS)

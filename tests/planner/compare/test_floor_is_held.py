@@ -12,8 +12,8 @@ from planner.rules.neighbour import held_plan
 from planner.solve import Limits
 from tests.planner.random.cases import random_case
 
-# Random cases with training; in the first three the search's own gangs did not fit all days.
-SEEDS = (11, 23, 57, 2, 7)
+# Random cases: in the first the search's own gangs do not fit all days; in the next, modules leave.
+SEEDS = (98, 11, 23, 57, 7)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
