@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Fault:
     def told(self, language: str) -> Fault:
         """The fault in a language ("en", "zh-CN"); in English where there is no other."""
         return self.zh if self.zh is not None and language.startswith("zh") else self
+
+    def moved(self, where: str) -> Fault:
+        """The same fault at another place."""
+        return replace(self, where=where, zh=None if self.zh is None else self.zh.moved(where))
 
     def __str__(self) -> str:
         origin = f" ({self.note})" if self.note else ""

@@ -32,9 +32,12 @@ from forecasts.weekly.notes import error_notes, growth_notes, guard_notes, shift
 from forecasts.weekly.quarterpeaks import quarters_ahead
 from forecasts.weekly.reconcile import hierarchy, reconcile
 from forecasts.weekly.unserved import with_unserved
+from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, note
 
-METHOD_VERSION = 5
+METHOD_VERSION = 6
+SEASONS = (1, 2, 3, 4, 6, 12)
+TOTALS = ("bottom_up", "wls")
 
 # Share of the short-range combination in the weekly level of weeks 1, 2 (docs/decisions/0031: it helps no further).
 SHORT_RANGE_SHARE = (0.5, 0.25)
@@ -326,7 +329,7 @@ def _event_note(event: Event) -> Note:
 
 
 def _check(history: History, weeks: int, config: ForecastConfig) -> None:
-    faults = []
+    faults: list[Fault] = []
     for where, value, low, high in (
         ("weeks", weeks, 1, 520),
         ("config.futures", config.futures, 1, 10_000),
@@ -335,31 +338,31 @@ def _check(history: History, weeks: int, config: ForecastConfig) -> None:
         ("config.peak_quantile", config.peak_quantile, 0.5, 1),
     ):
         if not low <= value <= high:
-            faults.append((where, str(value), f"{low} to {high}"))
-    if config.seasons not in (1, 2, 3, 4, 6, 12):
-        faults.append(("config.seasons", str(config.seasons), "1, 2, 3, 4, 6 or 12"))
-    if config.totals not in ("bottom_up", "wls"):
-        faults.append(("config.totals", config.totals, "bottom_up or wls"))
+            faults.append(fault_of(where, "fault.range", value=value, low=low, high=high))
+    if config.seasons not in SEASONS:
+        allowed = {"value": config.seasons, "names": ", ".join(map(str, SEASONS))}
+        faults.append(fault_of("config.seasons", "fault.one_of", **allowed))
+    if config.totals not in TOTALS:
+        faults.append(fault_of("config.totals", "fault.one_of", value=config.totals, names=", ".join(TOTALS)))
     if not len(history.series) or not len(history.index):
-        faults.append(("history", f"{len(history.series)} series, {len(history.index)} hours", "at least one of each"))
+        sizes = {"series": len(history.series), "hours": len(history.index)}
+        faults.append(fault_of("history", "fault.no_history", **sizes))
     else:
         silent = np.flatnonzero(~np.asarray(np.isfinite(history.values).any(axis=1)))
-        names = [history.series[i] for i in silent]
-        faults += [(f"series {key.region}/{key.workload}", "no measured hour", "at least one") for key in names]
+        names = [f"{history.series[i].region}/{history.series[i].workload}" for i in silent]
+        faults += [fault_of(note("fault.at_series", names=name), "fault.never_measured") for name in names]
     workloads = {key.workload for key in history.series}
-    faults += [
-        (f"config.growth_of.{name}", "no series of this workload", ", ".join(sorted(workloads)[:20]))
-        for name in config.growth_of
-        if name not in workloads
-    ]
+    known = ", ".join(sorted(workloads)[:20])
+    missed = [name for name in config.growth_of if name not in workloads]
+    faults += [fault_of(f"config.growth_of.{name}", "fault.no_workload", names=known) for name in missed]
     faults += check_events(config.events, history.series)
     if config.country not in (None, AUTO):
         try:
             special_days(date(2025, 1, 1), 1, config.country or "", config.subdivision)
-        except CalendarError as fault:
-            faults.append(("config.country", str(fault), 'a country that the holidays package knows, "auto" or None'))
+        except CalendarError as wrong:
+            faults.append(fault_of("config.country", "fault.country", text=str(wrong)))
     if faults:
-        raise ForecastError([Fault(*one) for one in faults])
+        raise ForecastError(faults)
 
 
 def _provenance(history: History, weeks: int, config: ForecastConfig) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
     console.print(f"[bold red]{escape(text(failure.key))}[/]{tail}")
     for fault in failure.faults:
         own = fault.told(text.language)
-        console.print(f"  [bold]{escape(_place(fault))}[/]")
+        console.print(f"  [bold]{escape(_place(own))}[/]")
         console.print(f"    {escape(text('fault.found', found=own.found))}")
         console.print(f"    {escape(text('fault.allowed', allowed=own.allowed))}")
         if own.remedy:

@@ -54,7 +54,7 @@ def check(case: Annotated[Path, typer.Argument(help="Case file, YAML or JSON.")]
     out.print(console.table("", [("", False), ("", True)], rows))
     if found:
         out.print(f"[yellow]{escape(text('cli.case_warnings', count=len(found)))}[/]")
-    for warning in found:
+    for warning in text.noted(one.message for one in found):
         out.print(escape(f"  {warning}"))
 
 

@@ -6,11 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api.jobs.problems import ProblemError, count_of
 from api.jobs.text import refuse_unsayable
 from api.work.faults import errors_of
+from forecasts.words.note import said
+
+if TYPE_CHECKING:
+    from planner.case.warning import CaseWarning
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ def checked(body: bytes, format: str) -> CheckedCase:
     document = dump_case(case)
     refuse_unsayable(document, "invalid-case")
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
+    return CheckedCase(text.encode(), case.meta.name[:400], [_odd(one) for one in warnings(case)])
+
+
+def _odd(warning: CaseWarning) -> dict[str, Any]:
+    told = {"found_zh": said(warning.found, "zh-CN"), "usual_zh": said(warning.usual, "zh-CN")}
+    return asdict(warning) | told
 
 
 def schema() -> dict[str, Any]:

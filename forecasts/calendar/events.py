@@ -9,7 +9,9 @@ from datetime import date, datetime
 
 import numpy as np
 
+from forecasts.fault import Fault
 from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.words.fault import fault_of
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,32 @@ class Event:
         return self.region in (None, key.region) and self.workload in (None, key.workload)
 
 
-def check_events(events: Sequence[Event], series: Sequence[SeriesKey]) -> list[tuple[str, str, str]]:
-    """Every fault of a list of events as (where, found, allowed)."""
+def check_events(events: Sequence[Event], series: Sequence[SeriesKey]) -> list[Fault]:
+    """Every fault of a list of events."""
     faults = []
     for i, event in enumerate(events):
         where = f"events[{i}] {event.name}"
         if (event.factor is None) == (event.step is None):
-            faults.append((where, f"factor {event.factor}, step {event.step}", "exactly one of the two"))
+            faults.append(fault_of(where, "fault.event_size", factor=str(event.factor), step=str(event.step)))
         if event.factor is not None and not (math.isfinite(event.factor) and event.factor >= 0):
-            faults.append((f"{where}.factor", str(event.factor), "a number of at least 0"))
+            faults.append(fault_of(f"{where}.factor", "fault.at_least", value=str(event.factor), low=0))
         if event.step is not None and not math.isfinite(event.step):
-            faults.append((f"{where}.step", str(event.step), "a finite number"))
+            faults.append(fault_of(f"{where}.step", "fault.finite", value=str(event.step)))
         if not 0 <= event.sigma < 5:
-            faults.append((f"{where}.sigma", str(event.sigma), "0 to 5"))
+            faults.append(fault_of(f"{where}.sigma", "fault.range", value=str(event.sigma), low=0, high=5))
         if not 0 <= event.probability <= 1:
-            faults.append((f"{where}.probability", str(event.probability), "0 to 1"))
+            faults.append(fault_of(f"{where}.probability", "fault.range", value=str(event.probability), low=0, high=1))
         if not event.ramp_weeks >= 0:
-            faults.append((f"{where}.ramp_weeks", str(event.ramp_weeks), "at least 0"))
+            faults.append(fault_of(f"{where}.ramp_weeks", "fault.at_least", value=str(event.ramp_weeks), low=0))
         if event.end is not None and event.end <= event.start:
-            faults.append((f"{where}.end", str(event.end), f"a day after {event.start}"))
+            faults.append(fault_of(f"{where}.end", "fault.event_end", end=str(event.end), start=str(event.start)))
         if not any(event.touches(key) for key in series):
-            known = f"regions {sorted({k.region for k in series})}, workloads {sorted({k.workload for k in series})}"
-            faults.append((where, f"region {event.region}, workload {event.workload}", known))
+            known = {
+                "regions": ", ".join(sorted({k.region for k in series})),
+                "workloads": ", ".join(sorted({k.workload for k in series})),
+            }
+            told = {"region": str(event.region), "workload": str(event.workload)}
+            faults.append(fault_of(where, "fault.event_nowhere", **told, **known))
     return faults
 
 

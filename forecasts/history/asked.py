@@ -9,6 +9,7 @@ from typing import Literal
 
 from forecasts.fault import Fault
 from forecasts.history.faults import HistoryError
+from forecasts.words.fault import fault_of
 
 ROLES = ("timestamp", "value", "series", "region", "workload", "unit")
 ALLOWED = {
@@ -57,11 +58,11 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
     for key, value in pairs:
         key, value = key.strip().lower().replace("_", "-"), value.strip()
         if key not in KEYS:
-            faults.append(Fault("reading", f"{key!r}", f"one of {', '.join(KEYS)}"))
+            faults.append(fault_of("reading", "fault.one_of", value=key, names=", ".join(KEYS)))
         elif key in ALLOWED and value not in ALLOWED[key]:
-            faults.append(Fault(f"reading {key}", f"{value!r}", f"one of {', '.join(ALLOWED[key])}"))
+            faults.append(fault_of(f"reading {key}", "fault.one_of", value=value, names=", ".join(ALLOWED[key])))
         elif not value:
-            faults.append(Fault(f"reading {key}", "nothing", "a value"))
+            faults.append(fault_of(f"reading {key}", "fault.no_value"))
         elif key in several:
             several[key].append(value)
         else:
@@ -71,7 +72,7 @@ def reading_of(pairs: Iterable[tuple[str, str]]) -> Reading:
         try:
             began = datetime.fromisoformat(single["began"]).date()
         except ValueError:
-            faults.append(Fault("reading began", repr(single["began"]), "a date, as 2026-01-31"))
+            faults.append(fault_of("reading began", "fault.a_date", text=single["began"]))
     if faults:
         raise HistoryError(faults)
     return Reading(
@@ -98,7 +99,7 @@ def reading_of_texts(texts: Iterable[str], named: Iterable[str] = ()) -> Reading
         key, sign, value = text.partition("=")
         pairs.append((key, value))
         if not sign:
-            faults.append(Fault("reading", repr(text), "KEY=VALUE, such as no-row=zero"))
+            faults.append(fault_of("reading", "fault.key_value", text=text))
     if faults:
         raise HistoryError(faults)
     return replace(reading_of(pairs), named=tuple(named))

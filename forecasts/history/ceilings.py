@@ -13,6 +13,7 @@ from forecasts.history.faults import HistoryError
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.outlook import FloatArray, SeriesKey
+from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, note
 
 BLOCK = 28 * 24
@@ -130,17 +131,17 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
         where = f"ceiling of {one.series}"
         hits = [i for i, key in enumerate(history.series) if reaches(one.series, key)]
         if not hits:
-            faults.append(Fault(where, "no series of that name", f"a name or pattern among {labels[:12]}"))
-        wrong = _wrong(one)
+            faults.append(fault_of(where, "fault.no_such_series", names=", ".join(labels[:12])))
+        wrong = _wrong(where, one)
         if wrong is not None:
-            faults.append(Fault(where, *wrong))
+            faults.append(wrong)
             continue
         helper = None
         if one.value is None:
             named = one.capacity or one.unserved or ""
             helper = next((i for i, key in enumerate(history.series) if named in (label(key), key.workload)), None)
             if helper is None:
-                faults.append(Fault(where, f"no series {named!r}", f"one of {labels[:12]}"))
+                faults.append(fault_of(where, "fault.no_helper", name=named, names=", ".join(labels[:12])))
                 continue
             helpers.add(helper)
         for i in (i for i in hits if i != helper):
@@ -162,12 +163,12 @@ def name_ceilings(history: History, ceilings: Sequence[Ceiling]) -> History:
     return marked if not helpers else marked.part(rest)
 
 
-def _wrong(one: Ceiling) -> tuple[str, str] | None:
-    """What was found and what is allowed, where it is no ceiling."""
+def _wrong(where: str, one: Ceiling) -> Fault | None:
+    """Why it is no ceiling."""
     if sum(part is not None for part in (one.value, one.capacity, one.unserved)) != 1:
-        return "nothing, or several", "a number, a capacity series or an unserved one"
+        return fault_of(where, "fault.ceiling_one")
     if one.value is not None and not (np.isfinite(one.value) and one.value > 0):
-        return f"{one.value}", "a number above 0"
+        return fault_of(where, "fault.above_0", value=str(one.value))
     return None
 
 

@@ -13,6 +13,7 @@ import pyarrow.csv as pacsv
 
 from forecasts.fault import Fault
 from forecasts.history.source import decoded
+from forecasts.words.fault import fault_of
 
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BAD_ROWS = 5
@@ -52,21 +53,21 @@ def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int |
         skipped += 1
     rest = "".join(lines[skipped:])
     if not rest:
-        faults.append(Fault(where, "an empty file", "a table with timestamp, value and series columns"))
+        faults.append(fault_of(where, "fault.empty_file"))
         return None
     sign = sign if sign in SIGNS else sniffed(rest.splitlines()[0])
     reader = csv.reader(StringIO(rest), delimiter=sign)
     try:
         names = tuple(name.strip().lstrip("\ufeff#").strip() for name in next(reader))
     except csv.Error as fault:
-        faults.append(Fault(where, str(fault), "a header line with the columns' names"))
+        faults.append(fault_of(where, "fault.no_header", text=str(fault)))
         return None
     above = skipped + reader.line_num
     table = _table(plain, names, sign, above, where, faults)
     if table is None:
         return None
     if max_rows is not None and table.num_rows > max_rows:
-        faults.append(Fault(where, f"{table.num_rows} rows", f"at most {max_rows} rows"))
+        faults.append(fault_of(where, "fault.rows", n=table.num_rows, most=max_rows))
         return None
     frame = table.to_pandas()
     frame.columns = pd.RangeIndex(len(names))
@@ -110,9 +111,8 @@ def _table(
             last = fault
             continue
         if bad:
-            allowed = f"{len(names)} cells in each row, as in the header"
-            faults.append(Fault(where, "; ".join(bad), allowed))
+            faults.append(fault_of(where, "fault.uneven", rows="; ".join(bad), n=len(names)))
             return None
         return table
-    faults.append(Fault(where, str(last)[:300], "a table of delimited text, a Parquet file or an XLSX workbook"))
+    faults.append(fault_of(where, "fault.no_table", text=str(last)[:300]))
     return None

@@ -27,6 +27,7 @@ from forecasts.history.rows import Rows, Source, rows_of
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
+from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, listed, note
 
 LONGEST_YEARS = 40
@@ -98,8 +99,8 @@ def read_history(
     local, misplaced = _to_local(rows.times, rows.aware, zone)
     span = (local.max() - local.min()) / (HOUR * 24 * 365.25)
     if span > LONGEST_YEARS:
-        first, last = pd.Timestamp(local.min()), pd.Timestamp(local.max())
-        raise HistoryError([Fault("timestamp", f"{first} to {last}", f"at most {LONGEST_YEARS} years")])
+        ends = {"first": str(pd.Timestamp(local.min())), "last": str(pd.Timestamp(local.max()))}
+        raise HistoryError([fault_of("timestamp", "fault.years", **ends, years=LONGEST_YEARS)])
     panel, said = _hours(rows, local, found, asked)
     whole += said
     if misplaced:
@@ -113,7 +114,7 @@ def _zone(timezone: str, faults: list[Fault]) -> ZoneInfo | None:
     try:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
-        faults.append(Fault("timezone", repr(timezone), "an IANA name such as Asia/Shanghai or UTC"))
+        faults.append(fault_of("timezone", "fault.zone", zone=timezone))
         return None
 
 
@@ -124,23 +125,27 @@ def _mapped(
     known = set(rows.names)
     unknown = [name for name in mapping if name not in known]
     if unknown:
-        faults.append(Fault("mapping", f"series {unknown} not in the history", f"some of {rows.names[:20]}"))
+        faults.append(
+            fault_of("mapping", "fault.mapping_unknown", names=", ".join(unknown), known=listed(rows.names, 20))
+        )
     units: dict[tuple[str, str], set[str]] = {}
     for name, to in mapping.items():
         if not (np.isfinite(to.scale) and to.scale > 0):
-            faults.append(Fault(f"mapping[{name}].scale", str(to.scale), "a number above 0"))
+            faults.append(fault_of(f"mapping[{name}].scale", "fault.above_0", value=str(to.scale)))
         units.setdefault((to.region, to.workload), set()).add(to.unit)
     for (region, workload), several in units.items():
         if len(several) > 1:
-            faults.append(Fault(f"mapping to {region}/{workload}", f"units {sorted(several)}", "one unit"))
+            faults.append(
+                fault_of(f"mapping to {region}/{workload}", "fault.mapping_units", units=", ".join(sorted(several)))
+            )
     kept = np.array([name in mapping for name in rows.names], dtype=bool)
     if not kept.any() and not unknown:
-        faults.append(Fault("mapping", "no series", f"at least one of {rows.names[:20]}"))
+        faults.append(fault_of("mapping", "fault.mapping_none", known=listed(rows.names, 20)))
     chosen = [name for name in rows.names if name in mapping]
     for name, key in zip(rows.names, rows.keys, strict=True):
         if name in mapping and mapping[name].scale == 1 and not same_unit(key.unit, mapping[name].unit):
-            found = f"unit {key.unit}, mapped to {mapping[name].unit} with a scale of 1"
-            faults.append(Fault(f"mapping[{name}]", found, f"a scale: {mapping[name].unit} for one {key.unit}"))
+            both = {"own": key.unit, "unit": mapping[name].unit}
+            faults.append(fault_of(f"mapping[{name}]", "fault.mapping_scale", **both))
     if faults:
         return rows, [], ()
     place = np.where(kept, np.cumsum(kept) - 1, -1)[rows.code]
@@ -203,6 +208,10 @@ def _hours(rows: Rows, local: IntArray, source: Source, asked: Reading) -> tuple
     faults += _counters(rows, panel.met, kinds, asked)
     if faults:
         raise HistoryError(faults)
+    equal = sum(one.together for one in panel.met if _often(one.together, one))
+    if together == "ask" and telling and equal:
+        told = note("history.copies", n=equal, columns=listed(telling))
+        said.append(Remark("note", {"text": told}))
     return panel, said
 
 
@@ -210,7 +219,7 @@ def _kind(name: str, source: Source, asked: Reading, faults: list[Fault]) -> Kin
     counter = any(matches(pattern, name) for pattern in asked.rate)
     amount = any(matches(pattern, name) for pattern in asked.amount)
     if counter and amount:
-        faults.append(Fault(f"reading of {name}", "both a rate and an amount", "one of them"))
+        faults.append(fault_of(f"reading of {name}", "fault.rate_and_amount"))
     return "counter" if counter else "amount" if amount or source.amount else "gauge"
 
 
@@ -218,8 +227,8 @@ def _unreached(names: tuple[str, ...], asked: Reading, faults: list[Fault]) -> N
     for key, patterns in (("rate", asked.rate), ("amount", asked.amount), ("gauge", asked.gauge)):
         for pattern in patterns:
             if not any(matches(pattern, name) for name in names):
-                allowed = f"a name or pattern among: {', '.join(names[:12])}"
-                faults.append(Fault(f"reading {key}", f"{pattern!r}, which no series has", allowed))
+                told = {"pattern": pattern, "names": ", ".join(names[:12])}
+                faults.append(fault_of(f"reading {key}", "fault.pattern_unreached", **told))
 
 
 def _telling(rows: Rows) -> list[str]:
@@ -249,8 +258,8 @@ def _parts(
         kept, codes = np.unique(packed, return_inverse=True)
         texts = [[*texts[k // len(distinct)], str(distinct[k % len(distinct)])] for k in kept.tolist()]
         if len(kept) > MOST_PARTS:
-            found = f"{len(kept)} parts by {', '.join(columns)}"
-            raise HistoryError([Fault("same-moment", found, f"at most {MOST_PARTS} parts")])
+            told = {"n": len(kept), "columns": ", ".join(columns), "most": MOST_PARTS}
+            raise HistoryError([fault_of("same-moment", "fault.parts", **told)])
     names = tuple(", ".join(text[1:]) for text in texts)
     owner = np.array([rows.names.index(text[0]) for text in texts])
     split = replace(rows, code=codes.astype(np.int64), names=names, keys=tuple(rows.keys[i] for i in owner))
@@ -295,13 +304,11 @@ def _asked_about(rows: Rows, met: tuple[Met, ...], telling: list[str]) -> list[F
     if not odd:
         return []
     several = sum(met[i].together for i in odd)
-    named = ", ".join(rows.names[i] for i in odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
-    moments = f"{several} moments have several rows with different values"
-    apart = f"; only {' and '.join(telling)} tells them apart" if telling else ""
-    choice = "--read same-moment=sum to add them up, or --read same-moment=mean if they measure the same thing"
-    if telling:
-        choice += f", or --read series={telling[0]} to read them as series of their own"
-    return [Fault(f"series {named}", moments + apart, choice)]
+    where = note("fault.at_series", names=listed([rows.names[i] for i in odd], 5))
+    if not telling:
+        return [fault_of(where, "fault.same_moment", n=several)]
+    told = {"n": several, "columns": " and ".join(telling), "column": telling[0]}
+    return [fault_of(where, "fault.same_moment_told", **told)]
 
 
 def _often(moments: int, met: Met) -> bool:
@@ -314,17 +321,9 @@ def _counters(rows: Rows, met: tuple[Met, ...], kinds: list[Kind], asked: Readin
     odd = [i for i, one in enumerate(met) if one.rises and kinds[i] == "gauge" and not known[i]]
     if not odd:
         return []
-    named = ", ".join(rows.names[i] for i in odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+    where = note("fault.at_series", names=listed([rows.names[i] for i in odd], 5))
     resets = sum(met[i].resets for i in odd)
-    pattern = rows.names[odd[0]] if len(odd) == 1 else "*"
-    return [
-        Fault(
-            f"series {named}",
-            f"values that only rise, {resets} resets aside: a counter, not a rate",
-            f"a rate, or --read 'rate={pattern}' to take its increase a second, or --read 'gauge={pattern}' if it has "
-            "only grown so far and is no counter",
-        )
-    ]
+    return [fault_of(where, "fault.counter", n=resets, pattern=rows.names[odd[0]] if len(odd) == 1 else "*")]
 
 
 def _finish(
@@ -344,14 +343,13 @@ def _finish(
     for i, name in enumerate(rows.names):
         met = panel.met[i]
         if met.step_minutes > 60.5 and not met.irregular and asked.no_row == "unknown" and not _mostly_hours(met):
-            found = f"a value every {met.step_minutes / 60:g} hours"
-            allowed = "hourly or finer (or --read no-row=zero, if no row means no demand)"
-            faults.append(Fault(f"series {name}", found, allowed))
+            where = note("fault.at_series", names=name)
+            faults.append(fault_of(where, "fault.coarse", hours=met.step_minutes / 60))
         elif met.negative > measured[i].sum():
-            found = f"{met.negative} negative values, {measured[i].sum()} usable hours"
-            faults.append(Fault(f"series {name}", found, "demand of at least 0 (is the sign turned?)"))
+            told = {"n": met.negative, "usable": int(measured[i].sum())}
+            faults.append(fault_of(note("fault.at_series", names=name), "fault.negative", **told))
     if not measured.any():
-        faults.append(Fault("history", "no usable series: not one finite value of at least 0", "at least one"))
+        faults.append(fault_of("history", "fault.nothing_usable"))
     if faults:
         raise HistoryError(faults)
     tops: list[LooksLike | None] = [looks_like_ceiling(row) for row in values]

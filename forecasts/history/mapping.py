@@ -17,6 +17,7 @@ from forecasts.history.panel import History
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import SeriesKey
+from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, listed, note
 
 _YEAR = timedelta(days=364)  # 52 whole weeks: weekdays and seasons both stay in place
@@ -100,20 +101,23 @@ def map_history(
     parts: dict[SeriesKey, list[tuple[int, float]]] = {}
     reached: set[int] = set()
     for number, rule in enumerate(rules):
-        where = f"rule {number + 1} ({rule.series})"
+        where = note("fault.at_rule", n=number + 1, series=rule.series)
         if rule.workload not in workloads:
-            faults.append(Fault(where, f"workload {rule.workload!r}", f"one of {sorted(workloads)}"))
+            faults.append(
+                fault_of(where, "fault.rule_workload", name=rule.workload, names=", ".join(sorted(workloads)))
+            )
         share = _shares(rule)
-        faults += [Fault(where, f"region {r!r}", f"one of {known}") for r in share if r not in known]
+        names = ", ".join(known)
+        faults += [fault_of(where, "fault.rule_region", name=r, names=names) for r in share if r not in known]
         if not share:
-            faults.append(Fault(where, "neither region nor share", "a region, or shares above 0 by region"))
+            faults.append(fault_of(where, "fault.rule_nowhere"))
         hits = [i for i, key in enumerate(history.series) if reaches(rule.series, key)]
         if not hits:
             found = ", ".join(label(k) for k in history.series[:12])
-            faults.append(Fault(where, "no series of that name", f"a name or pattern among: {found}"))
+            faults.append(fault_of(where, "fault.no_such_series", names=found))
         unit = workloads.get(rule.workload, "")
         if rule.scale == 1 and not rule.scale_note:
-            faults += _units_differ([history.series[i] for i in hits], unit, where, f"a scale: {unit} for one")
+            faults += _units_differ([history.series[i] for i in hits], unit, where, "fault.units_differ")
         reached.update(hits)
         for region, part in share.items():
             key = SeriesKey(region, rule.workload, unit)
@@ -150,31 +154,25 @@ def map_history(
     )
 
 
-def _units_differ(keys: Sequence[SeriesKey], unit: str, where: str, wanted: str) -> list[Fault]:
-    """A fault for every unit of these series that is not the workload's."""
+def _units_differ(keys: Sequence[SeriesKey], unit: str, where: str, key: str) -> list[Fault]:
+    """The fault of a key for every unit of these series that is not the workload's."""
     odd: dict[str, list[str]] = {}
-    for key in keys:
-        if not same_unit(key.unit, unit):
-            odd.setdefault(key.unit, []).append(label(key))
-    return [
-        Fault(
-            where,
-            f"unit {own} in series {', '.join(names[:5])}, while the workload is in {unit}",
-            f"{wanted} {own} (--map 'SERIES=WORKLOAD@REGION*SCALE', or history_mapping with scale and scale_note)",
-        )
-        for own, names in odd.items()
-    ]
+    for one in keys:
+        if not same_unit(one.unit, unit):
+            odd.setdefault(one.unit, []).append(label(one))
+    return [fault_of(where, key, own=own, names=", ".join(names[:5]), unit=unit) for own, names in odd.items()]
 
 
 def _as_they_are(history: History, regions: list[str], workloads: Mapping[str, str]) -> History:
     faults = []
     odd = [label(k) for k in history.series if k.region not in regions or k.workload not in workloads]
     if odd:
-        allowed = f"regions {regions} and workloads {sorted(workloads)}, or mapping rules (--map, history_mapping)"
-        faults.append(Fault("series", f"{', '.join(odd[:12])} ({len(odd)} in all)", allowed))
+        known = {"regions": ", ".join(regions), "workloads": ", ".join(sorted(workloads))}
+        faults.append(fault_of("series", "fault.as_they_are", names=", ".join(odd[:12]), n=len(odd), **known))
     for workload, unit in workloads.items():
         own = [key for key in history.series if key.workload == workload]
-        faults += _units_differ(own, unit, f"workload {workload}", f"the same unit, or a scale: {unit} for one")
+        where = note("fault.at_workload", name=workload)
+        faults += _units_differ(own, unit, where, "fault.units_differ_plain")
     if faults:
         raise HistoryError(faults)
     keys = tuple(replace(k, unit=workloads[k.workload]) for k in history.series)

@@ -13,6 +13,7 @@ from forecasts.fault import Fault
 from forecasts.history.faults import shown_rows
 from forecasts.history.panel import BoolArray
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.fault import fault_of
 
 ALLOWED = "ISO 8601 (2026-01-31 13:00, with or without an offset) or seconds, ms, us or ns since 1970"
 OFFSET = re.compile(
@@ -57,14 +58,13 @@ def _read_distinct(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bo
     odd = named.notna() & ~named.isin(["UTC", "GMT"])
     odd &= ~text.str.contains(r"\d\s+[AP]M$", regex=True)
     if odd.any():
-        where = f"{text[odd].iloc[0]!r}"
-        faults.append(Fault("timestamp", f"{where} (a zone's abbreviation means several zones)", ALLOWED))
+        faults.append(fault_of("timestamp", "fault.zone_name", text=text[odd].iloc[0]))
         return nothing, False, True
     if aware.any() and not aware.all():
         readable = pd.Series(_plain(text[~aware], [])[0]).notna().to_numpy()
         if readable.any():
             plain, other = text[~aware][readable].iloc[0], text[aware].iloc[0]
-            faults.append(Fault("timestamp", f"both {plain!r} and {other!r}", "all with an offset, or none"))
+            faults.append(fault_of("timestamp", "fault.mixed_offsets", plain=plain, other=other))
             return nothing, False, True
     local = text.where(~aware, text.str.replace(OFFSET, "", regex=True))
     told: list[Fault] = []
@@ -129,8 +129,7 @@ def _plain(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bool]:
         first = pd.to_numeric(odd["a"][slashed]).to_numpy()
         second = pd.to_numeric(odd["b"][slashed]).to_numpy()
         if (first > 12).any() == (second > 12).any():
-            found = f"{text[missed].iloc[0]!r} (the day or the month may stand first)"
-            faults.append(Fault("timestamp", found, "the year first, as 2026-01-31 13:00"))
+            faults.append(fault_of("timestamp", "fault.day_or_month", text=text[missed].iloc[0]))
             return stamps, True
         day, month = (first, second) if (first > 12).any() else (second, first)
         built = [
@@ -167,7 +166,7 @@ def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[Fault]) -> I
     bad = np.flatnonzero(np.isnat(stamps))
     if bad.size:
         shown = shown_rows(list(bad[:5]), [column.iloc[row] for row in bad[:5]])
-        faults.append(Fault("timestamp", f"{bad.size} unreadable ({shown})", ALLOWED))
+        faults.append(fault_of("timestamp", "fault.no_moments", n=bad.size, shown=shown))
     return cast(IntArray, stamps.astype("datetime64[ns]").astype(np.int64))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from forecasts.fault import Fault
 from forecasts.history.faults import shown_rows
 from forecasts.outlook import FloatArray
+from forecasts.words.fault import fault_of
 
 Decimal = Literal["auto", ".", ","]
 NOTHING = ("", "nan", "na", "n/a", "null", "none", "-", "--", "undefined", "#n/a", "<na>")
@@ -37,8 +38,7 @@ def read_numbers(
     if decimal == "," or comma.any():
         sign = _sign(text[comma]) if decimal == "auto" else decimal
         if sign is None:
-            found = f"{text[comma].iloc[0]!r} (a decimal comma, or thousands?)"
-            faults.append(Fault(where, found, "numbers with a decimal point, or --read decimal=, or decimal=."))
+            faults.append(fault_of(where, "fault.decimal_comma", text=str(text[comma].iloc[0])))
             return np.full(len(column), np.nan)
         plain = text.str.replace("." if sign == "," else ",", "", regex=False)
         numbers = pd.to_numeric(plain.str.replace(",", ".", regex=False).where(~empty), errors="coerce")
@@ -48,7 +48,7 @@ def read_numbers(
     bad = np.flatnonzero(wrong[codes] & (codes >= 0)) if wrong.any() else np.zeros(0, dtype=np.int64)
     if bad.size:
         shown = shown_rows(list(bad[:5]), [column.iloc[row] for row in bad[:5]])
-        faults.append(Fault(where, f"{bad.size} that are no numbers ({shown})", "numbers, or empty"))
+        faults.append(fault_of(where, "fault.no_numbers", n=bad.size, shown=shown))
     return cast(FloatArray, out)
 
 

@@ -12,6 +12,8 @@ from forecasts.history.asked import Reading
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
+from forecasts.words.fault import fault_of
+from forecasts.words.note import note
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def _series(table: pd.DataFrame, faults: list[Fault]) -> tuple[tuple[str, ...], 
         texts.append(text)
     if blank.any():
         row = int(np.flatnonzero(blank)[0]) + 1
-        faults.append(Fault("series", f"{int(blank.sum())} rows without a name (row {row})", "a name in each"))
+        faults.append(fault_of("series", "fault.blank_names", n=int(blank.sum()), row=row))
         return (), (), packed
     code, distinct_pairs = pd.factorize(packed, sort=False)
     places = [divmod(int(pair), len(texts[1])) if paired else (0, int(pair)) for pair in distinct_pairs]
@@ -102,6 +104,7 @@ def _units(table: pd.DataFrame, code: IntArray, names: list[str], faults: list[F
     for series in np.unique(pairs[0]):
         stated = sorted({text[p] for p in pairs[1][pairs[0] == series]} - {""})
         if len(stated) > 1:
-            faults.append(Fault(f"series {names[series]}", f"units {', '.join(stated)}", "one unit in a series"))
+            where = note("fault.at_series", names=names[series])
+            faults.append(fault_of(where, "fault.several_units", units=", ".join(stated)))
         out[series] = stated[0] if stated else ""
     return out

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from forecasts.fault import Fault
+from forecasts.words.fault import fault_of
 
 MOST_BYTES = 512 << 20
 """Unpacked size that is read at most: a year of a thousand series, hourly, takes two thirds of it."""
@@ -40,10 +41,10 @@ def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[Fault]) -> b
         if body[:2] == b"\x1f\x8b":
             body = _gunzip(body)
     except (OSError, EOFError, zlib.error) as fault:
-        faults.append(Fault(where, str(fault), f"a readable file, plain or gzipped, of at most {MOST_BYTES:,} B"))
+        faults.append(fault_of(where, "fault.unreadable_file", text=str(fault), most=MOST_BYTES))
         return None
     if not body.strip(b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"):
-        faults.append(Fault(where, "an empty file", "a table with timestamp, value and series columns"))
+        faults.append(fault_of(where, "fault.empty_file"))
         return None
     return body
 
@@ -91,8 +92,7 @@ def _recoded(body: bytes, encodings: tuple[str, ...], where: str, faults: list[F
             continue
         name = {"utf-8-sig": "UTF-8", "gb18030": "GBK", "cp1252": "Windows-1252"}.get(encoding, encoding.upper()[:6])
         return text.encode("utf-8"), name
-    allowed = "text in UTF-8, UTF-16, GBK or Windows-1252, a Parquet file or an XLSX workbook"
-    faults.append(Fault(where, "bytes that are no text in any encoding known here", allowed))
+    faults.append(fault_of(where, "fault.no_text"))
     return None
 
 

@@ -154,13 +154,14 @@ def backtest_quarters(
     planned: float = PLANNED_QUANTILE,
     config: ForecastConfig | None = None,
     on_origin: Callable[[int, int], None] | None = None,
+    spaced: tuple[int, int] = (QUARTER_WEEKS, QUARTER_WEEKS),
 ) -> LongRangeReport:
     """Make the outlook at up to `windows` origins a quarter apart, and score up to `weeks` weeks of each.
 
     The last origin lies a quarter before the history's end, the first has half a year before it. Series that were not
     measured for four weeks before an origin are left out there. planned: which quantile of the quarter's highest weekly
-    peak a plan orders for. on_origin: told (origins done, most). A history that is too short gives a report without
-    origins.
+    peak a plan orders for. on_origin: told (origins done, most). spaced: weeks between origins, and after the last one,
+    where these are other than a quarter. A history that is too short gives a report without origins.
     """
     if windows < 1 or weeks < QUARTER_WEEKS or not 0 < planned < 1:
         raise ValueError(f"windows {windows}, weeks {weeks}, planned {planned}: allowed are 1, {QUARTER_WEEKS}, 0 to 1")
@@ -169,8 +170,9 @@ def backtest_quarters(
     peaks: list[pd.DataFrame] = []
     highest: list[pd.DataFrame] = []
     origins = 0
-    for turn in range(1, windows + 1):
-        cut = hours - turn * QUARTER_WEEKS * HOURS_PER_WEEK
+    for turn in range(windows):
+        left = spaced[1] + turn * spaced[0]
+        cut = hours - left * HOURS_PER_WEEK
         if cut < FEWEST_WEEKS * HOURS_PER_WEEK:
             break
         recent = np.isfinite(history.values[:, cut - 4 * HOURS_PER_WEEK : cut]).mean(axis=1) > 0.5
@@ -178,7 +180,7 @@ def backtest_quarters(
             continue
         rows = np.flatnonzero(recent)
         past = history.part(rows, slice(cut))
-        ahead = min(weeks, turn * QUARTER_WEEKS)
+        ahead = min(weeks, left)
         outlook, report = make_outlook(past, weeks=ahead, config=settings)
         weekly, quarterly = _against(history, rows, outlook, report, planned, settings.peak_quantile)
         peaks.append(weekly)

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecasts.outlook import FloatArray
 from forecasts.weekly.level import LevelForecast, limited
-from forecasts.weekly.quarterlaw import middle_of, quarters_of
+from forecasts.weekly.quarterlaw import quarters_of
 
 HIGHEST = 0.95
 _NORMAL_95 = 1.6449
@@ -42,16 +42,17 @@ def guarded(ahead: LevelForecast) -> tuple[LevelForecast, tuple[Held, ...]]:
     bound = np.maximum(ahead.highest[:, None] + np.log(MOST_TIMES), course + np.log(LEAST_TIMES))
     week = ahead.mean + limited(ahead.spread * ahead.calibrated(np.full(ahead.mean.shape, _NORMAL_95)))
     high = np.stack([week[:, part].max(axis=1) for part in parts], axis=1)
-    off = [
-        limited(ahead.spread[series:, middle_of(part)] * ahead.quarter.at(k, HIGHEST)) for k, part in enumerate(parts)
-    ]
-    quarter = course[series:] + np.stack(off, axis=1)
+    foretold = [ahead.quarter.highest(ahead.mean[series:], ahead.spread[series:], k) for k in range(len(parts))]
+    centre = np.stack([middle for middle, _ in foretold], axis=1)
+    off = [limited(ahead.quarter.errors(k, HIGHEST, size)) for k, (_, size) in enumerate(foretold)]
+    quarter = centre + np.stack(off, axis=1)
+    bound_quarter = np.maximum(ahead.highest[series:, None] + np.log(MOST_TIMES), centre + np.log(LEAST_TIMES))
     upper = _share(high, course, bound)
-    upper_quarter = _share(quarter, course[series:], bound[series:])
+    upper_quarter = _share(quarter, centre, bound_quarter)
     found = []
     for i in np.flatnonzero((quarter - ahead.highest[series:, None]).max(axis=1) > np.log(MOST_TIMES)).tolist():
         low = ahead.highest[series + i]
-        rises = course[series + i]
+        rises = centre[i]
         allowed = rises + upper_quarter[i] * (quarter[i] - rises)
         found.append(Held(i, *(float(np.exp(part.max() - low)) for part in (quarter[i], allowed, rises))))
     return replace(ahead, upper=upper, upper_quarter=upper_quarter), tuple(found)

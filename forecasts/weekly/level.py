@@ -15,7 +15,8 @@ from scipy.special import ndtr
 
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
-from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw, quarter_law
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw
+from forecasts.weekly.quarterviews import Foretold, quarters_foretold
 from forecasts.weekly.shifts import Step, find_steps, moved, untaught
 from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
@@ -27,6 +28,8 @@ MAX_WEEKS = 417
 YEAR = 52
 # Single weeks further than this many robust deviations from their neighbours are pulled in before a model sees them.
 SPIKE_DEVIATIONS = 3.0
+# Weeks at the end that are judged without any after them.
+ONE_SIDED = 2
 # Horizons (weeks ahead, first and past the last) whose errors are pooled.
 BUCKETS = ((0, 4), (4, 8), (8, 13), (13, 26), (26, 52), (52, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
@@ -118,6 +121,7 @@ class LevelForecast:
     mean, spread: (rows, ahead), median course and the model's standard deviation around it; spreads never narrow.
     quantiles: (buckets, knots), how large standardised errors of earlier forecasts really were; see `calibrated`.
     pooled: (buckets,), how many errors stand behind them.
+    doubt: (rows,), standard deviation of yearly logarithmic growth that no history takes away.
     structural: the fit behind the mean. method: (rows,), which views went in, or the fallback that stood in.
     steps: the level shifts that the past was cleared of. highest: (rows,), the highest week of the last year at the
     present level. quarter: the law of a quarter's highest week. upper: (rows,), share of a week's errors above the
@@ -128,6 +132,7 @@ class LevelForecast:
     spread: FloatArray
     quantiles: FloatArray
     pooled: IntArray
+    doubt: FloatArray
     structural: StructuralFit
     method: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -141,13 +146,32 @@ class LevelForecast:
         out = np.empty_like(z)
         # Beyond the last knots the law goes on as a line through its two outermost ones.
         knots = np.concatenate([[-_FAR], _NORMAL_KNOTS, [_FAR]])
-        for b, (begin, end) in enumerate(BUCKETS):
-            law = self.quantiles[b]
+        for week, law in enumerate(self.law(z.shape[-1])):
             low = law[0] - (_FAR + _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
             high = law[-1] + (_FAR - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
-            part = slice(begin, end if b < len(BUCKETS) - 1 else None)
-            out[..., part] = np.interp(z[..., part], knots, np.concatenate([[low], law, [high]]))
+            out[..., week] = np.interp(z[..., week], knots, np.concatenate([[low], law, [high]]))
         return out
+
+    def law(self, weeks: int) -> FloatArray:
+        """(weeks, knots) the law of every week ahead: between the middles of two ranges it passes from one to the next.
+
+        No row's band narrows with the horizon: what is known of nearer weeks bounds what can be known of farther ones.
+        And no past takes away what growth may do: the law is at least what it alone leaves of the usual row's spread.
+        """
+        middle = [(begin + end - 1) / 2 for begin, end in BUCKETS]
+        table = np.stack([np.interp(np.arange(weeks), middle, knot) for knot in self.quantiles.T], axis=1)
+        centre = len(_KNOTS) // 2
+        grown = self.doubt[:, None] * np.arange(1, weeks + 1) / WEEKS_PER_YEAR
+        least = np.outer(np.median(grown / self.spread[:, :weeks], axis=0), _NORMAL_KNOTS)
+        table = np.where(
+            _NORMAL_KNOTS > 0, np.maximum(table, least), np.where(_NORMAL_KNOTS < 0, np.minimum(table, least), table)
+        )
+        wider = (self.spread[:, : weeks - 1] / self.spread[:, 1:weeks]).max(axis=0)
+        for week, least in enumerate(wider, start=1):
+            near, here = table[week - 1] * least, table[week]
+            table[week, :centre] = np.minimum(here[:centre], near[:centre])
+            table[week, centre + 1 :] = np.maximum(here[centre + 1 :], near[centre + 1 :])
+        return table
 
     def quantile(self, probability: float) -> FloatArray:
         """(rows, ahead) logarithm that demand stays below with this probability."""
@@ -195,15 +219,20 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
     rows, weeks = logs.shape
     steps = find_steps(logs)
     level = moved(logs, steps)
-    clean = despike(_bridge(level))
+    bridged = _bridge(level)
+    middle = _around(bridged)
+    farthest = _farthest(bridged - middle)
+    clean = _pulled(bridged, middle, farthest)
     first = np.isfinite(clean).argmax(axis=1)
     years = (weeks - first) / WEEKS_PER_YEAR
     beliefs = beliefs.twice()
     prior_rate = beliefs.log_rate * np.clip(2 - years, 0.0, 1.0)
     origins = _origins(weeks, max_origins)
+    cleaned = [_as_known(clean, bridged, farthest, int(end)) for end in origins]
+    last = np.stack([known[:, -ONE_SIDED:] for known in cleaned]) if cleaned else None
     fallback = ""
     try:
-        fit = fit_structural(clean, ahead, beliefs, prior_rate, origins=origins)
+        fit = fit_structural(clean, ahead, beliefs, prior_rate, origins=origins, last=last)
         broken = not np.isfinite(fit.mean).all()
     except np.linalg.LinAlgError:
         broken = True
@@ -216,8 +245,8 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
     seen = np.full((len(origins), len(VIEWS), rows, reach), np.nan)
     came = np.full((len(origins), rows, reach), np.nan)
     yearly = np.zeros((len(origins), rows), dtype=bool)
-    for o, end in enumerate(origins):
-        known = clean[:, :end]
+    for o, known in enumerate(cleaned):
+        end = known.shape[1]
         past = views_of(known, _bent(known, fit.origin_mean[o], fit.origin_growth[o])[0])
         seen[o], yearly[o] = past.paths, past.yearly
         truth = level[:, end : end + reach]
@@ -240,13 +269,23 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
         for name, kind in zip(spoken(share.now, here.yearly), curve, strict=True)
     )
     peaks = slice(rows // 2, rows)
-    quarter = quarter_law(
-        np.where(like[:, peaks, None], came[:, peaks], np.nan), course[:, peaks], (size * own[:, None])[:, peaks], age
+    then_sizes = size * own[:, None]
+    quarter = quarters_foretold(
+        Foretold(mean[peaks], spread[peaks], level[peaks], clean[peaks], here.yearly[peaks]),
+        [
+            Foretold(course[o, peaks], then_sizes[o, peaks], level[peaks, :end], cleaned[o][peaks], yearly[o, peaks])
+            for o, end in enumerate(origins)
+        ],
+        np.where(like[:, peaks, None], came[:, peaks], np.nan),
+        age,
+        beliefs.doubt[peaks],
     )
-    highest = np.nanmax(np.where(np.isfinite(clean[:, -YEAR:]), clean[:, -YEAR:], -np.inf), axis=1)
+    highest = np.nanmax(np.where(np.isfinite(level[:, -YEAR:]), level[:, -YEAR:], -np.inf), axis=1)
     free = np.ones(rows)
     return LevelForecast(
-        mean, spread, quantiles, pooled, fit, method, steps, highest, quarter, upper=free, upper_quarter=free[peaks]
+        *(mean, spread, quantiles, pooled, beliefs.doubt, fit, method, steps, highest, quarter),
+        upper=free,
+        upper_quarter=free[peaks],
     )
 
 
@@ -287,20 +326,37 @@ def despike(logs: FloatArray) -> FloatArray:
     The last two weeks have none after them: where the last four steps all lead one way they are set against where those
     steps lead, for growth is no spike. logs: (rows, weeks).
     """
-    frame = pd.DataFrame(logs.T)
-    middle = frame.rolling(5, center=True, min_periods=3).median().to_numpy().T
+    middle = _around(logs)
+    return _pulled(logs, middle, _farthest(logs - middle))
+
+
+def _as_known(clean: FloatArray, logs: FloatArray, farthest: FloatArray, end: int) -> FloatArray:
+    """(rows, end) the clean weeks as they were at an origin: its last weeks knew none after them."""
+    out = clean[:, :end].copy()
+    near = logs[:, max(end - 7, 0) : end]
+    out[:, -ONE_SIDED:] = _pulled(near, _around(near), farthest)[:, -ONE_SIDED:]
+    return out
+
+
+def _around(logs: FloatArray) -> FloatArray:
+    """(rows, weeks) where each week should lie by those around it."""
+    middle = pd.DataFrame(logs.T).rolling(5, center=True, min_periods=3).median().to_numpy().T.copy()
     if logs.shape[1] >= 5:
         step = np.diff(logs[:, -5:], axis=1)
         leads = (step > 0).all(axis=1) | (step < 0).all(axis=1)
-        way = np.median(step[leads], axis=1)[:, None] * np.arange(1, 3)
-        middle[leads, -2:] = middle[leads, -3:-2] + way
-    middle = np.where(np.isfinite(middle), middle, logs)
-    off = logs - middle
-    size = np.abs(off)
-    kept = np.where(np.isfinite(size), size, 0.0)
-    spread = 1.4826 * np.median(kept, axis=1, keepdims=True)
-    bound = np.where(spread > 0, SPIKE_DEVIATIONS * spread, np.inf)
-    return np.asarray(np.where(np.isfinite(off), middle + np.clip(off, -bound, bound), np.nan))
+        way = np.median(step[leads], axis=1)[:, None] * np.arange(1, ONE_SIDED + 1)
+        middle[leads, -ONE_SIDED:] = middle[leads, -ONE_SIDED - 1 : -ONE_SIDED] + way
+    return np.where(np.isfinite(middle), middle, logs)
+
+
+def _farthest(off: FloatArray) -> FloatArray:
+    """(rows, 1) how far a week may lie from where it should."""
+    spread = 1.4826 * np.median(np.where(np.isfinite(off), np.abs(off), 0.0), axis=1, keepdims=True)
+    return np.asarray(np.where(spread > 0, SPIKE_DEVIATIONS * spread, np.inf))
+
+
+def _pulled(logs: FloatArray, middle: FloatArray, farthest: FloatArray) -> FloatArray:
+    return np.asarray(middle + np.clip(logs - middle, -farthest, farthest))
 
 
 def _bent(clean: FloatArray, fit_mean: FloatArray, growth: FloatArray) -> tuple[FloatArray, tuple[str, ...]]:
@@ -350,8 +406,4 @@ def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArr
         elif b:
             table[b] = table[b - 1]
     table = np.maximum.accumulate(table, axis=1)
-    # Bands do not narrow with the horizon: what is known of nearer weeks bounds what can be known of farther ones.
-    middle = len(_KNOTS) // 2
-    table[:, :middle] = np.minimum.accumulate(table[:, :middle], axis=0)
-    table[:, middle + 1 :] = np.maximum.accumulate(table[:, middle + 1 :], axis=0)
     return table, count

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from forecasts.outlook import FloatArray, IntArray
 
@@ -20,8 +20,8 @@ KNOTS = np.array([0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
 NORMAL = np.array([-2.3263, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 2.3263])
 # What is believed before any quarter was measured: the highest of thirteen weeks lies above the course by so much of
 # a week's spread, and a quarter's highest is this much surer than one week is.
-BELIEVED_PLACE = 0.2
-BELIEVED_WIDTH = 0.9
+BELIEVED_PLACE = 0.0
+BELIEVED_WIDTH = 1.2
 # Independent origins after which what was measured counts half.
 HALF = 6.0
 PLACE_HALF = 12.0
@@ -36,21 +36,36 @@ _MIDDLE = 4
 
 @dataclass(frozen=True)
 class QuarterLaw:
-    """table: (quarters, knots), quantiles of the standardised error of a quarter's highest week at KNOTS.
+    """How a quarter's highest week lies around the weekly course.
 
-    counts: (quarters,), errors measured that many quarters ahead.
+    table: (quarters, knots), quantiles of the standardised error of a quarter's highest week at KNOTS. counts:
+    (quarters,), errors measured that many quarters ahead. above: (series, quarters ahead), how far the highest week is
+    foretold above the highest of the course, in logs. wider: (series, quarters ahead), its doubt over the spread of the
+    quarter's middle week. doubt: (series, quarters ahead), standard deviation that unknown growth alone leaves.
     """
 
     table: FloatArray
     counts: IntArray
+    above: FloatArray
+    wider: FloatArray
+    doubt: FloatArray
 
-    def at(self, quarter: int, probability: FloatArray | float) -> FloatArray:
-        """Standardised errors at these probabilities, `quarter` quarters ahead (0: the first). Normal tails.
+    def errors(self, quarter: int, probability: FloatArray | float, size: FloatArray) -> FloatArray:
+        """Errors `quarter` quarters ahead (0: the first), before their far ends are drawn in.
 
-        probability: of any shape, (...,).
+        probability: (..., series), or one for all; size: (series,). No past takes away what growth may do: errors are
+        at least the doubt's. Normal tails.
         """
         law = self.table[min(quarter, len(self.table) - 1)]
-        return np.asarray(np.interp(probability, ndtr(NORMAL), law))
+        measured = np.interp(probability, ndtr(NORMAL), law) * size
+        least = np.clip(ndtri(probability), NORMAL[0], NORMAL[-1]) * self.doubt[:, quarter]
+        return np.asarray(np.where(least > 0, np.maximum(measured, least), np.minimum(measured, least)))
+
+    def highest(self, mean: FloatArray, spread: FloatArray, quarter: int) -> tuple[FloatArray, FloatArray]:
+        """(series,) the highest week foretold, in logs, and the size of its errors. mean, spread: (series, weeks)."""
+        part = quarters_of(mean.shape[1])[quarter]
+        centre = mean[:, part].max(axis=1) + self.above[:, quarter]
+        return centre, spread[:, middle_of(part)] * self.wider[:, quarter]
 
 
 def quarters_of(weeks: int) -> list[slice]:
@@ -63,19 +78,17 @@ def middle_of(part: slice) -> int:
     return int((part.start + part.stop - 1) // 2)
 
 
-def quarter_law(came: FloatArray, course: FloatArray, size: FloatArray, age_weeks: FloatArray) -> QuarterLaw:
-    """What earlier outlooks got wrong about the highest week of each quarter ahead.
+def quarter_table(
+    came: FloatArray, centre: FloatArray, size: FloatArray, age_weeks: FloatArray
+) -> tuple[FloatArray, IntArray]:
+    """What earlier outlooks got wrong about the highest week of each quarter ahead: table and counts of QuarterLaw.
 
-    came, course, size: (origins, rows, weeks ahead), logs of what came, of the course foretold and its spread; came is
-    NaN where it says nothing. Only whole quarters are judged. age_weeks: (origins,); old origins count less.
+    came, centre, size: (origins, rows, quarters), logs of the highest week that came, of the one foretold and the size
+    of its errors; came is NaN where it says nothing. age_weeks: (origins,); old origins count less.
     """
-    origins, rows, reach = came.shape
-    whole = min(reach // QUARTER_WEEKS, QUARTERS)
+    origins, rows, whole = came.shape
     z = np.full((QUARTERS, origins, rows), np.nan)
-    for k in range(whole):
-        part = slice(k * QUARTER_WEEKS, (k + 1) * QUARTER_WEEKS)
-        off = came[:, :, part].max(axis=2) - course[:, :, part].max(axis=2)
-        z[k] = np.sinh(off) / size[:, :, middle_of(part)]
+    z[:whole] = np.moveaxis(np.sinh(came - centre) / size, 2, 0)
     z = np.clip(z, -FARTHEST, FARTHEST)
     seen = np.isfinite(z)
     fresh = (0.5 ** (age_weeks / HALF_LIFE_WEEKS))[None, :, None] * seen
@@ -104,7 +117,7 @@ def quarter_law(came: FloatArray, course: FloatArray, size: FloatArray, age_week
         trust = firm / (firm + PLACE_HALF)
         place = trust * np.clip(measured[_MIDDLE], *PLACES) + (1 - trust) * BELIEVED_PLACE
         table[k] += place - table[k, _MIDDLE]
-    return QuarterLaw(np.maximum.accumulate(table, axis=1), counts)
+    return np.maximum.accumulate(table, axis=1), counts
 
 
 def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: QuarterLaw, upper: FloatArray) -> FloatArray:
@@ -120,8 +133,9 @@ def imposed(paths: FloatArray, mean: FloatArray, spread: FloatArray, law: Quarte
     for k, part in enumerate(quarters_of(weeks)):
         highest = paths[:, series:, part].max(axis=2)
         rank = np.argsort(np.argsort(highest, axis=0, kind="stable"), axis=0, kind="stable")
-        off = np.arcsinh(spread[series:, middle_of(part)] * law.at(k, (rank + 0.5) / draws))
-        wanted = mean[series:, part].max(axis=1) + np.where(off > 0, off * upper, off)
+        centre, size = law.highest(mean[series:], spread[series:], k)
+        off = np.arcsinh(law.errors(k, (rank + 0.5) / draws, size))
+        wanted = centre + np.where(off > 0, off * upper, off)
         move = (wanted - highest)[:, :, None]
         out[:, :series, part] += move
         out[:, series:, part] += move

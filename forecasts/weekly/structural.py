@@ -111,12 +111,14 @@ def fit_structural(
     prior_rate: FloatArray,
     *,
     origins: IntArray | None = None,
+    last: FloatArray | None = None,
 ) -> StructuralFit:
     """Fit and forecast.
 
     logs: (rows, weeks), NaN where not measured; every row must have a value. ahead: weeks. prior_rate: (rows,), yearly
     log growth believed in; beliefs (a row each): how firmly, and at what pace growth that the history shows beyond the
-    belief fades. origins: earlier numbers of weeks from which to forecast as well.
+    belief fades. origins: earlier numbers of weeks from which to forecast as well. last: (origins, rows, weeks), other
+    values for the last weeks known at each origin (as they were known there).
     """
     rows, weeks = logs.shape
     points = [
@@ -140,7 +142,7 @@ def fit_structural(
         cov = covariance(weeks + ahead, *hyper)
         model_sd[p] = np.sqrt((_error_map(cov, weeks) ** 2).sum(axis=1))
         for m, mask in enumerate(masks):
-            alike = _Alike(logs, np.flatnonzero(mask), np.flatnonzero(group == m))
+            alike = _Alike(logs, np.flatnonzero(mask), np.flatnonzero(group == m), last)
             _forecast_group(grid, p, cov, alike, ends, beliefs, prior_rate)
     known: NDArray[np.bool_] = np.all(np.isfinite(grid.loglik), axis=0)
     loglik = np.where(known, grid.loglik, 0.0)
@@ -263,11 +265,15 @@ def _error_map(cov: FloatArray, weeks: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class _Alike:
-    """Rows of `logs` (rows, weeks) that are known in the same weeks: `seen` (weeks,), `rows` (rows,) their numbers."""
+    """Rows of `logs` (rows, weeks) that are known in the same weeks: `seen` (weeks,), `rows` (rows,) their numbers.
+
+    last: as in `fit_structural`.
+    """
 
     logs: FloatArray
     seen: IntArray
     rows: IntArray
+    last: FloatArray | None
 
 
 def _forecast_group(
@@ -280,7 +286,7 @@ def _forecast_group(
     prior_rate: FloatArray,
 ) -> None:
     """Fill in one grid point for rows that share their holes: generalised least squares of level and growth."""
-    logs, seen, rows = alike.logs, alike.seen, alike.rows
+    logs, seen, rows, last = alike.logs, alike.seen, alike.rows, alike.last
     chol = np.linalg.cholesky(cov[np.ix_(seen, seen)])
     base = np.column_stack([np.ones(len(seen)), seen / WEEKS_PER_YEAR, logs[np.ix_(rows, seen)].T, cov[seen]])
     white = solve_triangular(chol, base, lower=True, check_finite=False)
@@ -291,6 +297,12 @@ def _forecast_group(
         if n == 0:
             continue
         one, line, y = white[:n, 0], white[:n, 1], white[:n, 2:first]
+        if last is not None and e < len(last) and n >= last.shape[2] and seen[n - last.shape[2]] == end - last.shape[2]:
+            # Only the last weeks differ, so that only the last whitened ones do.
+            tail = slice(n - last.shape[2], n)
+            change = last[e, rows].T - logs[rows][:, seen[tail]].T
+            moved = solve_triangular(chol[tail, tail], change, lower=True, check_finite=False)
+            y = np.concatenate([y[: tail.start], y[tail] + moved])
         link = white[:n, first + end : first + end + grid.mean[e].shape[2]]
         oo = one @ one
         line_c = line - one * (one @ line / oo)

@@ -95,7 +95,14 @@ class Election:
     then: FloatArray
 
 
-def elect(errors: FloatArray, age_weeks: FloatArray, ranges: tuple[tuple[int, int], ...], ahead: int) -> Election:
+def elect(
+    errors: FloatArray,
+    age_weeks: FloatArray,
+    ranges: tuple[tuple[int, int], ...],
+    ahead: int,
+    believed_error: FloatArray = BELIEVED_ERROR,
+    half_life_weeks: float = HALF_LIFE_WEEKS,
+) -> Election:
     """How far each view is believed at each horizon.
 
     errors: (origins, views, rows, reach), absolute logarithmic errors at earlier origins, NaN where nothing came or a
@@ -111,7 +118,7 @@ def elect(errors: FloatArray, age_weeks: FloatArray, ranges: tuple[tuple[int, in
         size[..., b] = np.where(seen > 0, np.nansum(part, axis=3) / np.maximum(seen, 1), np.nan)
     known = np.isfinite(size).all(axis=1)
     size = np.where(known[:, None], size, 0.0)
-    fresh = 0.5 ** (age_weeks / HALF_LIFE_WEEKS)
+    fresh = 0.5 ** (age_weeks / half_life_weeks)
     middle = np.array([(begin + end - 1) / 2 for begin, end in ranges])
 
     def shares(counted: FloatArray, weeks: int) -> FloatArray:
@@ -121,7 +128,7 @@ def elect(errors: FloatArray, age_weeks: FloatArray, ranges: tuple[tuple[int, in
         usual = per.mean(axis=0)
         ratio = np.where(usual > 0, per / np.where(usual > 0, usual, 1.0), 1.0)
         weigh = (mass.sum(axis=0) > 0).astype(np.float64)
-        believed = (BELIEVED_ERROR / BELIEVED_ERROR.mean())[:, None]
+        believed = (believed_error / believed_error.mean())[:, None]
         everyone = np.einsum("vrb,rb->vb", ratio, weigh) / np.maximum(weigh.sum(axis=0), 1.0)
         firm = _effective(counted * known.any(axis=(1, 2)))
         firm = firm / (firm + OWN_ORIGINS)
@@ -160,14 +167,15 @@ def year_on_year(logs: FloatArray, ahead: int) -> FloatArray:
     return _carried(smooth, gained, np.full(ahead, GAINED_KEPT))
 
 
-def last_year(logs: FloatArray, ahead: int) -> FloatArray:
+def last_year(logs: FloatArray, ahead: int, year: FloatArray | None = None) -> FloatArray:
     """(rows, ahead): last year's weeks as they were (a quarter's highest as high), moved by the last weeks' gain.
 
-    logs: (rows, weeks) with at least a year and eight weeks and no hole in them.
+    logs: (rows, weeks) with at least a year and eight weeks and no hole in them. year: (rows, 52), other values for the
+    last year's weeks.
     """
     gained = (logs[:, -PRESENT_WEEKS:] - logs[:, -PRESENT_WEEKS - YEAR : logs.shape[1] - YEAR]).mean(axis=1)
     fades = np.clip(1 - (np.arange(ahead) - GAINED_WEEKS) / (2 * YEAR), 0.3, 1.0)
-    return _carried(logs[:, -YEAR:], gained, GAINED_KEPT * fades)
+    return _carried(logs[:, -YEAR:] if year is None else year, gained, GAINED_KEPT * fades)
 
 
 def _carried(year: FloatArray, gained: FloatArray, kept: FloatArray) -> FloatArray:

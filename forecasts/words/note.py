@@ -7,12 +7,14 @@ asks `said` for the reader's language.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Self
 
 LANGUAGES = ("en", "zh-CN")
+PARTED = " | "
+"""Parts the halves of a sentence: what was found, and what is allowed."""
 
 
 class Note(str):
@@ -35,16 +37,26 @@ def said(text: object, language: str) -> str:
     return text.chinese if isinstance(text, Note) and language.startswith("zh") else str(text)
 
 
-def note(key: str, /, **values: object) -> Note:
-    """The sentence of a key with its values, which may be notes themselves. Raises KeyError for an unknown key."""
-    return Note(
-        *(
-            catalogue(language)[key].format(
-                **{name: said(v, language) if isinstance(v, str) else v for name, v in values.items()}
-            )
-            for language in LANGUAGES
-        )
+def note(key: str, package: str = "forecasts", /, **values: object) -> Note:
+    """The sentence of a key of a package's catalogue with its values, which may be notes themselves.
+
+    Raises KeyError for an unknown key.
+    """
+    return Note(*(_filled(catalogue(language, package)[key], language, values) for language in LANGUAGES))
+
+
+def parted(key: str, package: str = "forecasts", /, **values: object) -> tuple[Note, Note]:
+    """The two halves of a key's sentence: what was found, and what is allowed or usual. Raises as `note` does."""
+    halves = [catalogue(language, package)[key].split(PARTED) for language in LANGUAGES]
+    first, second = (
+        Note(*(_filled(part, language, values) for part, language in zip(told, LANGUAGES, strict=True)))
+        for told in zip(*halves, strict=True)
     )
+    return first, second
+
+
+def _filled(template: str, language: str, values: Mapping[str, object]) -> str:
+    return template.format(**{name: said(v, language) if isinstance(v, str) else v for name, v in values.items()})
 
 
 def listed(names: Sequence[str], most: int | None = None) -> Note:
@@ -68,7 +80,7 @@ def unpacked(stored: Iterable[Any]) -> tuple[str, ...]:
 
 
 @cache
-def catalogue(language: str) -> dict[str, str]:
-    """Every sentence of a language by its key, as `str.format` templates."""
-    text = (files("forecasts") / "words" / "i18n" / f"{language}.json").read_text("utf-8")
+def catalogue(language: str, package: str = "forecasts") -> dict[str, str]:
+    """Every sentence of a package in a language by its key, as `str.format` templates."""
+    text = (files(package) / "words" / "i18n" / f"{language}.json").read_text("utf-8")
     return dict(json.loads(text))

@@ -21,10 +21,11 @@ from planner.case.fields import by_period
 from planner.case.given import GivenDemand
 from planner.case.horizon import Horizon
 from planner.case.network import latency_between, pairs_within
-from planner.case.plausible import CaseWarning, warnings
+from planner.case.plausible import warnings
 from planner.case.power_checks import gangs_fit, power_somewhere, standing_power
 from planner.case.references import known_ids, plain, reference_faults
 from planner.case.sites import SiteStatus
+from planner.case.warning import CaseWarning
 from planner.case.workloads import WorkloadKind
 
 __all__ = ["CaseWarning", "Fault", "cross_faults", "faults_of", "warnings"]

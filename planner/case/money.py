@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecasts.words.note import Note, note
 from planner.case import Case, by_period
 
 CNY_OF = {
@@ -56,22 +57,21 @@ WIDEST_SPAN = 1e8
 
 @dataclass(frozen=True)
 class Usual:
-    """A range that a price usually lies in, `unit` in words; `below`, `above`: what is likely mistaken there."""
+    """A range that a price usually lies in, `unit` in words."""
 
     low: float
     high: float
     unit: str
-    below: str = ""
-    above: str = ""
 
 
 _CNY = {
-    "energy": Usual(0.02, 3, "a kWh", ": in thousands, or per Wh?", ": in hundredths (fen, cents)?"),
-    "demand_charge": Usual(5, 100, "a kW and month"),
-    "phase": Usual(2e6, 2e8, "a MW"),
-    "card": Usual(5e3, 1e6, "a card"),
-    "carbon": Usual(1, 2000, "a tonne", above=": a kilogram's price times a million?"),
+    "energy": (0.02, 3),
+    "demand_charge": (5, 100),
+    "phase": (2e6, 2e8),
+    "card": (5e3, 1e6),
+    "carbon": (1, 2000),
 }
+"""Ranges a kWh, a kW and month, a MW, a card, a tonne."""
 
 
 def usual(case: Case, what: str) -> Usual | None:
@@ -79,9 +79,8 @@ def usual(case: Case, what: str) -> Usual | None:
     worth = CNY_OF.get(case.meta.currency.upper())
     if worth is None:
         return None
-    found = _CNY[what]
-    low, high = (float(f"{end / worth:.1g}") for end in (found.low, found.high))
-    return Usual(low, high, f"{case.meta.currency} {found.unit}", found.below, found.above)
+    low, high = (float(f"{end / worth:.1g}") for end in _CNY[what])
+    return Usual(low, high, note(f"odd.unit_{what}", "planner", currency=case.meta.currency))
 
 
 def energy_share(case: Case) -> Iterator[tuple[int, float]]:
@@ -95,35 +94,37 @@ def energy_share(case: Case) -> Iterator[tuple[int, float]]:
             yield k, kind.power_peak_kw * 8760 * max(means) / price
 
 
-def decision_costs(case: Case) -> dict[str, float]:
+def decision_costs(case: Case) -> dict[Note, float]:
     """What one of each thing that can be decided costs, in words; what costs nothing is left out.
 
     A module's energy is that of a period at full load; what is not served is one unit for an hour.
     """
-    horizon, out = case.horizon, {}
+    horizon = case.horizon
+    out: dict[Note, float] = {}
     hours = 24.0 * horizon.days(0)
     mean = max((float(np.mean(tariff.prices())) for tariff in case.tariffs), default=0.0)
 
-    def seen(what: str, value: float | list[float]) -> None:
+    def seen(key: str, value: float | list[float], **values: object) -> None:
+        what = note(f"odd.cost_{key}", "planner", **values)
         costs = by_period(value, horizon.periods, 0.0)
-        for label, cost in (("dearest", float(costs.max())), ("cheapest", float(costs[costs > 0].min(initial=np.inf)))):
+        for end, cost in (("dearest", float(costs.max())), ("cheapest", float(costs[costs > 0].min(initial=np.inf)))):
             if 0 < cost < np.inf:
-                out[what if costs.min() == costs.max() else f"{what}, {label} period"] = cost
+                out[what if costs.min() == costs.max() else note(f"odd.cost_{end}", "planner", what=what)] = cost
 
     for kind in case.module_types:
         if kind.supply is None or np.any(np.asarray(kind.supply) > 0):
-            seen(f"one module of {kind.id}", kind.capex)
-            seen(f"one order of {kind.id}", kind.order_cost)
-        seen(f"a period of operation of one {kind.id}", kind.opex)
-        seen(f"a period of energy of one {kind.id}", kind.power_peak_kw * hours * mean)
+            seen("module", kind.capex, name=kind.id)
+            seen("order", kind.order_cost, name=kind.id)
+        seen("operation", kind.opex, name=kind.id)
+        seen("energy", kind.power_peak_kw * hours * mean, name=kind.id)
     for site in case.sites:
-        seen(f"opening {site.id}", site.opening_cost)
+        seen("opening", site.opening_cost, name=site.id)
         for i, phase in enumerate(site.phases):
-            seen(f"phase {i} of {site.id}", phase.capex)
+            seen("phase", phase.capex, name=site.id, n=i)
     for lease in case.leases:
-        seen(f"a period of one module of lease {lease.id}", lease.price_per_module_period)
+        seen("lease", lease.price_per_module_period, name=lease.id)
     for work in case.workloads:
-        seen(f"one unit of {work.id} unserved for an hour", work.shortfall_cost)
+        seen("unserved", work.shortfall_cost, name=work.id)
     for campaign in case.campaigns:
-        seen(f"the campaign {campaign.id}", campaign.value or 0.0)
+        seen("campaign", campaign.value or 0.0, name=campaign.id)
     return out

@@ -254,7 +254,7 @@ def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, 
         "coefficients": coefficient_range(program),
         "currency": case.meta.currency,
     }
-    notes = [str(w) for w in case_warnings(case)] + list(demand.notes)
+    notes = [w.message for w in case_warnings(case)] + list(demand.notes)
     return Plan(
         case,
         demand,

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from forecasts.words.note import Note
 from planner.arrays import FloatArray, IntArray
 from planner.case import Case, by_period
 from planner.demand import Demand
@@ -28,6 +29,7 @@ from planner.rules.neighbour import Values
 from planner.rules.sketch import around, busier_days, searched, whole_values
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
+from planner.words.wording import noted
 
 # What is missing costs so many times the dearest hardware: nothing that serves is too dear to build ahead with. In a
 # small case a single module may be many times what is missing, and the search is exact: there the floor goes first.
@@ -65,7 +67,8 @@ def with_ratio(
         values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
-    reached = reached_by(program.inst, values)
+    reached, gangs = reached_by(program.inst, values)
+    values = {**values, "ahead_gangs": gangs}  # those of the search are of few days, and need not fit all
     short = reached < wanted - _HAIR
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
     most = reachable(program, np.flatnonzero(short))
@@ -74,14 +77,11 @@ def with_ratio(
     return with_floor(case, lowered), notes, values
 
 
-def _note(period: str, wanted: float, held: float, most: float, worth: float) -> str:
-    why = "no order can bring more by then within lead times, supply, power, budget and the other limits"
+def _note(period: str, wanted: float, held: float, most: float, worth: float) -> Note:
+    told = {"period": period, "wanted": f"{wanted:g}", "held": f"{held:.4g}"}
     if most > held * (1 + _CLOSE) + 1e-9:
-        why = (
-            f"more ({most:.4g} at most) would cost more than {worth:g} times the dearest hardware a PFLOPS of the P50 "
-            "peak, other work, or time that the search did not have"
-        )
-    return f"{period}: a build-ahead ratio of {wanted:g} is not reached; held to {held:.4g}: {why}."
+        return noted("note.ahead_dear", **told, most=f"{most:.4g}", worth=f"{worth:g}")
+    return noted("note.ahead_bound", **told)
 
 
 def peak_days(program: Program) -> Program:
@@ -120,22 +120,31 @@ def reachable(program: Program, periods: IntArray) -> dict[int, float]:
     return out
 
 
-def reached_by(inst: Instance, values: Values) -> FloatArray:
-    """(T,) the multiple that whole decisions (1, ...) can serve; inf where nothing is asked for.
+def reached_by(inst: Instance, values: Values) -> tuple[FloatArray, FloatArray]:
+    """(T,) the multiple that whole decisions (1, ...) can serve, inf where nothing is asked for; (1, J, S, K, T) the
+    gangs with which they do.
 
     A lease counts for its minimum term from every start; what a plan keeps longer is left out, which only lowers it.
     """
     T = len(inst.discount)
     stands = np.stack([standing_after(np.arange(T), life, T) for life in inst.life])
-    capacity = inst.standing + np.einsum("sku,kut->skt", values["orders"][0], stands)
+    left = np.asarray(values["departures"], float)
+    capacity = inst.standing + (inst.departures.moved(left) - inst.departures.left(left))[0]
+    capacity += np.einsum("sku,kut->skt", values["orders"][0], stands)
     sites = {s.id: i for i, s in enumerate(inst.case.sites)}
     types = {k.id: i for i, k in enumerate(inst.case.module_types)}
     for lease, starts in zip(inst.case.leases, values["lease_start"][0], strict=True):
         for back in range(min(lease.minimum_term_periods, T)):
             capacity[sites[lease.site], types[lease.module_type], back:] += starts[: T - back]
     held = np.einsum("cskt,ck->skt", values["campaign_on"][0], campaign_sizes(inst))
-    found = np.array([one.ratio for one in largest_multiples(inst, inst.course, capacity[None], held[None])[0]])
-    return np.where(np.isnan(found), np.inf, found)
+    multiples = largest_multiples(inst, inst.course, capacity[None], held[None])[0]
+    jobs = {inst.workload(j).id: i for i, j in enumerate(inst.of_kind_training())}
+    gangs = np.zeros((1, len(jobs), len(sites), len(types), T))
+    for t, one in enumerate(multiples):
+        for work, site, kind, count in one.gangs:
+            gangs[0, jobs[work], sites[site], types[kind], t] += count
+    found = np.array([one.ratio for one in multiples])
+    return np.where(np.isnan(found), np.inf, found), gangs
 
 
 def with_floor(case: Case, floor: FloatArray) -> Case:

@@ -41,6 +41,7 @@ from planner.scenarios.scenario import (
 )
 from planner.scenarios.worlds import World
 from planner.solve import Limits, WarmStart, solve
+from planner.words.wording import noted
 
 # The search for the earliest orders looks at orders alone, without the hours: it is small.
 _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
@@ -50,8 +51,6 @@ _SEARCH_PART = 0.3
 # The decomposition is not begun in less time than this where there is a plan already.
 _LEAST_SEARCH_S = 60.0
 HELD_NOTE, FIRST_NOTE = "decisions of another plan", "first one that meets the ratio"
-
-_NO_CHEAPER = f"No cheaper plan was found in its time than the {HELD_NOTE}."
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,7 @@ def _plan_rule(rule: Rule, world: World, searching: _Searching) -> Plan:
                 searching = replace(searching, begin=replace(begin, search=False))
             plan = searching.plan(floored, world.median, held=values)
             # what meets the floor is near enough where nothing cheaper is looked for, and says so
-            return noted(
-                plan,
-                notes
-                if begin.search or values is None
-                else (*notes, f"No cheaper plan than the {FIRST_NOTE} was looked for."),
-            )
+            return warned(plan, notes if begin.search or values is None else (*notes, noted("note.first_plan")))
         case BringForward(periods=periods):
             simple = median or planned(world.case, world.median)
             return brought_forward(simple, periods, searching)
@@ -206,7 +200,7 @@ class _Searching:
             raise late
         if not np.isfinite(bound):
             bound = relaxed_bound(case, demand, self.begin.known)
-        return noted(with_bound(found, bound), (_NO_CHEAPER,) if borrowed else ())
+        return warned(with_bound(found, bound), (noted("note.no_cheaper"),) if borrowed else ())
 
     def _near(self, case: Case, demand: Demand) -> list[Values]:
         # one future is held in seconds, several in many: the first is the nearest by the caller's measure
@@ -263,7 +257,7 @@ def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
     return case.model_copy(update={"risk": case.risk.model_copy(update={"objective": objective})})
 
 
-def noted(plan: Plan, notes: tuple[str, ...]) -> Plan:
+def warned(plan: Plan, notes: tuple[str, ...]) -> Plan:
     """The plan with further warnings."""
     return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
 
@@ -282,7 +276,7 @@ def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
     values = decisions_of(plan).values
     earlier = _earliest(program, values, periods)
     if earlier is None:
-        return noted(plan, ("No order can come earlier within the limits on orders.",))
+        return warned(plan, (noted("note.no_earlier"),))
     notes = _late_notes(values["orders"], earlier["orders"], periods)
     again = searching.plan(
         case,
@@ -290,7 +284,7 @@ def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
         amend=lambda built: fixed(built, earlier, purchases()),
         held=completed(case, {**whole_of(plan), **earlier}),
     )
-    return noted(again, notes)
+    return warned(again, notes)
 
 
 def _shifted(values: FloatArray, periods: int) -> FloatArray:
@@ -361,4 +355,4 @@ def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[st
     if wanted - got < 0.5:
         return ()
     share = (got - total) / max(wanted - total, 1e-9)
-    return (f"Of the module-periods gained by ordering {periods} earlier, {share:.0%} fit the limits on orders.",)
+    return (noted("note.forward", periods=periods, share=f"{share:.0%}"),)

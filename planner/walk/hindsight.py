@@ -21,6 +21,7 @@ from planner.case import Case
 from planner.case.errors import PlanError
 from planner.case.file import case_from, dump_case
 from planner.case.references import PER_PERIOD, walk
+from planner.words.wording import noted
 
 
 def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
@@ -130,7 +131,7 @@ def measured(series: Sequence[SeriesKey], hours: FloatArray, start: datetime, ti
         season_of_week=_zeros(weeks),
         residual=np.zeros((n, HOURS_PER_WEEK)),
         burst=np.ones(n),
-        notes=("What was measured.",),
+        notes=(noted("note.measured"),),
         hours=kept,
     )
 

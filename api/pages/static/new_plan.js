@@ -4,7 +4,7 @@ import { caretLine, jumpTo } from "./editor.js";
 import { demandOf } from "./demand.js";
 import { element } from "./element.js";
 import { besideFields } from "./fields.js";
-import { say } from "./words.js";
+import { chinese, say } from "./words.js";
 
 const FIELDS = {
   "/name": "name", "/limits/gap": "gap", "/limits/seconds": "seconds", "/history_id": "demand", "/forecast_id": "demand",
@@ -82,7 +82,8 @@ const oddNumbers = (warnings) => {
   const lines = warnings.map((one) => {
     const place = element("button", { type: "button", class: "linklike" }, `${say("js_line", { line: one.line })} · ${one.pointer}`);
     place.addEventListener("click", () => jump(one.line));
-    return element("li", {}, place, ` ${say("js_odd", { found: one.found, usual: one.usual })}`);
+    const told = chinese ? { found: one.found_zh, usual: one.usual_zh } : { found: one.found, usual: one.usual };
+    return element("li", {}, place, ` ${say("js_odd", told)}`);
   });
   return element("section", { class: "panel" }, element("h2", {}, say("js_odd_numbers")), element("ul", {}, ...lines));
 };

@@ -33,6 +33,7 @@ from forecasts.history.formats import (
 from forecasts.history.formats.base import JsonFormat, Sheet, TableFormat
 from forecasts.history.rows import Source
 from forecasts.history.source import decoded, name_of, read_bytes
+from forecasts.words.fault import fault_of
 
 TABLES: tuple[TableFormat, ...] = (
     slurm.FORMAT,
@@ -67,7 +68,7 @@ def read_source(
 
 def _limited(found: Source | None, faults: list[Fault], max_rows: int | None) -> Source | None:
     if found is not None and max_rows is not None and len(found.table) > max_rows:
-        faults.append(Fault("rows", f"{len(found.table)} rows", f"at most {max_rows} rows"))
+        faults.append(fault_of("rows", "fault.rows", n=len(found.table), most=max_rows))
         return None
     return found
 
@@ -80,7 +81,7 @@ def _unpacked(body: bytes, where: str, asked: Reading, faults: list[Fault], max_
         sheet = workbook.read_sheet(body, where, asked, faults, max_rows)
         return None if sheet is None else _table(sheet, asked, faults)
     if body[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        faults.append(Fault(where, "a workbook of the old XLS form", "XLSX, CSV, Parquet or one of the JSON formats"))
+        faults.append(fault_of(where, "fault.old_workbook"))
         return None
     head = body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] in (b"{", b"["):
@@ -97,7 +98,7 @@ def _unpacked(body: bytes, where: str, asked: Reading, faults: list[Fault], max_
 def _table(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """The first format that a table fits; without one, the fault says what a long table is."""
     if not len(sheet.frame):
-        faults.append(Fault("rows", "a header without rows", "at least one hour of one series"))
+        faults.append(fault_of("rows", "fault.header_alone"))
         return None
     moment = asked.columns.get("timestamp", "").strip().lower()
     low = ["timestamp" if name == moment else name for name in sheet.low()]
@@ -111,14 +112,14 @@ def _parquet(body: bytes, where: str, faults: list[Fault], max_rows: int | None)
         file = papq.ParquetFile(BytesIO(body))
         rows, columns = file.metadata.num_rows, len(file.schema_arrow.names)
         if max_rows is not None and rows > max_rows:
-            faults.append(Fault(where, f"{rows} rows", f"at most {max_rows} rows"))
+            faults.append(fault_of(where, "fault.rows", n=rows, most=max_rows))
             return None
         if rows * columns > MOST_CELLS:
-            faults.append(Fault(where, f"{rows} rows of {columns} columns", f"at most {MOST_CELLS:,} cells"))
+            faults.append(fault_of(where, "fault.cells", rows=rows, columns=columns, most=MOST_CELLS))
             return None
         frame = file.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError, KeyError) as fault:
-        faults.append(Fault(where, str(fault)[:300], "a sound Parquet file"))
+        faults.append(fault_of(where, "fault.parquet", text=str(fault)[:300]))
         return None
     if frame.index.names != [None]:
         frame = frame.reset_index()
@@ -133,12 +134,12 @@ def _document(body: bytes, where: str, asked: Reading, faults: list[Fault]) -> S
     try:
         document = json.loads(text[0])
     except (ValueError, RecursionError) as fault:
-        faults.append(Fault(where, f"JSON that cannot be read: {str(fault)[:200]}", "one whole JSON document"))
+        faults.append(fault_of(where, "fault.json", text=str(fault)[:200]))
         return None
     fit = next((one for one in DOCUMENTS if one.fits(document)), None)
     if fit is None:
         keys = ", ".join(list(document)[:8]) if isinstance(document, dict) else type(document).__name__
-        allowed = "an answer of " + ", ".join(one.name for one in DOCUMENTS)
-        faults.append(Fault(where, f"a JSON document of no known form ({keys})", allowed))
+        names = ", ".join(one.name for one in DOCUMENTS)
+        faults.append(fault_of(where, "fault.json_kind", keys=keys, names=names))
         return None
     return fit.read(document, asked, faults)

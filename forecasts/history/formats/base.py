@@ -11,6 +11,8 @@ import pandas as pd
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
+from forecasts.words.note import listed
 
 TIME = ("timestamp", "time", "datetime", "date_time", "@timestamp", "ts", "date", "时间戳", "时间", "日期时间", "日期")
 VALUE = ("value", "values", "数值", "值")
@@ -71,6 +73,6 @@ def once(sheet: Sheet, roles: dict[str, int | None], faults: list[Fault]) -> Non
     low = sheet.low()
     for at in roles.values():
         if at is not None and low.count(low[at]) > 1:
-            places = " and ".join(str(i + 1) for i, name in enumerate(low) if name == low[at])
-            found = f"the column {sheet.names[at]!r} {low.count(low[at])} times (columns {places})"
-            faults.append(Fault("header", found, "each column that is read once"))
+            places = listed([str(i + 1) for i, name in enumerate(low) if name == low[at]])
+            told = {"name": sheet.names[at], "n": low.count(low[at]), "places": places}
+            faults.append(fault_of("header", "fault.column_twice", **told))

@@ -10,6 +10,7 @@ from forecasts.fault import Fault
 from forecasts.history.asked import Reading
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import listed, note
 
 STATISTICS = ("Average", "Sum", "Maximum", "Minimum", "SampleCount")
@@ -24,7 +25,7 @@ def read(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """Moments and values; sums are amounts for their period and become amounts a second."""
     found = _data(document, faults) if "MetricDataResults" in document else _statistics(document, faults)
     if found is not None and found.table.empty:
-        faults.append(Fault(found.format, "no data points", "at least one (is the time range right?)"))
+        faults.append(fault_of(found.format, "fault.no_points"))
         return None
     return found
 
@@ -33,16 +34,16 @@ def _data(document: Any, faults: list[Fault]) -> Source | None:
     frames, notes = [], []
     results = document["MetricDataResults"]
     if not isinstance(results, list):
-        faults.append(Fault("MetricDataResults", str(results)[:80], "a list"))
+        faults.append(fault_of("MetricDataResults", "fault.a_list", text=str(results)[:80]))
         return None
     for number, one in enumerate(results):
         where = f"MetricDataResults {number}"
         if not isinstance(one, dict):
-            faults.append(Fault(where, str(one)[:80], "an object with Timestamps and Values"))
+            faults.append(fault_of(where, "fault.metric_object", text=str(one)[:80]))
             continue
         moments, values = one.get("Timestamps"), one.get("Values")
         if not isinstance(moments, list) or not isinstance(values, list) or len(moments) != len(values):
-            faults.append(Fault(where, "Timestamps and Values of different lengths, or none", "one each"))
+            faults.append(fault_of(where, "fault.metric_lengths"))
             continue
         name = str(one.get("Label") or one.get("Id") or f"metric {number}")
         frames.append(pd.DataFrame({"timestamp": moments, "value": values, "series": name}))
@@ -60,7 +61,7 @@ def _data(document: Any, faults: list[Fault]) -> Source | None:
 def _statistics(document: Any, faults: list[Fault]) -> Source | None:
     points = document["Datapoints"]
     if not isinstance(points, list) or not all(isinstance(one, dict) for one in points):
-        faults.append(Fault("Datapoints", str(points)[:80], "a list of objects"))
+        faults.append(fault_of("Datapoints", "fault.objects", text=str(points)[:80]))
         return None
     name = str(document.get("Label") or "value")
     if not points:
@@ -69,7 +70,7 @@ def _statistics(document: Any, faults: list[Fault]) -> Source | None:
     if kept is None:
         kept = next((s for s in points[0] if s not in ("Timestamp", "Unit") and all(s in one for one in points)), None)
     if kept is None or not all("Timestamp" in one for one in points):
-        faults.append(Fault("Datapoints", "points without a statistic or a Timestamp that all have", "one each"))
+        faults.append(fault_of("Datapoints", "fault.points_bare"))
         return None
     unit = str(points[0].get("Unit", ""))
     per_second = {"Count": "requests/s"} if "request" in name.lower() else {"Count": "Count/s"}

@@ -16,6 +16,7 @@ from forecasts.history.asked import Reading
 from forecasts.history.formats.base import TIME, Sheet, TableFormat
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import listed, note
 
 FIELDS = {"DCGM_FI_PROF_GR_ENGINE_ACTIVE": 1.0, "DCGM_FI_DEV_GPU_UTIL": 0.01}
@@ -85,12 +86,12 @@ def read_text(text: str, _asked: Reading, faults: list[Fault]) -> Source | None:
         if found is None or found[1] not in FIELDS:
             continue
         if found[4] is None:
-            faults.append(Fault(f"line {number}", "a sample without a time", "times in ms behind the values"))
+            faults.append(fault_of(note("fault.at_line", n=number), "fault.no_sample_time"))
             return None
         try:
             value = float(found[3])
         except ValueError:
-            faults.append(Fault(f"line {number}", repr(found[3]), "a number"))
+            faults.append(fault_of(note("fault.at_line", n=number), "fault.a_number", text=found[3]))
             continue
         labels = {"__name__": found[1], **dict(LABEL.findall(found[2]))}
         key = tuple(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -99,7 +100,7 @@ def read_text(text: str, _asked: Reading, faults: list[Fault]) -> Source | None:
     if faults:
         return None
     if not samples:
-        faults.append(Fault("DCGM", "no field that says how busy a GPU is", " or ".join(FIELDS)))
+        faults.append(fault_of("DCGM", "fault.dcgm_field", names=", ".join(FIELDS)))
         return None
     frames = [
         pd.DataFrame(

@@ -10,6 +10,7 @@ from forecasts.fault import Fault
 from forecasts.history.asked import ROLES, Reading
 from forecasts.history.formats.base import REGION, SERIES, TIME, UNIT, VALUE, WORKLOAD, Sheet, TableFormat, once
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import listed, note
 
 NAMES = {"timestamp": TIME, "value": VALUE, "series": SERIES, "region": REGION, "workload": WORKLOAD, "unit": UNIT}
@@ -28,7 +29,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
         roles[role] = sheet.place(wanted.strip().lower()) if wanted else sheet.place(*NAMES[role])
         if wanted and roles[role] is None:
             found = ", ".join(sheet.names) or "nothing"
-            faults.append(Fault(f"reading {role}", f"no column {wanted!r}", f"one of: {found}"))
+            faults.append(fault_of(f"reading {role}", "fault.no_column", name=wanted, names=found))
     if "series" in asked.columns:
         roles["region"] = roles["workload"] = None
     once(sheet, roles, faults)
@@ -43,11 +44,12 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     if not paired and roles["series"] is None and rest:
         missing.append("series, or region and workload")
     if missing:
-        allowed = "columns timestamp, region, workload, value or timestamp, series, value"
-        role = next((one for one in ("timestamp", "value", "series") if roles[one] is None), "series")
-        other = f"; another column is named by --read {role}={sheet.names[rest[0]]}" if rest else ""
-        found = ", ".join(sheet.names) or "nothing"
-        faults.append(Fault("header", found, f"{allowed} (missing: {'; '.join(missing)}){other}"))
+        told = {"names": ", ".join(sheet.names) or "nothing", "missing": "; ".join(missing)}
+        if rest:
+            told["role"] = next((one for one in ("timestamp", "value", "series") if roles[one] is None), "series")
+            told["column"] = sheet.names[rest[0]]
+        key = "fault.columns_missing_other" if rest else "fault.columns_missing"
+        faults.append(fault_of("header", key, **told))
     if faults:
         return None
     table = pd.DataFrame({role: sheet.frame[at] for role, at in roles.items() if at is not None})

@@ -14,6 +14,7 @@ from forecasts.history.formats.base import JsonFormat, Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import note
 
 NAME = "OpenCost allocation"
@@ -43,7 +44,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     """GPU hours (CPU core hours where no GPU is named) of each name, over the window: what was in use."""
     at = sheet.place("name", "namespace", "properties.namespace", "controller", "pod", "cluster")
     if at is None:
-        faults.append(Fault("header", ", ".join(sheet.names), "a column name, namespace, controller or pod"))
+        faults.append(fault_of("header", "fault.no_name_column", names=", ".join(sheet.names)))
         return None
     nought = np.zeros(len(sheet.frame))
     gpu, cpu = (
@@ -62,7 +63,7 @@ def read_json(document: Any, _asked: Reading, faults: list[Fault]) -> Source | N
         for name, allocation in (one or {}).items():
             window = allocation.get("window") if isinstance(allocation, dict) else None
             if not isinstance(window, dict) or "start" not in window or "end" not in window:
-                faults.append(Fault(f"data {number} {name}", "no window", "window: {start, end}"))
+                faults.append(fault_of(f"data {number} {name}", "fault.no_window"))
                 continue
             hours = [_number(allocation.get(key)) for key in ("gpuHours", "cpuCoreHours")]
             rows.append((window["start"], window["end"], name, *hours))
@@ -71,7 +72,7 @@ def read_json(document: Any, _asked: Reading, faults: list[Fault]) -> Source | N
     if faults:
         return None
     if not rows:
-        faults.append(Fault(NAME, "no allocation", "at least one (is the window right?)"))
+        faults.append(fault_of(NAME, "fault.no_allocation"))
         return None
     begin, end, names, gpu, cpu = (pd.Series(part) for part in zip(*rows, strict=True))
     return _source(begin, end, names, gpu.to_numpy(dtype=float), cpu.to_numpy(dtype=float), "JSON", faults)
@@ -97,12 +98,10 @@ def _source(
     length = (last - first) / HOUR
     bad = np.flatnonzero(length <= 0)
     if bad.size:
-        found = f"{bad.size} windows that do not last (row {bad[0] + 1})"
-        faults.append(Fault("window", found, "an end after the start"))
+        faults.append(fault_of("window", "fault.window_ends", n=bad.size, row=int(bad[0]) + 1))
         return None
     if np.median(length) > LONGEST_WINDOW_HOURS:
-        found = f"windows of {np.median(length):g} hours"
-        faults.append(Fault("window", found, "windows of an hour or less: query with step=1h"))
+        faults.append(fault_of("window", "fault.window_long", hours=float(np.median(length))))
         return None
     hours, unit = (gpu, "GPUs") if np.nansum(gpu) > 0 else (cpu, "CPU cores")
     text = names.astype("str").str.strip()
@@ -121,7 +120,7 @@ def _source(
     notes += [note("opencost.idle", n=left)] if left else []
     notes += [note("opencost.cpu")] if unit != "GPUs" else []
     if table.empty:
-        faults.append(Fault(NAME, "idle resources alone", "at least one allocation"))
+        faults.append(fault_of(NAME, "fault.idle_alone"))
         return None
     return Source(f"{NAME} ({how})", table, notes=tuple(notes))
 

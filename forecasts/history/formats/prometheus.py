@@ -12,6 +12,7 @@ from forecasts.history.asked import Reading
 from forecasts.history.formats import dcgm, engines
 from forecasts.history.formats.base import JsonFormat
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import note
 
 NAME = "Prometheus query_range"
@@ -29,22 +30,21 @@ def read(document: Any, _asked: Reading, faults: list[Fault]) -> Source | None:
     """Samples as they are, series named by their labels; samples of DCGM become busy GPUs, counters of inference
     engines rates a second."""
     if document["status"] == "error":
-        faults.append(Fault(NAME, f"an error: {document.get('error', 'none named')}", "an answer with data"))
+        faults.append(fault_of(NAME, "fault.prometheus_error", text=str(document.get("error", "none named"))))
         return None
     kind = document["data"]["resultType"]
     if kind != "matrix":
-        faults.append(Fault(NAME, f"a result of the type {kind}", "a matrix, as /api/v1/query_range gives it"))
+        faults.append(fault_of(NAME, "fault.prometheus_type", kind=str(kind)))
         return None
     result = document["data"].get("result")
     if not isinstance(result, list) or not result:
-        faults.append(Fault(NAME, "no series", "at least one (is the query's time range right?)"))
+        faults.append(fault_of(NAME, "fault.prometheus_empty"))
         return None
     frames, metrics = [], []
     for number, series in enumerate(result):
         found = _samples(series)
         if found is None:
-            shown = str(series)[:80]
-            faults.append(Fault(f"result {number}", shown, 'an object with "metric" and "values" [[time, "v"]]'))
+            faults.append(fault_of(f"result {number}", "fault.prometheus_result", text=str(series)[:80]))
             continue
         labels = {str(k): str(v) for k, v in series.get("metric", {}).items()}
         frames.append(found)

@@ -19,6 +19,7 @@ from forecasts.history.moments import read_times
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.fault import fault_of
 from forecasts.words.note import note
 
 MINUTE = 60_000_000_000
@@ -55,7 +56,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
         model = np.where(part < 0, len(models), part)
         models = [*models, "no model"] if (part < 0).any() else models
     if len(models) > MOST_SERIES:
-        faults.append(Fault("model", f"{len(models)} models", f"at most {MOST_SERIES}"))
+        faults.append(fault_of("model", "fault.models", n=len(models), most=MOST_SERIES))
         return None
     failed = int((np.nan_to_num(outputs) == 0).sum())
     if failed:
@@ -65,7 +66,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     minute = times // MINUTE
     first, span = int(minute.min()), int(minute.max() - minute.min()) + 1
     if span > 40 * 366 * 1440:
-        faults.append(Fault("timestamp", f"{span // 1440} days", "a log of at most 40 years"))
+        faults.append(fault_of("timestamp", "fault.log_days", n=span // 1440))
         return None
     stamps = pd.DatetimeIndex((np.arange(span) + first) * MINUTE)
     stamps = stamps.tz_localize("UTC") if aware else stamps
@@ -132,14 +133,13 @@ def _moments(
     numbers = pd.to_numeric(pd.Series(column.astype("str")), errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).all() and len(numbers) and np.abs(numbers).max() < 5e8:
         if asked.began is None:
-            found = f"seconds since the log began ({numbers[0]:g} first)"
-            faults.append(Fault("timestamp", found, "the day on which it began: --read began=2026-01-31"))
+            faults.append(fault_of("timestamp", "fault.log_began", first=numbers[0]))
             return None
         start = pd.Timestamp(asked.began).value
         notes.append(note("requests.began", began=asked.began))
         return start + np.round(numbers * 1e9).astype(np.int64), False
     if len(numbers) == 0:
-        faults.append(Fault("rows", "a header without rows", "at least one request"))
+        faults.append(fault_of("rows", "fault.no_request"))
         return None
     return read_times(column, faults)
 

@@ -14,6 +14,7 @@ from forecasts.history.formats.base import Sheet, TableFormat
 from forecasts.history.moments import read_times
 from forecasts.history.rows import Source
 from forecasts.outlook import FloatArray, IntArray
+from forecasts.words.fault import fault_of
 from forecasts.words.note import note
 
 GPU = re.compile(r"(?:^|,)gres/gpu=(\d+(?:\.\d+)?)")
@@ -34,7 +35,7 @@ def read(sheet: Sheet, _asked: Reading, faults: list[Fault]) -> Source | None:
     job = sheet.column("jobidraw", "jobid").astype("str")
     own = ~job.str.contains(".", regex=False).to_numpy()
     if not own.any():
-        faults.append(Fault("JobID", "job steps alone", "the jobs themselves (sacct --allocations)"))
+        faults.append(fault_of("JobID", "fault.job_steps"))
         return None
     start, end = _when(sheet, "start", own, faults), _when(sheet, "end", own, faults)
     submit = _when(sheet, "submit", own, faults) if sheet.place("submit") is not None else start
@@ -42,7 +43,7 @@ def read(sheet: Sheet, _asked: Reading, faults: list[Fault]) -> Source | None:
         return None
     known = np.concatenate([part[~np.isnat(part)] for part in (start, end, submit)])
     if not len(known):
-        faults.append(Fault("Start", "no job that ran", "at least one"))
+        faults.append(fault_of("Start", "fault.no_job"))
         return None
     last = known.max()
     tres = _tres(sheet, own)
@@ -50,7 +51,7 @@ def read(sheet: Sheet, _asked: Reading, faults: list[Fault]) -> Source | None:
     gpus = np.where(gpus > 0, gpus, _amount(tres, TYPED))
     unit, size = ("GPUs", gpus) if (gpus > 0).any() else ("CPUs", _cpus(sheet, own, tres))
     if not (size > 0).any():
-        faults.append(Fault("AllocTRES", "no GPU and no CPU in any job", "gres/gpu=N or cpu=N"))
+        faults.append(fault_of("AllocTRES", "fault.no_resources"))
         return None
     part, names = np.zeros(int(own.sum()), dtype=np.int64), ["jobs"]
     if sheet.place("partition") is not None:
@@ -94,7 +95,7 @@ def _when(sheet: Sheet, name: str, own: np.ndarray, faults: list[Fault]) -> np.n
     if (~never).any():
         told: list[Fault] = []
         times, _ = read_times(text[~never].reset_index(drop=True), told)
-        faults += [Fault(name, fault.found, fault.allowed) for fault in told]
+        faults += [fault.moved(name) for fault in told]
         out[~never] = times.astype("datetime64[ns]")
     return out
 

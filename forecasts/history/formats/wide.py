@@ -13,6 +13,7 @@ from forecasts.history.asked import Reading
 from forecasts.history.formats.base import TIME, Sheet, TableFormat, once
 from forecasts.history.numbers import read_numbers
 from forecasts.history.rows import Source
+from forecasts.words.fault import fault_of
 from forecasts.words.note import listed, note
 
 
@@ -26,7 +27,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     wanted = asked.columns.get("timestamp")
     time = sheet.place(wanted.lower()) if wanted else sheet.place(*TIME)
     if time is None:
-        faults.append(Fault("header", ", ".join(sheet.names), "a column timestamp, or --read timestamp=COLUMN"))
+        faults.append(fault_of("header", "fault.no_time_column", names=", ".join(sheet.names)))
         return None
     once(sheet, {"timestamp": time}, faults)
     columns, left, units = [], [], set()
@@ -46,14 +47,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
         told: list[Fault] = []
         for at, name in left[:3]:
             read_numbers(sheet.frame[at], told, asked.decimal, f"column {name}")
-        faults += told or [
-            Fault(
-                "header",
-                ", ".join(sheet.names),
-                "columns timestamp, region, workload, value or timestamp, series, value "
-                "(missing: value; series, or region and workload), or a column of numbers for every series",
-            )
-        ]
+        faults += told or [fault_of("header", "fault.no_value_column", names=", ".join(sheet.names))]
     if faults:
         return None
     rows = len(sheet.frame)
@@ -82,10 +76,8 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
 def _twice(sheet: Sheet, names: list[str]) -> Iterator[Fault]:
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            places = " and ".join(str(i + 1) for i, other in enumerate(sheet.low()) if other == name)
-            yield Fault(
-                "header", f"the column {name!r} {names.count(name)} times (columns {places})", "every series once"
-            )
+            places = listed([str(i + 1) for i, other in enumerate(sheet.low()) if other == name])
+            yield fault_of("header", "fault.series_twice", name=name, n=names.count(name), places=places)
 
 
 def _numbers(column: pd.Series[Any], asked: Reading) -> tuple[np.ndarray[Any, Any] | None, str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
 from forecasts.history.formats.base import Sheet
+from forecasts.words.fault import fault_of
 
 MOST_BYTES = 400 << 20
 """Unpacked size of all parts that is read at most: Excel's million rows of ten columns take about half of it."""
@@ -23,14 +24,14 @@ def read_sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max
         with zipfile.ZipFile(BytesIO(body)) as packed:
             size = sum(one.file_size for one in packed.infolist())
             if "xl/workbook.xml" not in packed.namelist():
-                faults.append(Fault(where, "a ZIP file that is no workbook", "XLSX, CSV or Parquet, unpacked"))
+                faults.append(fault_of(where, "fault.zip"))
                 return None
             if size > MOST_BYTES:
-                faults.append(Fault(where, f"{size:,} bytes once unpacked", f"at most {MOST_BYTES:,}"))
+                faults.append(fault_of(where, "fault.unpacked", n=size, most=MOST_BYTES))
                 return None
         return _sheet(body, where, asked, faults, max_rows)
     except Exception as fault:  # noqa: BLE001 - a file from anywhere may break its reader in any way
-        faults.append(Fault(where, f"{type(fault).__name__}: {str(fault)[:200]}", "a sound XLSX workbook"))
+        faults.append(fault_of(where, "fault.workbook", text=f"{type(fault).__name__}: {str(fault)[:200]}"))
         return None
 
 
@@ -41,7 +42,7 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_row
     try:
         titles = [sheet.title for sheet in book.worksheets]
         if asked.sheet is not None and asked.sheet not in titles:
-            faults.append(Fault("reading sheet", repr(asked.sheet), f"one of {', '.join(titles)}"))
+            faults.append(fault_of("reading sheet", "fault.one_of", value=asked.sheet, names=", ".join(titles)))
             return None
         found = []
         for title in [asked.sheet] if asked.sheet is not None else titles:
@@ -54,10 +55,10 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_row
         book.close()
     if len(found) > 1:
         several = ", ".join(title for title, _ in found)
-        faults.append(Fault(where, f"{len(found)} sheets with rows: {several}", "one: --read sheet=NAME"))
+        faults.append(fault_of(where, "fault.sheets", n=len(found), names=several))
         return None
     if not found:
-        faults.append(Fault(where, "no sheet with a header and rows", "at least one hour of one series"))
+        faults.append(fault_of(where, "fault.no_sheet"))
         return None
     title, rows = found[0]
     names = tuple("" if cell is None else str(cell).strip() for cell in rows[0])
@@ -75,7 +76,7 @@ def _rows(sheet: Any, where: str, faults: list[Fault], max_rows: int | None) -> 
         if any(cell is not None and cell != "" for cell in row):
             out.append(tuple(row))
             if len(out) > limit + 1:
-                faults.append(Fault(where, f"more than {limit} rows", f"at most {limit} rows"))
+                faults.append(fault_of(where, "fault.more_rows", most=limit))
                 return None
     return out
 

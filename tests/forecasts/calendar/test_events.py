@@ -72,7 +72,7 @@ def test_level_never_negative_and_peak_never_below_it(factor: float, ramp: float
 
 def test_every_fault_is_found() -> None:
     bad = Event("x", date(2026, 1, 5), factor=-1, sigma=-1, probability=2, ramp_weeks=-1, end=date(2026, 1, 5))
-    places = {where.rpartition(".")[2] for where, _, _ in check_events([bad], SERIES)}
+    places = {fault.where.rpartition(".")[2] for fault in check_events([bad], SERIES)}
     assert {"factor", "sigma", "probability", "ramp_weeks", "end"} <= places
     assert len(check_events([Event("y", date(2026, 1, 5))], SERIES)) == 1
-    assert "moon" in check_events([Event("z", date(2026, 1, 5), step=1, region="moon")], SERIES)[0][1]
+    assert "moon" in check_events([Event("z", date(2026, 1, 5), step=1, region="moon")], SERIES)[0].found

@@ -286,6 +286,10 @@ def test_replicas_that_agree_are_merged_without_a_question() -> None:
     history, report = read(text([str(r[0]) for r in rows], [r[2] for r in rows], replica=[r[1] for r in rows]))
     np.testing.assert_allclose(history.values[0], base.to_numpy())
     assert report.series[0].duplicate_rows == len(base)
+    said = next(one for one in report.sentences() if "taken for copies" in one)
+    assert f"In {len(base)} moments" in said
+    assert "only replica tells them apart" in said
+    assert "same-moment=sum" in said
 
 
 def test_pods_that_carry_nearly_the_same_are_asked_about() -> None:

@@ -53,11 +53,13 @@ def test_damping_starts_at_full_pace_and_halves() -> None:
 def test_growth_faster_than_threefold_fades_the_sooner_and_never_brings_more() -> None:
     rate = np.array([0.1, np.log(3), 2 * np.log(3), 12.0, -12.0])
     half = fading(rate, np.ones(5))
-    np.testing.assert_allclose(half[:3], [1, 1, 0.5])
-    assert half[3] < 6 / 52
+    np.testing.assert_allclose(half[:3], [1, 1, 0.25])
+    assert half[3] < 1 / 52
     assert half[4] == half[3]
     ever = rate * damped_years(np.array([1e6]), half)[:, 0]
-    np.testing.assert_allclose(np.abs(ever[1:]), np.log(3) / np.log(2))
+    np.testing.assert_allclose(
+        np.abs(ever[1:]), np.array([1, 0.5, np.log(3) / 12, np.log(3) / 12]) * np.log(3) / np.log(2)
+    )
 
 
 def test_a_part_of_a_year_may_be_season() -> None:

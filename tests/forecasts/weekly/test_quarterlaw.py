@@ -11,7 +11,8 @@ from forecasts.weekly.futures import draw_paths
 from forecasts.weekly.growth import Beliefs, GrowthPrior
 from forecasts.weekly.guard import guarded
 from forecasts.weekly.level import LevelForecast, forecast_level
-from forecasts.weekly.quarterlaw import KNOTS, QUARTERS, imposed, quarter_law
+from forecasts.weekly.quarterlaw import KNOTS, NORMAL, QUARTERS, imposed, quarter_table
+from forecasts.weekly.quarterviews import views_of_quarters
 
 
 def panel(series: int = 30, weeks: int = 208, seed: int = 5) -> np.ndarray:
@@ -30,18 +31,30 @@ def made() -> tuple[LevelForecast, np.ndarray]:
 
 def test_the_law_is_that_of_the_errors_and_falls_back_on_belief() -> None:
     rng = np.random.default_rng(0)
-    course = np.zeros((20, 40, 26))
-    size = np.full(course.shape, 0.1)
-    came = 0.05 * rng.standard_normal((20, 40, 1)) + np.zeros(course.shape)
-    law = quarter_law(came, course, size, np.arange(20.0)[::-1] * 13)
-    assert law.counts[:2].tolist() == [800, 800]
-    spread = law.at(0, 0.9) - law.at(0, 0.1)
-    believed = quarter_law(np.full(course.shape, np.nan), course, size, np.arange(20.0)[::-1] * 13)
-    assert believed.counts.sum() == 0
+    centre = np.zeros((20, 40, 2))
+    size = np.full(centre.shape, 0.1)
+    came = 0.05 * rng.standard_normal(centre.shape)
+    age = np.arange(20.0)[::-1] * 13
+    table, counts = quarter_table(came, centre, size, age)
+    assert counts[:2].tolist() == [800, 800]
+    believed, none = quarter_table(np.full(centre.shape, np.nan), centre, size, age)
+    assert none.sum() == 0
+    spread, before = (float(np.diff(np.interp([-1.2816, 1.2816], NORMAL, law[0]))[0]) for law in (table, believed))
     assert 0.5 < spread / (0.5 * 2 * 1.2816) < 1.4  # standard deviation of half a spread
-    assert spread < 0.8 * (believed.at(0, 0.9) - believed.at(0, 0.1))
-    assert (np.diff(law.table, axis=1) >= 0).all()
-    assert law.table.shape == (QUARTERS, len(KNOTS))
+    assert spread < 0.8 * before
+    assert (np.diff(table, axis=1) >= 0).all()
+    assert table.shape == (QUARTERS, len(KNOTS))
+
+
+def test_weeks_that_stand_out_come_again_and_last_year_is_known() -> None:
+    measured = np.tile(np.where(np.arange(104) % 13 == 6, 0.4, 0.0), (2, 1))
+    measured[:, 104 - 52 + 20] = 1.0  # one week of last year's second quarter
+    clean = np.zeros_like(measured)
+    views = views_of_quarters(np.full((2, 26), 0.1), measured, clean, np.array([True, False]))
+    standing_out = (0.4 * 3 + 1.0) / 4
+    np.testing.assert_allclose(views[0], 0.1 + standing_out)
+    np.testing.assert_allclose(views[1:, 0], [[0.4, 1.0], [0.4, 1.0]])
+    np.testing.assert_allclose(views[1:, 1], 0.1 + standing_out)  # no year to look back on
 
 
 def test_paths_follow_the_law_and_keep_their_ranks(made: tuple[LevelForecast, np.ndarray]) -> None:
@@ -50,7 +63,8 @@ def test_paths_follow_the_law_and_keep_their_ranks(made: tuple[LevelForecast, np
     again = imposed(paths, ahead.mean, ahead.spread, ahead.quarter, ahead.upper_quarter)
     np.testing.assert_allclose(again, paths, atol=1e-9)
     highest = paths[:, 30:, 13:26].max(axis=2)
-    wanted = ahead.mean[30:, 13:26].max(axis=1) + np.arcsinh(ahead.spread[30:, 19] * float(ahead.quarter.at(1, 0.9)))
+    centre, size = ahead.quarter.highest(ahead.mean[30:], ahead.spread[30:], 1)
+    wanted = centre + np.arcsinh(ahead.quarter.errors(1, 0.9, size))
     np.testing.assert_allclose(np.quantile(highest, 0.9, axis=0), wanted, atol=0.01)
 
 

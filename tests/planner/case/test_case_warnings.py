@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -146,7 +147,13 @@ def test_a_plausible_case_is_quiet() -> None:
     ],
 )
 def test_what_looks_wrong_is_said_once(changes: dict[str, Any], expected: str) -> None:
-    assert told(case(**changes)) == [expected]
+    made = case(**changes)
+    assert told(made) == [expected]
+    (warning,) = warnings(made)
+    chinese = warning.message.chinese
+    assert re.search("[\u4e00-\u9fff]", chinese)
+    numbers = [sorted(re.findall(r"\d[\d.]*", text)) for text in (warning.message, chinese)]
+    assert numbers[0] == numbers[1]
 
 
 def kinds(case: Case) -> list[tuple[str, str]]:

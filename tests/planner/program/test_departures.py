@@ -25,9 +25,12 @@ from planner.plan import Plan
 from planner.planning import make_plan
 from planner.planning.planning import plan_demand
 from planner.program.build import build_program
+from planner.program.instance import make_instance
 from planner.report.content import plan_content
 from planner.report.figures import View
 from planner.report.workbook import workbook
+from planner.rules.ahead import reached_by
+from planner.rules.neighbour import whole_of
 from planner.scenarios.scenario import Stochastic
 from planner.solve import Limits
 from planner.verify import verify
@@ -286,6 +289,14 @@ def test_why_not_is_asked_of_what_leaves_as_of_orders() -> None:
     assert "leaving there early" in kept.sentence(wording("en"), "CNY")
     with pytest.raises(PlanError, match="may not leave"):
         asked(site="here")
+
+
+def test_the_build_ahead_ratio_counts_what_is_left() -> None:
+    """Two old and two new ones serve the 10 units that are asked for, and no more."""
+    plan = planned(bare(1, [OLD | {"may_retire": True}], [[10]]))
+    inst = make_instance(plan.case, plan.demand)
+    assert reached_by(inst, whole_of(plan))[0] == pytest.approx([1.0])
+    assert plan.tables["capacity"]["build_ahead_ratio"].tolist() == pytest.approx([1.0])
 
 
 def test_it_is_said_what_they_free_and_for_what() -> None:
