@@ -114,8 +114,8 @@ def test_a_page_and_a_call_are_five_files_each(copy: Path, tmp_path: Path) -> No
     (copy / "api" / "http" / "routes" / "added.py").write_text(CALL_ROUTE, encoding="utf-8")
     (copy / "api" / "http" / "schemas" / "added.py").write_text(CALL_BODY, encoding="utf-8")
     app = copy / "api" / "app" / "app.py"
-    _insert(app, "from api.http.routes import cases,", "from api.http.routes import added, cases,")
-    _insert(app, "sizing, health, pages):", "sizing, health, added, pages):")
+    _insert(app, "from api.http.routes import (\n", "from api.http.routes import (\n    added,\n")
+    _insert(app, "    for routes in (\n", "    for routes in (\n        added,\n")
     of_call = _changed(ROOT / "api", copy / "api") - of_page
 
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TIDEPLAN_")} | {"PYTHONPATH": str(copy)}
