@@ -94,6 +94,8 @@ def dispatch_instance(case: Case, demand: Demand, capacity: FloatArray) -> Insta
     return replace(
         inst,
         standing=capacity,
+        least_standing=capacity,
+        most_standing=capacity,
         supply=np.zeros_like(inst.supply),
         allowed=inst.allowed & runs[:, None, :],
     )
