@@ -49,7 +49,12 @@ def result(uploaded: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 
 def test_a_forecast_says_what_plans_from_it_would_have_lacked(result: tuple[Path, Json, list[str]]) -> None:
     out, summary, phases = result
-    assert list(dict.fromkeys(phases)) == ["forecast", "backtest", "backtest_quarters", "page"]  # each as often as it goes on
+    assert list(dict.fromkeys(phases)) == [
+        "forecast",
+        "backtest",
+        "backtest_quarters",
+        "page",
+    ]  # each as often as it goes on
     found = json.loads((out / "backtest.json").read_text())
     back = summary["backtest"]
     (short,) = back["quarters"]["shortfall"]
