@@ -25,18 +25,17 @@ def diff(
     from api.cli import console
     from api.cli.answers import show_table
     from planner.plan import Plan
-    from planner.report.side_by_side import side_by_side
+    from planner.report.side_by_side import TABLES, side_by_side
 
     text = screen.words
     found = side_by_side(Plan.load(plan_folder), Plan.load(other), text)
-    tables = ("orders", "departures", "costs", "measures", "case", "demand")
     if screen.json:
-        shown = {name: getattr(found, name).to_dict("records") for name in tables}
+        shown = {name: getattr(found, name).to_dict("records") for name in TABLES}
         console.show_json({"sentences": found.sentences, **shown})
         return
     for line in found.sentences:
         console.out().print(line, markup=False, style="bold")
-    for name in tables:
+    for name in TABLES:
         table = getattr(found, name)
         if len(table):
             show_table(table, text(f"apart.title.{name}"), text)

@@ -11,7 +11,7 @@ from api.http.schemas.signed import standing_values
 from api.service.kept import RESULT, Recipe
 from api.service.services import Services
 from api.store.runs import Run
-from api.store.signatures import digest
+from api.store.signatures import content_sha256, digest
 from api.work.analysis import PLAN_FILE
 
 Form = Literal["html", "xlsx"]
@@ -24,7 +24,7 @@ def report_of(services: Services, run: Run, language: Language, owner: str, form
     request: dict[str, Any] = {"language": language, "form": form}
     name = f"{run.id}.report.{language}" if form == "html" else f"{run.id}.workbook.{language}"
     if run.kind == "plan":  # what is proposed and what is approved are told apart on paper, too
-        request["standing"] = standing_values(services.signatures.log().standings.get(run.id))
+        request["standing"] = standing_values(services.signatures.log().standings.get(run.id), content_sha256(run))
         name += f".{digest(request['standing'])[:16]}"
     recipe = Recipe("report", request, inputs, ((run.kind, run),))
     return services.kept.made(name, f"report.{form}", recipe, owner)

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http import cors
 from api.jobs.problems import ProblemError, answer
 from api.service.services import Services
-from api.store.keys import ROLES, Role
+from api.store.keys import Role, reaches
 from api.store.settings import LOOPBACK_NAMES, Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -148,7 +148,7 @@ class Caller:
 
     def may(self, role: Role) -> bool:
         """Whether the role is high enough."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return reaches(self.role, role)
 
 
 def _services(request: Request) -> Services:

@@ -31,6 +31,14 @@ class Entered:
     names: dict[str, list[tuple[str, str]]]
     entries: list[Actual]
 
+    def called(self, one: Actual) -> tuple[str, str]:
+        """Where and what an entry is about, by name; "" for what it does not say."""
+        blocks = ("regions", "workloads") if one.kind == "demand" else ("sites", "module_types")
+        place, what = (
+            dict(self.names[block]).get(id, id) for block, id in zip(blocks, (one.place, one.what), strict=True)
+        )
+        return place, what
+
 
 def entered_of(services: Services, reader: Reader, run: Run) -> Entered | None:
     """None unless the plan is one of record."""

@@ -26,6 +26,7 @@ class Shown:
     asked: ListAsked
     path: str
     count: int
+    leaves: int
     tags: list[str]
     states: tuple[str, ...]
     standings: tuple[str, ...]
@@ -33,11 +34,6 @@ class Shown:
     earlier: str | None
     later: str | None
     archived: str
-
-    @property
-    def leaves(self) -> int:
-        """How many there are."""
-        return max(ceil(self.count / PER_PAGE), 1)
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,7 @@ class ListAsked:
             self,
             path,
             count,
+            last,
             tags,
             _STATES,
             _STANDINGS if kind == "plan" else (),
@@ -82,9 +79,9 @@ class ListAsked:
 
 def _asked(
     q: Annotated[str, Query(max_length=200)] = "",
-    state: Annotated[Literal["", "queued", "running", "finished", "failed", "cancelled"], Query()] = "",
+    state: Annotated[State | Literal[""], Query()] = "",
     tag: Annotated[str, Query(max_length=60)] = "",
-    standing: Annotated[Literal["", "proposed", "approved", "superseded", "rejected", "withdrawn"], Query()] = "",
+    standing: Annotated[Stands | Literal[""], Query()] = "",
     sort: Annotated[Order, Query()] = "newest",
     archived: bool = False,
     leaf: Annotated[int, Query(ge=1, le=100_000)] = 1,

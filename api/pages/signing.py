@@ -7,21 +7,26 @@ from dataclasses import dataclass
 
 from api.http.schemas.signed import PlanSignatures, standing_values
 from api.http.security import Caller
-from api.pages.common import Reader, words
+from api.pages.common import Reader, catalogue, words
 from api.service.services import Services
 from api.store.runs import Run
-from api.store.signatures import LOCAL, Action, Standing, content_sha256
+from api.store.signatures import LOCAL, Action, Signer, content_sha256, refusal
+
+_LIKELIEST: tuple[Action, ...] = ("propose", "approve", "reject", "withdraw", "comment")
 
 
 @dataclass(frozen=True)
 class Signing:
-    """sentence, short: where the plan stands, as on paper. scope: what a proposal is for. scopes: those that exist."""
+    """sentence, paper: where the plan stands, and the rule of a style sheet that prints it above every sheet. scope:
+    what a proposal is for. scopes: those that exist. faults: of the log. actions: what this reader may do now, the
+    likeliest first."""
 
     told: PlanSignatures
     sentence: str
-    short: str
+    paper: str
     scope: str
     scopes: list[str]
+    faults: list[str]
     actions: list[Action]
     own_proposal: bool
 
@@ -33,31 +38,22 @@ class Signing:
 
 def signing_of(services: Services, caller: Caller, reader: Reader, run: Run) -> Signing:
     """Of a finished plan."""
-    log, text = services.signatures.log(), words(reader.language)
+    from planner.report.paper import standing_rule, stands  # here, because the server starts without the planner
+
+    t = catalogue(reader.language)
+    log, content = services.signatures.log(), content_sha256(run)
     found = log.standings.get(run.id)
-    values = standing_values(found)
-    values["by"] = values.get("by") or text("standing.without_key")
+    by = Signer(caller.owner, caller.name, caller.role)
+    sentence, short = stands(standing_values(found, content), words(reader.language))
     case = json.loads(services.artifacts.read(run.inputs["case"]))
-    own = found is not None and found.state == "proposed" and found.proposal.owner == caller.owner != LOCAL
     return Signing(
-        told=PlanSignatures.of(run.id, log, content_sha256(run)),
-        sentence=text(f"standing.{values['state']}", **values),
-        short=text(f"standing.{values['state']}.short", **values),
+        told=PlanSignatures.of(run.id, log, content),
+        sentence=sentence,
+        paper=standing_rule(short),
         scope=found.entry.scope if found else str(case["meta"]["name"])[:400],
         scopes=sorted({entry.scope for entry in log.entries if entry.scope}),
-        actions=_actions(caller, found, own),
-        own_proposal=own,
+        faults=[t["log_entry"].format(seq=seq) for seq in log.broken]
+        + ([t["log_gone"].format(count=log.gone)] if log.gone else []),
+        actions=[one for one in _LIKELIEST if refusal(found, one, by, content) is None],
+        own_proposal=found is not None and found.state == "proposed" and found.proposal.owner == caller.owner != LOCAL,
     )
-
-
-def _actions(caller: Caller, found: Standing | None, own: bool) -> list[Action]:
-    """What this reader may do now, the likeliest first; commenting always comes last."""
-    out: list[Action] = []
-    if found is None or found.state in ("rejected", "withdrawn"):
-        out.append("propose")
-    elif found.state == "proposed":
-        if caller.may("approver"):
-            out += ["reject"] if own else ["approve", "reject"]
-        if found.proposal.owner == caller.owner or caller.may("admin"):
-            out.append("withdraw")
-    return [*out, "comment"]

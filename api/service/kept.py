@@ -136,8 +136,8 @@ class Kept:
                 self._put(page_name(run.id, run.kind, language.name), files)
 
     def forget(self, id: str) -> None:
-        """Take out what was made of a run that is deleted."""
-        for entry in self.folder.glob(f"{id}.*"):
+        """Take out what was made of a run that is deleted, alone or beside another."""
+        for entry in self.folder.glob(f"*{id}[.+]*"):
             shutil.rmtree(entry, ignore_errors=True)
 
     def _put(self, name: str, files: Mapping[str, bytes]) -> None:

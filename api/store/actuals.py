@@ -16,8 +16,8 @@ Kind = Literal["ordered", "delivered", "power_ready", "demand"]
 
 @dataclass(frozen=True)
 class Actual:
-    """One thing that happened. place: site, or region ("" for all). what: module type, or workload. day: YYYY-MM-DD, of
-    demand the first of its quarter. amount: modules, MW, or mean demand in the workload's unit."""
+    """One thing that happened. place: site, or region ("" for all). what: module type, or workload. day: YYYY-MM-DD,
+    of demand any of its period. amount: modules, MW, or mean demand in the workload's unit."""
 
     id: str
     scope: str

@@ -26,6 +26,11 @@ LONGEST_DAYS = 3660
 _DAY_MS = 86_400_000
 
 
+def reaches(role: Role, wanted: Role) -> bool:
+    """Whether a role may do all that another one may."""
+    return ROLES.index(role) >= ROLES.index(wanted)
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """A key without its secret; times in UTC milliseconds."""

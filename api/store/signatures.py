@@ -20,9 +20,10 @@ from sqlalchemy import Connection, insert, select
 
 from api.store import audit
 from api.store.database import Database, now_ms
+from api.store.keys import Role, reaches
 from api.store.runs import Run
 from api.store.tables import audit as deeds
-from api.store.tables import signatures
+from api.store.tables import runs, signatures
 
 Action = Literal["propose", "comment", "approve", "reject", "withdraw"]
 State = Literal["proposed", "approved", "superseded", "rejected", "withdrawn"]
@@ -63,7 +64,7 @@ class Signer:
 
     owner: str
     owner_name: str
-    role: str
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ class Standing:
 class RefusedError(Exception):
     """An entry that the log does not take, with the kind of problem."""
 
-    def __init__(self, kind: Literal["not-to-be-signed", "content-changed", "forbidden"], detail: str) -> None:
+    def __init__(
+        self, kind: Literal["not-found", "not-to-be-signed", "content-changed", "forbidden"], detail: str
+    ) -> None:
         self.kind, self.detail = kind, detail
         super().__init__(detail)
 
@@ -128,15 +131,25 @@ class Log:
     told: frozenset[str] = field(default=frozenset())
 
     @cached_property
-    def faults(self) -> list[str]:
-        """Where the log is not as it was written; empty for a whole one."""
+    def broken(self) -> list[int]:
+        """Numbers of entries that are not as they were written, or whose predecessor is gone."""
         out, previous = [], _BEGINNING
         for number, entry in enumerate(self.entries, start=1):
             if entry.seq != number or entry.previous != previous or entry.seal != entry.sha256:
-                out.append(f"entry {entry.seq} is not as it was written, or the one before it is gone")
+                out.append(entry.seq)
             previous = entry.sha256
-        gone = len(self.told - {entry.sha256 for entry in self.entries})
-        return out + ([f"{gone} entries of which the audit log tells are gone"] if gone else [])
+        return out
+
+    @cached_property
+    def gone(self) -> int:
+        """How many entries of which the audit log tells are gone."""
+        return len(self.told - {entry.sha256 for entry in self.entries})
+
+    @property
+    def faults(self) -> list[str]:
+        """Where the log is not as it was written, in words; empty for a whole one."""
+        out = [f"entry {seq} is not as it was written, or the one before it is gone" for seq in self.broken]
+        return out + ([f"{self.gone} entries of which the audit log tells are gone"] if self.gone else [])
 
     @cached_property
     def standings(self) -> dict[str, Standing]:
@@ -186,12 +199,20 @@ class Signatures:
         told = connection.execute(select(deeds.c.hashes).where(deeds.c.action.in_(_DEEDS.values())))
         return Log(tuple(Entry(*row) for row in rows), frozenset(row[0]["entry"] for row in told))
 
+    def held(self, connection: Connection) -> Log:
+        """The same, and nobody adds to it before the transaction ends: for what a signature must not come between."""
+        self.database.lock_for(connection, "signatures")
+        return self.log_in(connection)
+
     def add(self, connection: Connection, id: str, run: Run, said: Said, by: Signer) -> Entry:
         """Add an entry on a finished plan. Raises RefusedError."""
-        self.database.lock_for(connection, "signatures")
-        log = self.log_in(connection)
+        log = self.held(connection)
+        if connection.execute(select(runs.c.id).where(runs.c.id == run.id)).first() is None:
+            raise RefusedError("not-found", f"There is no plan {run.id}.")  # deleted since it was read
         standing, content = log.standings.get(run.id), content_sha256(run)
-        _check(standing, said.action, by, content, said.named_sha256)
+        fault = refusal(standing, said.action, by, content, said.named_sha256)
+        if fault is not None:
+            raise fault
         last = log.entries[-1] if log.entries else None
         entry = Entry(
             seq=len(log.entries) + 1 if last is None else last.seq + 1,
@@ -214,26 +235,34 @@ class Signatures:
         return Entry(**sealed)
 
 
-def _check(standing: Standing | None, action: Action, by: Signer, content: str, named: str | None) -> None:
+def refusal(
+    standing: Standing | None, action: Action, by: Signer, content: str, named: str | None = None
+) -> RefusedError | None:
+    """Why an action is not taken from this signer now; None where it is. content: the hash of what the plan holds."""
     state = standing.state if standing is not None else None
+    if action in ("approve", "reject") and not reaches(by.role, "approver"):
+        return RefusedError("forbidden", f"found the role {by.role}; allowed: approver or higher")
     if named is not None and named != content:
-        raise RefusedError("content-changed", f"found {named}; allowed: {content}, which is what the plan holds now")
+        return RefusedError("content-changed", f"found {named}; allowed: {content}, which is what the plan holds now")
     if action == "propose" and state not in (None, "rejected", "withdrawn"):
-        raise RefusedError(
+        return RefusedError(
             "not-to-be-signed", f"found a plan that is {state}; allowed: one that is not proposed or approved"
         )
-    if action in ("approve", "reject", "withdraw"):
-        if standing is None or state != "proposed":
-            raise RefusedError(
-                "not-to-be-signed", f"found a plan that is {state or 'not proposed'}; allowed: a proposed one"
-            )
-        if standing.proposal.content_sha256 != content:
-            found = standing.proposal.content_sha256
-            raise RefusedError("content-changed", f"found {content}; allowed: {found}, which was proposed")
-        own = standing.proposal.owner == by.owner
-        if action == "approve" and own and by.owner != LOCAL:
-            raise RefusedError("forbidden", "found the key that proposed the plan; allowed: another approver's")
-        if action == "withdraw" and not own and by.role != "admin":
-            raise RefusedError(
-                "forbidden", "found another key than the one that proposed the plan; allowed: that, or an admin's"
-            )
+    if action in ("propose", "comment"):
+        return None
+    if standing is None or state != "proposed":
+        return RefusedError(
+            "not-to-be-signed", f"found a plan that is {state or 'not proposed'}; allowed: a proposed one"
+        )
+    proposal = standing.proposal
+    own = proposal.owner == by.owner
+    if proposal.content_sha256 != content:
+        found = f"found {content}; allowed: {proposal.content_sha256}, which was proposed"
+        return RefusedError("content-changed", found)
+    if action == "approve" and own and by.owner != LOCAL:
+        return RefusedError("forbidden", "found the key that proposed the plan; allowed: another approver's")
+    if action == "withdraw" and not own and by.role != "admin":
+        return RefusedError(
+            "forbidden", "found another key than the one that proposed the plan; allowed: that, or an admin's"
+        )
+    return None

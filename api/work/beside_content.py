@@ -11,10 +11,8 @@ from api.work.faults import errors_of
 from planner.case.errors import PlanError
 from planner.plan import Plan
 from planner.report.grid import grid
-from planner.report.side_by_side import side_by_side
+from planner.report.side_by_side import TABLES, side_by_side
 from planner.words.wording import wording
-
-_TABLES = ("orders", "costs", "measures", "case", "demand")
 
 
 def write(task: Task, out: Path) -> None:
@@ -26,7 +24,7 @@ def write(task: Task, out: Path) -> None:
         raise WorkError("plan-impossible", str(fault), errors_of(fault.faults)) from fault
     tables = [
         asdict(grid(table, words, words(f"apart.title.{name}"))) | {"id": name}
-        for name in _TABLES
+        for name in TABLES
         if len(table := getattr(found, name))
     ]
     write_json(out / "content.json", {"sentences": found.sentences, "tables": tables})

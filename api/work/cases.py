@@ -14,6 +14,7 @@ from api.work.faults import errors_of
 from forecasts.words.note import said
 
 if TYPE_CHECKING:
+    from planner.case import Case
     from planner.case.warning import CaseWarning
 
 
@@ -29,7 +30,6 @@ class CheckedCase:
 def checked(body: bytes, format: str) -> CheckedCase:
     """Read and check a document ("json" or "yaml"). Raises ProblemError with every fault."""
     from planner.case.file import CaseError, dump_case, read_case
-    from planner.case.plausible import warnings
 
     with TemporaryDirectory(prefix="tideplan-case-") as folder:  # nothing else lies in it that a document could name
         path = Path(folder) / f"case.{format}"
@@ -43,6 +43,12 @@ def checked(body: bytes, format: str) -> CheckedCase:
             raise ProblemError("invalid-case", count_of(errors), errors=errors) from fault
     document = dump_case(case)
     refuse_unsayable(document, "invalid-case")
+    return _stored(case, document)
+
+
+def _stored(case: Case, document: dict[str, Any]) -> CheckedCase:
+    from planner.case.plausible import warnings
+
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return CheckedCase(text.encode(), case.meta.name[:400], [_odd(one) for one in warnings(case)])
 
@@ -78,7 +84,6 @@ def scenario_faults(
 def posed(document: bytes, world: dict[str, Any]) -> CheckedCase:
     """The case of `document` with the levers and overrides of a what-if. Raises ProblemError with every fault."""
     from planner.case.file import case_from, dump_case
-    from planner.case.plausible import warnings
     from planner.scenarios import ScenarioError, asked_scenarios, pose
 
     asked = {"id": "what-if", "names": {"en": "what if"}} | {n: world[n] for n in ("levers", "overrides")}
@@ -87,8 +92,7 @@ def posed(document: bytes, world: dict[str, Any]) -> CheckedCase:
     except ScenarioError as error:
         errors = errors_of(error.faults)
         raise ProblemError("invalid-request", count_of(errors), errors=errors) from error
-    text = json.dumps(dump_case(case), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return CheckedCase(text.encode(), case.meta.name[:400], [asdict(one) for one in warnings(case)])
+    return _stored(case, dump_case(case))
 
 
 def offered_scenarios(language: str) -> list[tuple[str, str, dict[str, Any]]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from forecasts.fault import Fault
 from planner.case.errors import PlanError
 from planner.explain.what_if import what_if
 from planner.plan import Plan
@@ -36,6 +37,7 @@ SENSITIVITY_TABLE = described_table(
     modules integer modules ordered then
     same_first_orders integer - 1 when what has to be ordered first stays the same
     note string - why there is no plan
+    note_zh string - the same in Chinese
     """,
 )
 
@@ -107,14 +109,15 @@ def sensitivity(
             "modules": 0,
             "same_first_orders": 0,
             "note": "",
+            "note_zh": "",
         }
         try:
             found = what_if(plan, levers=one.levers, demand=one.demand, limits=limits, stop=stop)
         except PlanError as error:
-            rows.append(row | {"note": str(error)})
+            rows.append(row | _noted(error.faults))
         else:
             if found.plan is None:
-                row["note"] = "; ".join(str(problem) for problem in found.impossible)
+                row |= _noted(found.impossible)
             else:
                 row |= {
                     "cost": found.plan.certificate["objective"],
@@ -131,6 +134,13 @@ def sensitivity(
     widest = table["difference"].abs().groupby(table["factor"]).transform("max").fillna(-1.0)
     order = sorted(range(len(table)), key=lambda i: (-widest[i], table["factor"][i], table["setting"][i] == "high"))
     return table.iloc[order].reset_index(drop=True)
+
+
+def _noted(why: Sequence[Fault]) -> dict[str, object]:
+    return {
+        name: "; ".join(str(one.told(language)) for one in why)
+        for name, language in (("note", "en"), ("note_zh", "zh-CN"))
+    }
 
 
 def _first(plan: Plan) -> set[tuple[str, str, int]]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from planner.arrays import FloatArray
 from planner.plan import Plan
+from planner.report.figures.chart import View
 from planner.report.grid import Grid, grid
 from planner.words.wording import Wording
 
@@ -25,7 +26,7 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Against:
-    """now: what is to be done, the most urgent first. tables: cumulative amounts by quarter; demand by quarter."""
+    """now: what is to be done, the most urgent first. tables: cumulative amounts by period; demand by period."""
 
     now: list[str]
     tables: list[Grid]
@@ -33,15 +34,14 @@ class Against:
 
 def against(plan: Plan, actuals: Sequence[Mapping[str, Any]], today: date, words: Wording) -> Against:
     """actuals: kind, place, what, day (YYYY-MM-DD) and amount each, in the order in which they were entered."""
-    planned, came = _planned(plan), _came(actuals)
-    demand = _demand(plan, actuals, words)
-    now = [*_due(plan, planned, came, today, words), *demand.now]
+    view = View.of(plan, words.language)
+    planned, came = _planned(plan), _came(plan, actuals)
+    demand = _demand(plan, actuals, view)
+    now = [*_due(planned, came, today, view), *demand.now]
     if not now:
         due = (planned["day"] <= today.isoformat()).any()
         now = [words("against.done" if due else "against.nothing_due", day=today.isoformat())]
-    return Against(
-        [*now, *_next(plan, planned, today, words)], [_by_quarter(plan, planned, came, words), *demand.tables]
-    )
+    return Against([*now, *_next(planned, today, view)], [_by_period(planned, came, view), *demand.tables])
 
 
 def _planned(plan: Plan) -> pd.DataFrame:
@@ -71,9 +71,11 @@ def _planned(plan: Plan) -> pd.DataFrame:
     )
 
 
-def _came(actuals: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _came(plan: Plan, actuals: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Orders, deliveries and power; what came before the case's own date belongs to an earlier plan and to the case."""
     names = ["kind", "place", "what", "day", "amount"]
-    rows = [[one[name] for name in names] for one in actuals if one["kind"] in _KINDS]
+    since = min(plan.case.meta.as_of, plan.case.horizon.start).isoformat()
+    rows = [[one[name] for name in names] for one in actuals if one["kind"] in _KINDS and one["day"] >= since]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -85,33 +87,30 @@ def _sum(rows: pd.DataFrame, kind: str, by: str, place: str | None = None, what:
     return float(rows.loc[of, "amount"].sum())
 
 
-def _by_quarter(plan: Plan, planned: pd.DataFrame, came: pd.DataFrame, words: Wording) -> Grid:
+def _by_period(planned: pd.DataFrame, came: pd.DataFrame, view: View) -> Grid:
     """Cumulative, up to the end of each period."""
-    horizon = plan.case.horizon
+    horizon, words = view.case.horizon, view.words
     rows = []
     for t in range(horizon.periods):
         last = date.fromordinal(horizon.period_start(t + 1).toordinal() - 1).isoformat()
         amounts = [_sum(of, kind, last) for kind in _KINDS for of in (planned, came)]
-        rows.append([horizon.period_label(t), *amounts])
+        rows.append([view.periods[t], *amounts])
     headings = [words("period")]
     headings += [words(f"against.{kind}.{side}") for kind in _KINDS for side in ("planned", "actual")]
-    return grid(pd.DataFrame(rows, columns=headings), words, words("against.by_quarter"), words("against.cumulative"))
+    return grid(pd.DataFrame(rows, columns=headings), words, words("against.by_period"), words("against.cumulative"))
 
 
-def _due(plan: Plan, planned: pd.DataFrame, came: pd.DataFrame, today: date, words: Wording) -> list[str]:
+def _due(planned: pd.DataFrame, came: pd.DataFrame, today: date, view: View) -> list[str]:
     """Sentences on what was due by today and is not there, and on what was never planned."""
-    sites = {s.id: words.name(s.names) for s in plan.case.sites}
-    types = {k.id: words.name(k.names) for k in plan.case.module_types}
-    by = today.isoformat()
-    out = []
+    words, by, out = view.words, today.isoformat(), []
     for kind in _KINDS:
         due_by_now = (of[(of["kind"] == kind) & (of["day"] <= by)] for of in (planned, came))
         keys = dict.fromkeys(key for of in due_by_now for key in zip(of["place"], of["what"], strict=True))
         for place, what in keys:
             due, there = (_sum(of, kind, by, place, what) for of in (planned, came))
             values = {
-                "site": sites.get(place, place),
-                "type": types.get(what, what),
+                "site": view.name("site", place),
+                "type": view.name("module_type", what),
                 "due": words.number(due),
                 "there": words.number(there),
                 "day": by,
@@ -123,18 +122,17 @@ def _due(plan: Plan, planned: pd.DataFrame, came: pd.DataFrame, today: date, wor
     return out
 
 
-def _next(plan: Plan, planned: pd.DataFrame, today: date, words: Wording) -> list[str]:
-    """What is to be signed next after today."""
+def _next(planned: pd.DataFrame, today: date, view: View) -> list[str]:
+    """The modules that are to be ordered next after today."""
     later = planned[(planned["kind"] == "ordered") & (planned["day"] > today.isoformat())]
     if later.empty:
         return []
     day = str(later["day"].min())
-    sites = {s.id: words.name(s.names) for s in plan.case.sites}
-    types = {k.id: words.name(k.names) for k in plan.case.module_types}
+    words = view.words
     due = later[later["day"] == day].groupby(["place", "what"], sort=False)["amount"].sum().reset_index()
     parts = [
-        f"{words.number(float(row['amount']))} × {types[row['what']]} → {sites[row['place']]}"
-        for row in due.to_dict("records")
+        f"{words.number(float(n))} × {view.name('module_type', what)} → {view.name('site', place)}"
+        for place, what, n in due.itertuples(index=False)
     ]
     return [words("against.next", day=day, orders=words.joined(parts))]
 
@@ -145,10 +143,9 @@ class _Told:
     tables: list[Grid]
 
 
-def _demand(plan: Plan, actuals: Sequence[Mapping[str, Any]], words: Wording) -> _Told:
+def _demand(plan: Plan, actuals: Sequence[Mapping[str, Any]], view: View) -> _Told:
     """Demand as it came beside the plan's futures; of two entries for the same, the newer one holds."""
-    case, horizon = plan.case, plan.case.horizon
-    names = {w.id: words.name(w.names) for w in case.workloads} | {r.id: words.name(r.names) for r in case.regions}
+    case, horizon, words = plan.case, plan.case.horizon, view.words
     at = {w.id: i for i, w in enumerate(case.workloads)}
     region = {r.id: i for i, r in enumerate(case.regions)}
     mean = _mean_demand(plan)
@@ -165,14 +162,14 @@ def _demand(plan: Plan, actuals: Sequence[Mapping[str, Any]], words: Wording) ->
         futures = own.sum(axis=1)
         low, high = float(futures.min()), float(futures.max())
         middle = float(plan.demand.probability @ futures)
-        where = names[place] if place else words("headroom.everywhere")
+        where = view.name("region", place) if place else words("headroom.everywhere")
         unit = case.workloads[at[workload]].unit
         shown = [words.number(v) for v in (middle, low, high, amount)]
         change = words.percent(amount / middle - 1) if middle > 0 else "–"
         rows.append(
             [
-                horizon.period_label(t),
-                f"{names[workload]} ({unit})",
+                view.periods[t],
+                f"{view.name('workload', workload)} ({unit})",
                 where,
                 *shown[:1],
                 " – ".join(shown[1:3]),
@@ -182,7 +179,7 @@ def _demand(plan: Plan, actuals: Sequence[Mapping[str, Any]], words: Wording) ->
         )
         side = "above" if amount > high * (1 + 1e-6) else "below" if amount < low * (1 - 1e-6) else ""
         if side:
-            values = {"workload": names[workload], "period": horizon.period_label(t), "amount": shown[3]}
+            values = {"workload": view.name("workload", workload), "period": view.periods[t], "amount": shown[3]}
             now.append(words(f"against.demand.{side}", most=shown[2], least=shown[1], unit=unit, **values))
     if not rows:
         return _Told([], [])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from planner.plan import Plan
-from planner.words.wording import Wording
+if TYPE_CHECKING:
+    from planner.plan import Plan
+    from planner.words.wording import Wording
 
 _SHOWN = 12
 """Digits of a hash that are printed."""
@@ -31,8 +33,8 @@ def running_head(plan: Plan, words: Wording) -> str:
 def stands(standing: Mapping[str, str] | None, words: Wording) -> tuple[str, str]:
     """Where a plan stands in signing: a sentence, and a few words that stand above every sheet.
 
-    standing: state ("draft", "proposed", "approved", …) and, unless it is a draft, scope, by, on and content (of the
-    hash its first digits); None: nothing is said.
+    standing: state ("draft", "proposed", "approved", …, "changed") and, unless it is a draft, scope, by, on and content
+    (of the hash its first digits); None: nothing is said.
     """
     if standing is None:
         return "", ""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from planner.case import Case
+from planner.explain.asking import proven_range
 from planner.report.grid import Grid, grid
-from planner.words.wording import Wording
+from planner.words.wording import Rounded, Wording
 
 Json = Mapping[str, Any]
+_OUTWARDS: tuple[tuple[str, Rounded], ...] = (("least", "down"), ("most", "up"))
+_ORDERS = ("site", "module_type", "arrival_period")
 _LEAST = 1e-6
 """Terms that change by less, as a share of what changes most, are left out."""
 
@@ -39,44 +43,23 @@ def _change(found: Json, case: Case, words: Wording) -> list[Grid]:
         out.append(_table(rows, (words("term"), words("cost_change")), words, words("ask.by_term")))
     if found["orders"]:
         title = words("ask.orders_alike" if found["interchangeable"] else "ask.orders_moved")
-        out.append(_orders(found["orders"], ("before", "after"), case, words, title))
+        out.append(_modules(found["orders"], (*_ORDERS, "before", "after"), case, words, title))
     if found.get("departures"):
-        out.append(_departures(found["departures"], case, words))
+        headings = ("site", "module_type", "to_site", "period", "before", "after")
+        out.append(_modules(found["departures"], headings, case, words, words("ask.leaving")))
     return out
 
 
-def _departures(rows: Sequence[Json], case: Case, words: Wording) -> Grid:
-    """What leaves early in one of two plans and not in the other."""
+def _modules(rows: Sequence[Json], headings: Sequence[str], case: Case, words: Wording, title: str) -> Grid:
+    """Rows about modules: ids as names, periods by their labels, "–" for no site (what is retired), counts."""
     names = {s.id: words.name(s.names) for s in case.sites} | {k.id: words.name(k.names) for k in case.module_types}
-    told = [
-        (
-            names[row["site"]],
-            names[row["module_type"]],
-            names.get(row["to_site"], "–"),
-            case.horizon.period_label(int(row["period"])),
-            int(row["before"]),
-            int(row["after"]),
-        )
-        for row in rows
-    ]
-    headings = ("site", "module_type", "to_site", "period", "before", "after")
-    return _table(
-        told, [words.either(f"ask.column.{h}", words.either(h, h)) for h in headings], words, words("ask.leaving")
-    )
 
+    def shown(heading: str, value: Any) -> Any:
+        if heading in ("site", "module_type", "to_site"):
+            return names.get(value, "–")
+        return case.horizon.period_label(int(value)) if heading in ("arrival_period", "period") else int(value)
 
-def _orders(rows: Sequence[Json], counts: tuple[str, ...], case: Case, words: Wording, title: str) -> Grid:
-    names = {s.id: words.name(s.names) for s in case.sites} | {k.id: words.name(k.names) for k in case.module_types}
-    told = [
-        (
-            names[row["site"]],
-            names[row["module_type"]],
-            case.horizon.period_label(int(row["arrival_period"])),
-            *(int(row[name]) for name in counts),
-        )
-        for row in rows
-    ]
-    headings = ("site", "module_type", "arrival_period", *counts)
+    told = [[shown(heading, row[heading]) for heading in headings] for row in rows]
     return _table(told, [words.either(f"ask.column.{h}", words.either(h, h)) for h in headings], words, title)
 
 
@@ -92,7 +75,7 @@ def _alternatives(found: Json, case: Case, words: Wording) -> list[Grid]:
             measured(one["quality"], one["before"]),
             measured(one["quality"], one["after"]),
             words.percent(one["extra_cost_share"], 2),
-            f"{words.percent(one['extra_least'], 2)} … {words.percent(one['extra_most'], 2)}",
+            " … ".join(words.percent(_number(one[f"extra_{end}"]), 2, way) for end, way in _OUTWARDS),
             int(one["modules_moved"]),
         )
         for one in found["rows"]
@@ -102,24 +85,21 @@ def _alternatives(found: Json, case: Case, words: Wording) -> list[Grid]:
     for one in found["rows"]:
         if one["orders"]:
             title = words("ask.alternative_orders", quality=words(f"quality.{one['quality']}"))
-            out.append(_orders(one["orders"], ("modules",), case, words, title))
+            out.append(_modules(one["orders"], (*_ORDERS, "modules"), case, words, title))
     return out
 
 
 def _sensitivity(found: Json, case: Case, words: Wording) -> list[Grid]:
-    def money(value: float | None) -> str:
-        return "–" if value is None else words.money(value, case.meta.currency)
-
-    rows = [
-        (
-            row["change_zh" if words.chinese else "change"],
-            money(row["difference"]),
-            f"{money(row['least'])} … {money(row['most'])}" if row["difference"] is not None else row["note"],
-            int(row["modules"]),
-            words("ask.same" if row["same_first_orders"] else "ask.other") if row["difference"] is not None else "–",
-        )
-        for row in found["rows"]
-    ]
+    own, currency = "_zh" if words.chinese else "", case.meta.currency
+    rows = []
+    for row in found["rows"]:
+        told: tuple[Any, ...] = ("–", row.get(f"note{own}") or row["note"], "–", "–")  # no plan was found in this world
+        if row["difference"] is not None:
+            ends = proven_range(words, currency, _number(row["least"]), _number(row["most"]))
+            first = words("ask.same" if row["same_first_orders"] else "ask.other")
+            change = words.money(row["difference"], currency)
+            told = (change, f"{ends['least']} … {ends['most']}", int(row["modules"]), first)
+        rows.append((row[f"change{own}"], *told))
     headings = (words("assumption"), words("cost_change"), words("ask.column.range"), words("modules"))
     return [_table(rows, (*headings, words("ask.column.first")), words, words("ask.sensitivity"))]
 
@@ -137,6 +117,11 @@ def _headroom(found: Json, case: Case, words: Wording) -> list[Grid]:
     ]
     headings = (words("workload"), words("headroom.region"), *(words(f"headroom.{name}") for name in when))
     return [_table(rows, headings, words, words("headroom.title"))]
+
+
+def _number(value: float | None) -> float:
+    """NaN for null, which is how JSON has what is not known."""
+    return math.nan if value is None else value
 
 
 def _table(rows: Sequence[Sequence[Any]], headings: Sequence[str], words: Wording, title: str) -> Grid:

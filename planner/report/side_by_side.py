@@ -23,6 +23,8 @@ from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list
 from planner.words.wording import Wording
 
+TABLES = ("orders", "departures", "costs", "measures", "case", "demand")
+"""Names of the tables, in the order in which they are read."""
 MOST_FIELDS = 200
 """Fields of the case that are listed."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -35,6 +36,10 @@ def _label(case: Case, label: str, pointer: str) -> tuple[int, list[Fault]]:
     return 0, [Fault(pointer, label, f"a period of the case: {labels[0]} to {labels[-1]}", "unknown_period")]
 
 
+def _unknown(id: str, known: Collection[str], what: str, pointer: str) -> list[Fault]:
+    return [] if id in known else [Fault(pointer, id, among(known, id, what), "unknown_id")]
+
+
 class _Lever(Block):
     def faults(self, _case: Case) -> list[Fault]:
         """What in the lever does not fit the case; pointers are relative to the lever."""
@@ -42,7 +47,13 @@ class _Lever(Block):
 
     def apply(self, document: Document, case: Case) -> Document:
         """A changed copy of the document; `case` is the base case, for its horizon and names."""
-        raise NotImplementedError
+        out = copy.deepcopy(document)
+        self._pull(out, case)
+        return out
+
+    @abstractmethod
+    def _pull(self, out: Document, case: Case) -> None:
+        """Change the document in place."""
 
     def message(self) -> Message:
         """The change in words."""
@@ -60,11 +71,8 @@ class DomesticFloor(_Lever):
     kind: Literal["domestic_floor"]
     share: Share
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         out["policy"]["domestic_share_floor"] = self.share
-        return out
 
 
 class VendorCap(_Lever):
@@ -75,19 +83,15 @@ class VendorCap(_Lever):
     share: Share
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         return _vendor_faults(case, self.vendor)
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         out["policy"]["vendor_share_cap"] = {**out["policy"]["vendor_share_cap"], self.vendor: self.share}
-        return out
 
 
 def _vendor_faults(case: Case, vendor: str) -> list[Fault]:
-    vendors = {k.vendor for k in case.module_types if k.vendor}
-    return [] if vendor in vendors else [Fault("/vendor", vendor, among(vendors, vendor, "vendors"), "unknown_id")]
+    return _unknown(vendor, {k.vendor for k in case.module_types if k.vendor}, "vendors", "/vendor")
 
 
 class VendorCutOff(_Lever):
@@ -98,13 +102,11 @@ class VendorCutOff(_Lever):
     start: str | None = None
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         late = _label(case, self.start, "/start")[1] if self.start is not None else []
         return _vendor_faults(case, self.vendor) + late
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         periods = case.horizon.periods
         first = 0 if self.start is None else _label(case, self.start, "/start")[0]
         for kind in out["module_types"]:
@@ -112,7 +114,6 @@ class VendorCutOff(_Lever):
                 # a type without a limit keeps none before the cut: more than any plan could use
                 supply = _per_period(kind["supply"], periods, 1e6)
                 kind["supply"] = [0.0 if t >= first else supply[t] for t in range(periods)]
-        return out
 
 
 class LeadTime(_Lever):
@@ -123,23 +124,20 @@ class LeadTime(_Lever):
     module_types: list[Id] | None = None
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         known = {k.id for k in case.module_types}
         return [
-            Fault(f"/module_types/{i}", name, among(known, name, "module types"), "unknown_id")
-            for i, name in enumerate(self.module_types or [])
-            if name not in known
+            one
+            for i, id in enumerate(self.module_types or [])
+            for one in _unknown(id, known, "module types", f"/module_types/{i}")
         ]
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         for kind in out["module_types"]:
             if self.module_types is None or kind["id"] in self.module_types:
                 kind["lead_periods"] += self.periods
                 if kind["lead_periods"] >= case.horizon.periods:  # nothing arrives within the horizon
                     kind |= {"lead_periods": case.horizon.periods - 1, "supply": 0.0}
-        return out
 
 
 class PowerLate(_Lever):
@@ -150,17 +148,11 @@ class PowerLate(_Lever):
     sites: list[Id] | None = None
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         known = {s.id for s in case.sites}
-        return [
-            Fault(f"/sites/{i}", name, among(known, name, "sites"), "unknown_id")
-            for i, name in enumerate(self.sites or [])
-            if name not in known
-        ]
+        return [one for i, id in enumerate(self.sites or []) for one in _unknown(id, known, "sites", f"/sites/{i}")]
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         for site in out["sites"]:
             if self.sites is not None and site["id"] not in self.sites:
                 continue
@@ -170,7 +162,6 @@ class PowerLate(_Lever):
                 site["power_mw"] = [min(old, new) for old, new in zip(power, delayed, strict=True)]
             later = [p | {"lead_periods": p["lead_periods"] + self.periods} for p in site["phases"]]
             site["phases"] = [p for p in later if p["lead_periods"] < case.horizon.periods]
-        return out
 
 
 class TariffFactor(_Lever):
@@ -179,12 +170,9 @@ class TariffFactor(_Lever):
     kind: Literal["tariff"]
     factor: Positive
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         for tariff in out["tariffs"]:
             tariff["prices_per_kwh"] = {band: price * self.factor for band, price in tariff["prices_per_kwh"].items()}
-        return out
 
 
 class CarbonPrice(_Lever):
@@ -193,11 +181,8 @@ class CarbonPrice(_Lever):
     kind: Literal["carbon_price"]
     price_per_tonne: NonNegative
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         out["policy"]["carbon_price_per_tonne"] = self.price_per_tonne
-        return out
 
 
 class ShortfallCost(_Lever):
@@ -206,12 +191,9 @@ class ShortfallCost(_Lever):
     kind: Literal["shortfall_cost"]
     factor: Positive
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         for workload in out["workloads"]:
             workload["shortfall_cost"] *= self.factor
-        return out
 
 
 class HardwarePrice(_Lever):
@@ -220,12 +202,9 @@ class HardwarePrice(_Lever):
     kind: Literal["hardware_price"]
     factor: Positive
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         for kind in out["module_types"]:
             kind["capex"] = [v * self.factor for v in _per_period(kind["capex"], case.horizon.periods)]
-        return out
 
 
 class LeaseInstead(_Lever):
@@ -235,20 +214,17 @@ class LeaseInstead(_Lever):
     factor: Positive = 1.0
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         if case.leases:
             return []
         return [Fault("", "a case without leases", "a case with leases to use instead", "missing")]
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         for kind in out["module_types"]:
             kind["supply"] = 0.0
         for lease in out["leases"]:
             most = _per_period(lease["maximum_modules"], case.horizon.periods, 0.0)
             lease["maximum_modules"] = [m * self.factor for m in most]
-        return out
 
 
 class Target(_Lever):
@@ -259,18 +235,15 @@ class Target(_Lever):
     by: str
 
     def faults(self, case: Case) -> list[Fault]:
-        """What of it the case does not know."""
+        """What in the lever does not fit the case."""
         return _label(case, self.by, "/by")[1]
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         periods, first = case.horizon.periods, _label(case, self.by, "/by")[0]
         before = _per_period(out["policy"]["capacity_targets_eflops"], periods)
         out["policy"]["capacity_targets_eflops"] = [
             max(self.eflops, before[t] or 0.0) if t >= first else before[t] for t in range(periods)
         ]
-        return out
 
 
 class SitePower(_Lever):
@@ -282,17 +255,13 @@ class SitePower(_Lever):
 
     def faults(self, case: Case) -> list[Fault]:
         """What in the lever does not fit the case."""
-        known = {s.id for s in case.sites}
-        return [] if self.site in known else [Fault("/site", self.site, among(known, self.site, "sites"), "unknown_id")]
+        return _unknown(self.site, {s.id for s in case.sites}, "sites", "/site")
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         for site in out["sites"]:
             if site["id"] == self.site:
                 power = _per_period(site["power_mw"], case.horizon.periods)
                 site["power_mw"] = [max(mw + self.mw, 0.0) for mw in power]
-        return out
 
 
 class Budget(_Lever):
@@ -307,12 +276,9 @@ class Budget(_Lever):
             return []
         return [Fault("", "a case without a budget", "a case with policy.budget", "missing")]
 
-    def apply(self, document: Document, case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, case: Case) -> None:
         budget = _per_period(out["policy"]["budget"], case.horizon.periods)
         out["policy"]["budget"] = [None if money is None else money * self.factor for money in budget]
-        return out
 
 
 class Caution(_Lever):
@@ -321,12 +287,9 @@ class Caution(_Lever):
     kind: Literal["caution"]
     weight: Share
 
-    def apply(self, document: Document, _case: Case) -> Document:
-        """The document of the case with the lever pulled."""
-        out = copy.deepcopy(document)
+    def _pull(self, out: Document, _case: Case) -> None:
         cautious = {"kind": "cvar", "alpha": 0.9, "weight": self.weight}
         out["risk"]["objective"] = cautious if self.weight else {"kind": "expected"}
-        return out
 
 
 Lever = Annotated[

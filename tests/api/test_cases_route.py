@@ -122,3 +122,12 @@ def test_a_plan_keeps_the_version_that_it_was_asked_for(idle: TestClient) -> Non
 
 def test_the_schema_of_a_case_is_given(idle: TestClient) -> None:
     assert "horizon" in idle.get("/v1/cases/schema").json()["properties"]
+
+
+def test_the_case_of_an_answer_is_warned_of_in_both_languages() -> None:
+    from api.work.cases import checked, posed
+
+    document = checked(json.dumps(examples.CASE).encode(), "json").document
+    dear = posed(document, {"levers": [{"kind": "hardware_price", "factor": 1e6}], "overrides": {}}).warnings
+    assert any("capex" in one["pointer"] for one in dear)
+    assert all(one["found_zh"] and one["usual_zh"] for one in dear)

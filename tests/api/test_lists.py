@@ -74,7 +74,12 @@ def test_names_tags_and_putting_away(plans: TestClient) -> None:
 def test_what_is_deleted_is_gone_unless_it_is_under_way(plans: TestClient, plan_of: Callable[..., Json]) -> None:
     queued, done = f"plan_{1:011x}", f"plan_{3:011x}"
     assert plans.delete(f"/v1/plans/{queued}").json()["type"] == "/problems/not-ready"
+    services: Services = plans.app.state.services  # type: ignore[attr-defined]
+    names = [f"{done}.plan.en", f"{done}+plan_x.beside.en", f"plan_x+{done}.beside.en", "plan_x.plan.en"]
+    for name in names:
+        (services.kept.folder / name).mkdir(parents=True)
     assert plans.delete(f"/v1/plans/{done}").status_code == 204
+    assert [name for name in names if (services.kept.folder / name).exists()] == ["plan_x.plan.en"]
     assert plans.get(f"/v1/plans/{done}").status_code == 404
     assert plans.delete(f"/v1/plans/{done}").status_code == 404
     # a key whose plan was deleted makes a new one

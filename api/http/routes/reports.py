@@ -39,7 +39,7 @@ def add_report_route(router: APIRouter, of: Kind) -> None:
         run = finished_or_409(services, of.name, id)
         language = lang or preferred(request.headers.get("accept-language", ""))
         path = report_of(services, run, language, caller.owner)
-        tag = conditional.etag(f"{path.parent.name}")
+        tag = conditional.etag(path.parent.name)
         same = conditional.not_modified(request, tag, "private, no-cache")
         headers = {
             "ETag": tag,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
@@ -17,14 +17,12 @@ from api.jobs.problems import ProblemError
 from api.service.services import Services
 from api.store import pages
 from api.store.labels import Sought
-from api.store.runs import Run, run_of
+from api.store.runs import Run, State, run_of
 from api.store.signatures import digest
-
-StateFilter = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
 def _sought(
-    state: Annotated[StateFilter | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
     q: Annotated[str, Query(max_length=200, description="Words of the name or of tags, all of them.")] = "",
     tag: Annotated[str | None, Query(max_length=60)] = None,
     archived: Annotated[bool, Query(description="Those that were put away, in place of the others.")] = False,

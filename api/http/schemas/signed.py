@@ -32,16 +32,17 @@ _ENTRY: Json = {
 }
 
 
-def standing_values(found: Standing | None) -> dict[str, str]:
-    """Where a plan stands, as sentences of page and report are given it.
+def standing_values(found: Standing | None, content: str) -> dict[str, str]:
+    """Where a plan stands, as sentences of page and report are given it. content: the hash of what it holds now.
 
-    state: "draft" for one that was never proposed. by: "" for somebody without a key.
+    state: "draft" for one that was never proposed, "changed" for one that is not what was. by: "" for somebody
+    without a key.
     """
     if found is None:
         return {"state": "draft"}
     entry = found.entry
     return {
-        "state": found.state,
+        "state": found.state if found.proposal.content_sha256 == content else "changed",
         "scope": entry.scope,
         "by": entry.owner_name,
         "on": str(rfc3339(entry.at_ms))[:10],
@@ -184,7 +185,7 @@ class PlansOfRecord(BaseModel):
 
 class ActualRequest(Asked):
     """What became of the plan of record. ordered, delivered: `amount` modules of the type `what` at the site `place`.
-    power_ready: `amount` MW more at the site `place`. demand: its mean over the quarter that begins on `day`, of the
+    power_ready: `amount` MW more at the site `place`. demand: its mean over the plan's period that holds `day`, of the
     workload `what`, in the workload's unit, in all regions or in the region `place`. A correction is a further entry:
     what is counted adds up, of demand the newest entry holds.
     """

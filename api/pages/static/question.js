@@ -85,7 +85,7 @@ export const makePlan = (button) => {
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
-      const plan = await call("POST", button.dataset.makePlan, { body: {} });
+      const plan = await call("POST", button.dataset.makePlan, { body: { name: button.dataset.name } });
       location.href = `/plans/${plan.id}`;
     } catch (fault) {
       button.disabled = false;

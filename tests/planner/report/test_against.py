@@ -81,3 +81,30 @@ def test_demand_is_held_against_the_futures_of_the_plan(charted: Plan) -> None:
         assert len(found.tables[1].rows) == 1
     again = [entry("demand", "", workload, day, most * share) for share in (1.5, 1.0)]
     assert not any("every future" in line for line in against(charted, again, case.horizon.start, words).now)
+
+
+def test_what_an_earlier_plan_ordered_is_not_held_against_this_one(charted: Plan, first: dict[str, Any]) -> None:
+    words, case = wording("en"), charted.case
+    since = min(case.meta.as_of, case.horizon.start)
+    days = (since - timedelta(days=1), since)
+    entries = [entry("ordered", str(first["site"]), str(first["item"]), day.isoformat(), 7) for day in days]
+    (told, *_) = against(charted, entries, since, words).now
+    assert "7 of" in told
+    assert "14" not in against(charted, entries, since, words).tables[0].rows[-1]
+
+
+def test_done_is_said_of_what_is_signed_whatever_comes(charted: Plan) -> None:
+    words, last = wording("en"), charted.case.horizon.end
+    rows = charted.tables["purchases"]
+    rows = rows[(rows["branch"] < 0) & (rows["kind"] != "opening")].to_dict("records")
+    entries = []
+    for row in rows:
+        site, amount = str(row["site"]), float(row["count"])
+        if row["kind"] == "phase":
+            entries.append(entry("power_ready", site, "", str(row["arrival_date"])[:10], float(row["mw"])))
+            continue
+        for kind, day in (("ordered", "order_date"), ("delivered", "arrival_date")):
+            entries.append(entry(kind, site, str(row["item"]), str(row[day])[:10], amount))
+    assert against(charted, entries, last, words).now == [words("against.done", day=last.isoformat())]
+    (short,) = against(charted, entries[1:], last, words).now
+    assert short != words("against.done", day=last.isoformat())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from planner.case.errors import PlanError
 from planner.demand import Demand
 from planner.plan import Plan
-from planner.report.side_by_side import side_by_side
+from planner.report.side_by_side import TABLES, SideBySide, side_by_side
 from planner.words.wording import wording
 
 
@@ -51,6 +51,10 @@ def test_every_difference_is_found_and_nothing_else(charted: Plan, language: str
     assert (words("apart.within_proofs", gap=words.money(open_, "CNY", rounded="up")) in found.sentences[0]) == (
         open_ >= 400_000
     )
+
+
+def test_every_table_is_listed() -> None:
+    assert {"sentences", *TABLES} == {one.name for one in fields(SideBySide)}
 
 
 def test_a_plan_beside_itself_differs_in_nothing(charted: Plan) -> None:
