@@ -1,9 +1,9 @@
 """Until when what stands lasts: the plan's demand served by nothing but what stands and is already on its way.
 
 The same program as a plan's, with nothing left to decide about hardware: no module arrives or leaves early, no lease
-starts, no phase of power is built; a candidate site that could host nothing stays closed. What stands then goes where leaving work unserved costs
-most, as in every plan. A workload of a region lasts until the first period in which more than a thousandth of what it
-asks stays unserved, future by future.
+starts, no phase of power is built; a candidate site that could host nothing stays closed. What stands then goes where
+leaving work unserved costs most, as in every plan. A workload of a region lasts until the first period in which more
+than a thousandth of what it asks stays unserved, future by future.
 """
 
 from __future__ import annotations

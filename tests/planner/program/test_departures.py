@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from planner.case import Case
 from planner.case.checks import warnings
-from planner.case.errors import PlanError
+from planner.case.errors import PlanError, StoppedError
 from planner.case.file import CaseError, case_from
 from planner.demand import Demand
 from planner.demand.horizon import given_demand
@@ -34,8 +34,8 @@ from planner.report.figures import View
 from planner.report.workbook import workbook
 from planner.rules.ahead import reached_by
 from planner.rules.neighbour import whole_of
-from planner.rules.rules import plan_rule
-from planner.scenarios.scenario import BringForward, Ratio, Stochastic
+from planner.rules.rules import Begin, plan_rule
+from planner.scenarios.scenario import BringForward, JustInTime, Ratio, Stochastic
 from planner.scenarios.worlds import make_world
 from planner.solve import Limits
 from planner.verify import verify
@@ -333,6 +333,20 @@ def test_a_fleet_with_other_rows_is_planned_anew() -> None:
     assert held.cost == pytest.approx(6000 - 114)
     more = what_if(plan, {"fleet": [elsewhere, OLD | {"may_retire": True}]}, limits=EXACT)
     assert (more.cost, len(more.departures)) == (pytest.approx(0), 0)
+
+
+def test_a_plan_of_another_fleet_is_not_near() -> None:
+    """As in a comparison of a large case with a world in which the fleet has other rows that may leave."""
+    free = planned(bare(1, [OLD | {"may_retire": True, "may_move_to": ["here"]}], [[10]]))
+    for row, cost in ((OLD | {"may_retire": True, "may_move_to": ["here"]}, 100), (OLD, None)):
+        case = Case.model_validate(bare(1, [row], [[10]]))
+        world = make_world(case, given_demand(case), evaluation_futures=None)
+        begin = Begin(near=(free,), search=False)
+        if cost is None:
+            with pytest.raises(StoppedError, match="no plan within"):
+                plan_rule(JustInTime(), world, begin)
+        else:
+            assert plan_rule(JustInTime(), world, begin).certificate["objective"] == pytest.approx(cost)
 
 
 def test_what_stands_lasts_with_all_that_stands() -> None:

@@ -298,9 +298,7 @@ def test_sums_agree_in_every_table() -> None:
         pd.testing.assert_frame_equal(frame[columns], again.tables[name][columns])
 
 
-@pytest.mark.parametrize(
-    ("costing", "capex", "departures", "owed"), [("upfront", 200, 31, 20), ("annuity", 50, 12, 0)]
-)
+@pytest.mark.parametrize(("costing", "capex", "departures", "owed"), [("upfront", 200, 31, 20), ("annuity", 50, 12, 0)])
 def test_what_is_ordered_leased_retired_and_moved_stands_together(
     costing: str, capex: float, departures: float, owed: float
 ) -> None:
