@@ -173,7 +173,7 @@ def test_the_route_ends_between_bound_and_optimum(seed: int, small: Document, mo
     def coarse(steps: int, mean_day: bool = False, loose: bool = False) -> Program:
         return program  # as coarse as it is: nothing is lost between merged and exact blocks
 
-    found = solve(program, Limits(seconds=60, gap=0.01, route="benders"), coarse=coarse)
+    found = solve(program, Limits(seconds=20, gap=0.01, route="benders"), coarse=coarse)
     assert any("future" in p.phase for p in found.trace)
     assert len(found.x)
     assert found.objective >= below - 1e-6 * abs(below)
