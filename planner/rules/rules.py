@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from forecasts.fault import Fault
+from forecasts.words.note import packed, unpacked
 from planner.arrays import FloatArray
 from planner.case import Case, CVaR, Quantile
 from planner.case.errors import PlanError, StoppedError
@@ -50,7 +51,6 @@ _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
 _SEARCH_PART = 0.3
 # The decomposition is not begun in less time than this where there is a plan already.
 _LEAST_SEARCH_S = 60.0
-HELD_NOTE, FIRST_NOTE = "decisions of another plan", "first one that meets the ratio"
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,16 @@ def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
 
 
 def warned(plan: Plan, notes: tuple[str, ...]) -> Plan:
-    """The plan with further warnings."""
-    return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
+    """The plan with what its rule could not do among its warnings, and by itself (`rule_notes`)."""
+    if not notes:
+        return plan
+    own = packed((*rule_notes(plan), *notes))
+    return replace(plan, warnings=(*plan.warnings, *notes), summary={**plan.summary, "rule_notes": own})
+
+
+def rule_notes(plan: Plan) -> tuple[str, ...]:
+    """What the rule that made the plan could not do."""
+    return unpacked(plan.summary.get("rule_notes", ()))
 
 
 # --- bring forward ---------------------------------------------------------------------------------------------------
