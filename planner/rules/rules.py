@@ -19,7 +19,7 @@ from planner.case.errors import PlanError, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
-from planner.plan.decisions import decisions_of, fixed
+from planner.plan.decisions import decided_about, decisions_of, fixed
 from planner.planning import measured_plan, plan_demand, warm_start
 from planner.planning.solving import Amend, ProgressCall, Solving
 from planner.program.blocks import Arrays, Program
@@ -58,7 +58,8 @@ class Begin:
     """From what a rule's plan is looked for, and how.
 
     median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
-    near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
+    near: plans of this case made for other rules, or for this rule under other assumptions; those that decide about
+    other things (further leases, other rows of the fleet that may leave) are left out. They are brought within
     this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
     that one is the answer, with a note. late: for a two-stage rule, the plan that each future of the world follows in
     what may differ by future, tried with the early decisions of the first plan near by. known: (F,) proven bounds of
@@ -86,6 +87,8 @@ def plan_rule(
     evaluated future by future (`planner.compare.information.perfect_information`).
     """
     begin = begin or Begin()
+    about = decided_about(world.case)
+    begin = replace(begin, near=tuple(plan for plan in begin.near if decided_about(plan.case) == about))
     if rule.kind == "just_in_time" and begin.median is not None:
         return begin.median
     return measured_plan(
