@@ -92,6 +92,10 @@ class Standing(Block):
         """Whether any of them may leave before their end."""
         return self.may_retire or bool(self.may_move_to)
 
+    def staying(self) -> Standing:
+        """The same modules, which all stay until their end."""
+        return self.model_copy(update={"may_retire": False, "may_move_to": []})
+
     @model_validator(mode="after")
     def _moves_elsewhere(self, info: ValidationInfo) -> Standing:
         if info.context == FIELDS_ONLY:

@@ -46,7 +46,7 @@ from planner.plan import Plan
 from planner.plan.folders import results_in
 from planner.plan.provenance import made_by
 from planner.plan.saved import read_head, read_tables, write_json, write_tables
-from planner.rules.rules import FIRST_NOTE, HELD_NOTE
+from planner.rules.rules import rule_notes
 from planner.scenarios.scenario import Posed, Scenario, Stochastic, WaitAndSee, pose
 from planner.scenarios.worlds import World, Worlds, merged_world
 from planner.solve import Limits
@@ -61,10 +61,6 @@ PLANNING_STEPS = 4
 # Of a budget, the part that plans may take: dispatch and bounds take what they need, here about the rest.
 _PLANS_PART = 0.75
 Group = IntArray | None
-
-
-# Warnings of a plan that a comparison repeats beside its scenario.
-_TOLD = ("cannot be built by then", "limits on orders", HELD_NOTE, FIRST_NOTE)
 
 
 @dataclass(frozen=True)
@@ -363,7 +359,7 @@ class _Work:
         if isinstance(plan, NoPlan):
             note = noted("compare.late", seconds=f"{self.limits.seconds:g}") if plan.late else plan.why
             return Outcome(scenario, world.case, base, note=note, late=plan.late)
-        told = [w for w in plan.warnings if any(part in w for part in _TOLD)]
+        told = rule_notes(plan)
         note = Note("; ".join(told), "；".join(said(w, "zh-CN") for w in told))
         return Outcome(scenario, world.case, base, plan, found, note=note)
 

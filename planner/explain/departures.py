@@ -82,7 +82,8 @@ def _mine(table: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
 
 
 def _enough(plan: Plan, row: Mapping[Any, Any]) -> Message | None:
-    """How many of the modules that arrive there next draw as much, where the same branch orders any."""
+    """How many of the modules that arrive there next draw as much, where the same branch orders any while those that
+    left would still stand."""
     case = plan.case
     if int(row["branch"]) < 0 and branches_of(plan) > 1:
         return None  # what arrives may differ by future
@@ -90,7 +91,9 @@ def _enough(plan: Plan, row: Mapping[Any, Any]) -> Message | None:
     later = orders[(orders["site"] == row["site"]) & (orders["arrival_period"] >= row["period"])]
     if later.empty:
         return None
-    arrival = int(later["arrival_period"].min())
+    arrival, end = int(later["arrival_period"].min()), case.fleet[int(row["fleet_row"])].retire
+    if end is not None and end <= case.horizon.period_start(arrival):
+        return None
     power = {k.id: k.power_peak_kw for k in case.module_types}
     counts = later[later["arrival_period"] == arrival].groupby("module_type", sort=False)["modules"].sum()
     kind = max(counts.index, key=lambda k: counts[k] * power[str(k)])

@@ -1,9 +1,9 @@
 """Until when what stands lasts: the plan's demand served by nothing but what stands and is already on its way.
 
-The same program as a plan's, with nothing left to order: no module arrives, no lease starts, no phase of power is
-built; a candidate site that could host nothing stays closed. What stands then goes where leaving work unserved costs
-most, as in every plan. A workload of a region lasts until the first period in which more than a thousandth of what it
-asks stays unserved, future by future.
+The same program as a plan's, with nothing left to decide about hardware: no module arrives or leaves early, no lease
+starts, no phase of power is built; a candidate site that could host nothing stays closed. What stands then goes where
+leaving work unserved costs most, as in every plan. A workload of a region lasts until the first period in which more
+than a thousandth of what it asks stays unserved, future by future.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ _WHEN = ("earliest", "middle", "latest")
 
 
 def headroom(plan: Plan, *, limits: Limits | None = None, stop: threading.Event | None = None) -> Headroom:
-    """Raises what `make_plan` raises: InfeasibleError where what stands needs power that is still to be built."""
+    """Raises what `make_plan` raises: InfeasibleError where what stands needs power that is still to be built, or more
+    of it or of space than there is, so that some of it would have to leave."""
     still = make_plan(nothing_ordered(plan), demand=plan.demand, limits=limits, stop=stop)
     asked, missing = _asked_and_missing(still)
     periods = asked.shape[-1]
@@ -103,7 +104,7 @@ def headroom(plan: Plan, *, limits: Limits | None = None, stop: threading.Event 
 
 
 def nothing_ordered(plan: Plan) -> Case:
-    """The case with nothing to order or lease and without limits that could ask for orders.
+    """The case with nothing to order, lease, retire or move and without limits that could ask for orders.
 
     A campaign that must be finished is worth more than all other work, since it may now be impossible.
     """
@@ -121,6 +122,7 @@ def nothing_ordered(plan: Plan) -> Case:
         update={
             "module_types": [k.model_copy(update={"supply": 0}) for k in case.module_types],
             "leases": [],
+            "fleet": [row.staying() for row in case.fleet],
             "sites": [s.model_copy(update={"phases": []}) for s in case.sites],
             "workloads": [w.model_copy(update={"minimum_service": 0.0}) for w in case.workloads],
             "campaigns": [

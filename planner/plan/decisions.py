@@ -39,11 +39,9 @@ def branches_of(plan: Plan) -> int:
     return len(plan.demand) if split else 1
 
 
-def decisions_of(plan: Plan) -> Decisions:
-    """The decisions in a plan's tables, and what follows from them."""
-    case = plan.case
-    B = branches_of(plan)
-    sets: dict[str, list[object]] = {
+def decided_about(case: Case) -> dict[str, list[object]]:
+    """By axis of decisions, what stands along it. Decisions of one case mean the same in another with the same."""
+    return {
         "site": [s.id for s in case.sites],
         "module_type": [k.id for k in case.module_types],
         "period": list(range(case.horizon.periods)),
@@ -54,6 +52,13 @@ def decisions_of(plan: Plan) -> Decisions:
         "workload": [w.id for w in case.workloads],
         "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],
     }
+
+
+def decisions_of(plan: Plan) -> Decisions:
+    """The decisions in a plan's tables, and what follows from them."""
+    case = plan.case
+    B = branches_of(plan)
+    sets = decided_about(case)
     places = {name: {item: i for i, item in enumerate(items)} for name, items in sets.items()}
 
     def read(decision: Decision, source: Source) -> FloatArray:

@@ -20,13 +20,19 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """The named tables of `folder`/tables."""
-    return {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in names}
+    """The named tables of `folder`/tables. ValueError for one that is missing or cannot be read."""
+    try:
+        return {name: pd.read_parquet(folder / "tables" / f"{name}.parquet") for name in names}
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"{folder} is damaged: {fault}") from fault
 
 
 def tables_of(folder: Path) -> frozenset[str]:
-    """The names of the tables that `folder` was written with, by its schema."""
-    described = json.loads((folder / "tables" / "schema.json").read_text(encoding="utf-8"))
+    """The names of the tables that `folder` was written with, by its schema. ValueError where that cannot be read."""
+    try:
+        described = json.loads((folder / "tables" / "schema.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"{folder} is damaged: {fault}") from fault
     return frozenset(table["name"] for table in described["resources"])
 
 

@@ -8,6 +8,7 @@ is scaled per workload by a power of ten (`unit_scale`) so that rates stay near 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,8 +72,6 @@ class Instance:
     order_cost: FloatArray  # (K, T) money
     supply: FloatArray  # (K, T) inf where unlimited
     standing: FloatArray  # (S, K, T) without departures
-    least_standing: FloatArray  # (S, K, T) what stands whatever leaves
-    most_standing: FloatArray  # (S, K, T) what can stand without any order
     departures: Departures
     throughput: FloatArray  # (W, K) scaled units of a busy module; 0 where the type cannot run the workload
     pool_factor: FloatArray  # (W, K) share of a large pool over max_utilisation, 0 where there are none
@@ -102,6 +101,16 @@ class Instance:
     def branch_probability(self) -> FloatArray:
         """(branches,) probability of the futures behind each."""
         return np.bincount(self.branch_of, weights=self.probability, minlength=self.branches).astype(float)
+
+    @cached_property
+    def least_standing(self) -> FloatArray:
+        """(S, K, T) modules that stand whatever leaves."""
+        return self.departures.least(self.standing)
+
+    @cached_property
+    def most_standing(self) -> FloatArray:
+        """(S, K, T) modules that can stand without any order."""
+        return self.departures.most(self.standing)
 
     @property
     def weight(self) -> FloatArray:
@@ -314,7 +323,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         [[w.throughput.get(k.id, 0.0) * k.cards * w.max_utilisation for k in types] for w in workloads]
     )
     market = policy.carbon_basis == "market"
-    standing, departures = standing_modules(case), find_departures(case)
+    standing = standing_modules(case)
     share, bill_days = power_bills(days)
     return Instance(
         case=case,
@@ -348,9 +357,7 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         order_cost=per_type("order_cost") / money,
         supply=np.floor(per_type("supply", np.inf) + 1e-9),
         standing=standing,
-        least_standing=departures.least(standing),
-        most_standing=departures.most(standing),
-        departures=departures,
+        departures=find_departures(case),
         throughput=throughput / unit_scale[:, None],
         pool_factor=np.array(
             [

@@ -388,7 +388,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     """Records (term, period, site, discounted, undiscounted) of everything decided ahead of the hours."""
     case, facts, plan = account.case, account.facts, account.plan
     covered, T = account.covered, case.horizon.periods
-    reached = (covered > 0).astype(float)
+    reached = covered > 0
     charge = np.array([facts.charge(k.life_periods) for k in case.module_types])
     orders = plan.orders[0]
     leased, rent = np.zeros((len(case.sites), len(case.module_types), T)), np.zeros((len(case.sites), T))
@@ -430,5 +430,5 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     return [
         (term, int(t), names[s], float(discounted[s, t]), float(plain[s, t]))
         for term, (discounted, plain) in terms.items()
-        for s, t in zip(*np.nonzero(plain * reached), strict=True)
+        for s, t in zip(*np.nonzero(((plain != 0) | (discounted != 0)) & reached), strict=True)
     ]

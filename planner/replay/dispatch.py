@@ -74,14 +74,18 @@ class Day:
 
 
 def dispatch_case(case: Case) -> Case:
-    """The case without what binds plans only: limits over periods, service levels, the survival of a lost site."""
+    """The case without what binds plans only: limits over periods, service levels, the survival of a lost site.
+
+    Nothing may leave any more: what did is no part of the capacity that is dispatched.
+    """
     policy = Policy(
         carbon_price_per_tonne=case.policy.carbon_price_per_tonne,
         carbon_basis=case.policy.carbon_basis,
         build_ahead=BuildAhead(),
     )
     workloads = [w.model_copy(update={"minimum_service": 0.0}) for w in case.workloads]
-    return case.model_copy(update={"policy": policy, "workloads": workloads})
+    fleet = [row.staying() for row in case.fleet]
+    return case.model_copy(update={"policy": policy, "workloads": workloads, "fleet": fleet})
 
 
 def dispatch_instance(case: Case, demand: Demand, capacity: FloatArray) -> Instance:
@@ -94,8 +98,6 @@ def dispatch_instance(case: Case, demand: Demand, capacity: FloatArray) -> Insta
     return replace(
         inst,
         standing=capacity,
-        least_standing=capacity,
-        most_standing=capacity,
         supply=np.zeros_like(inst.supply),
         allowed=inst.allowed & runs[:, None, :],
     )

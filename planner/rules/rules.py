@@ -12,13 +12,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from forecasts.fault import Fault
+from forecasts.words.note import packed, unpacked
 from planner.arrays import FloatArray
 from planner.case import Case, CVaR, Quantile
 from planner.case.errors import PlanError, StoppedError
 from planner.demand import Demand
 from planner.demand.horizon import for_objective
 from planner.plan import Plan
-from planner.plan.decisions import decisions_of, fixed
+from planner.plan.decisions import decided_about, decisions_of, fixed
 from planner.planning import measured_plan, plan_demand, warm_start
 from planner.planning.solving import Amend, ProgressCall, Solving
 from planner.program.blocks import Arrays, Program
@@ -50,7 +51,6 @@ _REACH = Limits(seconds=30.0, gap=1e-4, threads=1)
 _SEARCH_PART = 0.3
 # The decomposition is not begun in less time than this where there is a plan already.
 _LEAST_SEARCH_S = 60.0
-HELD_NOTE, FIRST_NOTE = "decisions of another plan", "first one that meets the ratio"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Begin:
     """From what a rule's plan is looked for, and how.
 
     median: the just-in-time plan of this world, where there is one already; rules that begin from it make it otherwise.
-    near: plans of this case made for other rules, or for this rule under other assumptions. They are brought within
+    near: plans of this case made for other rules, or for this rule under other assumptions; those that decide about
+    other things (further leases, other rows of the fleet that may leave) are left out. They are brought within
     this rule's limits and held: the search begins from the cheapest, and where it finds nothing cheaper in its time
     that one is the answer, with a note. late: for a two-stage rule, the plan that each future of the world follows in
     what may differ by future, tried with the early decisions of the first plan near by. known: (F,) proven bounds of
@@ -86,6 +87,8 @@ def plan_rule(
     evaluated future by future (`planner.compare.information.perfect_information`).
     """
     begin = begin or Begin()
+    about = decided_about(world.case)
+    begin = replace(begin, near=tuple(plan for plan in begin.near if decided_about(plan.case) == about))
     if rule.kind == "just_in_time" and begin.median is not None:
         return begin.median
     return measured_plan(
@@ -258,8 +261,16 @@ def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
 
 
 def warned(plan: Plan, notes: tuple[str, ...]) -> Plan:
-    """The plan with further warnings."""
-    return replace(plan, warnings=(*plan.warnings, *notes)) if notes else plan
+    """The plan with what its rule could not do among its warnings, and by itself (`rule_notes`)."""
+    if not notes:
+        return plan
+    own = packed((*rule_notes(plan), *notes))
+    return replace(plan, warnings=(*plan.warnings, *notes), summary={**plan.summary, "rule_notes": own})
+
+
+def rule_notes(plan: Plan) -> tuple[str, ...]:
+    """What the rule that made the plan could not do."""
+    return unpacked(plan.summary.get("rule_notes", ()))
 
 
 # --- bring forward ---------------------------------------------------------------------------------------------------

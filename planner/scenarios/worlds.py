@@ -197,7 +197,9 @@ def trend(values: FloatArray) -> FloatArray:
 
 
 def _changed_note(change: DemandChange) -> Note:
-    return noted("note.changed", multiplier=f"{change.multiplier:g}", growth=f"{change.growth:g}")
+    note = noted("note.changed", multiplier=f"{change.multiplier:g}", growth=f"{change.growth:g}")
+    own = [noted("note.changed_of", workload=id, factor=f"{by:g}") for id, by in change.of.items() if by != 1]
+    return Note(" ".join([note, *own]), "".join(part.chinese for part in (note, *own)))
 
 
 def changed_outlook(outlook: Outlook, change: DemandChange) -> Outlook:

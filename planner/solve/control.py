@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import psutil
@@ -16,6 +18,7 @@ from planner.arrays import FloatArray
 
 from .limits import Limits
 from .progress import Progress, relative_gap
+from .tuning import TUNING
 
 
 class Control:
@@ -34,6 +37,7 @@ class Control:
         self._began = time.monotonic()
         self._lock = threading.RLock()
         self._halt = threading.Event()
+        self._making = 0
 
     # ---- time and stop
     @property
@@ -58,6 +62,26 @@ class Control:
     def wait(self, seconds: float) -> bool:
         """Sleep at most so long; True when the search is over."""
         return self._halt.wait(seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up. Without a plan yet, one that is being evaluated is waited for (`making`)."""
+        grace = TUNING.first_grace_seconds if self._making and self.x is None else 0.0
+        return self.seconds > self.limits.seconds + grace
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Around the exact evaluation of a plan: if it is the first, the time limit does not cut it off near its end.
+
+        A stop by hand does.
+        """
+        with self._lock:
+            self._making += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._making -= 1
 
     # ---- plan and bound
     @property

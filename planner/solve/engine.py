@@ -80,7 +80,7 @@ def solve(
     told, told_at = -1, -np.inf
     while thread.is_alive():
         thread.join(_POLL_S)
-        if not control.halted and (control.seconds > limits.seconds or (stop is not None and stop.is_set())):
+        if not control.halted and (control.over or (stop is not None and stop.is_set())):
             control.halt()
         news = len(control.trace)
         if on_progress is not None and (news != told or control.seconds - told_at >= _TELL_S):

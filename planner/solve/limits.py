@@ -14,7 +14,8 @@ RouteName = Literal["auto", "one_piece", "relax_and_fix", "benders"]
 class Limits:
     """Limits of one solve.
 
-    seconds: wall time; the best plan so far is returned when it is over. gap: (objective - bound) / |objective| at
+    seconds: wall time; the best plan so far is returned when it is over. Where there is none yet, a first one that is
+    being evaluated has up to a minute more (`Control.making`). gap: (objective - bound) / |objective| at
     which the search ends. threads: solver threads and worker processes together on this machine.
     memory_gb: the search ends with its best plan when this process and its workers hold more. executor: where blocks
     are evaluated (for example Dask's `Client.get_executor()`); None: worker processes of our own.

@@ -49,6 +49,9 @@ class Tuning:
     first_seconds: float = 5.0
     """Of the plan of one future that is carried over to all; the root of its tree mostly takes less."""
 
+    first_grace_seconds: float = 60.0
+    """Beyond the time limit, for the evaluation of a first plan: 30 s on the national example, idle."""
+
     # --- begin: a point near the relaxation's optimum
     start_columns: int = 25_000
     """The merged program is solved in one piece for a start up to so many columns: 2 to 5 s of CPU."""

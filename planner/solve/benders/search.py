@@ -99,7 +99,8 @@ class Search:
 
     def offer(self, x: FloatArray) -> float:
         """Evaluate a plan in whole numbers exactly and keep it if it is the best. x: (columns,) of the master."""
-        cost, x, y = self.evaluated(x, self.evaluator, columns=True)
+        with self.control.making():
+            cost, x, y = self.evaluated(x, self.evaluator, columns=True)
         if np.isfinite(cost):
             # with its columns: at the end of the time nothing needs to be evaluated again
             self.control.offer(cost, x, [columns for columns in y if columns is not None])

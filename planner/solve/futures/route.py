@@ -18,29 +18,23 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.program.blocks import Arrays, Program, flatten
-from planner.solve.benders.evaluation import HaltedError
-from planner.solve.benders.merged import boxed, boxes, columns_of, held_at, with_exact_cuts
+from planner.program.blocks import Program, flatten
+from planner.solve.benders.merged import boxed, boxes
 from planner.solve.benders.search import Search
 from planner.solve.benders.start import Coarse
 from planner.solve.control import Control
-from planner.solve.futures import tree
-from planner.solve.futures.apart import Alone, Apart
-from planner.solve.futures.tree import Campaigns, Grown, Leaf
+from planner.solve.futures.apart import Apart
+from planner.solve.futures.bound import BEYOND, Bound
+from planner.solve.futures.side import Side
+from planner.solve.futures.tree import Campaigns, Leaf
 from planner.solve.linear import attempts
 from planner.solve.native import Settings
 from planner.solve.tuning import TUNING
-from planner.solve.workers import Worker
-
-_T = TypeVar("_T")
 
 # Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
 FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
@@ -48,56 +42,8 @@ FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
 WIDER_PART, WIDER_S = 0.08, 5.0
 # Prices of what is shared take no more than this part of the time.
 PRICES_PART = 0.2
-# Trees grow until what is open costs so much more than the best leaf; more each time, as leaves are refined.
-BEYOND = (0.0, 0.005, 0.01, 0.02)
-# A refined leaf has this part of the time that is left, and at least so many seconds.
-REFINED_PART, REFINED_S = 0.4, 10.0
 # A first plan bills so many times what merged steps draw: hours draw more than their mean.
 GENEROUS = 2.0
-_POLL_S = 0.1
-# So many nodes of a tree at a time: a few seconds on the national example.
-NODES = 6
-
-
-@dataclass
-class _Side:
-    """What is known of one future. arrays: at its part of all costs, for plans; priced: at the prices of what is
-    shared, for bounds. plan: (columns of it alone and merged,) its best with its own early decisions; late: the same
-    under those of the plan; refined: bound of each leaf by its campaigns."""
-
-    alone: Alone
-    arrays: Arrays
-    priced: Arrays
-    campaigns: Campaigns
-    token: str
-    grown: Grown | None = None
-    plan: FloatArray | None = None
-    late: FloatArray | None = None
-    refined: dict[bytes, float] = field(default_factory=dict)
-
-    def price(self, shares: FloatArray) -> None:
-        """shares: (F, columns of the whole master)."""
-        cost = self.arrays.cost.copy()
-        cost[: len(self.alone.columns)] = shares[self.alone.future, self.alone.columns]
-        self.priced = replace(self.arrays, cost=cost)
-
-    @property
-    def bound(self) -> float:
-        """Of what the future costs at the prices of what is shared, times its probability."""
-        if self.grown is None:
-            return -np.inf
-        leaves = [max(leaf.bound, self.refined.get(leaf.great.tobytes(), -np.inf)) for leaf in self.grown.leaves]
-        return min([self.grown.open_bound, *leaves])
-
-    def leaf_to_refine(self) -> Leaf | None:
-        """The leaf that holds the bound, if one does and it was not refined yet."""
-        if self.grown is None:
-            return None
-        for leaf in self.grown.leaves:
-            key = leaf.great.tobytes()
-            if key not in self.refined and leaf.bound <= self.bound + 1e-9 * abs(self.bound):
-                return leaf
-        return None
 
 
 def suits(program: Program, coarse: Coarse | None) -> bool:
@@ -115,23 +61,19 @@ class ByFuture:
         self._search, self._control = search, control
         self._coarse, self._merged = coarse, coarse(1, loose=True)
         self._apart = Apart(self._merged)
+        self._whole = program.master.integer[self._apart.shared]
         self._sides = [self._side(f) for f in range(self._apart.count)]
-        self._whole = program.master.integer
-        self._workers = [Worker() for _ in range(max(control.limits.threads, 1))]
-        self._waiting = ThreadPoolExecutor(len(self._sides), thread_name_prefix="tideplan-future")
-        self._points: list[FloatArray] = []
+        self._bound = Bound(search, control, self._apart, self._sides)
         self._early: FloatArray | None = None
 
-    def _side(self, future: int) -> _Side:
+    def _side(self, future: int) -> Side:
         alone = self._apart.alone(self._merged, future)
         arrays = flatten(alone.program)
-        return _Side(alone, arrays, arrays, Campaigns.of(alone.program), uuid.uuid4().hex)
+        return Side(alone, arrays, arrays, Campaigns.of(alone.program), uuid.uuid4().hex, self._whole)
 
     def close(self) -> None:
         """End the processes."""
-        for worker in self._workers:
-            worker.shutdown(wait=False, cancel_futures=True)
-        self._waiting.shutdown(wait=False, cancel_futures=True)
+        self._bound.close()
 
     # ---- the search
     def run(self) -> bool:
@@ -142,14 +84,14 @@ class ByFuture:
         others = [side for side in self._sides if side is not star]
         others.sort(key=lambda side: abs(side.alone.future - star.alone.future))
         known = replace(star)  # at its part of all costs: of no use beside bounds at prices
-        first = self._begin(known, self._grow, BEYOND[0], 1)
-        prices = self._waiting.submit(self._shares, star)
-        self._wait(first)
+        first = self._bound.begin(known, self._bound.grow, BEYOND[0], 1)
+        prices = self._bound.waiting.submit(self._shares, star)
+        self._bound.wait(first)
         nearest = None if known.grown is None else known.grown.nearest
         if nearest is not None:
             star.plan = self._rest(known, nearest, None, FIRST_GAP)
         if star.plan is None:
-            self._wait(self._begin(known, self._grow, BEYOND[0]))
+            self._bound.wait(self._bound.begin(known, self._bound.grow, BEYOND[0]))
             if known.grown is None or not known.grown.leaves:
                 return False
             star.plan = self._rest(known, known.grown.leaves[0], None, FIRST_GAP)
@@ -157,7 +99,7 @@ class ByFuture:
             return False
         control.phase = "orders of one future in all"
         lead = self._carry(star)
-        shares = self._wait(prices)
+        shares = self._bound.wait(prices)
         if shares is None:
             star.grown = known.grown
         else:
@@ -165,10 +107,10 @@ class ByFuture:
                 side.price(shares)
             star.token = uuid.uuid4().hex
         for side in others:
-            self._begin(side, self._grow, BEYOND[0], 1)  # the relaxation: a first bound
+            self._bound.begin(side, self._bound.grow, BEYOND[0], 1)  # the relaxation: a first bound
         control.phase = "each future by itself"
-        grown = {side.alone.future: self._begin(side, self._grow, BEYOND[0]) for side in (*others, star)}
-        bounds = threading.Thread(target=self._refine_all, args=(grown,), daemon=True)
+        grown = {side.alone.future: self._bound.begin(side, self._bound.grow, BEYOND[0]) for side in (*others, star)}
+        bounds = threading.Thread(target=self._bound.until_end, args=(grown,), daemon=True)
         bounds.start()
         for side in (*others, star):
             great = lead[side.alone.columns[side.campaigns.columns]]
@@ -177,19 +119,19 @@ class ByFuture:
             self._make_late(side, great, LATER_GAP)
         self._offer_late()
         for task in grown.values():
-            self._wait(task)
+            self._bound.wait(task)
         self._own_campaigns()
         self._improve()
         bounds.join(2.0)
         return True
 
-    def _shares(self, star: _Side) -> FloatArray | None:
+    def _shares(self, star: Side) -> FloatArray | None:
         """What shared decisions cost each future (`Apart.shares`), from all of them together on mean days, relaxed: 9 s
         of processor on the national example; all days take 90 s there and prove 0.2 % more."""
         if self._apart.program.risk is not None:
             return None
         joint = self._coarse(1, mean_day=True, loose=True)
-        worker = self._workers[(star.alone.future + 1) % len(self._workers)]
+        worker = self._bound.workers[(star.alone.future + 1) % len(self._bound.workers)]
         settings = Settings("highs", seconds=max(PRICES_PART * self._control.left(), 1.0))
         flat = flatten(joint)
         outcome = worker.native(replace(flat, integer=np.zeros_like(flat.integer)), settings, self._control)
@@ -236,7 +178,7 @@ class ByFuture:
                 return
 
     # ---- plans
-    def _carry(self, side: _Side) -> FloatArray:
+    def _carry(self, side: Side) -> FloatArray:
         """The whole numbers of one future's plan in all of them: (master columns,), as offered."""
         assert side.plan is not None
         search = self._search
@@ -252,7 +194,7 @@ class ByFuture:
             search.offer(whole)
         return x
 
-    def _make_late(self, side: _Side, great: FloatArray, gap: float) -> None:
+    def _make_late(self, side: Side, great: FloatArray, gap: float) -> None:
         """A future's late decisions under the plan's early ones, with campaigns as in `great`."""
         if self._early is None or self._control.done:
             return
@@ -260,7 +202,7 @@ class ByFuture:
         if found is not None and (side.late is None or side.arrays.cost @ found < side.arrays.cost @ side.late):
             side.late = found
 
-    def _try_early(self, side: _Side) -> None:
+    def _try_early(self, side: Side) -> None:
         """The early decisions that this future would take by itself, where relaxed they are worth their while."""
         if side.grown is None or not side.grown.leaves or self._early is None:
             return
@@ -268,9 +210,8 @@ class ByFuture:
             side.plan = self._rest(side, side.grown.leaves[0], None, LATER_GAP)
         if side.plan is None:
             return
-        whole = self._whole[self._apart.shared]
         early = np.round(side.plan[side.alone.shared])
-        if np.array_equal(early[whole], np.round(self._early[whole])):
+        if np.array_equal(early[self._whole], np.round(self._early[self._whole])):
             return
         if self._worth(early) >= self._worth(self._early) * (1 - 1e-4):
             return
@@ -289,7 +230,7 @@ class ByFuture:
                 other.late = late
 
     @staticmethod
-    def _great(side: _Side) -> FloatArray | None:
+    def _great(side: Side) -> FloatArray | None:
         """Campaigns of a future: by its plan's late decisions, else by its tree."""
         if side.late is not None:
             return np.round(side.late[side.campaigns.columns])
@@ -302,7 +243,7 @@ class ByFuture:
             great = self._great(side)
             if great is None:
                 return np.inf
-            held = self._under(side.arrays, side, great, early)
+            held = side.under(side.arrays, great, early)
             found = attempts(held, max(self._control.left(), 1.0))
             costs[f] = (found.objective if found.x is not None else np.inf) / self._apart.probability[f]
         return self._apart.measure(costs) if np.isfinite(costs).all() else np.inf
@@ -326,17 +267,10 @@ class ByFuture:
         else:
             search.try_plan(x)
         if self._control.x is not None:
-            self._points = [*self._points[-2:], self._control.x]
-
-    def _under(self, arrays: Arrays, side: _Side, great: FloatArray, early: FloatArray | None) -> Arrays:
-        arrays = held_at(arrays, side.campaigns.columns, great)
-        if early is None:
-            return arrays
-        whole = self._whole[self._apart.shared]
-        return held_at(arrays, side.alone.shared[whole], np.round(early[whole]))
+            self._bound.points = [*self._bound.points[-2:], self._control.x]
 
     def _rest(
-        self, side: _Side, under: FloatArray | Leaf, early: FloatArray | None, gap: float, below: float = np.inf
+        self, side: Side, under: FloatArray | Leaf, early: FloatArray | None, gap: float, below: float = np.inf
     ) -> FloatArray | None:
         """Whole numbers of one future under campaigns, and under early decisions where they are given.
 
@@ -345,7 +279,7 @@ class ByFuture:
         The second of `boxes` is tried where what the first has costs more than `gap` above the relaxed optimum. None
         where there is no plan, or where relaxed it costs no less than `below`.
         """
-        arrays = self._under(side.arrays, side, under.great if isinstance(under, Leaf) else under, early)
+        arrays = side.under(side.arrays, under.great if isinstance(under, Leaf) else under, early)
         seconds = 0.35 * self._control.left()
         if isinstance(under, Leaf) and early is None and side.priced is side.arrays:
             x, relaxed = under.x, under.bound
@@ -367,116 +301,14 @@ class ByFuture:
                 break
         return best
 
-    def _near(self, side: _Side, width: int, gap: float) -> FloatArray | None:
+    def _near(self, side: Side, width: int, gap: float) -> FloatArray | None:
         """The best near a future's late decisions, what futures share and campaigns held."""
         assert side.late is not None
         assert self._early is not None
-        arrays = self._under(side.arrays, side, np.round(side.late[side.campaigns.columns]), self._early)
+        arrays = side.under(side.arrays, np.round(side.late[side.campaigns.columns]), self._early)
         seconds = max(0.1 * self._control.left(), 3.0)
         outcome = self._search.solve(
             boxed(arrays, side.alone.program.layout.columns, np.round(side.late), width), seconds, gap
         )
         worse = outcome.x is None or outcome.objective > float(side.arrays.cost @ side.late)
         return side.late if worse else outcome.x
-
-    # ---- bounds
-    def _grow(self, worker: Worker, side: _Side, beyond: float, nodes: float = np.inf) -> None:
-        """Grow a future's tree, a few nodes at a time, so that what it proves on the way is told."""
-        while not self._control.done:
-            part = min(nodes, NODES)
-            found = self._task(worker, tree.grow, side.token, None, self._control.left(), beyond, part)
-            if found is None:  # not planted in this process yet
-                arrays = replace(side.priced, integer=np.zeros_like(side.priced.integer))
-                planted = (arrays, side.campaigns, None if side.priced is side.arrays else side.arrays.cost)
-                found = self._task(worker, tree.grow, side.token, planted, self._control.left(), beyond, part)
-            if found is None:
-                return
-            side.grown = found
-            self._tell_bound()
-            nodes -= part
-            if found.done or nodes <= 0:
-                return
-
-    def _refine(self, worker: Worker, side: _Side, leaf: Leaf) -> None:
-        """All but the orders whole under a leaf, with what exact blocks are known to be worth near plans."""
-        arrays = self._under(side.priced, side, leaf.great, None)
-        orders = columns_of(side.alone.program.layout.columns, ("orders",))
-        integer = arrays.integer.copy()
-        integer[orders] = False
-        arrays = replace(arrays, integer=integer)
-        with self._search.state.lock:
-            points = self._points[-2:]
-            if points:
-                arrays = self._with_exact(arrays, side, points)
-        seconds = max(REFINED_PART * self._control.left(), REFINED_S)
-        outcome = worker.native(
-            arrays, Settings("highs", seconds=min(seconds, self._control.left()), gap=LAST_GAP), self._control
-        )
-        if outcome is None:
-            return
-        bound = np.inf if outcome.status == "infeasible" else outcome.bound
-        side.refined[leaf.great.tobytes()] = max(leaf.bound, bound)
-        self._tell_bound()
-
-    def _with_exact(self, arrays: Arrays, side: _Side, points: list[FloatArray]) -> Arrays:
-        pool = self._search.master.pool.of(side.alone.blocks, side.alone.columns)
-        return with_exact_cuts(arrays, side.alone.program, pool, [x[side.alone.columns] for x in points])
-
-    def _refine_all(self, grown: dict[int, Future[None]]) -> None:
-        """The bound until the end: where least was done a tree's leaf is refined, or the tree grown on. grown: trees
-        that are being grown, by future."""
-        turns = [1] * len(self._sides)
-        busy = dict(grown)
-        try:
-            while not self._control.done:
-                for f in [f for f, task in busy.items() if task.done()]:
-                    self._wait(busy.pop(f))
-                for f in sorted(range(len(self._sides)), key=lambda f: len(self._sides[f].refined)):
-                    if f in busy or len(busy) >= len(self._workers):
-                        continue
-                    side = self._sides[f]
-                    leaf = side.leaf_to_refine()
-                    if leaf is not None:
-                        busy[f] = self._begin(side, self._refine, leaf)
-                    elif turns[f] < len(BEYOND):
-                        busy[f] = self._begin(side, self._grow, BEYOND[turns[f]])
-                        turns[f] += 1
-                if self._control.wait(_POLL_S) or not busy:
-                    return
-        except HaltedError:
-            return
-
-    def _tell_bound(self) -> None:
-        known = np.array([side.bound for side in self._sides])
-        if np.isfinite(known).all():
-            self._control.raise_bound(self._apart.measure(known / self._apart.probability))
-
-    # ---- work beside
-    def _begin(self, side: _Side, work: Callable[..., None], *arguments: object) -> Future[None]:
-        """In the process of the future, which keeps its tree: one task after the other there."""
-
-        def begun() -> None:
-            if not self._control.halted:
-                work(self._workers[side.alone.future % len(self._workers)], side, *arguments)
-
-        return self._waiting.submit(begun)
-
-    def _task(self, worker: Worker, function: Callable[..., Grown | None], *arguments: object) -> Grown | None:
-        task = worker.submit(function, *arguments)
-        while True:
-            try:
-                found: Grown | None = task.result(timeout=_POLL_S)
-                return found
-            except TimeoutError:
-                if self._control.halted:
-                    raise HaltedError from None
-            except (BrokenExecutor, CancelledError):
-                return None
-
-    def _wait(self, task: Future[_T]) -> _T:
-        while True:
-            try:
-                return task.result(timeout=_POLL_S)
-            except TimeoutError:
-                if self._control.halted:
-                    raise HaltedError from None

@@ -489,3 +489,15 @@ def test_a_plan_that_came_without_a_bound_has_that_of_single_futures(monkeypatch
     plan = plan_rule(Stochastic(kind="stochastic"), world, limits=EXACT)
     assert math.isfinite(plan.certificate["bound"])
     assert plan.certificate["bound"] <= plan.certificate["objective"]
+
+
+def test_a_floor_out_of_reach_is_told_beside_its_scenario_in_both_languages(here: Executor, tmp_path: Path) -> None:
+    """No two modules may arrive: the floor of 1.2 cannot be met, whatever is ordered."""
+    unit = {"id": "unit", "peak_pflops": 1.0, "capex": 60.0, "power_peak_kw": 0.0, "supply": 1}
+    case = small_case([unit], (1.0,), [(p, (d,)) for p, d in SPOT], 150.0)
+    for folder in (tmp_path, tmp_path):  # made, and taken from what was kept
+        found = run(case, rules({"kind": "just_in_time"}, {"kind": "ratio", "ratio": 1.2}), here, folder=folder)
+        row = found.tables["scenarios"].set_index("rule").loc["ratio"]
+        assert row["status"] == "planned"
+        assert "a build-ahead ratio of 1.2 is not reached" in row["note"]
+        assert "未达到超前建设比 1.2" in row["note_zh"]

@@ -14,12 +14,15 @@ from pydantic import ValidationError
 
 from planner.case import Case
 from planner.case.checks import warnings
-from planner.case.errors import PlanError
+from planner.case.errors import PlanError, StoppedError
 from planner.case.file import CaseError, case_from
 from planner.demand import Demand
 from planner.demand.horizon import given_demand
 from planner.evaluate.evaluation import evaluate
 from planner.explain.asking import Change
+from planner.explain.departures import departure_drivers
+from planner.explain.headroom import headroom
+from planner.explain.what_if import what_if
 from planner.explain.why_not import Question, why_not
 from planner.plan import Plan
 from planner.planning import make_plan
@@ -31,7 +34,9 @@ from planner.report.figures import View
 from planner.report.workbook import workbook
 from planner.rules.ahead import reached_by
 from planner.rules.neighbour import whole_of
-from planner.scenarios.scenario import Stochastic
+from planner.rules.rules import Begin, plan_rule
+from planner.scenarios.scenario import BringForward, JustInTime, Ratio, Stochastic
+from planner.scenarios.worlds import make_world
 from planner.solve import Limits
 from planner.verify import verify
 from planner.walk.adaptive import adaptive_walk, later_demand
@@ -64,7 +69,7 @@ def bare(periods: int, fleet: list[dict[str, Any]], demand: list[list[float]], *
         "regions": [{"id": "r", "names": "R"}],
         "sites": sites,
         "module_types": kinds,
-        "fleet": fleet,
+        "fleet": [dict(row) for row in fleet],
         "workloads": works,
         "demand": {"days": [{"id": "d", "weight_days": 1}], "step_hours": [1.0], "futures": futures},
     }
@@ -297,6 +302,75 @@ def test_the_build_ahead_ratio_counts_what_is_left() -> None:
     inst = make_instance(plan.case, plan.demand)
     assert reached_by(inst, whole_of(plan))[0] == pytest.approx([1.0])
     assert plan.tables["capacity"]["build_ahead_ratio"].tolist() == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize(
+    ("rule", "modules", "cost"),
+    [(BringForward(kind="bring_forward", periods=1), 2, 114), (Ratio(kind="ratio", ratio=1.3), 3, 171)],
+)
+def test_rules_that_order_otherwise_let_go_what_that_takes(
+    rule: BringForward | Ratio, modules: int, cost: float
+) -> None:
+    """4 units, then 10: two old ones make room for two new ones in the second quarter. A quarter earlier they have to
+    leave a quarter earlier; 1.3 times as much (6 units, then 13) takes a third of each, the first at once."""
+    document = bare(2, [OLD | {"may_retire": True}], [[4, 10]])
+    document["module_types"][0]["resale_price"] = -7
+    case = Case.model_validate(document)
+    plan = plan_rule(rule, make_world(case, given_demand(case), evaluation_futures=None), limits=EXACT)
+    for table, period in (("orders", "arrival_period"), ("departures", "period")):
+        rows = plan.tables[table]
+        assert (int(rows[period].min()), int(rows["modules"].sum())) == (0, modules)
+    assert plan.certificate["objective"] == pytest.approx(cost)
+
+
+def test_a_fleet_with_other_rows_is_planned_anew() -> None:
+    """What left the plan's fleet stays in one that holds it, and goes from one with a row before it."""
+    document = bare(1, [OLD | {"may_retire": True}], [[10]])
+    document["module_types"][0]["resale_price"] = -7
+    plan = planned(document)
+    elsewhere = {"site": "here", "module_type": "old", "modules": 1, "may_retire": True}
+    held = what_if(plan, {"fleet": [OLD]}, limits=EXACT)
+    assert held.cost == pytest.approx(6000 - 114)
+    more = what_if(plan, {"fleet": [elsewhere, OLD | {"may_retire": True}]}, limits=EXACT)
+    assert (more.cost, len(more.departures)) == (pytest.approx(0), 0)
+
+
+def test_a_plan_of_another_fleet_is_not_near() -> None:
+    """As in a comparison of a large case with a world in which the fleet has other rows that may leave."""
+    free = planned(bare(1, [OLD | {"may_retire": True, "may_move_to": ["here"]}], [[10]]))
+    for row, cost in ((OLD | {"may_retire": True, "may_move_to": ["here"]}, 100), (OLD, None)):
+        case = Case.model_validate(bare(1, [row], [[10]]))
+        world = make_world(case, given_demand(case), evaluation_futures=None)
+        begin = Begin(near=(free,), search=False)
+        if cost is None:
+            with pytest.raises(StoppedError, match="no plan within"):
+                plan_rule(JustInTime(), world, begin)
+        else:
+            assert plan_rule(JustInTime(), world, begin).certificate["objective"] == pytest.approx(cost)
+
+
+def test_what_stands_lasts_with_all_that_stands() -> None:
+    """Four units stand where two and three are wanted, and serve more, whatever selling some of them would bring."""
+    document = bare(2, [OLD | {"may_retire": True, "may_move_to": ["here"]}], [[2, 3]])
+    document["module_types"][0] |= {"resale_price": 500, "opex": 10}
+    plan = planned(document)
+    assert len(plan.tables["departures"])
+    found = headroom(plan, limits=EXACT)
+    assert found.plan.tables["departures"].empty
+    assert found.multiples == pytest.approx([2.0, 4 / 3])
+    assert found.rows["earliest"].tolist() == [2]
+
+
+def test_room_is_made_for_what_arrives_while_they_would_stand() -> None:
+    """Sold at once; the new ones arrive when the old ones would have been gone for a quarter, or would still stand."""
+    for retire, said in (("2027-07-01", False), ("2027-10-01", True)):
+        document = bare(4, [OLD | {"may_retire": True, "retire": retire}], [[0, 0, 8, 8]])
+        document["module_types"][0]["resale_price"] = [5, 0, 0, 0]
+        document["module_types"][1]["capex"] = [1e3, 1e3, 50, 50]
+        plan = planned(document)
+        assert plan.tables["orders"]["arrival_period"].tolist() == [2]
+        assert plan.tables["departures"]["period"].tolist() == [0]
+        assert ("enough for" in departure_drivers(plan)["sentence"][0]) == said
 
 
 def test_it_is_said_what_they_free_and_for_what() -> None:

@@ -298,6 +298,51 @@ def test_sums_agree_in_every_table() -> None:
         pd.testing.assert_frame_equal(frame[columns], again.tables[name][columns])
 
 
+@pytest.mark.parametrize(("costing", "capex", "departures", "owed"), [("upfront", 200, 31, 20), ("annuity", 50, 12, 0)])
+def test_what_is_ordered_leased_retired_and_moved_stands_together(
+    costing: str, capex: float, departures: float, owed: float
+) -> None:
+    """January: six m at near, and at far two of four (two are on their way to near) and a leased one. February: three
+    of near are retired, the two have come, and two n of 2 units and 12 kW each arrive, where none ever stood.
+
+    Asked are 7 units at near, then 5 + 4 = 9; and 3 at far. All is busy, and one unit is short all January. Annuities:
+    n live four months, of which one counts; near's row ends with April, three months after February begins, of which
+    one counts; the moved ones' life of four, of which two count.
+    """
+    more = document(
+        horizon={"start": "2026-01-01", "periods": 2, "months_per_period": 1, "discount_rate": 0.0, "costing": costing},
+        leases=[{"id": "l", "site": "far", "module_type": "m", "price_per_module_period": 20,
+                 "minimum_term_periods": 3, "maximum_modules": 1}],
+    )  # fmt: skip
+    kind = more["module_types"][0]
+    kind |= {"resale_price": -7, "moving_cost": 5, "life_periods": 4}
+    more["module_types"] = [kind, kind | {"id": "n", "names": "n", "power_idle_kw": 5, "power_peak_kw": 12}]
+    more["fleet"][0] |= {"may_retire": True, "retire": "2026-05-01"}
+    more["fleet"][1]["may_move_to"] = ["near"]
+    more["workloads"][0]["throughput"]["n"] = 2
+    leaves = {"branch": -1, "module_type": "m"}
+    lease = {"branch": -1, "lease": "l", "site": "far", "module_type": "m", "active": 1}
+    decided = tables(
+        orders=[{"branch": -1, "site": "near", "module_type": "n", "modules": 2, "arrival_period": 1}],
+        departures=[
+            leaves | {"fleet_row": 0, "site": "near", "period": 1, "modules": 3, "in_service_period": -1},
+            leaves | {"fleet_row": 1, "site": "far", "to_site": "near", "modules": 2, "in_service_period": 1},
+        ],
+        leases=[lease | {"started": 1}, lease | {"period": 1}],
+    )
+    asked = np.repeat([7.0, 9.0], [31, 28])[:, None]
+    result = replay(Case.model_validate(more), decided, course(59, chat_r=asked, chat_q=3.0))
+    assert result.shortfall["chat"] == pytest.approx(31 * 24)
+    costs = result.tables["costs"].groupby("term")["discounted"].sum().to_dict()
+    january, february = 60 * 1.5 + 30 * 1.1, (50 + 24) * 1.5 + 30 * 1.1
+    wanted = {"energy": PRICE.sum() * (31 * january + 28 * february), "shortfall": 31 * 24 * 500.0, "leases": 40.0,
+              "opex": 3.0 * (6 + 2) + 3.0 * (5 + 2 + 2), "capex": capex, "departures": departures}  # fmt: skip
+    assert costs == pytest.approx(wanted | ({"leases_owed": owed} if owed else {}))
+    assert result.cost == pytest.approx(sum(wanted.values()) + owed)
+    plain = result.tables["costs"].query("term == 'departures'").set_index(["period", "site"])["undiscounted"]
+    assert plain.to_dict() == pytest.approx({(0, "far"): 10.0, (1, "near"): 21.0})
+
+
 def test_the_backlog_never_holds_work_older_than_its_window() -> None:
     rng = np.random.default_rng(2)
     hourly = course(6, chat_r=rng.uniform(3, 6.5, (6, 24)), batch_r=rng.uniform(0, 4, (6, 24)))

@@ -243,6 +243,12 @@ def test_growth_halved_halves_the_slope() -> None:
     assert trend(volume(half)) == pytest.approx(trend(volume(base)) / 2)
     double = make_world(case, None, change=DemandChange(multiplier=2.0)).futures
     assert double.p50_peak == pytest.approx(2 * base.p50_peak)
+    one = make_world(case, None, change=DemandChange(of={case.workloads[0].id: 3.0})).futures
+    assert one.values[:, 0] == pytest.approx(3 * base.values[:, 0])
+    assert one.values[:, 1:] == pytest.approx(base.values[:, 1:])
+    note = one.notes[-1]
+    assert f"{case.workloads[0].id}: times 3 besides" in note
+    assert f"{case.workloads[0].id}：另乘以 3" in note.chinese  # type: ignore[attr-defined]
 
 
 def test_a_sweep_makes_one_scenario_a_ratio_and_none_twice() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,6 +20,8 @@ from planner.program.blocks import Program, flatten
 from planner.program.build import build_program
 from planner.program.tighten import tightened
 from planner.solve import Limits, solve
+from planner.solve.benders.evaluation import HaltedError
+from planner.solve.benders.search import Search
 from planner.solve.futures.apart import Apart
 from planner.solve.futures.tree import Campaigns, Tree
 from planner.solve.linear import attempts
@@ -173,9 +177,37 @@ def test_the_route_ends_between_bound_and_optimum(seed: int, small: Document, mo
     def coarse(steps: int, mean_day: bool = False, loose: bool = False) -> Program:
         return program  # as coarse as it is: nothing is lost between merged and exact blocks
 
-    found = solve(program, Limits(seconds=60, gap=0.01, route="benders"), coarse=coarse)
+    found = solve(program, Limits(seconds=20, gap=0.01, route="benders"), coarse=coarse)
     assert any("future" in p.phase for p in found.trace)
     assert len(found.x)
     assert found.objective >= below - 1e-6 * abs(below)
     assert found.bound <= best + 1e-6 * abs(best)
     assert found.bound > 0.5 * best
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_first_plan_that_is_being_evaluated_is_not_cut_off_by_the_clock(
+    stopped: bool, small: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit passes while the first plan is evaluated: it is waited for, unless somebody stops it by hand."""
+    limit, stop, evaluated = 60.0, threading.Event(), Search.evaluated
+    passed: list[float] = []
+
+    def slow(self: Search, x: Any, evaluator: Any, columns: bool = False) -> Any:
+        if columns and not passed:
+            passed.append(self.control.seconds)
+            self.control._began -= limit
+            if stopped:
+                stop.set()
+            for _ in range(10):
+                time.sleep(0.1)
+                if self.control.halted:
+                    raise HaltedError
+        return evaluated(self, x, evaluator, columns)
+
+    monkeypatch.setattr(Search, "evaluated", slow)
+    case = drawn(small, 1)
+    program = tightened(build_program(case, given_demand(case)))
+    found = solve(program, Limits(seconds=limit, gap=1e-6, route="benders"), stop=stop)
+    assert passed
+    assert (len(found.x) > 0) is not stopped
