@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -86,6 +87,14 @@ def words(language: Language) -> Wording:
     from planner.words.wording import wording  # here, because the server starts without the planner
 
     return wording(language)
+
+
+def standing_told(standing: Mapping[str, str], language: Language) -> tuple[str, str]:
+    """Where a plan stands, as on paper: the sentence, and the rule of a style sheet for every sheet."""
+    from planner.words.standing import standing_rule, stands
+
+    sentence, short = stands(standing, words(language))
+    return sentence, standing_rule(short)
 
 
 def page(name: str, reader: Reader, *, status: int = 200, **values: Any) -> HTMLResponse:

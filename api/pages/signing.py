@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.http.schemas.signed import PlanSignatures, standing_values
 from api.http.security import Caller
-from api.pages.common import Reader, catalogue, words
+from api.pages.common import Reader, catalogue, standing_told
 from api.service.services import Services
 from api.store.runs import Run
 from api.store.signatures import LOCAL, Action, Signer, content_sha256, refusal
@@ -38,18 +38,16 @@ class Signing:
 
 def signing_of(services: Services, caller: Caller, reader: Reader, run: Run) -> Signing:
     """Of a finished plan."""
-    from planner.report.paper import standing_rule, stands  # here, because the server starts without the planner
-
     t = catalogue(reader.language)
     log, content = services.signatures.log(), content_sha256(run)
     found = log.standings.get(run.id)
     by = Signer(caller.owner, caller.name, caller.role)
-    sentence, short = stands(standing_values(found, content), words(reader.language))
+    sentence, paper = standing_told(standing_values(found, content), reader.language)
     case = json.loads(services.artifacts.read(run.inputs["case"]))
     return Signing(
         told=PlanSignatures.of(run.id, log, content),
         sentence=sentence,
-        paper=standing_rule(short),
+        paper=paper,
         scope=found.entry.scope if found else str(case["meta"]["name"])[:400],
         scopes=sorted({entry.scope for entry in log.entries if entry.scope}),
         faults=[t["log_entry"].format(seq=seq) for seq in log.broken]

@@ -14,7 +14,7 @@ from planner.plan.tables import TABLES
 from planner.report.content import Drawn, PlanContent, Section, plan_content
 from planner.report.figures import View
 from planner.report.offline import offline_html, resource, safe_json
-from planner.report.paper import standing_rule, stands
+from planner.words.standing import standing_rule, stands
 from planner.words.wording import Wording
 
 _GLOSSARY = ("tide", "module", "p50", "build_ahead", "shortfall", "gap")

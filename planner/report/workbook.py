@@ -23,7 +23,7 @@ from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list
 from planner.report.made_how import made_how
 from planner.report.order_list import running_total
-from planner.report.paper import stands
+from planner.words.standing import stands
 
 Kind = Literal["text", "date", "money", "count", "number", "share"]
 _FORMATS: dict[Kind, str] = {

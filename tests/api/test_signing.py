@@ -212,7 +212,7 @@ def test_what_became_of_the_plan_of_record(make_client: Make, plan_of: Any) -> N
 
 
 def test_a_report_says_where_its_plan_stands(tmp_path: Path) -> None:
-    from planner.report.paper import standing_rule, stands
+    from planner.words.standing import standing_rule, stands
     from planner.words.wording import wording
 
     values = {"state": "approved", "scope": "east", "by": "board", "on": "2026-11-29", "content": "abc"}

@@ -13,8 +13,8 @@ import pytest
 from planner.plan import Plan
 from planner.report.figures import View
 from planner.report.figures.orders import order_list
-from planner.report.paper import _quoted
 from planner.report.report import report_html
+from planner.words.standing import quoted
 
 CHROMIUM = Path("/usr/bin/chromium")
 FOOT = 0.93
@@ -84,5 +84,5 @@ def _pages(path: Path) -> list[list[tuple[str, float, float, float]]]:
 
 
 def test_no_name_of_a_case_ends_the_rule_that_prints_it() -> None:
-    quoted = _quoted('</style>"}\\ body{x} 沪')
-    assert re.fullmatch(r'"(?:[A-Za-z0-9]|\\[0-9a-f]{6})*"', quoted)
+    told = quoted('</style>"}\\ body{x} 沪')
+    assert re.fullmatch(r'"(?:[A-Za-z0-9]|\\[0-9a-f]{6})*"', told)
