@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from api.jobs.task import Json, Task, Tell
 
@@ -32,6 +32,8 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from api.work.demand import case_and_outlook
     from planner.compare.comparison import Comparing, compare
     from planner.compare.store import Store
+    from planner.compare.tables import COMPARISON_TABLES
+    from planner.plan.tables import schema
     from planner.planning import settle_demand
     from planner.report.comparison import overview
     from planner.scenarios import asked_scenarios
@@ -63,7 +65,8 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     )
     found.with_origin({"command": "POST /v1/comparisons", "request": task.request}).write(out)
     _without_csv(out)
-    _describe(out / "tables")
+    described = schema(COMPARISON_TABLES.values())
+    (out / "tables" / "schema.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
     return {**found.summary, "scenarios": overview(found).to_dict("records")}
 
 
@@ -173,16 +176,3 @@ def _plan_of(task: Task) -> Plan:
 def _without_csv(out: Path) -> None:
     for path in (out / "tables").glob("*.csv"):
         path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
-
-
-def _describe(folder: Path) -> None:
-    from planner.compare.tables import COMPARISON_TABLES
-
-    def columns(table: Any) -> list[Json]:
-        return [{"name": c.name, "type": c.kind, "unit": c.unit, "description": c.description} for c in table.columns]
-
-    resources = [
-        {"name": table.name, "title": table.title, "schema": {"fields": columns(table)}}
-        for table in COMPARISON_TABLES.values()
-    ]
-    (folder / "schema.json").write_text(json.dumps({"resources": resources}, ensure_ascii=False), encoding="utf-8")
