@@ -112,7 +112,8 @@ def _more_cautious(tables: Tables, best: str) -> pd.DataFrame:
     least of all. `best` itself need not be in one: another one may pay and lose the same."""
     short = tables["frontier"].set_index("scenario")["shortfall_cost"]
     pairs = tables["break_even"]
-    return pairs[short.reindex(pairs["more"]).to_numpy(float) < short[best] - _NOTHING * abs(short[best])]
+    lower = short.reindex(pairs["more"]).to_numpy(float) < float(short[best]) * (1 - _NOTHING)
+    return pairs.loc[lower]
 
 
 @dataclass(frozen=True)

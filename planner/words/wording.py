@@ -27,6 +27,8 @@ def language_of(tag: str | None) -> str:
     return "zh-CN" if head == "zh" else "en"
 
 
+_NOISE = 1e-9
+"""What is smaller is what sums of floats leave of nothing."""
 Rounded = Literal["near", "down", "up"]
 
 
@@ -90,7 +92,7 @@ class Wording:
         """
         if not math.isfinite(value):
             return "–"
-        if value == 0:
+        if abs(value) < _NOISE:
             return "0"
         places = digits - 1 - math.floor(math.log10(abs(value))) if abs(value) < 1000 else 0
         text = f"{_rounded(value, places, rounded):,.{max(places, 0)}f}"

@@ -53,7 +53,9 @@ def scenario_costs(view: ComparisonView) -> Chart:
     import plotly.graph_objects as go
 
     words, order = view.words, view.order("costs")
-    wide = view.tables["costs"].pivot_table(index="scenario", columns="statistic", values=["value", "low", "high"])
+    wide = view.tables["costs"].pivot_table(
+        index="scenario", columns="statistic", values=["value", "low", "high"], dropna=False
+    )
     wide = wide.reindex(order)
     divisor, unit = words.money_unit(float(wide["value"].max().max()), view.currency)
     names = [view.name(s) for s in order]

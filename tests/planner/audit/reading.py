@@ -93,7 +93,7 @@ def same(text: str, value: float, *, figures: int = 3, unit: float = 1.0, rounde
     """A number's text says a value. rounded: "down" or "up" where it may not lie on the other side of it."""
     shown, value = number(text), value / unit
     place = _last_place(value, figures)
-    slip = 1e-9 * max(abs(value), 1e-6)
+    slip = 1e-9 * max(abs(value), 1.0)  # what sums of floats leave
     low, high = (-place / 2, place / 2) if not rounded else (-place, 0.0) if rounded == "down" else (0.0, place)
     if not low - slip <= shown - value <= high + slip:
         raise UntracedError(f"{text} is not {value:.9g} (x {unit:g}, {figures} figures {rounded})")

@@ -30,8 +30,8 @@ RULES = (
     {"kind": "wait_and_see"},
 )  # fmt: skip
 # seed, futures drawn to judge on (0: those planned for)
-FAST = ((0, 0), (6, 5))
-SLOW = tuple((seed, drawn) for seed in range(1, 13) for drawn in (0, 1, 6) if (seed, drawn) not in FAST)
+FAST = ((6, 0), (6, 1), (6, 5))
+SLOW = tuple((seed, drawn) for seed in range(13) for drawn in (0, 1, 6) if (seed, drawn) not in FAST)
 CASES = [*FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
 
 
@@ -50,6 +50,7 @@ def with_futures(seed: int, count: int, draw: int) -> dict[str, Any]:
         futures.append({"id": str(f), "probability": float(share[f]), "series": series})
     futures[-1]["probability"] = 1.0 - sum(float(one["probability"]) for one in futures[:-1])
     document["demand"]["futures"] = futures
+    document.pop("risk", None)  # rules bring their own
     return document
 
 
@@ -83,7 +84,7 @@ def test_every_number_of_a_comparison_is_traced_and_none_may_be_another(seed: in
             assert caught(check, text) == [], text
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 13))])
+@pytest.mark.parametrize("seed", [6, *(pytest.param(s, marks=pytest.mark.slow) for s in range(13) if s != 6)])
 def test_what_knowing_the_future_is_worth_holds_what_another_program_says(seed: int) -> None:
     """Every future by itself and all together, solved by the program written from docs/model.md alone."""
     document, found = compared(seed, 0)

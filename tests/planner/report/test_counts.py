@@ -20,7 +20,7 @@ VERB = re.compile(r"\b1(?: of \w+)?(?: that)? (are|were|have|do|hold|lie|stand|g
 SINGULAR = {"series", "its", "times", "is", "as", "was", "has", "less", "this"} | {
     # verbs and what stands after a name or a figure that counts nothing
     "costs", "ends", "plans", "arrives", "depends", "proofs", "besides", "stays", "frees", "skips", "tells", "stands",
-    "prices", "sources", "columns", "workloads", "regions", "looks", "falls", "lies", "lays", "moves",
+    "prices", "sources", "columns", "workloads", "regions", "looks", "comes", "falls", "lies", "lays", "moves",
     "does", "limits", "goes", "holds", "shows",
 }  # fmt: skip
 """Words behind a number, name or date that are no plural of it."""
