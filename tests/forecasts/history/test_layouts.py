@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.forecasts.history.test_shapes import read, refused, tide
+from tests.forecasts.history.test_shapes import DAY, read, refused
 
-LEVEL = tide(21, noise=0.4).round(3)
+INDEX = pd.date_range("2026-03-02", periods=24 * 21, freq="h")
+LEVEL = pd.Series((DAY[INDEX.hour] + np.random.default_rng(3).normal(0, 0.4, len(INDEX))).round(3), INDEX)
 UTC = [(t - pd.Timedelta(hours=8)).strftime("%Y-%m-%dT%H:%M:%SZ") for t in LEVEL.index]
 NS = [pd.Timestamp(t).value for t in UTC]
 ROWS = list(zip(LEVEL.index, LEVEL, strict=True))
