@@ -34,7 +34,8 @@ FIRST = tuple(f"verdict.{kind}" for kind in ("one", "clear", "close", "single", 
 MIDDLE = ("verdict.risk_same", "verdict.risk")
 LAST = ("verdict.more", "verdict.times", "verdict.most")
 INFORMATION = tuple(f"compare.{kind}" for kind in ("vss_unknown", "evpi_unknown", "vss", "evpi"))
-NOTES = tuple(f"information.{kind}" for kind in ("vss", "evpi_all", "evpi", "eev_impossible", "no_mean_plan"))
+KNOWN = ("vss", "vss_at_hand", "evpi_all", "evpi", "evpi_at_hand", "eev_impossible", "no_mean_plan")
+NOTES = tuple(f"information.{kind}" for kind in KNOWN)
 OVERVIEW = ("mean", "low", "high", "p90", "cvar", "shortfall", "idle_cost", "largest_regret")
 Said = tuple[str, Callable[[str], object]]
 
@@ -254,6 +255,11 @@ class ComparisonBook:
                 # range and value tell what the decisions for the mean future cost at least and at most
                 value, low = (self.known_of("vss", name) for name in ("value", "low"))
                 same_percent(said["mean"], (value - low) / abs(value + own["objective"]), rounded="up")
+            elif key.endswith("_at_hand"):
+                same(said["futures"], self.planned_for, figures=6)
+                if key == "information.evpi_at_hand":  # each rule in the case's own world, and the mean plan
+                    rows = scenarios[(scenarios["world"] == "base") & (scenarios["status"] == "planned")]
+                    same(said["plans"], len(set(rows["rule"]) | {"mean_value"}), figures=6)
             elif key.startswith("information.evpi"):
                 same(said["futures"], self.planned_for, figures=6)
                 limits = self.found.summary["limits"]["seconds"]
@@ -322,7 +328,7 @@ class ComparisonBook:
                 if chart.id == "ahead":
                     yield cell, lambda cell, h=heading, r=row[0]: self.ahead(cell, h, r)
                 elif chart.id == "tornado":
-                    low = words("low") in heading
+                    low = re.search(rf", {words('low')}( ?[(（]|$)", heading) is not None
                     yield cell, lambda cell, h=heading, r=row[0], low=low: self.moved(cell, h, r, low=low)
                 else:
                     yield cell, lambda cell, h=heading, r=row[0]: self.of_scenario(cell, h, self.scenario(r))
@@ -377,6 +383,10 @@ class ComparisonBook:
         kinds = {self.words(f"factor.{k}"): k for k in ("shortfall_cost", "energy_price", "hardware_price", "demand")}
         kind = kinds[factor]
         rows = self.tables["sensitivity"]
+        if heading.startswith(self.words("best_then")):
+            then = rows[(rows["factor"] == kind) & (rows["setting"] == ("low" if low else "high"))]
+            self.least(dict(zip(then["scenario"], then["cost"], strict=True)), self.scenario(cell))
+            return
         own = rows[(rows["scenario"] == self.best) & (rows["factor"] == kind)]
         right = float(own.loc[own["setting"] == ("low" if low else "high"), "change"].iloc[0])
         terms = self.tables["terms"]

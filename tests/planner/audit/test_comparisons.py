@@ -8,16 +8,22 @@ from __future__ import annotations
 import copy
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 
+from api.cli.plans import example_case
+from api.work.bundled import example_history
+from api.work.intake import outlook_for
+from forecasts.history import read_history
 from planner.case import Case
 from planner.compare.comparison import Comparing, Comparison, compare
 from planner.demand.horizon import given_demand
 from planner.report.comparison import comparison_content
-from planner.scenarios import scenarios_from
+from planner.scenarios import scenarios_from, standard_scenarios
 from planner.solve import Limits
 from planner.words.wording import LANGUAGES, wording
 from tests.planner.audit.comparison import ComparisonBook
@@ -99,3 +105,27 @@ def test_what_knowing_the_future_is_worth_holds_what_another_program_says(seed: 
         alone += one["probability"] * reference(single, 1e-6)[1]
     slack = 2e-5 * abs(together)
     assert rows.loc["evpi", "low"] - slack <= together - alone <= rows.loc["evpi", "high"] + slack
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_number_of_the_comparison_of_an_example_is_traced(language: str) -> None:
+    """tiny under the standard rules, judged on futures drawn apart."""
+    found, periods, planned_for = example_compared()
+    told = comparison_content(found, periods, wording(language))
+    book = ComparisonBook(found, told, language, periods=periods, planned_for=planned_for)
+    for text, check in book.everything():
+        check(text)
+        assert caught(check, text) == [], text
+
+
+@cache
+def example_compared() -> tuple[Comparison, list[str], int]:
+    """Comparison of tiny, labels of its periods, and how many futures its plans are made for."""
+    with TemporaryDirectory() as folder:
+        case = example_case("tiny", None)
+        outlook, _ = outlook_for(case, read_history(example_history("tiny", Path(folder)))[0])
+    how = Comparing(Limits(seconds=20, gap=0.02), evaluation_futures=8)
+    found = compare(case, outlook, standard_scenarios(), how)
+    periods = [case.horizon.period_label(t) for t in range(case.horizon.periods)]
+    return found, periods, len(outlook.futures)
