@@ -49,7 +49,7 @@ class Headroom:
         }
         told = words("headroom.all" if first["earliest"] < horizon.periods else "headroom.all_lasts", **dates)
         known = [(t, m) for t, m in enumerate(self.multiples) if np.isfinite(m)]
-        parts = [words("headroom.part", period=horizon.period_label(t), ratio=f"{m:.2f}") for t, m in known]
+        parts = [words("headroom.part", period=horizon.period_label(t), ratio=words.ratio(m)) for t, m in known]
         return [told, *([words("headroom.multiples", parts=words.joined(parts))] if parts else [])]
 
     def to_json(self) -> dict[str, Any]:
