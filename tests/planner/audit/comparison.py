@@ -39,6 +39,14 @@ OVERVIEW = ("mean", "low", "high", "p90", "cvar", "shortfall", "idle_cost", "lar
 Said = tuple[str, Callable[[str], object]]
 
 
+def money_unit(heading: str) -> float:
+    """What one of a table's money stands for, from its heading: "Cost (M CNY)"."""
+    sign = re.search(r"[(（](bn |M |k |亿|万)?(?:[A-Z]{3}|元)[)）]$", heading)
+    if sign is None:
+        raise UntracedError(f"no unit of money: {heading}")
+    return {None: 1.0, "bn ": 1e9, "M ": 1e6, "k ": 1e3, "亿": 1e8, "万": 1e4}[sign[1]]
+
+
 class ComparisonBook:
     """A comparison and a language; `everything` gives each text with its check, which raises UntracedError."""
 
@@ -270,7 +278,7 @@ class ComparisonBook:
             same_text(cell, "–")
             return
         assert self.told.overview is not None
-        same(cell, value, figures=4, unit=1.0 if column == "shortfall" else self.unit(self.told.overview.title))
+        same(cell, value, figures=4, unit=1.0 if column == "shortfall" else money_unit(self.told.overview.title))
 
     def row_of(self, scenario: str) -> dict[str, float]:
         """The overview's numbers of a scenario; nan where there are none."""
@@ -296,13 +304,6 @@ class ComparisonBook:
             if reached >= q - 1e-12:
                 return float(self.cost[scenario][f])
         raise AssertionError
-
-    def unit(self, heading: str) -> float:
-        """What one of a table's money stands for, from its heading: "Cost (M CNY)"."""
-        sign = re.search(r"[(（](bn |M |k |亿|万)?(?:[A-Z]{3}|元)[)）]$", heading)
-        if sign is None:
-            raise UntracedError(f"no unit of money: {heading}")
-        return {None: 1.0, "bn ": 1e9, "M ": 1e6, "k ": 1e3, "亿": 1e8, "万": 1e4}[sign[1]]
 
     def chart(self, chart: Drawn) -> Iterator[Said]:
         """Cells of a chart's table; its title and note hold no number but that of a name."""
@@ -346,11 +347,11 @@ class ComparisonBook:
             nothing = 1e-9 * np.abs(self.cost[scenario])
             same_percent(cell, float((self.regret[scenario] <= nothing) @ self.probability))
         elif heading == words("interval"):
-            unit = self.unit(self.cost_heading)
+            unit = money_unit(self.cost_heading)
             for text, name in zip(cell.split(" – "), ("low", "high"), strict=True):
                 same(text, self.row_of(scenario)[name], figures=4, unit=unit)
         else:
-            same(cell, values[label], figures=4, unit=self.unit(heading))
+            same(cell, values[label], figures=4, unit=money_unit(heading))
 
     @cached_property
     def cost_heading(self) -> str:
@@ -387,4 +388,4 @@ class ComparisonBook:
         ):
             if kind == name and abs(abs(right) - part * abs(float(terms[term]))) > 1e-6 * abs(right) + 1e-9:
                 raise UntracedError(f"{factor} moves another amount")
-        same(cell, right, figures=4, unit=self.unit(heading))
+        same(cell, right, figures=4, unit=money_unit(heading))

@@ -140,6 +140,9 @@ class Taken:
     def __getitem__(self, name: str) -> str:
         return self._left.pop(name)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
     def __enter__(self) -> Taken:
         return self
 

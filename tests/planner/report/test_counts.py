@@ -21,7 +21,7 @@ SINGULAR = {"series", "its", "times", "is", "as", "was", "has", "less", "this"} 
     # verbs and what stands after a name or a figure that counts nothing
     "costs", "ends", "plans", "arrives", "depends", "proofs", "besides", "stays", "frees", "skips", "tells", "stands",
     "prices", "sources", "columns", "workloads", "regions", "looks", "comes", "falls", "lies", "lays", "moves",
-    "does", "limits", "goes", "holds", "shows",
+    "does", "limits", "names", "goes", "holds", "shows",
 }  # fmt: skip
 """Words behind a number, name or date that are no plural of it."""
 NEVER_ONE = {
