@@ -340,7 +340,7 @@ def _holding(account: Account) -> FloatArray:
         payment = 1 / float(((1 + rate) ** -np.arange(life, dtype=float)).sum())
         for t in range(T):
             first = max(t - life + 1, 0)
-            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ facts.capex[k, first : t + 1])
+            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ plan.price[0, k, first : t + 1])
     leased = np.zeros((S, K, T))
     for i, lease in enumerate(case.leases):
         s = facts.labels["site"].index(lease.site)
@@ -348,7 +348,7 @@ def _holding(account: Account) -> FloatArray:
         leased[s, k] += plan.lease_active[0, i]
         out[:, s, k] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
     owned = np.moveaxis(account.fixed.capacity - leased, 2, 0)
-    return np.asarray(out + owned * facts.opex.T[:, None, :], float)
+    return np.asarray(out + owned * np.moveaxis(facts.opex, 2, 0), float)
 
 
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -378,6 +378,9 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for c, campaign in enumerate(case.campaigns):
         if account.covered[campaign.due] > 0:
             add("shortfall", campaign.due, "", (campaign.value or 0.0) * float(account.plan.unfinished[0, c]))
+    for t, paid in enumerate(account.plan.agreements.paid[0].sum(axis=0).tolist()):
+        if account.covered[t] > 0:
+            add("commitments", t, "", paid)
     records += _decided(account)
     frame = pd.DataFrame(records, columns=["term", "period", "site", "discounted", "undiscounted"])
     frame = frame.groupby(["term", "period", "site"], as_index=False, sort=False).sum()
@@ -400,7 +403,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
         owed, owed_now = facts.lease_rest(i)
         nominal[s] += plan.lease_start[0, i] * owed
         rest[s] += plan.lease_start[0, i] * owed_now
-    opex = np.einsum("kt,skt->st", facts.opex, account.fixed.capacity - leased)
+    opex = np.einsum("skt,skt->st", facts.opex, account.fixed.capacity - leased)
     placed = (orders > 0.5).astype(float)
     phase_price, phase_charge = np.zeros((len(case.sites), T)), np.zeros((len(case.sites), T))
     for p, (s, i) in enumerate(facts.phases):
@@ -412,8 +415,8 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     opening_charge = np.array([facts.charge(s.opening_life_periods) for s in case.sites])
     terms = {
         "capex": (
-            np.einsum("kt,kt,skt->st", charge, facts.capex, orders),
-            np.einsum("kt,skt->st", facts.capex, orders),
+            np.einsum("kt,kt,skt->st", charge, plan.price[0], orders),
+            np.einsum("kt,skt->st", plan.price[0], orders),
         ),
         "order_charges": (
             np.einsum("kt,kt,skt->st", charge, facts.order_cost, placed),
