@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from io import BytesIO, StringIO
+from io import StringIO
 
 import pandas as pd
 import pyarrow as pa
@@ -101,11 +101,14 @@ def _table(
     nothing = ["", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "-"]
     for kinds in ([pa.float64() if n else text for n in numeric], [text] * len(names)):
         convert = pacsv.ConvertOptions(
-            column_types=dict(zip(columns, kinds, strict=True)), null_values=nothing, strings_can_be_null=False
+            column_types=dict(zip(columns, kinds, strict=True)),
+            null_values=nothing,
+            strings_can_be_null=False,
+            check_utf8=False,  # it was decoded as such
         )
         bad.clear()
         try:
-            table = pacsv.read_csv(BytesIO(plain), read, parse_options=parse, convert_options=convert)
+            table = pacsv.read_csv(pa.BufferReader(plain), read, parse_options=parse, convert_options=convert)
         except pa.ArrowInvalid as fault:
             # Some value is no plain number: read as text, so that every one of them can be told or understood.
             last = fault

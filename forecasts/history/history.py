@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.ceilings import LooksLike, looks_like_ceiling
+from forecasts.history.ceilings import looks_like_ceilings
 from forecasts.history.faults import HistoryError
 from forecasts.history.formats import read_source
 from forecasts.history.hours import HOUR, TOGETHER_NS, Hours, Kind, Met, to_hours
@@ -23,7 +23,7 @@ from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.history.quality import QualityReport, find_suspects, judge
 from forecasts.history.remarks import Remark, format_name
-from forecasts.history.rows import Rows, Source, rows_of
+from forecasts.history.rows import Rows, Source, in_order, rows_of
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
@@ -163,7 +163,7 @@ def _mapped(
 
 
 def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
-    far = far_from_the_rest(rows.times, rows.code)
+    far = far_from_the_rest(rows.times, rows.code, in_order(rows))
     if not far.any():
         return rows, []
     moments = [(row + 1, pd.Timestamp(rows.times[row])) for row in np.flatnonzero(far)[:5].tolist()]
@@ -175,7 +175,7 @@ def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
 
 def _to_local(times: IntArray, aware: bool, zone: ZoneInfo) -> tuple[IntArray, int]:
     """Local nanoseconds, and how many naive times fall into an hour that the zone skips (a sign of a wrong zone)."""
-    distinct, back = np.unique(times, return_inverse=True)
+    back, distinct = pd.factorize(times)
     stamps = pd.DatetimeIndex(distinct)
     if aware:
         local = stamps.tz_localize("UTC").tz_convert(zone).tz_localize(None)
@@ -352,7 +352,7 @@ def _finish(
         faults.append(fault_of("history", "fault.nothing_usable"))
     if faults:
         raise HistoryError(faults)
-    tops: list[LooksLike | None] = [looks_like_ceiling(row) for row in values]
+    tops = looks_like_ceilings(values)
     at_top = np.stack([np.zeros(values.shape[1], dtype=bool) if top is None else top.hours for top in tops])
     suspects = find_suspects(values, at_top)
     masked = suspects.stuck | suspects.outage

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.ndimage import median_filter
 
 from forecasts.history.panel import BoolArray
-from forecasts.history.rows import Rows
+from forecasts.history.rows import Rows, in_order
 from forecasts.outlook import FloatArray, IntArray
 
 SECOND = 1_000_000_000
@@ -104,9 +104,7 @@ def to_hours(
 
     nothing: time without a row is time without demand (values of 0), not a gap.
     """
-    ahead = (np.diff(rows.code) > 0) | ((np.diff(rows.code) == 0) & (np.diff(rows.times) > 0))
-    # Values take part in the order, so that the order of rows changes nothing, not even the last digit.
-    order = slice(None) if ahead.all() else np.lexsort((rows.values, rows.times, rows.code))
+    order = in_order(rows)
     code = rows.code[order]
     edges = np.searchsorted(code, np.arange(len(rows.names) + 1))
     time, there, value = rows.times[order], local[order], rows.values[order]
@@ -323,6 +321,13 @@ def _spread(spans: _Spans, first: int, hours: int) -> _Over:
     """What the spans make of the hours."""
     begin, end = spans.begin - first * HOUR, np.maximum(spans.end - first * HOUR, spans.begin - first * HOUR + 1)
     start, stop = begin // HOUR, (end - 1) // HOUR
+    if (
+        (begin % HOUR == 0).all()
+        and (end - begin == HOUR).all()
+        and (np.diff(start) > 0).all()
+        and not spans.fine.any()
+    ):
+        return _whole(start, spans.value, hours)
     count = np.maximum(stop - start + 1, 1)
     row = np.repeat(np.arange(len(begin)), count)
     hour = start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
@@ -343,6 +348,15 @@ def _spread(spans: _Spans, first: int, hours: int) -> _Over:
     rowed = np.bincount(start[began], minlength=hours) > 0
     fine = np.bincount(start[began & spans.fine], minlength=hours) > 1
     return _Over(mean, top, covered, rowed, fine)
+
+
+def _whole(hour: IntArray, value: FloatArray, hours: int) -> _Over:
+    """The same of values that each have one whole hour for themselves."""
+    inside = (hour >= 0) & (hour < hours) & np.isfinite(value)
+    at, known = hour[inside], value[inside]
+    mean, top, rowed = np.zeros(hours), np.full(hours, -np.inf), np.zeros(hours, dtype=bool)
+    mean[at], top[at], rowed[at] = known, known, True
+    return _Over(mean, top, rowed.astype(np.float64), rowed, np.zeros(hours, dtype=bool))
 
 
 def _counted(points: _Points, first: int, hours: int) -> FloatArray:

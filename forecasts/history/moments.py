@@ -170,15 +170,15 @@ def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[Fault]) -> I
     return cast(IntArray, stamps.astype("datetime64[ns]").astype(np.int64))
 
 
-def far_from_the_rest(times: IntArray, code: IntArray) -> BoolArray:
+def far_from_the_rest(times: IntArray, code: IntArray, order: IntArray) -> BoolArray:
     """(rows,) rows at a date so far from all other rows of their series that it must be mistyped.
 
     A row counts as such when it is one of at most three (and of at most one in a hundred) before or after a gap of two
-    weeks and more that is longer than all the others lie apart in all, or twenty times their longest gap.
+    weeks and more that is longer than all the others lie apart in all, or twenty times their longest gap. order:
+    (rows,) by series and time.
     """
     out = np.zeros(len(times), dtype=bool)
     day = 86_400_000_000_000
-    order = np.lexsort((times, code))
     edges: list[int] = np.flatnonzero(np.diff(code[order], prepend=-1, append=-1)).tolist()
     for begin, end in pairwise(edges):
         rows = order[begin:end]

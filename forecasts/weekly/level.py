@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from forecasts.history.medians import known_median
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, saturation
 from forecasts.weekly.quarterlaw import QUARTER_WEEKS, QuarterLaw
 from forecasts.weekly.quarterviews import Foretold, quarters_foretold
-from forecasts.weekly.shifts import Step, find_steps, moved, untaught
+from forecasts.weekly.shifts import Step, bridge, find_steps, moved, untaught
 from forecasts.weekly.structural import BACKTEST_WEEKS, StructuralFit, fit_structural, held_fit
 from forecasts.weekly.views import VIEWS, elect, spoken, views_of
 
@@ -43,6 +44,7 @@ FARTHEST = 4.0
 HELD = " (the structural fit failed: the last four weeks held)"
 _KNOTS = np.array([0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.995])
 _FAR = 8.0
+IN_CACHE = 2048
 _NORMAL_KNOTS = np.array([-2.5758, -1.96, -1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449, 1.96, 2.5758])
 
 
@@ -143,13 +145,19 @@ class LevelForecast:
 
     def calibrated(self, z: FloatArray) -> FloatArray:
         """Standard normal draws (..., ahead) mapped to the pooled law of standardised errors at each horizon."""
-        out = np.empty_like(z)
         # Beyond the last knots the law goes on as a line through its two outermost ones.
         knots = np.concatenate([[-_FAR], _NORMAL_KNOTS, [_FAR]])
-        for week, law in enumerate(self.law(z.shape[-1])):
-            low = law[0] - (_FAR + _NORMAL_KNOTS[0]) * (law[1] - law[0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
-            high = law[-1] + (_FAR - _NORMAL_KNOTS[-1]) * (law[-1] - law[-2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
-            out[..., week] = np.interp(z[..., week], knots, np.concatenate([[low], law, [high]]))
+        law = self.law(z.shape[-1])
+        low = law[:, 0] - (_FAR + _NORMAL_KNOTS[0]) * (law[:, 1] - law[:, 0]) / (_NORMAL_KNOTS[1] - _NORMAL_KNOTS[0])
+        step = (law[:, -1] - law[:, -2]) / (_NORMAL_KNOTS[-1] - _NORMAL_KNOTS[-2])
+        ends = np.column_stack([low, law, law[:, -1] + (_FAR - _NORMAL_KNOTS[-1]) * step])
+        out = np.empty_like(z)
+        rows, into = z.reshape(-1, z.shape[-1]), out.reshape(-1, z.shape[-1])
+        # A part at a time stays in the processor's cache: weeks lie side by side.
+        for begin in range(0, len(rows), IN_CACHE):
+            part = slice(begin, begin + IN_CACHE)
+            weekly = np.ascontiguousarray(rows[part].T)
+            into[part] = np.stack([np.interp(one, knots, law) for one, law in zip(weekly, ends, strict=True)]).T
         return out
 
     def law(self, weeks: int) -> FloatArray:
@@ -180,6 +188,8 @@ class LevelForecast:
 
     def held(self, errors: FloatArray) -> FloatArray:
         """Logarithmic errors (..., rows, ahead) with those above the course as far as the guard lets them."""
+        if (self.upper == 1).all():
+            return errors
         return np.asarray(np.where(errors > 0, errors * self.upper[:, None], errors))
 
 
@@ -219,7 +229,7 @@ def forecast_level(logs: FloatArray, ahead: int, beliefs: Beliefs, *, max_origin
     rows, weeks = logs.shape
     steps = find_steps(logs)
     level = moved(logs, steps)
-    bridged = _bridge(level)
+    bridged = bridge(level)
     middle = _around(bridged)
     farthest = _farthest(bridged - middle)
     clean = _pulled(bridged, middle, farthest)
@@ -314,12 +324,6 @@ def _origins(weeks: int, most: int) -> IntArray:
     return np.arange(weeks - 2, first - 1, -step, dtype=np.int64)[:most][::-1].copy()
 
 
-def _bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
-    """Holes of a few weeks filled along a straight line, so that series keep sharing their factorisation."""
-    frame = pd.DataFrame(logs.T)
-    return frame.interpolate(limit=longest, limit_area="inside").to_numpy().T.copy()
-
-
 def despike(logs: FloatArray) -> FloatArray:
     """Weeks that stand alone, pulled in to SPIKE_DEVIATIONS robust deviations from the median of the five around.
 
@@ -340,7 +344,8 @@ def _as_known(clean: FloatArray, logs: FloatArray, farthest: FloatArray, end: in
 
 def _around(logs: FloatArray) -> FloatArray:
     """(rows, weeks) where each week should lie by those around it."""
-    middle = pd.DataFrame(logs.T).rolling(5, center=True, min_periods=3).median().to_numpy().T.copy()
+    padded = np.pad(logs, ((0, 0), (2, 2)), constant_values=np.nan)
+    middle = known_median([padded[:, k : k + logs.shape[1]] for k in range(5)], least=3)
     if logs.shape[1] >= 5:
         step = np.diff(logs[:, -5:], axis=1)
         leads = (step > 0).all(axis=1) | (step < 0).all(axis=1)

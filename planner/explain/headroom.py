@@ -39,24 +39,6 @@ class Headroom:
     multiples: FloatArray
     plan: Plan
 
-    def table(self, words: Wording) -> pd.DataFrame:
-        """The rows with names and dates in the reader's language."""
-        case = self.plan.case
-        horizon = case.horizon
-        names = {w.id: words.name(w.names) for w in case.workloads}
-        regions = {r.id: words.name(r.names) for r in case.regions}
-
-        def day(period: int) -> str:
-            return words("headroom.lasts") if period >= horizon.periods else horizon.period_start(period).isoformat()
-
-        return pd.DataFrame(
-            {
-                words("workload"): [names[w] for w in self.rows["workload"]],
-                words("headroom.region"): [regions.get(r, words("headroom.everywhere")) for r in self.rows["region"]],
-                **{words(f"headroom.{name}"): [day(int(t)) for t in self.rows[name]] for name in _WHEN},
-            }
-        )
-
     def sentences(self, words: Wording) -> list[str]:
         """Until when everything is served, and what demand could be served in full by period."""
         horizon = self.plan.case.horizon

@@ -25,11 +25,8 @@ _RUNS = 1e-9
 
 def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
     """Each group of master columns in its own shape; whole numbers rounded, columns that do not exist are 0."""
-    whole = np.where(program.master.integer, np.round(x), x)
-    out = {}
-    for name, index in program.layout.columns.items():
-        out[name] = np.where(index >= 0, whole[np.maximum(index, 0)], 0.0) if len(x) else np.zeros(index.shape)
-    return out
+    whole = np.where(program.master.integer, np.round(x), x) if len(x) else np.zeros(1)
+    return program.layout.values(whole, program.layout.columns)
 
 
 def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatArray]:

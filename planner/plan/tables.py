@@ -7,7 +7,7 @@ to, or -1 when it is the same in every future. Rates are means over a step, in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -428,8 +428,8 @@ TABLES: dict[str, Table] = {
 }
 
 
-def schema() -> dict[str, Any]:
-    """A Frictionless-style description of all tables, with units."""
+def schema(tables: Iterable[Table] = TABLES.values()) -> dict[str, Any]:
+    """A Frictionless-style description of tables, those of a plan if left out, with units."""
     return {
         "resources": [
             {
@@ -442,6 +442,6 @@ def schema() -> dict[str, Any]:
                     ]
                 },
             }
-            for table in TABLES.values()
+            for table in tables
         ]
     }

@@ -14,7 +14,7 @@ the case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,10 +168,23 @@ class Builder:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the groups of columns and rows stand in a master or in a block."""
+    """Where the groups of columns and rows stand in a master or in a block; -1: a place that has none."""
 
     columns: Mapping[str, IntArray]
     rows: Mapping[str, Rows]
+
+    def values(self, x: FloatArray, names: Iterable[str]) -> dict[str, FloatArray]:
+        """The named groups at x, in their own shapes; zero where a place has no column. x: (columns, or more)."""
+        index = {name: self.columns[name] for name in names}
+        return {name: np.where(at >= 0, x[np.maximum(at, 0)], 0.0) for name, at in index.items()}
+
+    def point(self, values: Mapping[str, FloatArray], names: Iterable[str], columns: int) -> FloatArray:
+        """(columns,) with the named groups at these values and zero elsewhere. values: broadcast to the groups."""
+        x = np.zeros(columns)
+        for name in names:
+            at = self.columns[name]
+            x[at[at >= 0]] = np.broadcast_to(values[name], at.shape)[at >= 0]
+        return x
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ from planner.demand import Demand
 from planner.evaluate.multiple import largest_multiples
 from planner.program.blocks import Arrays, Block, Layout, Program, flatten
 from planner.program.build import build_program
+from planner.program.decisions import whole_decisions
 from planner.program.instance import Instance, standing_after
 from planner.program.reserve import KIND
 from planner.program.tighten import tightened
 from planner.program.training import campaign_sizes
 from planner.rules.neighbour import Values
-from planner.rules.sketch import around, busier_days, searched, whole_values
+from planner.rules.sketch import around, busier_days, searched
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
 from planner.words.wording import noted
@@ -59,7 +60,7 @@ def with_ratio(
         worth = _WORTH_SMALL
         program = eased(tightened(whole), worth)
         x = run(flatten(program), replace(_EXACT, seed=limits.seed)).x
-        values = None if x is None else whole_values(program, x)
+        values: Values | None = None if x is None else program.layout.values(np.round(x), whole_decisions())
     else:
         worth = _WORTH
         few = build_program(floored, busier_days(case, demand), merge_steps=1, pooled=True)

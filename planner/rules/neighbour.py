@@ -50,13 +50,10 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     alone = case.model_copy(update={"horizon": case.horizon.model_copy(update={"commit_periods": None})})
     program = build_program(alone, demand.only([0]), merge_steps=1)
     master, columns = program.master, program.layout.columns
-    wanted = np.zeros(master.columns)
-    weight = np.zeros(master.columns)
-    for name in whole_decisions():
-        index = columns[name]
-        real = index >= 0
-        wanted[index[real]] = np.round(np.broadcast_to(values[name], index.shape)[real])
-        weight[index[real]] = DECISIONS[name].weight  # bigger things than modules are changed last
+    wanted = np.round(program.layout.point(values, whole_decisions(), master.columns))
+    # bigger things than modules are changed last
+    weights = {name: np.array(DECISIONS[name].weight) for name in whole_decisions()}
+    weight = program.layout.point(weights, whole_decisions(), master.columns)
     lower, upper = master.lower.copy(), master.upper.copy()
     for name, stays in (kept or {}).items():
         index = columns[name][(columns[name] >= 0) & stays]
@@ -88,11 +85,7 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
         np.concatenate([master.integer, np.zeros(2 * n, bool)]),
     )
     x = run(arrays, _PROJECTION).x
-    if x is None:
-        return None
-    return {
-        name: np.where(columns[name] >= 0, np.round(x[np.maximum(columns[name], 0)]), 0.0) for name in whole_decisions()
-    }
+    return None if x is None else program.layout.values(np.round(x), whole_decisions())
 
 
 def with_recourse(

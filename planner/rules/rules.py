@@ -245,14 +245,8 @@ def median_start(
         )
     except PlanError:
         return None
-    values = decisions_of(simple).branch(0)
     program = build_program(case, world.futures)
-    x = np.zeros(program.master.columns)
-    for name in whole_decisions():
-        index = program.layout.columns[name]
-        real = index >= 0
-        x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
-    return WarmStart(x)
+    return WarmStart(program.layout.point(whole_of(simple), whole_decisions(), program.master.columns))
 
 
 def with_risk(case: Case, objective: CVaR | Quantile) -> Case:
@@ -354,10 +348,7 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
         master.integer,
     )
     answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
-    if not len(answer.x):
-        return None
-    real = {name: columns[name] >= 0 for name in purchases()}
-    return {n: np.where(real[n], np.round(answer.x[np.maximum(columns[n], 0)]), 0.0) for n in purchases()}
+    return program.layout.values(np.round(answer.x), purchases()) if len(answer.x) else None
 
 
 def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:

@@ -90,7 +90,6 @@ class Evaluator:
             # neighbours in period share the most of a basis
             group.sort(key=lambda i: (self.blocks[i].key.kind, self.blocks[i].key.day, self.blocks[i].key.period))
         self._sent = [False] * len(lanes)
-        self.count = 0
 
     def evaluate(
         self,
@@ -147,7 +146,7 @@ class Evaluator:
                 values[value.index] = value.value
                 y[value.index] = value.y
                 cuts.append(value if value.y is None else _without_columns(value))
-        self.count += len(cuts)
+        self._control.note_evaluations(len(cuts))
         return Evaluation(values, cuts, y)
 
     def _sampled(self, wanted: set[int]) -> dict[int, list[int]]:
