@@ -18,7 +18,7 @@ from forecasts.history.ceilings import looks_like_ceilings
 from forecasts.history.faults import HistoryError
 from forecasts.history.formats import read_source
 from forecasts.history.hours import HOUR, TOGETHER_NS, Hours, Kind, Met, to_hours
-from forecasts.history.moments import far_from_the_rest
+from forecasts.history.moments import far_from_the_rest, names_ends
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.history.quality import QualityReport, find_suspects, judge
@@ -32,6 +32,7 @@ from forecasts.words.note import Note, listed, note
 
 LONGEST_YEARS = 40
 MOST_PARTS = 20_000
+SUM_HOURS, SUM_NEAR, SUM_SHARE = 24, 1e-3, 0.95
 ASKED_SHARE, ASKED_MOMENTS = 0.2, 12
 """Rows of one moment that differ are asked about when this share of the moments, and this many, have such rows."""
 
@@ -84,10 +85,12 @@ def read_history(
     if found is None:
         raise HistoryError(faults)
     rows = rows_of(found, asked, faults)
+    hours_end = [Remark("ends")] if not faults and names_ends(found.table["timestamp"]) else []
     if zone is None or faults:
         raise HistoryError(faults)
     whole = [Remark("format", {"format": format_name(found.format), "rows": len(rows.times)})]
     whole += [Remark("note", {"text": note}) for note in found.notes]
+    whole += hours_end
     left: tuple[str, ...] = ()
     targets: list[SeriesMapping] | None = None
     if mapping is not None:
@@ -284,7 +287,7 @@ def _met_of(parts: list[Met]) -> Met:
     """What was met in the parts of one series, taken together."""
     first = parts[0]
     rowed = ("rows", "moments", "repeated", "together", "apart", "unlike")
-    counted = (*rowed, "negative", "empty", "dropped", "coarse", "resets")
+    counted = (*rowed, "negative", "empty", "dropped", "coarse", "resets", "filler")
     return replace(
         first,
         **{name: sum(getattr(one, name) for one in parts) for name in counted},
@@ -362,10 +365,25 @@ def _finish(
         keys = [SeriesKey(to.region, to.workload, to.unit) for to in targets]
     named = list(zip(rows.names, keys, strict=True))
     place = (timezone, as_of)
+    whole += sums_of_the_rest(values, rows.names)
     report = judge(named, replace(panel, values=values), suspects, tops, place, asked, whole)
     scale = np.array([to.scale for to in targets]) if targets is not None else np.ones(len(keys))
     series, summed, burst, notes = _to_keys(keys, used, panel.burst, scale, rows.names, panel.index)
     return History(series, panel.index, summed, burst, timezone, (*report.sentences(), *notes)), report
+
+
+def sums_of_the_rest(values: FloatArray, names: tuple[str, ...]) -> list[Remark]:
+    """A warning for a series that is the sum of all others: whoever maps every series counts demand twice.
+
+    values: (series, hours).
+    """
+    known = np.isfinite(values).all(axis=0)
+    whole = values[:, known]
+    if len(values) < 3 or known.sum() < SUM_HOURS:
+        return []
+    total = whole.sum(axis=0)
+    same = (np.abs(2 * whole - total) <= SUM_NEAR * total).mean(axis=1) >= SUM_SHARE
+    return [Remark("sum_of_rest", {"name": names[i]}) for i in np.flatnonzero(same & (whole.sum(axis=1) > 0)).tolist()]
 
 
 def _mostly_hours(met: Met) -> bool:

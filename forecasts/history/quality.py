@@ -323,6 +323,7 @@ def _done(one: SeriesQuality, met: Met, absent: int, asked: Reading) -> list[Rem
         "summed" if asked.same_moment == "sum" else "conflicting": met.apart,
         "negative": met.negative,
         "empty": met.empty,
+        "filler": met.filler,
         "missing": one.missing,
         "zeros": absent,
         "stuck": one.stuck,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from planner.case import Case
 from planner.report.grid import Grid, grid
-from planner.words.wording import Wording
+from planner.words.wording import Rounded, Wording
 
 Json = Mapping[str, Any]
 _LEAST = 1e-6
@@ -92,7 +92,7 @@ def _alternatives(found: Json, case: Case, words: Wording) -> list[Grid]:
             measured(one["quality"], one["before"]),
             measured(one["quality"], one["after"]),
             words.percent(one["extra_cost_share"], 2),
-            f"{words.percent(one['extra_least'], 2)} … {words.percent(one['extra_most'], 2)}",
+            f"{words.percent(one['extra_least'], 2, 'down')} … {words.percent(one['extra_most'], 2, 'up')}",
             int(one["modules_moved"]),
         )
         for one in found["rows"]
@@ -107,14 +107,16 @@ def _alternatives(found: Json, case: Case, words: Wording) -> list[Grid]:
 
 
 def _sensitivity(found: Json, case: Case, words: Wording) -> list[Grid]:
-    def money(value: float | None) -> str:
-        return "–" if value is None else words.money(value, case.meta.currency)
+    def money(value: float | None, rounded: Rounded = "near") -> str:
+        return "–" if value is None else words.money(value, case.meta.currency, rounded=rounded)
 
     rows = [
         (
             row["change_zh" if words.chinese else "change"],
             money(row["difference"]),
-            f"{money(row['least'])} … {money(row['most'])}" if row["difference"] is not None else row["note"],
+            f"{money(row['least'], 'down')} … {money(row['most'], 'up')}"
+            if row["difference"] is not None
+            else row["note"],
             int(row["modules"]),
             words("ask.same" if row["same_first_orders"] else "ask.other") if row["difference"] is not None else "–",
         )
