@@ -89,8 +89,8 @@ def test_it_is_signed_only_where_it_pays_and_held_where_it_is_signed() -> None:
     held = planned(bought([[10]], deal | {"signed": True}))
     assert held.certificate["objective"] == pytest.approx(135 + 20)
     lines = plan_content(View.of(held, "en"), held).answer_lines
-    assert "3 modules are called off in agreement f, which saves 15 CNY." in lines
-    assert "20 modules of what agreement f commits to are not called off; 20 CNY is paid for them." in lines
+    assert "Agreement f: 3 modules called off, which saves 15 CNY." in lines
+    assert "Agreement f: 20 modules of its commitment not called off, for which 20 CNY is paid." in lines
     assert any("缺 20 个模块" in line for line in plan_content(View.of(held, "zh-CN"), held).answer_lines)
     # what signing is worth is asked as any other change of the case
     asked = what_if(free, {"agreements": [{"id": "f", "module_types": ["new"], **deal, "signed": True}]}, limits=EXACT)
