@@ -65,12 +65,7 @@ def tightened(program: Program) -> Program:
         if not len(cuts):
             continue
         rows[family] = Rows(family, np.arange(master.rows, master.rows + len(cuts)))
-        master = replace(
-            master,
-            matrix=sp.csr_matrix(sp.vstack([master.matrix, cuts.matrix(master.columns)])),
-            row_lower=np.concatenate([master.row_lower, cuts.lower]),
-            row_upper=np.concatenate([master.row_upper, cuts.upper]),
-        )
+        master = master.with_rows(cuts.matrix(master.columns), cuts.lower, cuts.upper)
     return replace(program, master=master, layout=replace(program.layout, rows=rows))
 
 
