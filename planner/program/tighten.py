@@ -76,7 +76,7 @@ def affordable(program: Program) -> Program:
     """
     inst = program.inst
     orders = program.layout.columns["orders"]
-    dear = np.broadcast_to(inst.capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
+    dear = np.broadcast_to(inst.least_capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
     upper, cost = program.master.upper.copy(), program.master.cost.copy()
     upper[orders[dear]] = cost[orders[dear]] = 0.0
     return replace(program, master=replace(program.master, upper=upper, cost=cost))

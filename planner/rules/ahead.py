@@ -185,5 +185,5 @@ def missing_price(inst: Instance, worth: float = _WORTH) -> FloatArray:
     end = np.minimum(np.arange(T) + inst.life[:, None], T)
     share = inst.discount / (total[end] - total[:T])
     usable = inst.pflops * inst.availability
-    cost = charge * share + inst.opex * inst.discount
+    cost = charge * share + inst.opex.max(axis=0) * inst.discount
     return np.asarray(worth * (cost[usable > 0] / usable[usable > 0, None]).max(axis=0, initial=0.0), float)
