@@ -8,8 +8,9 @@ Seconds depend on the machine and on what else it does; counts of evaluations of
 plans and bounds are searched side by side: the plan of tiny after 200 evaluations differed by 5 % between two runs of
 the same search. So a plan or a bound is judged at the end by the tolerance, at counts on the way by five times as much;
 what is worse is named, and so is a case that takes twice the evaluations, and ends with exit code 1. Times are written
-down, and not judged. Each case runs in a process of its own. A row: objective, bound and gap (shares of one) by evaluations and at the end, rounds
-of the relaxation, evaluations, whether the plan is verified, CPU seconds of all its processes.
+down, and not judged. Each case runs in a process of its own. A row: objective, bound and gap (shares of one) by
+evaluations and at the end, rounds of the relaxation, evaluations, whether the plan is verified, CPU seconds of all its
+processes.
 """
 
 from __future__ import annotations
