@@ -35,7 +35,7 @@ from forecasts.weekly.unserved import with_unserved
 from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, note
 
-METHOD_VERSION = 6
+METHOD_VERSION = 7
 SEASONS = (1, 2, 3, 4, 6, 12)
 TOTALS = ("bottom_up", "wls")
 

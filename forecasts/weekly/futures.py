@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.weekly.growth import WEEKS_PER_YEAR
-from forecasts.weekly.level import BUCKETS, LevelForecast, limited
+from forecasts.weekly.level import BUCKETS, UNPROVEN_SPREAD, LevelForecast, limited
 from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.structural import StructuralFit
 
@@ -26,9 +26,7 @@ ASSUMED_PEAK_CORRELATION = 0.8
 DAILY_SHARE = 0.8
 DAILY_WEEKS = 8
 FEWEST_DAYS = 6
-# Where no error was measured yet: the model's spread is this much too small, and days moving by so much say how calm
-# a series is (chosen leaving out one family of panels at a time, docs/decisions/0083).
-UNPROVEN_SPREAD = 1.25
+# Where no error was measured yet, days moving by so much say how calm a series is (as UNPROVEN_SPREAD).
 UNPROVEN_DAILY = 0.5
 FEWEST_ERRORS = 8
 HALF_YEAR = 3

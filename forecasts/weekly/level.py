@@ -35,6 +35,9 @@ ONE_SIDED = 2
 BUCKETS = ((0, 4), (4, 8), (8, 13), (13, 26), (26, 52), (52, BACKTEST_WEEKS))
 # Standardised errors that a bucket needs before it counts fully against the normal law.
 POOL_HALF = 60
+# Before errors were measured, the model's spread is this much too small (chosen leaving out one family of panels at a
+# time, docs/decisions/0083).
+UNPROVEN_SPREAD = 1.25
 OWN_SPREAD_POWER = 0.7
 # Origins that a row needs before its own error size counts half against the usual row's.
 OWN_HALF = 4.0
@@ -386,11 +389,13 @@ def _own_scale(errors: FloatArray, age_weeks: FloatArray) -> FloatArray:
 
 
 def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArray]:
-    """(buckets, knots) quantiles of standardised errors and how many they rest on, drawn to the normal where few.
+    """(buckets, knots) quantiles of standardised errors and how many they rest on.
+
+    Where few, they are drawn to the range before; the first one to the normal law, as wide as where none was measured.
 
     errors: (origins, rows, weeks ahead); age_weeks: (origins,), how long ago; old errors count less.
     """
-    table = np.tile(_NORMAL_KNOTS, (len(BUCKETS), 1))
+    table, believed = np.empty((len(BUCKETS), len(_KNOTS))), _NORMAL_KNOTS
     count = np.zeros(len(BUCKETS), dtype=np.int64)
     fresh = 0.5 ** (age_weeks / POOL_HALF_LIFE_WEEKS)
     for b, (begin, end) in enumerate(BUCKETS):
@@ -407,8 +412,10 @@ def _pool(errors: FloatArray, age_weeks: FloatArray) -> tuple[FloatArray, IntArr
             rank = np.where(np.abs(_KNOTS - 0.5) > 0.4001, level, _KNOTS)
             order = np.argsort(z[known], kind="stable")
             share = (np.cumsum(mass[order]) - 0.5 * mass[order]) / mass.sum()
-            table[b] = weight * np.interp(rank, share, z[known][order]) + (1 - weight) * table[max(b - 1, 0)]
-        elif b:
-            table[b] = table[b - 1]
+            measured = np.interp(rank, share, z[known][order])
+            table[b] = weight * measured + (1 - weight) * (1.0 if b else UNPROVEN_SPREAD) * believed
+            believed = weight * measured + (1 - weight) * believed
+        else:
+            table[b] = believed
     table = np.maximum.accumulate(table, axis=1)
     return table, count

@@ -54,7 +54,7 @@ class Step:
 
 
 def bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
-    """Holes of a few weeks filled along a straight line, so that series keep sharing their factorisation."""
+    """(rows, weeks) the logs with holes of a few weeks filled along a line: series keep sharing their factorisation."""
     out = logs.copy()
     seen = np.isfinite(logs)
     begun = np.maximum.accumulate(seen, axis=1)

@@ -48,6 +48,8 @@ def decided_about(case: Case) -> dict[str, list[object]]:
         "phase": [(s.id, p) for s in case.sites for p in range(len(s.phases))],
         "lease": [x.id for x in case.leases],
         "departure": [(i, s) for i, x in enumerate(case.fleet) for s in ([""] if x.may_retire else []) + x.may_move_to],
+        "agreement": [x.id for x in case.agreements],
+        "break": [(x.id, b.from_modules) for x in case.agreements for b in x.breaks],
         "campaign": [c.id for c in case.campaigns],
         "workload": [w.id for w in case.workloads],
         "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],

@@ -127,13 +127,7 @@ class _Question:
     def cost_of(self, unserved: float) -> float | None:
         """What leaving no more than this unserved costs at least, in the case's currency."""
         program, arrays, weight = self._asked(self.plan.case)
-        arrays = replace(
-            arrays,
-            matrix=sp.csr_matrix(sp.vstack([arrays.matrix, sp.csr_matrix(weight[None])])),
-            row_lower=np.append(arrays.row_lower, -np.inf),
-            row_upper=np.append(arrays.row_upper, unserved + _CLOSE),
-        )
-        found = self._solved(arrays)
+        found = self._solved(arrays.with_rows(sp.csr_matrix(weight[None]), -np.inf, unserved + _CLOSE))
         return None if found is None else found[0] * program.money_unit
 
 

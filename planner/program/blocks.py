@@ -15,7 +15,7 @@ the case.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,30 @@ class Arrays:
     def rows(self) -> int:
         """How many."""
         return int(self.row_lower.shape[0])
+
+    def with_rows(self, matrix: Any, lower: ArrayLike, upper: ArrayLike) -> Arrays:
+        """The same with further rows. matrix: (rows, columns), sparse; lower, upper: (rows,), or one for all."""
+        sides = (np.broadcast_to(np.asarray(side, float), matrix.shape[:1]) for side in (lower, upper))
+        old = (self.row_lower, self.row_upper)
+        row_lower, row_upper = (np.concatenate(pair) for pair in zip(old, sides, strict=True))
+        whole = sp.csr_matrix(sp.vstack([self.matrix, matrix]))
+        return replace(self, matrix=whole, row_lower=row_lower, row_upper=row_upper)
+
+    def with_columns(
+        self, matrix: Any, *, cost: ArrayLike = 0.0, upper: ArrayLike = np.inf, integer: ArrayLike = False
+    ) -> Arrays:
+        """The same with further columns from 0 up to `upper`. matrix: (rows, columns), sparse; the others: (columns,),
+        or one for all."""
+        wide = matrix.shape[1:]
+        return Arrays(
+            sp.csr_matrix(sp.hstack([self.matrix, matrix])),
+            np.concatenate([self.cost, np.broadcast_to(np.asarray(cost, float), wide)]),
+            np.concatenate([self.lower, np.zeros(wide)]),
+            np.concatenate([self.upper, np.broadcast_to(np.asarray(upper, float), wide)]),
+            self.row_lower,
+            self.row_upper,
+            np.concatenate([self.integer, np.broadcast_to(np.asarray(integer, bool), wide)]),
+        )
 
 
 class Builder:

@@ -346,13 +346,13 @@ def _holding(account: Account) -> FloatArray:
         payment = 1 / float(((1 + rate) ** -np.arange(life, dtype=float)).sum())
         for t in range(T):
             first = max(t - life + 1, 0)
-            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ facts.capex[k, first : t + 1])
+            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ plan.price[0, k, first : t + 1])
     for i, lease in enumerate(case.leases):
         s = facts.labels["site"].index(lease.site)
         k = facts.labels["module type"].index(lease.module_type)
         out[:, s, k] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
     owned = np.moveaxis(account.capacity.owned[0], 2, 0)
-    return np.asarray(out + owned * facts.opex.T[:, None, :], float)
+    return np.asarray(out + owned * np.moveaxis(facts.opex, 2, 0), float)
 
 
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -382,6 +382,9 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for c, campaign in enumerate(case.campaigns):
         if account.covered[campaign.due] > 0:
             add("shortfall", campaign.due, "", (campaign.value or 0.0) * float(account.plan.unfinished[0, c]))
+    for t, paid in enumerate(account.plan.agreements.paid[0].sum(axis=0).tolist()):
+        if account.covered[t] > 0:
+            add("commitments", t, "", paid)
     records += _decided(account)
     frame = pd.DataFrame(records, columns=["term", "period", "site", "discounted", "undiscounted"])
     frame = frame.groupby(["term", "period", "site"], as_index=False, sort=False).sum()

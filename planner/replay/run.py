@@ -27,6 +27,7 @@ _DECISIONS = (
     "orders",
     "phases",
     "openings",
+    "agreements",
     "departures",
     "leases",
     "stock",

@@ -133,7 +133,7 @@ def test_scenarios_side_by_side(case_file: Path, tmp_path: Path) -> None:
     done = run("compare", case_file, *options)
     assert done.exit_code == Exit.ok, done.output
     sentences = [line for line in done.stdout.splitlines() if line.strip()]
-    assert sentences[0].startswith("Of 2 scenarios, Just in time costs least")
+    assert sentences[0].startswith("Of the 2 scenarios that can be compared, Just in time costs least")
     page = (folder / "report.html").read_text("utf-8")
     assert html.escape(sentences[0]) in page
     assert page.count("<figure>") >= 2

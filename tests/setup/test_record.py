@@ -13,7 +13,7 @@ import pytest
 from benchmarks.record import CASES, RECORD, worse
 
 ROW: dict[str, Any] = {
-    "case": "S", "verified": True, "objective": 100.0, "bound": 99.0,
+    "case": "S", "verified": True, "objective": 100.0, "bound": 99.0, "evaluations": 400,
     "at": {"50": {"objective": 104.0, "bound": 97.0}, "200": {"objective": 101.0, "bound": 99.0}},
 }  # fmt: skip
 
@@ -34,8 +34,10 @@ def changed(**at: Any) -> dict[str, Any]:
         (changed(objective=101.9, bound=97.1), []),
         (changed(objective=103.0), ["S at the end: the plan costs 3.00% more"]),
         (changed(bound=96.03), ["S at the end: the bound is 3.00% lower"]),
-        (changed(at_50={"objective": 114.4}), ["S after 50 evaluations: the plan costs 10.00% more"]),
-        (changed(at_200={"bound": 89.1}), ["S after 200 evaluations: the bound is 10.00% lower"]),
+        (changed(at_50={"objective": 119.6}), ["S after 50 evaluations: the plan costs 15.00% more"]),
+        (changed(at_50={"objective": 109.2}), []),
+        (changed(evaluations=801), ["S: 801 evaluations, 400 before"]),
+        (changed(at_200={"bound": 84.15}), ["S after 200 evaluations: the bound is 15.00% lower"]),
         (changed(verified=False), ["S: None, verified False"]),
         ({"rows": [{"case": "S", "status": "killed after 9 s"}]}, ["S: killed after 9 s, verified None"]),
         ({"rows": [{**ROW, "case": "another", "objective": 500.0}]}, []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,7 @@ class Evaluator:
             for value in answer:
                 values[value.index] = value.value
                 y[value.index] = value.y
-                cuts.append(value if value.y is None else _without_columns(value))
+                cuts.append(value if value.y is None else replace(value, y=None))
         self._control.note_evaluations(len(cuts))
         return Evaluation(values, cuts, y)
 
@@ -207,7 +207,3 @@ def size_of(block: Block) -> float:
     """How much a block asks for: futures of one day in the order of their demand."""
     sides = np.concatenate([block.row_lower, block.row_upper])
     return float(np.abs(sides[np.isfinite(sides)]).sum())
-
-
-def _without_columns(value: BlockValue) -> BlockValue:
-    return BlockValue(value.index, value.value, value.constant, value.columns, value.slope, value.over)
