@@ -77,7 +77,8 @@ format: setup ## lay the code out
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## the benchmarks, small sizes (BENCH_FLAGS for engine.py)
+bench: setup ## the benchmarks, small sizes (BENCH_FLAGS for engine.py); the search beside its record
+	$(BIN)/python benchmarks/record.py
 	$(BIN)/python benchmarks/engine.py $(or $(BENCH_FLAGS),--sizes S --seeds 1 --limit 60)
 	$(BIN)/python benchmarks/forecast.py --windows 1 --sets ms_purchase_counts,vic_electricity
 	$(BIN)/python benchmarks/service.py

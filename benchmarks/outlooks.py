@@ -1,10 +1,12 @@
 """Outlooks against what came: the highest week of a quarter, weekly peaks, and level shifts put into real histories.
 
-    python benchmarks/outlooks.py [--data FOLDER] [--parts quarters,weeks,shifts] [--quick] [--json]
+    python benchmarks/outlooks.py [--data FOLDER] [--parts quarters,weeks,sums,shifts] [--quick] [--json]
 
 quarters: origins half a year apart in every open history of two years and more, eight quarters each, of single series
 and of their sum, beside three simple rules. weeks: weekly peaks at 14 origins seven weeks apart against the mean of the
-last four, with the share inside the 80 % and 95 % bands. shifts: x2.5 and x0.4 put in 4 to 30 weeks ago on the smooth
+last four, with the share inside the 80 % and 95 % bands. sums: the peak of sums of series asked at 95 %, of single
+weeks and of quarters, of all series and of every second one: counters of one town, and the smooth histories laid side
+by side, each by its mean (their company is made up). shifts: x2.5 and x0.4 put in 4 to 30 weeks ago on the smooth
 histories: the centre five to twelve weeks on, and the P95 of the next quarters over the present peak (the mean of the
 last four weekly peaks). A shift must be as if it had not been: the same quarters without it stand beside. The whole
 outlook is made each time, about fifteen CPU minutes in all; --quick takes every third origin.
@@ -23,10 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecasts.forecast import ForecastConfig, make_outlook
 from forecasts.history import History, read_history
 from forecasts.lookback.quarters import TOTAL, backtest_quarters
 from forecasts.lookback.quarterscores import quarter_scores
-from forecasts.outlook import HOURS_PER_WEEK
+from forecasts.outlook import HOURS_PER_WEEK, FloatArray, SeriesKey
+from forecasts.weekly.level import weekly_panel
+from forecasts.weekly.quarterlaw import QUARTER_WEEKS
+from forecasts.weekly.reconcile import coincident_peak
 
 ZONES = {
     "akl_ped_a": "Pacific/Auckland",
@@ -111,6 +117,66 @@ def weeks(data: Path, every: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _side_by_side(parts: list[History]) -> History:
+    """One panel of histories of other places and years: each ends with a Sunday and is divided by its mean."""
+    rows = []
+    for part in parts:
+        stop = int(np.flatnonzero((part.index.dayofweek == 6) & (part.index.hour == 23))[-1]) + 1
+        rows.append(part.values[0, :stop] / np.nanmean(part.values[0, :stop]))
+    hours = min(len(row) for row in rows) // HOURS_PER_WEEK * HOURS_PER_WEEK
+    index = pd.date_range(end="2025-12-28 23:00", periods=hours, freq="h")
+    keys = tuple(SeriesKey(f"r{i}", "smooth", "means") for i in range(len(rows)))
+    return History(keys, index, np.stack([row[-hours:] for row in rows]), np.ones(len(rows)))
+
+
+def sums(data: Path, every: int) -> list[dict[str, Any]]:
+    """A row a panel and sum: the share of weekly peaks, and of quarters' highest, that stayed below their P95."""
+    every_one = list(histories(data))
+    panels = [(name, history, ForecastConfig(futures=1)) for name, history in every_one if name == RUGGED]
+    smooth = _side_by_side([history for name, history in every_one if name != RUGGED])
+    panels.append(("smooth", smooth, ForecastConfig(futures=1, country=None)))
+    rows = []
+    for name, history, config in panels:
+        seen: dict[str, list[tuple[FloatArray, FloatArray]]] = {"all": [], "second": [], "others": []}
+        # Two years hold few origins half a year apart.
+        apart = every * (HALF_YEAR if name == RUGGED else 7)
+        for turn in range(_origins(history, QUARTER_WEEKS, apart)):
+            left = QUARTER_WEEKS + turn * apart
+            cut = len(history.index) - left * HOURS_PER_WEEK
+            recent = np.isfinite(history.values[:, cut - 4 * HOURS_PER_WEEK : cut]).mean(axis=1) > 0.5
+            here = history.part(np.flatnonzero(recent))
+            outlook, _ = make_outlook(here.part(hours=slice(cut)), weeks=min(left, 104), config=config)
+            first = int((pd.Timestamp(outlook.start) - here.index[0]) / pd.Timedelta(hours=1))
+            whole = min(outlook.weeks, (len(here.index) - first) // HOURS_PER_WEEK)
+            span = slice(first, first + whole * HOURS_PER_WEEK)
+            known = np.arange(len(here.series))
+            for of, members in (("all", known), ("second", known[::2]), ("others", known[1::2])):
+                total = here.values[members, span].sum(axis=0, keepdims=True)
+                came = weekly_panel(total, here.index[span], config.peak_quantile).peak[0]
+                drawn = coincident_peak(outlook, outlook.evaluation, members.tolist())[:, : len(came)]
+                seen[of].append((drawn, came))
+        rows += [{"histories": name, "of": of, **_below95(found)} for of, found in seen.items()]
+    return rows
+
+
+def _below95(found: list[tuple[FloatArray, FloatArray]]) -> dict[str, Any]:
+    weekly, quarterly = [], []
+    for drawn, came in found:
+        weekly.append((came <= np.quantile(drawn, 0.95, axis=0))[np.isfinite(came)])
+        whole = len(came) // QUARTER_WEEKS * QUARTER_WEEKS
+        high = came[:whole].reshape(-1, QUARTER_WEEKS).max(axis=1)
+        asked = np.quantile(drawn[:, :whole].reshape(len(drawn), -1, QUARTER_WEEKS).max(axis=2), 0.95, axis=0)
+        quarterly.append((high <= asked)[np.isfinite(high)])
+    weeks, parts = np.concatenate(weekly), np.concatenate(quarterly)
+    return {
+        "origins": len(found),
+        "weeks": len(weeks),
+        "weeks_below95": float(weeks.mean()),
+        "quarters": len(parts),
+        "quarters_below95": float(parts.mean()),
+    }
+
+
 def shifts(data: Path, every: int) -> list[dict[str, Any]]:
     """A row a smooth history, origin and shift (factor 1: none)."""
     rows = []
@@ -136,7 +202,7 @@ def shifts(data: Path, every: int) -> list[dict[str, Any]]:
     return rows
 
 
-PARTS = {"quarters": quarters, "weeks": weeks, "shifts": shifts}
+PARTS = {"quarters": quarters, "weeks": weeks, "sums": sums, "shifts": shifts}
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from forecasts.weekly.unserved import with_unserved
 from forecasts.words.fault import fault_of
 from forecasts.words.note import Note, note
 
-METHOD_VERSION = 6
+METHOD_VERSION = 7
 SEASONS = (1, 2, 3, 4, 6, 12)
 TOTALS = ("bottom_up", "wls")
 
@@ -160,8 +160,8 @@ def make_outlook(
     def course(values: FloatArray, rng: np.random.Generator | None) -> Paths:
         """Logs (draws, rows, weeks) to units, with what the events bring."""
         units = np.exp(values)
-        level = np.where(empty[None, :, None], 0.0, units[:, :series])
-        peak = np.where(empty[None, :, None], 0.0, np.maximum(units[:, series:], level))
+        units[:, np.tile(empty, 2)] = 0.0
+        level, peak = units[:, :series], units[:, series:]
         return Paths(*apply_events(level, peak, config.events, history.series, start, rng))
 
     # Separate streams: what a plan is judged by must not be what it was made from.

@@ -150,7 +150,7 @@ def _show(found: Comparison, wanted: list[Scenario], text: Wording) -> None:
         screen.print(sentence, markup=False)
     for row in found.tables["scenarios"].to_dict("records"):
         if row["note"]:
-            console.say(f"· {row['scenario']}: {row['note']}")
+            console.say(f"· {row['scenario']}: {row['note_zh' if text.chinese else 'note']}")
 
 
 def _sweep(text: str | None) -> Any:

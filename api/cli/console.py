@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -62,22 +62,10 @@ def _console(stream: IO[str]) -> Console:
 
 def show_json(value: object) -> None:
     """One JSON object on standard output; what JSON cannot say (NaN, infinity) is null."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    from api.jobs.childwork import json_ready
+
+    sys.stdout.write(json.dumps(json_ready(value), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     sys.stdout.flush()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return str(value)
 
 
 def show_failure(failure: Told, *, as_json: bool, language: str | None) -> None:
@@ -192,9 +180,9 @@ def say(message: str) -> None:
 
 def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_gap: bool) -> None:
     """The answer first, then what it rests on, then where the files lie."""
+    from api.cli.answers import show_table
     from planner.report.answer import answer
     from planner.report.figures import View
-    from planner.report.grid import grid
     from planner.report.reasons import owed
     from planner.report.tiles import tiles
 
@@ -204,15 +192,11 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     for sentence in owed(view):
         console.print(f"{escape(sentence)}\n")
     if len(found.now):
-        shown = grid(found.now, text)
-        columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
-        console.print(table(text("report.answer"), columns, shown.rows))
+        show_table(found.now, text("report.answer"), text)
     for line in found.lines:
         console.print(escape(line))
     if found.cash is not None:
-        shown = grid(found.cash, text)
-        columns = [(str(c["name"]), bool(c["numeric"])) for c in shown.columns]
-        console.print(table(text("cash.title"), columns, shown.rows))
+        show_table(found.cash, text("cash.title"), text)
     console.print(_costs(plan, text))
     console.print(_capacity(view, text))
     facts = [(tile["label"], f"{tile['value']}  ({tile['hint']})") for tile in tiles(plan, text)]

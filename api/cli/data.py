@@ -140,27 +140,6 @@ def forecast(
     console.out().print(escape(text("cli.outlook_file", path=out)))
 
 
-def _quarter_table(ahead: Any, text: Any) -> tuple[list[tuple[str, bool]], list[list[str]]]:
-    """Columns and rows of the scores by quarters ahead, beside the best of the simple rules."""
-    rows = []
-    for score in ahead.by_quarter:
-        known = [loss for loss in score.rules.values() if loss is not None]
-        shares = (score.below50, score.below90, score.below95, score.bias, score.log_error)
-        last = score.log_error_last_year if score.log_error_last_year is not None else float("nan")
-        rows.append(
-            [
-                str(score.quarter),
-                text("lookback.of_sum" if score.of == "sum" else "lookback.of_series"),
-                str(score.judged),
-                *(text.percent(v) for v in (*shares, last, score.pinball, min(known) if known else float("nan"))),
-            ]
-        )
-    heads = ("quarter_ahead", "of", "judged", "below50", "below90", "below95")
-    names = [f"lookback.{head}" for head in heads] + ["cli.peak_bias", "lookback.log_error"]
-    names += ["lookback.log_error_last_year", "lookback.pinball", "lookback.pinball_best"]
-    return [(text(name), name != "lookback.of") for name in names], rows
-
-
 def _outlook_rows(outlook: Any) -> list[dict[str, Any]]:
     """One row a series: mean demand of the first and last week, the last week's peak with its range, and growth."""
     import numpy as np
@@ -210,7 +189,8 @@ def backtest(
     from rich.markup import escape
 
     from api.cli import console
-    from api.work.lookback_content import sentences
+    from api.cli.answers import show_grid
+    from api.work.lookback_content import sentences, series_table, tables_ahead
     from forecasts.history.ceilings import name_ceilings
     from forecasts.lookback.backtest import backtest as run
     from forecasts.lookback.quarters import backtest_quarters
@@ -237,35 +217,12 @@ def backtest(
             }
         )
         return
-    rows = [
-        [
-            s.region,
-            s.workload,
-            *(text.number(v) for v in (s.mase, s.rel)),
-            *(text.percent(v) for v in (s.coverage80, s.coverage95, s.peak_bias)),
-        ]
-        for s in report.series
-    ]
-    names = ("region", "workload", "mase", "rel", "coverage80", "coverage95", "peak_bias")
-    columns = [(text(f"cli.{name}"), name not in ("region", "workload")) for name in names]
-    console.out().print(console.table(text("cli.backtest", hours=hours), columns, rows))
+    show_grid(series_table(report.to_json()["by_series"], text, text("cli.backtest", hours=hours)))
     row = report.row()
     total = text("cli.backtest_total", rel=text.number(row["rel"] or float("nan")), series=row["series"])
     console.out().print(escape(total))
-    if ahead is not None and ahead.ranges:
-        ranges = [
-            [
-                f"{r.first}–{r.last}",
-                text.number(r.rel),
-                *(text.percent(v) for v in (r.coverage80, r.coverage95, r.bias)),
-            ]
-            for r in ahead.ranges
-        ]
-        heads = ("lookback.weeks_ahead", "lookback.rel_peak", "cli.coverage80", "cli.coverage95", "cli.peak_bias")
-        columns = [(text(name), name != "lookback.weeks_ahead") for name in heads]
-        console.out().print(console.table(text("lookback.ranges"), columns, ranges))
-    if ahead is not None and ahead.by_quarter:
-        console.out().print(console.table(text("lookback.by_quarter"), *_quarter_table(ahead, text)))
+    for shown in tables_ahead(ahead.to_json(), text) if ahead is not None else []:
+        show_grid(shown)
     lacked = sentences(ahead.to_json(), text) if ahead is not None else []
     for sentence in (*text.noted(report.notes), *lacked, *text.noted(quality.sentences())):
         console.say(f"· {sentence}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,9 +18,7 @@ from forecasts.fault import Fault
 
 if TYPE_CHECKING:
     from planner.case import Case
-    from planner.explain.asking import Change
     from planner.plan import Plan
-    from planner.scenarios.levers import Lever
     from planner.words.wording import Wording
 
 QUALITIES = ("fewest_sites", "most_domestic", "least_carbon")
@@ -90,24 +88,18 @@ class Orders:
 
 def why_not(plan_folder: PlanFolder, orders: Orders, effort: Effort, screen: Screen) -> None:
     """Solve again with some orders, or modules that leave, forced (or held down) and say what that costs."""
-    from planner.explain.why_not import Question
-    from planner.explain.why_not import why_not as ask
     from planner.plan import Plan
 
     plan = Plan.load(plan_folder)
-    question = Question(
-        site=orders.site,
-        module_type=orders.type,
-        period=_period(plan.case, orders.period),
-        sense="at_most" if orders.at_most else "at_least",
-        modules=orders.modules,
-        decision="departures" if orders.leaving else "orders",
-    )
-
-    def solve(**how: Any) -> Change:
-        return ask(plan, question, **how)
-
-    _answer(plan, solve, effort, screen)
+    asked = {
+        "site": orders.site,
+        "module_type": orders.type,
+        "period": _period(plan.case, orders.period),
+        "sense": "at_most" if orders.at_most else "at_least",
+        "modules": orders.modules,
+        "decision": "departures" if orders.leaving else "orders",
+    }
+    _answer(plan, "why_not", asked, effort, screen)
 
 
 def what_if(
@@ -130,21 +122,18 @@ def what_if(
     growth: Annotated[float, typer.Option(help="Demand's growth times this factor.", min=-2.0, max=5.0)] = 1.0,
 ) -> None:
     """Make the plan again in a changed world, on its own demand, and say what that changes."""
-    from planner.explain.what_if import what_if as ask
     from planner.plan import Plan
-    from planner.scenarios.scenario import DemandChange
 
     plan = Plan.load(plan_folder)
-    levers, change = _levers(lever), DemandChange(multiplier=demand, growth=growth)
-    fields = None if patch is None else _patch(patch)
-    if not levers and not fields and change.none:
+    asked = {
+        "levers": _levers(lever),
+        "overrides": {} if patch is None else _patch(patch),
+        "demand": {"multiplier": demand, "growth": growth},
+    }
+    if not asked["levers"] and not asked["overrides"] and demand == growth == 1.0:
         allowed = "--lever, --patch, --demand or --growth"
         raise UsageError([Fault("what-if", "nothing that differs", allowed)])
-
-    def solve(**how: Any) -> Change:
-        return ask(plan, fields, levers=levers, demand=change, **how)
-
-    _answer(plan, solve, effort, screen)
+    _answer(plan, "what_if", asked, effort, screen)
 
 
 def alternatives(
@@ -162,26 +151,11 @@ def alternatives(
 
     The time limit holds for each plan that is tried.
     """
-    from api.cli import console
-    from api.cli.answers import show_alternatives
-    from api.cli.stopping import stopping
-    from planner.explain.alternatives import near_optimal
     from planner.plan import Plan
 
-    plan, text = Plan.load(plan_folder), screen.words
-    wanted = quality or list(QUALITIES)
-    odd = [one for one in wanted if one not in QUALITIES]
-    if odd:
-        raise UsageError([Fault("--quality", one, ", ".join(QUALITIES)) for one in odd])
-    with stopping(text) as stop:
-        found = [
-            near_optimal(plan, one, epsilon=epsilon, limits=effort.limits, tries=tries, stop=stop)  # type: ignore[arg-type]
-            for one in wanted
-        ]
-    if screen.json:
-        console.show_json({"epsilon": epsilon, "alternatives": [one.to_json() for one in found]})
-    else:
-        show_alternatives(plan, found, epsilon, text)
+    plan = Plan.load(plan_folder)
+    asked = {"qualities": _known("--quality", quality, QUALITIES), "epsilon": epsilon, "tries": tries}
+    _answer(plan, "alternatives", asked, effort, screen)
 
 
 def sensitivity(
@@ -197,30 +171,19 @@ def sensitivity(
 
     The time limit holds for each solve.
     """
-    from api.cli import console
-    from api.cli.answers import show_sensitivity
-    from api.cli.stopping import stopping
-    from planner.explain.sensitivity import sensitivity as vary
     from planner.explain.sensitivity import usual_variations
     from planner.plan import Plan
 
-    plan, text = Plan.load(plan_folder), screen.words
-    known = usual_variations(plan)
-    names = list(dict.fromkeys(one.factor for one in known))
-    odd = [one for one in factor or () if one not in names]
-    if odd:
-        raise UsageError([Fault("--factor", one, ", ".join(names)) for one in odd])
-    chosen = [one for one in known if not factor or one.factor in factor]
+    plan = Plan.load(plan_folder)
+    known = tuple(dict.fromkeys(one.factor for one in usual_variations(plan)))
+    _answer(plan, "sensitivity", {"factors": _known("--factor", factor, known)}, effort, screen)
 
-    def told(done: int, total: int) -> None:
-        console.say(text("ask.solved", done=done, total=total))
 
-    with stopping(text) as stop:
-        table = vary(plan, chosen, limits=effort.limits, on_done=None if screen.json else told, stop=stop)
-    if screen.json:
-        console.show_json({"objective": plan.certificate["objective"], "rows": table.to_dict("records")})
-    else:
-        show_sensitivity(plan, table, text)
+def headroom(plan_folder: PlanFolder, effort: Effort, screen: Screen) -> None:
+    """Until when what stands lasts without any order: by workload and region, in the plan's futures."""
+    from planner.plan import Plan
+
+    _answer(Plan.load(plan_folder), "headroom", {}, effort, screen)
 
 
 def explain(
@@ -255,42 +218,60 @@ def explain(
     answers.show_drivers(plan, found.drivers, text)
     for sentence in found.departures["sentence_zh" if text.chinese else "sentence"]:
         console.out().print(sentence, markup=False)
-    if found.filling is not None:
-        answers.show_filling(plan, found.filling, text)
+    solved = [] if found.filling is None else [found.filling.sentence(text, plan.case.meta.currency)]
     if resilience:
-        answers.show_surviving(plan, found.resilience, text)
+        lost = found.resilience
+        solved.append(text("ask.resilience_none") if lost is None else lost.sentence(text, plan.case))
+    for sentence in solved:
+        console.out().print(sentence, markup=False, style="bold")
     console.out().print(text("cli.report", report=report), markup=False, style="bold")
 
 
 # --- small steps -----------------------------------------------------------------------------------------------------
 
 
-def _answer(plan: Plan, solve: Callable[..., Change], effort: Effort, screen: Screen) -> None:
+def _answer(plan: Plan, kind: str, asked: dict[str, Any], effort: Effort, screen: Screen) -> None:
     """Solve again and say what changes; exit code 3 where no such plan exists."""
     from api.cli import console
-    from api.cli.answers import show_change
+    from api.cli.answers import show_answer
     from api.cli.stopping import stopping
+    from api.work.questions import How, answered
 
-    progress = console.Solving(screen.words, plan.case.meta.currency, effort.time_limit)
-    with stopping(screen.words) as stop, progress.shown() as on_progress:
-        found = solve(limits=effort.limits, on_progress=on_progress, stop=stop)
+    text = screen.words
+
+    def solved(_what: str, done: int, total: int) -> None:
+        if done and not screen.json:
+            console.say(text("ask.solved", done=done, total=total))
+
+    progress = console.Solving(text, plan.case.meta.currency, effort.time_limit)
+    one_solve = kind in ("why_not", "what_if")
+    with stopping(text) as stop, progress.shown() if one_solve else nullcontext() as on_progress:
+        found = answered(plan, kind, asked, How(effort.limits, stop, on_progress, solved))
     if screen.json:
-        console.show_json(found.to_json())
+        console.show_json(found)
     else:
-        show_change(plan, found, screen.words)
-    if found.impossible:
+        show_answer(kind, found, plan, text)
+    if not found.get("possible", True):
         raise typer.Exit(int(Exit.infeasible))
 
 
-def _levers(lines: list[str] | None) -> list[Lever]:
-    """The levers of `--lever`. Raises UsageError with every fault."""
+def _known(option: str, given: list[str] | None, known: tuple[str, ...]) -> list[str]:
+    """What was asked for, or all that is known. Raises UsageError with everything else."""
+    odd = [one for one in given or () if one not in known]
+    if odd:
+        raise UsageError([Fault(option, one, ", ".join(known)) for one in odd])
+    return given or list(known)
+
+
+def _levers(lines: list[str] | None) -> list[dict[str, Any]]:
+    """The levers of `--lever`, as documents. Raises UsageError with every fault."""
     from planner.scenarios.levers import lever_from
 
-    out: list[Lever] = []
+    out: list[dict[str, Any]] = []
     faults = []
     for line in lines or ():
         try:
-            out.append(lever_from(line))
+            out.append(lever_from(line).model_dump(mode="json"))
         except ValueError as error:
             found, _, allowed = str(error).removeprefix("found ").partition("; ")
             faults.append(Fault("--lever", found, allowed.removeprefix("allowed: ")))
@@ -334,22 +315,3 @@ def _day_teller(text: Wording) -> Any:
             console.say(text("ask.day", done=done, total=total))
 
     return tell
-
-
-def headroom(plan_folder: PlanFolder, effort: Effort, screen: Screen) -> None:
-    """Until when what stands lasts without any order: by workload and region, in the plan's futures."""
-    from api.cli import console
-    from api.cli.answers import show_table
-    from api.cli.stopping import stopping
-    from planner.explain.headroom import headroom as ask
-    from planner.plan import Plan
-
-    plan, text = Plan.load(plan_folder), screen.words
-    with stopping(text) as stop:
-        found = ask(plan, limits=effort.limits, stop=stop)
-    if screen.json:
-        console.show_json(found.to_json())
-        return
-    for line in found.sentences(text):
-        console.out().print(line, markup=False, style="bold")
-    show_table(found.table(text), text("headroom.title"), text)

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from fastapi import Header
 from sqlalchemy import Connection
 
+from api.http.derived import plan_inputs
+from api.http.schemas.wire import Json
 from api.http.security import Caller
 from api.jobs.problems import ProblemError
 from api.service.services import Services
@@ -78,6 +80,11 @@ class Wanted:
     asked: Mapping[str, Any]
     request: Mapping[str, Any]
     inputs: Mapping[str, str]
+
+    @classmethod
+    def about(cls, plan: Run, kind: str, asked: Json, request: Json, **inputs: str) -> Wanted:
+        """What is asked of a finished plan. inputs: hashes of more than the plan's own files."""
+        return cls(kind, plan.name, {"plan_id": plan.id} | asked, request, plan_inputs(plan) | inputs)
 
 
 def accept_run(services: Services, caller: Caller, key: str | None, wanted: Wanted) -> Run:

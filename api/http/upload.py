@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
@@ -63,6 +64,22 @@ async def receive(request: Request, services: Services, types: tuple[str, ...] =
         raise ProblemError("unsupported-media-type", f"found {kind or 'nothing'}; allowed: {allowed}")
     stored, head = await _store(request.stream(), services.artifacts)
     return Upload("history", stored, _format(head), {})
+
+
+async def taken(request: Request, services: Services, owner: str, types: tuple[str, ...] = TABLE_TYPES) -> Upload:
+    """`receive`, as one of the uploads that the owner may have under way. Raises ProblemError as it does."""
+    with services.uploads.taken(owner):
+        return await receive(request, services, types)
+
+
+def body_of(example: str, *more: str) -> dict[str, Any]:
+    """What the interface's document says of an upload: CSV, with an example, and more media types."""
+    table = {"type": "string", "format": "binary"}
+    form = {"type": "object", "required": ["file"], "properties": {"file": table}}
+    schemas = {"multipart/form-data": form, "application/json": {"type": "object"}}
+    content: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}, "example": example}}
+    content |= {kind: {"schema": schemas.get(kind, table)} for kind in more}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def _of_file(file: UploadFile) -> AsyncIterator[bytes]:

@@ -7,21 +7,14 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from api.jobs.childwork import json_ready
 from api.jobs.task import Json, Task, Tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from planner.compare.comparison import Stage
-    from planner.explain.asking import Change
     from planner.plan import Plan
-    from planner.planning import ProgressCall
-    from planner.solve.limits import Limits
     from planner.solve.progress import Progress
-    from planner.words.wording import Wording
 
 # The reader of prices waits for them: within `Settings.read_seconds_max`, the start of the child counted in.
 _PRICE_SECONDS = 80.0
@@ -39,6 +32,8 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     from api.work.demand import case_and_outlook
     from planner.compare.comparison import Comparing, compare
     from planner.compare.store import Store
+    from planner.compare.tables import COMPARISON_TABLES
+    from planner.plan.tables import schema
     from planner.planning import settle_demand
     from planner.report.comparison import overview
     from planner.scenarios import asked_scenarios
@@ -70,7 +65,8 @@ def comparison(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     )
     found.with_origin({"command": "POST /v1/comparisons", "request": task.request}).write(out)
     _without_csv(out)
-    _describe(out / "tables")
+    described = schema(COMPARISON_TABLES.values())
+    (out / "tables" / "schema.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
     return {**found.summary, "scenarios": overview(found).to_dict("records")}
 
 
@@ -113,91 +109,22 @@ def replay(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
 
 def question(task: Task, out: Path, tell: Tell, stop: Event) -> Json:
     """Another solve of the plan's case, or several: why not, and the kinds of `QuestionRequest`."""
-    from planner.explain.why_not import Question, why_not
+    from api.work.questions import How, answered
     from planner.solve.limits import Limits
 
     def on_progress(progress: Progress) -> None:
         tell({name: getattr(progress, name) for name in ("objective", "bound", "gap", "phase", "seconds")})
 
-    asked, plan, limits = dict(task.request["question"]), _plan_of(task), Limits(**task.request["limits"])
+    def on_solved(what: str, done: int, total: int) -> None:
+        tell({"phase": what, "done": done, "total": total})
+
+    asked, plan = dict(task.request["question"]), _plan_of(task)
     kind = asked.pop("kind", "why_not")
     if kind == "reconcile":
         return _reconciled(plan, task.inputs["metered"])
-    if kind != "why_not":
-        found = _ANSWERS[kind](plan, asked, limits, tell, on_progress, stop)
-    else:
-        found = _changed(plan, why_not(plan, Question(**asked), limits=limits, on_progress=on_progress, stop=stop))
-    (out / ANSWER).write_text(json.dumps(json_ready(found), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    found = answered(plan, kind, asked, How(Limits(**task.request["limits"]), stop, on_progress, on_solved))
+    (out / ANSWER).write_text(json.dumps(found, ensure_ascii=False, allow_nan=False), encoding="utf-8")
     return found
-
-
-def _said(say: Callable[[Wording], list[str]]) -> Json:
-    """What an answer says, in both languages."""
-    from planner.words.wording import wording
-
-    return {"sentences": say(wording("en")), "sentences_zh": say(wording("zh-CN"))}
-
-
-def _changed(plan: Plan, found: Change) -> Json:
-    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
-
-
-def _what_if(plan: Plan, asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.what_if import what_if
-    from planner.scenarios.levers import levers_from
-    from planner.scenarios.scenario import DemandChange
-
-    levers, demand = levers_from(asked["levers"]), DemandChange(**asked["demand"])
-    found = what_if(
-        plan, asked["overrides"], levers=levers, demand=demand, limits=limits, on_progress=on_progress, stop=stop
-    )
-    return _changed(plan, found)
-
-
-def _alternatives(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.alternatives import near_optimal
-
-    rows = []
-    for done, quality in enumerate(asked["qualities"]):
-        tell({"phase": quality, "done": done, "total": len(asked["qualities"])})
-        found = near_optimal(plan, quality, epsilon=asked["epsilon"], tries=asked["tries"], limits=limits, stop=stop)
-        rows.append(found.to_json())
-    return {"epsilon": asked["epsilon"], "rows": rows}
-
-
-def _sensitivity(plan: Plan, asked: Json, limits: Limits, tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.sensitivity import sensitivity, usual_variations
-
-    def on_done(done: int, total: int) -> None:
-        tell({"phase": "sensitivity", "done": done, "total": total})
-
-    factors = asked["factors"]
-    chosen = [one for one in usual_variations(plan) if factors is None or one.factor in factors]
-    table = sensitivity(plan, chosen, limits=limits, on_done=on_done, stop=stop)
-    return {"objective": plan.certificate["objective"], "rows": table.to_dict("records")}
-
-
-def _filling(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.filling import value_of_filling
-
-    found = value_of_filling(plan, limits=limits, on_progress=on_progress, stop=stop)
-    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case.meta.currency)])
-
-
-def _resilience(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.resilience import cost_of_resilience
-
-    found = cost_of_resilience(plan, limits=limits, on_progress=on_progress, stop=stop)
-    if found is None:
-        return {"asked": False, "workloads": []} | _said(lambda words: [words("ask.resilience_none")])
-    return found.to_json() | _said(lambda words: [found.sentence(words, plan.case)])
-
-
-def _headroom(plan: Plan, _asked: Json, limits: Limits, _tell: Tell, _on_progress: ProgressCall, stop: Event) -> Json:
-    from planner.explain.headroom import headroom
-
-    found = headroom(plan, limits=limits, stop=stop)
-    return found.to_json() | _said(found.sentences)
 
 
 def _reconciled(plan: Plan, readings: Path) -> Json:
@@ -214,16 +141,6 @@ def energy(task: Task, _out: Path, _tell: Tell, _stop: Event) -> Json:
     from planner.energy import plan_ledger
 
     return {"rows": plan_ledger(_plan_of(task)).sites.to_dict("records")}
-
-
-_ANSWERS = {
-    "what_if": _what_if,
-    "alternatives": _alternatives,
-    "sensitivity": _sensitivity,
-    "filling": _filling,
-    "resilience": _resilience,
-    "headroom": _headroom,
-}
 
 
 def prices(task: Task, _out: Path, _tell: Tell, stop: Event) -> Json:
@@ -259,16 +176,3 @@ def _plan_of(task: Task) -> Plan:
 def _without_csv(out: Path) -> None:
     for path in (out / "tables").glob("*.csv"):
         path.unlink()  # the service writes CSV from the Parquet file, with cells that no spreadsheet evaluates
-
-
-def _describe(folder: Path) -> None:
-    from planner.compare.tables import COMPARISON_TABLES
-
-    def columns(table: Any) -> list[Json]:
-        return [{"name": c.name, "type": c.kind, "unit": c.unit, "description": c.description} for c in table.columns]
-
-    resources = [
-        {"name": table.name, "title": table.title, "schema": {"fields": columns(table)}}
-        for table in COMPARISON_TABLES.values()
-    ]
-    (folder / "schema.json").write_text(json.dumps({"resources": resources}, ensure_ascii=False), encoding="utf-8")

@@ -15,7 +15,7 @@ from forecasts.lookback.quarters import FEWEST_WEEKS, TOTAL
 from forecasts.outlook import SeriesKey
 from forecasts.weekly.quarterlaw import QUARTER_WEEKS
 from planner.report.figures import backtest_scores, peaks_against
-from planner.report.grid import grid
+from planner.report.grid import Grid, grid
 from planner.words.wording import Wording
 
 SLOT = "lookback"
@@ -83,15 +83,8 @@ def _tables(
     week: Mapping[str, Any] | None, quarters: Mapping[str, Any], courses: Sequence[Json], words: Wording
 ) -> list[Any]:
     """Scores of the weekly peak by range, workload and series, of the hours likewise, and what forecasts rest on."""
-    tables = []
-    if quarters.get("by_quarter"):
-        tables.append(quarter_table(quarters["by_quarter"], words))
+    tables = tables_ahead(quarters, words)
     if quarters["by_weeks_ahead"]:
-        note = words("lookback.ranges.note")
-        ranges = {words("lookback.weeks_ahead"): lambda row: f"{row['first']}–{row['last']}"}
-        tables.append(
-            grid(_table(quarters["by_weeks_ahead"], ranges, PEAK, words), words, words("lookback.ranges"), note)
-        )
         for group, keys in (("workload", _workload(words)), ("series", _series(words))):
             rows = quarters[f"by_{group}"]
             tables.append(grid(_table(rows, keys, PEAK, words), words, words(f"lookback.peaks_by_{group}")))
@@ -100,12 +93,25 @@ def _tables(
         day = {words("lookback.day"): lambda row: str(row["day"])}
         title = words("lookback.week_by_workload")
         tables.append(grid(_table(week["by_workload"], _workload(words), WEEK, words), words, title, note))
-        tables.append(
-            grid(_table(week["by_series"], _series(words), WEEK, words), words, words("lookback.week_by_series"))
-        )
+        tables.append(series_table(week["by_series"], words, words("lookback.week_by_series")))
         tables.append(grid(_table(week["by_day"], day, DAY, words), words, words("lookback.week_by_day")))
     tables.append(_made_of(week, courses, words))
     return tables
+
+
+def tables_ahead(quarters: Mapping[str, Any], words: Wording) -> list[Grid]:
+    """Scores quarters ahead: by quarter beside the simple rules, and of the weekly peak by range."""
+    tables = [quarter_table(quarters["by_quarter"], words)] if quarters.get("by_quarter") else []
+    if quarters["by_weeks_ahead"]:
+        ranges = {words("lookback.weeks_ahead"): lambda row: f"{row['first']}–{row['last']}"}
+        table = _table(quarters["by_weeks_ahead"], ranges, PEAK, words)
+        tables.append(grid(table, words, words("lookback.ranges"), words("lookback.ranges.note")))
+    return tables
+
+
+def series_table(rows: Sequence[Json], words: Wording, title: str) -> Grid:
+    """Scores of the hours, a row a series."""
+    return grid(_table(rows, _series(words), WEEK, words), words, title)
 
 
 QUARTER = {
@@ -123,7 +129,7 @@ QUARTER = {
 }
 
 
-def quarter_table(rows: Sequence[Json], words: Wording) -> Any:
+def quarter_table(rows: Sequence[Json], words: Wording) -> Grid:
     """The highest week of every quarter ahead, of series and of totals, beside three simple rules."""
     keys = {
         words("lookback.quarter_ahead"): lambda row: row["quarter"],

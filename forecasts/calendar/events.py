@@ -95,6 +95,8 @@ def apply_events(
     With `rng` every future draws whether and how strongly each event acts, the same for all series that it touches;
     without it each event acts with its median size if it is likelier than not (the P50 course).
     """
+    if not events:
+        return level, np.maximum(peak, level)
     level, peak = level.copy(), peak.copy()
     futures, _, weeks = level.shape
     for event in events:

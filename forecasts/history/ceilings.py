@@ -23,6 +23,8 @@ CROWDED = 5.0
 """How much denser values lie at a ceiling than just below it. A smooth tide's top is 2 to 3 times as dense."""
 WITHIN = (0.001, 0.003, 0.01)
 """How far from the ceiling an hour at it may lie, as a share; the narrowest that shows one is taken."""
+FEW_KINDS = 60
+"""A block of at most so many different values holds whole numbers and the like."""
 AT_CEILING = 0.98
 """An hour counts as cut off from this share of a named ceiling on: part of the hour may have stood below it."""
 
@@ -39,12 +41,36 @@ class LooksLike:
     recent: float
 
 
-def looks_like_ceiling(values: FloatArray) -> LooksLike | None:
-    """Long and repeated stays of one series at its highest value, four weeks by four weeks. values: (hours,)."""
+def looks_like_ceilings(values: FloatArray) -> list[LooksLike | None]:
+    """Long and repeated stays of every series at its highest value, four weeks by four weeks. values: (series, hours).
+
+    Blocks that cannot hold one (too few values near their top, and more than a few kinds of them) are passed over.
+    """
+    series, total = values.shape
+    blocks = -(-total // BLOCK)
+    out: list[LooksLike | None] = []
+    for begin in range(0, series, 32):
+        part = values[begin : begin + 32]
+        padded = np.full((len(part), blocks * BLOCK), np.nan)
+        padded[:, blocks * BLOCK - total :] = part
+        ordered = np.sort(padded.reshape(-1, BLOCK), axis=1)
+        known = np.isfinite(ordered).sum(axis=1)
+        place = np.ceil(0.99 * (known - 1)).astype(np.int64)
+        top = ordered[np.arange(len(ordered)), np.clip(place, 0, BLOCK - 1)]
+        near = (ordered >= top[:, None] * (1 - 1.05 * WITHIN[-1])).sum(axis=1) >= LEAST_SHARE * known
+        few = (np.diff(ordered, axis=1) > 0).sum(axis=1) < FEW_KINDS
+        maybe = (near | few).reshape(len(part), blocks)
+        out += [_looks_like(row, on) for row, on in zip(part, maybe, strict=True)]
+    return out
+
+
+def _looks_like(values: FloatArray, maybe: BoolArray) -> LooksLike | None:
+    """The same of one series. maybe: (blocks,), which may hold a ceiling."""
     total = len(values)
     at = np.zeros(total, dtype=bool)
     level = 0.0
-    for end in range(total, 0, -BLOCK):
+    for block in np.flatnonzero(maybe)[::-1].tolist():
+        end = total - (len(maybe) - 1 - block) * BLOCK
         begin = max(end - BLOCK, 0)
         found = _in_block(values[begin:end])
         if found is not None:
@@ -73,7 +99,7 @@ def _in_block(values: FloatArray) -> tuple[BoolArray, float] | None:
     if not top > 0:
         return None
     kinds = np.unique(known)
-    if len(kinds) <= 60:
+    if len(kinds) <= FEW_KINDS:
         return _among_few(values, known, kinds)
     for within in WITHIN:
         near = np.abs(values / top - 1) <= within

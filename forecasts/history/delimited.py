@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO, StringIO
+from io import StringIO
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +18,7 @@ from forecasts.words.fault import fault_of
 
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MOST_BAD_ROWS = 5
+MOST_TITLES = 30
 _PREAMBLE = re.compile(r"""^\s*"?sep=(?P<sign>.)"?\s*$""")
 # A header may stand behind the sign itself: "#time,value".
 _COMMENT = re.compile(r"""#(?!\s*"?(?:time|date|ts\b))""", re.IGNORECASE)
@@ -36,8 +38,17 @@ class Delimited:
     lines: int
 
 
-def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int | None = None) -> Delimited | None:
-    """The table of a delimited text with one header line; None with every reason among the faults."""
+def read_delimited(
+    body: bytes,
+    where: str,
+    faults: list[Fault],
+    max_rows: int | None,
+    is_header: Callable[[Sequence[str]], bool],
+) -> Delimited | None:
+    """The table of a delimited text with one header line; None with every reason among the faults.
+
+    is_header: whether cells name the columns of a history: consoles write lines of their own above such a line.
+    """
     text = decoded(body, where, faults)
     if text is None:
         return None
@@ -55,6 +66,9 @@ def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int |
     if not rest:
         faults.append(fault_of(where, "fault.empty_file"))
         return None
+    titles = _titles(lines[skipped:], sign, is_header)
+    skipped += titles
+    rest = "".join(lines[skipped:])
     sign = sign if sign in SIGNS else sniffed(rest.splitlines()[0])
     reader = csv.reader(StringIO(rest), delimiter=sign)
     try:
@@ -71,7 +85,17 @@ def read_delimited(body: bytes, where: str, faults: list[Fault], max_rows: int |
         return None
     frame = table.to_pandas()
     frame.columns = pd.RangeIndex(len(names))
-    return Delimited(names, frame, f"{encoding}, parted by {SIGNS[sign]}", above)
+    title = f", {titles} lines above the header" if titles else ""
+    return Delimited(names, frame, f"{encoding}, parted by {SIGNS[sign]}{title}", above)
+
+
+def _titles(lines: list[str], sign: str | None, is_header: Callable[[Sequence[str]], bool]) -> int:
+    """How many lines stand above the header: none, unless one of the next lines is one and the first is not."""
+    for number, line in enumerate(lines[: MOST_TITLES + 1]):
+        cells = next(csv.reader([line.rstrip("\r\n")], delimiter=sign if sign in SIGNS else sniffed(line)), [])
+        if is_header(cells):
+            return number
+    return 0
 
 
 def sniffed(line: str) -> str:
@@ -101,11 +125,14 @@ def _table(
     nothing = ["", "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "-"]
     for kinds in ([pa.float64() if n else text for n in numeric], [text] * len(names)):
         convert = pacsv.ConvertOptions(
-            column_types=dict(zip(columns, kinds, strict=True)), null_values=nothing, strings_can_be_null=False
+            column_types=dict(zip(columns, kinds, strict=True)),
+            null_values=nothing,
+            strings_can_be_null=False,
+            check_utf8=False,  # it was decoded as such
         )
         bad.clear()
         try:
-            table = pacsv.read_csv(BytesIO(plain), read, parse_options=parse, convert_options=convert)
+            table = pacsv.read_csv(pa.BufferReader(plain), read, parse_options=parse, convert_options=convert)
         except pa.ArrowInvalid as fault:
             # Some value is no plain number: read as text, so that every one of them can be told or understood.
             last = fault

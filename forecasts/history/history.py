@@ -14,16 +14,16 @@ import pandas as pd
 
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
-from forecasts.history.ceilings import LooksLike, looks_like_ceiling
+from forecasts.history.ceilings import looks_like_ceilings
 from forecasts.history.faults import HistoryError
 from forecasts.history.formats import read_source
 from forecasts.history.hours import HOUR, TOGETHER_NS, Hours, Kind, Met, to_hours
-from forecasts.history.moments import far_from_the_rest
+from forecasts.history.moments import far_from_the_rest, names_ends
 from forecasts.history.panel import BoolArray, History
 from forecasts.history.patterns import matches
 from forecasts.history.quality import QualityReport, find_suspects, judge
 from forecasts.history.remarks import Remark, format_name
-from forecasts.history.rows import Rows, Source, rows_of
+from forecasts.history.rows import Rows, Source, in_order, rows_of
 from forecasts.history.sums import add_up, lives_said
 from forecasts.history.units import same_unit
 from forecasts.outlook import FloatArray, IntArray, SeriesKey
@@ -32,6 +32,7 @@ from forecasts.words.note import Note, listed, note
 
 LONGEST_YEARS = 40
 MOST_PARTS = 20_000
+SUM_HOURS, SUM_NEAR, SUM_SHARE = 24, 1e-3, 0.95
 ASKED_SHARE, ASKED_MOMENTS = 0.2, 12
 """Rows of one moment that differ are asked about when this share of the moments, and this many, have such rows."""
 
@@ -84,10 +85,12 @@ def read_history(
     if found is None:
         raise HistoryError(faults)
     rows = rows_of(found, asked, faults)
+    hours_end = [Remark("ends")] if not faults and names_ends(found.table["timestamp"]) else []
     if zone is None or faults:
         raise HistoryError(faults)
     whole = [Remark("format", {"format": format_name(found.format), "rows": len(rows.times)})]
     whole += [Remark("note", {"text": note}) for note in found.notes]
+    whole += hours_end
     left: tuple[str, ...] = ()
     targets: list[SeriesMapping] | None = None
     if mapping is not None:
@@ -163,7 +166,7 @@ def _mapped(
 
 
 def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
-    far = far_from_the_rest(rows.times, rows.code)
+    far = far_from_the_rest(rows.times, rows.code, in_order(rows))
     if not far.any():
         return rows, []
     moments = [(row + 1, pd.Timestamp(rows.times[row])) for row in np.flatnonzero(far)[:5].tolist()]
@@ -175,7 +178,7 @@ def _without_mistyped(rows: Rows) -> tuple[Rows, list[Remark]]:
 
 def _to_local(times: IntArray, aware: bool, zone: ZoneInfo) -> tuple[IntArray, int]:
     """Local nanoseconds, and how many naive times fall into an hour that the zone skips (a sign of a wrong zone)."""
-    distinct, back = np.unique(times, return_inverse=True)
+    back, distinct = pd.factorize(times)
     stamps = pd.DatetimeIndex(distinct)
     if aware:
         local = stamps.tz_localize("UTC").tz_convert(zone).tz_localize(None)
@@ -284,7 +287,7 @@ def _met_of(parts: list[Met]) -> Met:
     """What was met in the parts of one series, taken together."""
     first = parts[0]
     rowed = ("rows", "moments", "repeated", "together", "apart", "unlike")
-    counted = (*rowed, "negative", "empty", "dropped", "coarse", "resets")
+    counted = (*rowed, "negative", "empty", "dropped", "coarse", "resets", "filler")
     return replace(
         first,
         **{name: sum(getattr(one, name) for one in parts) for name in counted},
@@ -352,7 +355,7 @@ def _finish(
         faults.append(fault_of("history", "fault.nothing_usable"))
     if faults:
         raise HistoryError(faults)
-    tops: list[LooksLike | None] = [looks_like_ceiling(row) for row in values]
+    tops = looks_like_ceilings(values)
     at_top = np.stack([np.zeros(values.shape[1], dtype=bool) if top is None else top.hours for top in tops])
     suspects = find_suspects(values, at_top)
     masked = suspects.stuck | suspects.outage
@@ -362,10 +365,25 @@ def _finish(
         keys = [SeriesKey(to.region, to.workload, to.unit) for to in targets]
     named = list(zip(rows.names, keys, strict=True))
     place = (timezone, as_of)
+    whole += sums_of_the_rest(values, rows.names)
     report = judge(named, replace(panel, values=values), suspects, tops, place, asked, whole)
     scale = np.array([to.scale for to in targets]) if targets is not None else np.ones(len(keys))
     series, summed, burst, notes = _to_keys(keys, used, panel.burst, scale, rows.names, panel.index)
     return History(series, panel.index, summed, burst, timezone, (*report.sentences(), *notes)), report
+
+
+def sums_of_the_rest(values: FloatArray, names: tuple[str, ...]) -> list[Remark]:
+    """A warning for a series that is the sum of all others: whoever maps every series counts demand twice.
+
+    values: (series, hours).
+    """
+    known = np.isfinite(values).all(axis=0)
+    whole = values[:, known]
+    if len(values) < 3 or known.sum() < SUM_HOURS:
+        return []
+    total = whole.sum(axis=0)
+    same = (np.abs(2 * whole - total) <= SUM_NEAR * total).mean(axis=1) >= SUM_SHARE
+    return [Remark("sum_of_rest", {"name": names[i]}) for i in np.flatnonzero(same & (whole.sum(axis=1) > 0)).tolist()]
 
 
 def _mostly_hours(met: Met) -> bool:

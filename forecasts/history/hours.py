@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.ndimage import median_filter
 
 from forecasts.history.panel import BoolArray
-from forecasts.history.rows import Rows
+from forecasts.history.rows import Rows, in_order
 from forecasts.outlook import FloatArray, IntArray
 
 SECOND = 1_000_000_000
@@ -25,6 +25,7 @@ WINDOW = 25
 """Gaps around a row that say what the step is there."""
 TOGETHER_SHARE, TOGETHER_NS = 0.05, 60 * SECOND
 """Rows closer than this share of the step, and than a minute, are of one moment: several collectors, or parts."""
+HIGHEST, FILLER_TIMES = (32767.0, 65535.0, 2147483647.0, 4294967295.0, 2.0**63, 2.0**64), 3.0
 LONGEST_HOLD = 7 * 24 * HOUR
 """How long a value of an irregular series may hold."""
 Kind = Literal["gauge", "amount", "counter"]
@@ -57,6 +58,7 @@ class Met:
     coarse_hours: float = 0.0
     rises: bool = False
     resets: int = 0
+    filler: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,7 @@ def to_hours(
 
     nothing: time without a row is time without demand (values of 0), not a gap.
     """
-    ahead = (np.diff(rows.code) > 0) | ((np.diff(rows.code) == 0) & (np.diff(rows.times) > 0))
-    # Values take part in the order, so that the order of rows changes nothing, not even the last digit.
-    order = slice(None) if ahead.all() else np.lexsort((rows.values, rows.times, rows.code))
+    order = in_order(rows)
     code = rows.code[order]
     edges = np.searchsorted(code, np.arange(len(rows.names) + 1))
     time, there, value = rows.times[order], local[order], rows.values[order]
@@ -137,6 +137,8 @@ def _one(
     value = points.value.copy()
     negative, empty = int((value < 0).sum()), int((~np.isfinite(value)).sum())
     value[~np.isfinite(value) | (value < 0)] = np.nan
+    filled = _fillers(value)
+    value[filled] = np.nan
     points = _Points(points.time, points.local, value)
     merged, repeated, groups, apart, unlike = _moments(points, together)
     rises, resets = _counter(merged.value)
@@ -170,6 +172,7 @@ def _one(
         coarse_hours=float(np.median(step[coarse[:-1]])) / HOUR if coarse[:-1].any() else 0.0,
         rises=rises,
         resets=resets,
+        filler=int(filled.sum()),
     )
     kept = _Points(merged.time[~coarse], merged.local[~coarse], merged.value[~coarse])
     if kind == "amount" and irregular:
@@ -186,6 +189,17 @@ def _one(
         good[:] = True
     burst = _burst(out, over)
     return out, burst, replace(seen, dropped=int((over.rowed & ~good).sum()))
+
+
+def _fillers(value: FloatArray) -> BoolArray:
+    """Rows that hold what systems write where nothing was measured (9999, the highest whole number): it comes again,
+    and stands far above everything else."""
+    top = float(np.nanmax(value, initial=0.0))
+    if not (top in HIGHEST or (top >= 999 and set(f"{top:.10g}") == {"9"})):
+        return np.zeros(len(value), dtype=bool)
+    at = value == top
+    rest = value[np.isfinite(value) & ~at]
+    return np.asarray(at & bool(at.sum() >= 3 and len(rest) and top > FILLER_TIMES * rest.max()))
 
 
 def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[_Points, int, int, int, int]:
@@ -263,8 +277,11 @@ def _counter(value: FloatArray) -> tuple[bool, int]:
     steps = np.diff(known)
     falls = steps < 0
     # A reset falls back to almost nothing; demand that grows falls a little, and every night.
-    low = known[1:][falls] < 0.5 * known[:-1][falls]
-    rises = (steps > 0).mean() >= 0.6 and falls.mean() <= 0.02 and bool(low.all())
+    left = known[1:][falls] / known[:-1][falls]
+    # Totals of a day fall back every 24 hours, and further.
+    rises = (steps > 0).mean() >= 0.6 and any(
+        falls.mean() <= often and bool((left < least).all()) for often, least in ((0.02, 0.5), (0.05, 0.2))
+    )
     return bool(rises), int(falls.sum())
 
 
@@ -323,6 +340,13 @@ def _spread(spans: _Spans, first: int, hours: int) -> _Over:
     """What the spans make of the hours."""
     begin, end = spans.begin - first * HOUR, np.maximum(spans.end - first * HOUR, spans.begin - first * HOUR + 1)
     start, stop = begin // HOUR, (end - 1) // HOUR
+    if (
+        (begin % HOUR == 0).all()
+        and (end - begin == HOUR).all()
+        and (np.diff(start) > 0).all()
+        and not spans.fine.any()
+    ):
+        return _whole(start, spans.value, hours)
     count = np.maximum(stop - start + 1, 1)
     row = np.repeat(np.arange(len(begin)), count)
     hour = start[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
@@ -343,6 +367,15 @@ def _spread(spans: _Spans, first: int, hours: int) -> _Over:
     rowed = np.bincount(start[began], minlength=hours) > 0
     fine = np.bincount(start[began & spans.fine], minlength=hours) > 1
     return _Over(mean, top, covered, rowed, fine)
+
+
+def _whole(hour: IntArray, value: FloatArray, hours: int) -> _Over:
+    """The same of values that each have one whole hour for themselves."""
+    inside = (hour >= 0) & (hour < hours) & np.isfinite(value)
+    at, known = hour[inside], value[inside]
+    mean, top, rowed = np.zeros(hours), np.full(hours, -np.inf), np.zeros(hours, dtype=bool)
+    mean[at], top[at], rowed[at] = known, known, True
+    return _Over(mean, top, rowed.astype(np.float64), rowed, np.zeros(hours, dtype=bool))
 
 
 def _counted(points: _Points, first: int, hours: int) -> FloatArray:

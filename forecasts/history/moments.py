@@ -23,6 +23,8 @@ ZONE_NAME = re.compile(r"\d\s+(?P<name>[A-Z]{3,5})$")
 ODD_DATE = re.compile(r"^(?P<a>\d{1,2})[/.](?P<b>\d{1,2})[/.](?P<year>\d{4})(?P<rest>\D.*)?$")
 EPOCHS = ((1e8, 4e9, 1e9), (1e11, 4e12, 1e6), (1e14, 4e15, 1e3), (1e17, 4e18, 1.0))
 """(from, to, ns) of seconds, ms, us and ns since 1970, for moments from 1973 to 2096."""
+EXCEL_1970, EXCEL_DAYS = 25_569, (36_526.0, 73_051.0)
+"""Days since 1899-12-30, as workbooks count them: 1970-01-01, and from 2000 to 2099. Local times."""
 CALENDAR = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -38,7 +40,8 @@ def read_times(column: pd.Series, faults: list[Fault]) -> tuple[IntArray, bool]:
         return _no_missing(column.to_numpy("datetime64[ns]"), column, faults), False
     # A panel repeats each moment once a series: parsing the distinct ones is what makes a thousand series quick.
     codes, distinct = pd.factorize(column)
-    text = pd.Series(distinct).astype("str").str.strip().reset_index(drop=True)
+    # An apostrophe in front is how spreadsheets keep text.
+    text = pd.Series(distinct).astype("str").str.strip().str.removeprefix("'").reset_index(drop=True)
     stamps, aware, told = _read_distinct(text, faults)
     whole = np.where(codes >= 0, stamps[codes], np.datetime64("NaT", "ns"))
     return (cast(IntArray, whole.astype(np.int64)) if told else _no_missing(whole, column, faults)), aware
@@ -48,6 +51,10 @@ def _read_distinct(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bo
     """(distinct,) moments, whether they are instants (UTC), and whether a fault was already told of all of them."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).any() and np.isfinite(numbers).mean() > 0.5:
+        rounded = text.str.fullmatch(r"\d(?:\.\d{1,8})?[eE]\+?\d+")
+        if rounded.any():
+            faults.append(fault_of("timestamp", "fault.rounded_moments", text=text[rounded].iloc[0]))
+            return np.full(len(text), np.datetime64("NaT", "ns")), False, True
         return _epochs(text, numbers)
     nothing = np.full(len(text), np.datetime64("NaT", "ns"))
     offset = text.str.extract(OFFSET)
@@ -88,6 +95,10 @@ def _epochs(text: pd.Series, numbers: FloatArray) -> tuple[np.ndarray, bool, boo
         if (~np.isnat(stamps))[np.isfinite(numbers)].all() and ((years >= 1970) & (years <= 2100)).sum() == len(known):
             return stamps, False, False
     middle = float(np.median(np.abs(known)))
+    if EXCEL_DAYS[0] <= middle < EXCEL_DAYS[1]:
+        seconds = np.round((numbers - EXCEL_1970) * 86_400)
+        fits = np.isfinite(numbers) & (numbers >= EXCEL_DAYS[0]) & (numbers < EXCEL_DAYS[1])
+        return np.where(fits, np.where(fits, seconds, 0) * 1e9, np.nan).astype("datetime64[ns]"), False, False
     factor = next((ns for low, high, ns in EPOCHS if low <= middle < high), None)
     if factor is None:
         return np.full(len(text), np.datetime64("NaT", "ns")), False, False
@@ -113,6 +124,11 @@ def _plain(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bool]:
     text = text.str.replace(r"^(\d{4}-\d{2})-(\d)(?=\D|$)", r"\1-0\2", regex=True)
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[ T](\d)(?=:|$)", r"\1 0\2", regex=True)
     text = text.str.replace(r"^(\d{4}-\d{2}-\d{2})\s{2,}", r"\1 ", regex=True)
+    # A leap second is the end of its minute.
+    text = text.str.replace(r"(:\d{2}):60(?=$|\.)", r"\1:59", regex=True)
+    half = text.str.extract(r"^(\S+) ?([上下])午 ?(\d{1,2}:\d{2}(?::\d{2})?)$")
+    halved = half[1].notna()
+    text = text.where(~halved, half[0] + " " + half[2] + " " + half[1].map({"上": "AM", "下": "PM"}))
     midnight = text.str.contains(r"^\d{4}-\d{2}-\d{2}[ T]24:00(?::00)?$", regex=True)
     text = text.where(~midnight, text.str.replace("24:00", "00:00", n=1, regex=False))
     text = text.str.replace(",", ".", regex=False).where(text.str.contains(r"\d,\d+$", regex=True), text)
@@ -170,15 +186,15 @@ def _no_missing(stamps: np.ndarray, column: pd.Series, faults: list[Fault]) -> I
     return cast(IntArray, stamps.astype("datetime64[ns]").astype(np.int64))
 
 
-def far_from_the_rest(times: IntArray, code: IntArray) -> BoolArray:
+def far_from_the_rest(times: IntArray, code: IntArray, order: IntArray) -> BoolArray:
     """(rows,) rows at a date so far from all other rows of their series that it must be mistyped.
 
     A row counts as such when it is one of at most three (and of at most one in a hundred) before or after a gap of two
-    weeks and more that is longer than all the others lie apart in all, or twenty times their longest gap.
+    weeks and more that is longer than all the others lie apart in all, or twenty times their longest gap. order:
+    (rows,) by series and time.
     """
     out = np.zeros(len(times), dtype=bool)
     day = 86_400_000_000_000
-    order = np.lexsort((times, code))
     edges: list[int] = np.flatnonzero(np.diff(code[order], prepend=-1, append=-1)).tolist()
     for begin, end in pairwise(edges):
         rows = order[begin:end]
@@ -197,3 +213,12 @@ def far_from_the_rest(times: IntArray, code: IntArray) -> BoolArray:
         if late.size:
             out[rows[len(gaps) - few + late[0] + 1 :]] = True
     return out
+
+
+def names_ends(column: pd.Series) -> bool:
+    """Whether moments of days run from 01:00 to 24:00, as those do that name the end of an hour."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return False
+    text = pd.Series(column.unique()).astype("str")
+    clock = text.str.extract(r"[ T](\d{2}:\d{2})(?::00)?$")[0]
+    return bool((clock == "24:00").any() and not (clock == "00:00").any())

@@ -14,6 +14,7 @@ import pandas as pd
 from forecasts.history.asked import Reading
 from forecasts.history.ceilings import LooksLike
 from forecasts.history.hours import Hours, Met
+from forecasts.history.medians import known_median
 from forecasts.history.panel import BoolArray
 from forecasts.history.patterns import matches
 from forecasts.history.remarks import DONE, READ, Remark, summed_up
@@ -188,13 +189,18 @@ def find_outliers(values: FloatArray) -> BoolArray:
     if hours < 3 * season:
         return np.zeros(values.shape, dtype=bool)
     rows = -(-hours // season)
-    cube = np.full((n, rows * season), np.nan)
-    cube[:, :hours] = values
-    cube = cube.reshape(n, rows, season)
-    near = np.stack([cube[:, np.clip(np.arange(rows) + k, 0, rows - 1)] for k in (-2, -1, 0, 1, 2)])
+    beside = [np.clip(np.arange(rows) + k, 0, rows - 1) for k in (-2, -1, 0, 1, 2)]
+    away = np.empty(values.shape)
+    # A few series at a time stay in the processor's cache.
+    for begin in range(0, n, 16):
+        part = slice(begin, begin + 16)
+        cube = np.full((len(values[part]), rows * season), np.nan)
+        cube[:, :hours] = values[part]
+        cube = cube.reshape(-1, rows, season)
+        off = np.abs(cube - known_median([cube[:, at] for at in beside]))
+        away[part] = off.reshape(len(off), -1)[:, :hours]
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
-        away = np.abs(cube - _median(near, 0)).reshape(n, -1)[:, :hours]
         spread = 1.4826 * np.nanmedian(np.where(away > 0, away, np.nan), axis=1, keepdims=True)
         usual = np.nanmedian(np.abs(values), axis=1, keepdims=True)
         return np.asarray((away > OUTLIER_DEVIATIONS * spread) & (away > 0.5 * usual), dtype=bool)
@@ -236,10 +242,11 @@ def find_level_shifts(values: FloatArray, index: pd.DatetimeIndex) -> tuple[Leve
 def missing_at_the_same_hours(measured: BoolArray, index: pd.DatetimeIndex) -> float:
     """Share of one series' hours that are missing where always the same hours of the week are; 0 otherwise.
 
-    measured: (hours,) of its life. An hour of the week counts as always missing when at most one in ten of its hours
-    was measured; those must make up a fifth of the week, over two weeks at least.
+    measured: (hours,) of its life, at `index`. An hour of the week counts as always missing when at most one in ten of
+    its hours was measured; those must make up a fifth of the week, over two weeks at least.
     """
-    if len(measured) < 14 * 24:
+    # What is missing at a fifth of the week's hours, nine times of ten, is an eighth of all hours at least.
+    if len(measured) < 14 * 24 or measured.mean() > 0.9:
         return 0.0
     slot = np.asarray(index.dayofweek * 24 + index.hour)
     seen = np.bincount(slot, measured, 168) / np.maximum(np.bincount(slot, minlength=168), 1)
@@ -316,6 +323,7 @@ def _done(one: SeriesQuality, met: Met, absent: int, asked: Reading) -> list[Rem
         "summed" if asked.same_moment == "sum" else "conflicting": met.apart,
         "negative": met.negative,
         "empty": met.empty,
+        "filler": met.filler,
         "missing": one.missing,
         "zeros": absent,
         "stuck": one.stuck,

@@ -28,7 +28,19 @@ class Remark:
 
 
 DONE = (
-    *("duplicates", "conflicting", "summed", "negative", "empty", "missing", "stuck", "outage", "averaged", "steps"),
+    *(
+        "duplicates",
+        "conflicting",
+        "summed",
+        "negative",
+        "empty",
+        "missing",
+        "filler",
+        "stuck",
+        "outage",
+        "averaged",
+        "steps",
+    ),
     *("irregular", "dropped", "coarse", "rate", "amount", "zeros"),
 )
 """Codes of what was done; all others are warnings."""
@@ -45,6 +57,8 @@ FORMATS = {
     "parted by semicolons": "以分号分隔",
     "parted by tabs": "以制表符分隔",
     "parted by bars": "以竖线分隔",
+    "lines above the header": "行位于表头之上",
+    "JSON records": "JSON 记录",
     "data frame": "数据框",
     "sheet ": "工作表 ",
 }

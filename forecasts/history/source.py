@@ -13,6 +13,7 @@ from forecasts.words.fault import fault_of
 MOST_BYTES = 512 << 20
 """Unpacked size that is read at most: a year of a thousand series, hourly, takes two thirds of it."""
 _CHUNK = 1 << 20
+_EMPTY = b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"
 _SIGNATURES = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -43,7 +44,7 @@ def read_bytes(source: str | Path | bytes | IO[bytes], faults: list[Fault]) -> b
     except (OSError, EOFError, zlib.error) as fault:
         faults.append(fault_of(where, "fault.unreadable_file", text=str(fault), most=MOST_BYTES))
         return None
-    if not body.strip(b"\x00\xef\xbb\xbf\xff\xfe \t\r\n"):
+    if not body[:4096].strip(_EMPTY) and not body.strip(_EMPTY):
         faults.append(fault_of(where, "fault.empty_file"))
         return None
     return body
@@ -75,6 +76,8 @@ def decoded(body: bytes, where: str, faults: list[Fault]) -> tuple[bytes, str] |
     if b"\x00" in body[:4096]:
         even, odd = body[0:4096:2].count(0), body[1:4096:2].count(0)
         return _recoded(body, ("utf-16-le" if odd >= even else "utf-16-be",), where, faults)
+    if body.isascii():
+        return body, "UTF-8"
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:

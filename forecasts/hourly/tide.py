@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.calendar.hours import hour_of_week
+from forecasts.history.medians import known_median
 from forecasts.outlook import HOURS_PER_WEEK, FloatArray, IntArray
 
 NO_TIDE_STRENGTH = 0.3
@@ -82,8 +83,8 @@ def hour_of_week_tide(
             if len(block) < 4:
                 continue
             part = shape[:, block]
-            middle = np.nanmedian(part, axis=1, keepdims=True)
-            band = 3 * np.maximum(1.4826 * np.nanmedian(np.abs(part - middle), axis=1, keepdims=True), 0.02)
+            middle = _over_weeks(part)
+            band = 3 * np.maximum(1.4826 * _over_weeks(np.abs(part - middle)), 0.02)
             shape[:, block] = np.clip(part, middle - band, middle + band)
     age = np.arange(cube.shape[1])[::-1]
     weight = np.where(np.isfinite(shape), 0.5 ** (age / half_life_weeks)[None, :, None], 0.0)
@@ -100,6 +101,11 @@ def hour_of_week_tide(
     tide = np.maximum(tide, 0.0)
     mean = tide.mean(axis=2, keepdims=True)
     return np.where(mean > 0, tide / np.where(mean > 0, mean, 1.0), 1.0)
+
+
+def _over_weeks(part: FloatArray) -> FloatArray:
+    """(series, 1, 168) median over the weeks that are known."""
+    return known_median([part[:, week] for week in range(part.shape[1])])[:, None]
 
 
 def _normalised(cube: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from forecasts.outlook import FloatArray, Futures, IntArray
 from forecasts.weekly.growth import WEEKS_PER_YEAR
-from forecasts.weekly.level import BUCKETS, LevelForecast, limited
+from forecasts.weekly.level import BUCKETS, UNPROVEN_SPREAD, LevelForecast, limited
 from forecasts.weekly.quarterlaw import imposed
 from forecasts.weekly.structural import StructuralFit
 
@@ -26,9 +26,7 @@ ASSUMED_PEAK_CORRELATION = 0.8
 DAILY_SHARE = 0.8
 DAILY_WEEKS = 8
 FEWEST_DAYS = 6
-# Where no error was measured yet: the model's spread is this much too small, and days moving by so much say how calm
-# a series is (chosen leaving out one family of panels at a time, docs/decisions/0083).
-UNPROVEN_SPREAD = 1.25
+# Where no error was measured yet, days moving by so much say how calm a series is (as UNPROVEN_SPREAD).
 UNPROVEN_DAILY = 0.5
 FEWEST_ERRORS = 8
 HALF_YEAR = 3
@@ -167,7 +165,7 @@ def draw_paths(
     errors += growth_errors(fit.rate_variance, errors.shape[2], len(errors), common, rng)
     # Runs of weeks that hang together widen what they add up to: every row and week is brought back to unit spread.
     errors -= errors.mean(axis=0)
-    errors /= np.maximum(errors.std(axis=0), 1e-12)
+    errors /= np.maximum(np.sqrt(np.einsum("drw,drw->rw", errors, errors) / len(errors)), 1e-12)
     errors = errors[:draws]
     errors = ahead.calibrated(errors)
     errors *= ahead.spread
@@ -185,9 +183,12 @@ def draw_errors(fit: StructuralFit, pool: FloatArray, draws: int, rng: np.random
     week = week.reshape(draws, -1)[:, :ahead]
     errors = np.empty((draws, pool.shape[0], ahead))
     for p, lower in enumerate(fit.error_map):
-        rows = np.flatnonzero(fit.pattern == p)
-        z = pool[rows][:, week]  # (rows, draws, weeks)
-        errors[:, rows] = np.swapaxes((z @ lower.T) * fit.scale[rows, None, None], 0, 1)
+        every = np.flatnonzero(fit.pattern == p)
+        # A few rows at a time stay in the processor's cache.
+        for begin in range(0, len(every), 8):
+            rows = every[begin : begin + 8]
+            z = pool[rows][:, week]  # (rows, draws, weeks)
+            errors[:, rows] = np.swapaxes((z @ lower.T) * fit.scale[rows, None, None], 0, 1)
     return errors
 
 

@@ -53,6 +53,19 @@ class Step:
     lasting: bool = True
 
 
+def bridge(logs: FloatArray, longest: int = 3) -> FloatArray:
+    """(rows, weeks) the logs with holes of a few weeks filled along a line: series keep sharing their factorisation."""
+    out = logs.copy()
+    seen = np.isfinite(logs)
+    begun = np.maximum.accumulate(seen, axis=1)
+    lasts = np.maximum.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
+    holes = (begun & lasts & ~seen).any(axis=1)
+    if holes.any():
+        frame = pd.DataFrame(logs[holes].T)
+        out[holes] = frame.interpolate(limit=longest, limit_area="inside").to_numpy().T
+    return out
+
+
 def find_steps(logs: FloatArray) -> tuple[Step, ...]:
     """Lasting changes of level. logs: (2 series, weeks), levels of all series and then their peaks, NaN where unknown.
 
@@ -65,7 +78,7 @@ def find_steps(logs: FloatArray) -> tuple[Step, ...]:
     series, weeks = len(logs) // 2, logs.shape[1]
     if weeks < 2 * SIDE:
         return ()
-    bridged = pd.DataFrame(logs.T).interpolate(limit=3, limit_area="inside").to_numpy().T
+    bridged = bridge(logs)
     level = bridged[:series]
     middle = np.median(np.lib.stride_tricks.sliding_window_view(level, SIDE, axis=1), axis=2)
     jump = middle[:, SIDE:] - middle[:, :-SIDE]  # jump[:, t] lies between weeks t + 3 and t + 4

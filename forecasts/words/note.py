@@ -10,11 +10,27 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 from typing import Any, Self
 
 LANGUAGES = ("en", "zh-CN")
 PARTED = " | "
 """Parts the halves of a sentence: what was found, and what is allowed."""
+
+
+class _Counting(Formatter):
+    """`str.format`, in which `{n:hour|hours}` is the first word where n is one and the second where it is not."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, parted, more = format_spec.partition("|")
+        if parted:
+            return one if str(value) in ("1", "1.0") else more
+        return str(super().format_field(value, format_spec))
+
+
+def filled(template: str, values: Mapping[str, object]) -> str:
+    """A template with its values, and its words for one or for more. Raises KeyError for a value that is not there."""
+    return _Counting().vformat(template, (), values)
 
 
 class Note(str):
@@ -56,7 +72,7 @@ def parted(key: str, package: str = "forecasts", /, **values: object) -> tuple[N
 
 
 def _filled(template: str, language: str, values: Mapping[str, object]) -> str:
-    return template.format(**{name: said(v, language) if isinstance(v, str) else v for name, v in values.items()})
+    return filled(template, {name: said(v, language) if isinstance(v, str) else v for name, v in values.items()})
 
 
 def listed(names: Sequence[str], most: int | None = None) -> Note:
@@ -81,6 +97,6 @@ def unpacked(stored: Iterable[Any]) -> tuple[str, ...]:
 
 @cache
 def catalogue(language: str, package: str = "forecasts") -> dict[str, str]:
-    """Every sentence of a package in a language by its key, as `str.format` templates."""
+    """Every sentence of a package in a language by its key, as templates of `filled`."""
     text = (files(package) / "words" / "i18n" / f"{language}.json").read_text("utf-8")
     return dict(json.loads(text))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
+from planner.case.agreements import Agreement
 from planner.case.fields import Block, Day, Flag
 from planner.case.given import GivenDemand, SeriesRule
 from planner.case.horizon import Horizon
@@ -59,6 +60,7 @@ class Case(Block):
     module_types: Annotated[list[ModuleType], Field(min_length=1)]
     fleet: list[Standing] = []
     leases: list[Lease] = []
+    agreements: list[Agreement] = []
     workloads: Annotated[list[Workload], Field(min_length=1)]
     campaigns: list[Campaign] = []
     network: Network = Network()

@@ -14,6 +14,7 @@ import numpy as np
 
 from forecasts.fault import Fault
 from planner.arrays import FloatArray
+from planner.case.agreements import agreement_faults
 from planner.case.case import Case
 from planner.case.draft import Draft, draft_of
 from planner.case.fault import CrossFault, Location, faults_of, periods_text, shown
@@ -54,7 +55,9 @@ def cross_faults(value: Any, case: Case | None) -> list[CrossFault]:
     }
     draft = draft_of(document, case)
     draft = Draft(**{**vars(draft), "whole": draft.whole - bad_lengths - unknown})
-    for check in (_meta, _horizon, _lead_times, _runnable, _coordinates, _campaigns, _mapping, _given_demand, _policy):
+    for check in (_meta, _horizon, _lead_times, _agreements, _runnable, _coordinates, _campaigns, _mapping):
+        faults += check(draft, document)
+    for check in (_given_demand, _policy):
         faults += check(draft, document)
     if draft.are_whole("horizon", "sites", "module_types", "fleet"):
         faults += standing_power(draft)
@@ -120,6 +123,11 @@ def _lead_times(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
             yield from late(("sites", i, "phases", j, "lead_periods"), phase.lead_periods, ", or leave the phase out")
     for i, lease in draft.leases:
         yield from late(("leases", i, "notice_periods"), lease.notice_periods, ", or leave the lease out")
+
+
+def _agreements(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
+    if draft.horizon is not None:
+        yield from agreement_faults(draft.agreements, draft.horizon.periods)
 
 
 def _runnable(draft: Draft, document: dict[str, Any]) -> Iterator[CrossFault]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from planner.case.agreements import Agreement
 from planner.case.case import Case
 from planner.case.fields import FIELDS_ONLY
 from planner.case.given import GivenDemand, SeriesRule
@@ -36,6 +37,7 @@ class Draft:
     module_types: list[tuple[int, ModuleType]]
     fleet: list[tuple[int, Standing]]
     leases: list[tuple[int, Lease]]
+    agreements: list[tuple[int, Agreement]]
     workloads: list[tuple[int, Workload]]
     campaigns: list[tuple[int, Campaign]]
     tariffs: list[tuple[int, Tariff]]
@@ -84,6 +86,7 @@ def draft_of(document: Mapping[str, Any], case: Case | None) -> Draft:
         module_types=many("module_types", ModuleType),
         fleet=many("fleet", Standing),
         leases=many("leases", Lease),
+        agreements=many("agreements", Agreement),
         workloads=many("workloads", Workload),
         campaigns=many("campaigns", Campaign),
         tariffs=many("tariffs", Tariff),

@@ -13,7 +13,7 @@ from planner.case.warning import CaseWarning, case_warning
 
 def idle_fields(case: Case) -> Iterator[CaseWarning]:
     """Every field that changes nothing, with what it would need to count."""
-    for look in (_sites, _types, _workloads, _network, _tariffs, _policy, _futures):
+    for look in (_sites, _types, _agreements, _workloads, _network, _tariffs, _policy, _futures):
         yield from look(case)
 
 
@@ -64,6 +64,16 @@ def _types(case: Case) -> Iterator[CaseWarning]:
                 yield _idle((*at, name), "no_leaving", field=name, name=kind.id, what=what)
         if kind.prepay_share > 0 and not budget:
             yield _idle((*at, "prepay_share"), "prepay_share", share=kind.prepay_share, name=kind.id)
+
+
+def _agreements(case: Case) -> Iterator[CaseWarning]:
+    for i, one in enumerate(case.agreements):
+        at: Location = ("agreements", i)
+        if not one.commitment and not one.breaks:
+            yield _idle(at, "no_terms", name=one.id)
+        for name in _given(one, "shortfall_price", "signed"):
+            if getattr(one, name) and not one.commitment:
+                yield _idle((*at, name), "no_commitment", field=name, name=one.id)
 
 
 def _workloads(case: Case) -> Iterator[CaseWarning]:

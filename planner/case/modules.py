@@ -27,7 +27,8 @@ class ModuleType(Block):
 
     Per module: cards, power, racks, capex (by arrival period), opex (per period), supply (modules that may arrive in a
     period, all sites together; None: no limit). `order_cost` is charged once per order (one site, one arrival period).
-    `prepay_share` of capex falls into the budget of the order period, the rest into that of the arrival.
+    `opex_at`: what takes the place of opex at the sites named. `allowed_sites`: where it may be ordered for (None:
+    anywhere). `prepay_share` of capex falls into the budget of the order period, the rest into that of the arrival.
     Of modules that leave the fleet early (`Standing`): resale_price is received for one that is retired (below 0: its
     removal costs that much), moving_cost is paid for one that is moved, which is out of use for `moving_periods`.
     """
@@ -45,6 +46,8 @@ class ModuleType(Block):
     racks: NonNegative = 0
     capex: PerPeriod
     opex: PerPeriod = 0
+    opex_at: dict[Id, PerPeriod] = {}
+    allowed_sites: list[Id] | None = None
     lead_periods: Count = 0
     life_periods: Annotated[Whole, Field(ge=1)] = 20
     supply: PerPeriod | None = None
@@ -55,6 +58,10 @@ class ModuleType(Block):
     moving_periods: Count = 1
     prepay_share: Share = 0
     availability: Annotated[float, Field(strict=True, gt=0, le=1)] = 1.0
+
+    def opex_of(self, site: str) -> float | list[float]:
+        """What a module costs to operate at a site, by period."""
+        return self.opex_at.get(site, self.opex)
 
     @property
     def module_pflops(self) -> float:

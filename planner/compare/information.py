@@ -9,6 +9,7 @@ plan, so each difference is known within a bracket; it is signed and never clamp
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -101,7 +102,9 @@ def value_of_perfect(
     low = float(bound @ probability)
     # The stochastic plan is a plan for every future, too: together they cost no more than it does.
     high = float(cost @ probability) if known.all() else recourse[0]
-    note = message("information.evpi", known=int(known.sum()), futures=len(cost), seconds=f"{seconds:.3g}")
+    told = {"futures": len(cost), "seconds": f"{seconds:.3g}"}
+    few = message("information.evpi", known=int(known.sum()), **told)
+    note = message("information.evpi_all", **told) if known.all() else few
     return Bracketed(recourse[0] - (high if known.all() else low), recourse[1] - high, recourse[0] - low, note)
 
 
@@ -138,4 +141,5 @@ def values_at_hand(
 
 
 def _gap(known: tuple[float, float]) -> str:
-    return f"{max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9):.2%}"
+    gap = max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9)
+    return f"{math.ceil(round(1e4 * gap, 6)) / 100:.2f}%"  # rounded up: it is known to no less

@@ -13,7 +13,7 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case, WorkloadKind
 from planner.demand import Demand, TypicalDays
 from planner.plan.decisions import Decisions, leased_modules
-from planner.program.blocks import Arrays, Block
+from planner.program.blocks import Arrays, Block, Layout
 from planner.program.build import build_master
 from planner.program.days import DayBlocks
 from planner.program.instance import Instance, make_instance
@@ -325,12 +325,8 @@ class PeriodDispatch:
 
     def fixed_columns(self, values: Mapping[str, FloatArray]) -> FloatArray:
         """(master columns,) with the decisions of one branch (leading axis 1) and zero elsewhere."""
-        x = np.zeros(self.master.column_count)
-        for name in ("stock", "lease_active", "gangs", "campaign_on", "campaign_share", "large_pool"):
-            index = self.master.columns[name]
-            real = index >= 0
-            x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
-        return x
+        names = ("stock", "lease_active", "gangs", "campaign_on", "campaign_share", "large_pool")
+        return Layout(self.master.columns, {}).point(values, names, self.master.column_count)
 
     def dispatch(self, decided: Decisions, branch: IntArray, paid: FloatArray | None = None) -> Dispatched:
         """Dispatch every future under the decisions of its branch. paid: (F, bills) kW that are paid for already.

@@ -32,7 +32,17 @@ from planner.program.merge import step_groups
 from planner.program.registry import TERMS
 from planner.solve.fanout import fan_out
 
-FIXED_TERMS = ("capex", "order_charges", "phases", "openings", "departures", "opex", "leases", "leases_owed")
+FIXED_TERMS = (
+    "capex",
+    "order_charges",
+    "phases",
+    "openings",
+    "departures",
+    "commitments",
+    "opex",
+    "leases",
+    "leases_owed",
+)
 # Futures in one task: enough for a warm start to pay, few enough to keep every process busy to the end.
 FUTURES_PER_TASK = 25
 
@@ -366,7 +376,8 @@ def ownership(case: Case, demand: Demand, decided: Decisions) -> FloatArray:
             end = min(tau + int(life), T)
             spread[k, tau, tau:end] = inst.discount[tau:end] / inst.discount[tau:end].sum()
     v = decided.values
-    out = np.einsum("bsku,ku,kut->bskt", v["orders"], charge, spread)
+    left = 1 - inst.agreements.discount(v["orders"], v["agreement_signed"])
+    out = np.einsum("bsku,bku,ku,kut->bskt", v["orders"], left, charge, spread)
     out = out + v["stock"] * (inst.opex * inst.discount)
     sites = {s.id: i for i, s in enumerate(case.sites)}
     types = {k.id: i for i, k in enumerate(case.module_types)}

@@ -65,7 +65,7 @@ def _sentence(plan: Plan, row: Mapping[Any, Any], words: Wording) -> str:
         key = "moving" if moved else "received" if price < 0 else "removal"
         parts.append(words(f"leave.{key}", amount=words.money(abs(price), case.meta.currency)))
     if not moved:
-        opex = float(missing_modules(case, row) @ by_period(kind.opex, case.horizon.periods, 0.0))
+        opex = float(missing_modules(case, row) @ by_period(kind.opex_of(str(row["site"])), case.horizon.periods, 0.0))
         parts += [words("leave.upkeep", amount=words.money(opex, case.meta.currency))] if opex > 0 else []
     text = "".join(parts) if words.chinese else " ".join(parts)
     return text if int(row["branch"]) < 0 else words("leave.future", number=int(row["branch"]) + 1, text=text)

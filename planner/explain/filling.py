@@ -57,12 +57,17 @@ class Filling:
         nothing = max(abs(self.cost_avoided), self.most) <= 1e-6 * abs(self.change.plan.certificate["objective"])
         if nothing:
             return words("ask.filling_none")
-        key = "ask.filling" if self.least > 0 else "ask.filling_unclear"
-        compute = words.pflops(self.pflops_avoided)
         cost, left = words.money(self.cost_avoided, currency), proven_range(words, currency, self.least, self.most)
-        if key == "ask.filling" and (self.modules_avoided <= 0 or self.pflops_avoided <= 0):
+        if self.least <= 0:
+            without = self.change.plan
+            modules, after = int(without.tables["orders"]["modules"].sum()), float(without.certificate["objective"])
+            counts = {"modules": modules, "own": modules - self.modules_avoided}
+            before = words.money(after - self.cost_avoided, currency)
+            return words("ask.filling_unclear", **counts, after=words.money(after, currency), before=before, **left)
+        if self.modules_avoided <= 0 or self.pflops_avoided <= 0:
             return words("ask.filling_money", cost=cost, **left)
-        return words(key, modules=self.modules_avoided, compute=compute, cost=cost, **left)
+        compute = words.pflops(self.pflops_avoided)
+        return words("ask.filling", modules=self.modules_avoided, compute=compute, cost=cost, **left)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; null where no other plan exists."""

@@ -9,6 +9,7 @@ than a thousandth of what it asks stays unserved, future by future.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,43 +32,27 @@ SHORT = 1e-3
 class Headroom:
     """rows: workload, region ("" for training, which has none), and the period, by number, in which it is first short
     in the earliest, the middle (half of the probability) and the latest future; as many as there are periods where it
-    is not short within the horizon. multiples: (T,) the largest multiple of the P50 demand that what stands serves in
-    full in every period (docs/model.md §8). plan: the one without orders.
+    is not short within the horizon. everything: the same of all rows together, future by future. multiples: (T,) the
+    largest multiple of the P50 demand that what stands serves in full in every period (docs/model.md §8). plan: the one
+    without orders.
     """
 
     rows: pd.DataFrame
+    everything: Mapping[str, int]
     multiples: FloatArray
     plan: Plan
-
-    def table(self, words: Wording) -> pd.DataFrame:
-        """The rows with names and dates in the reader's language."""
-        case = self.plan.case
-        horizon = case.horizon
-        names = {w.id: words.name(w.names) for w in case.workloads}
-        regions = {r.id: words.name(r.names) for r in case.regions}
-
-        def day(period: int) -> str:
-            return words("headroom.lasts") if period >= horizon.periods else horizon.period_start(period).isoformat()
-
-        return pd.DataFrame(
-            {
-                words("workload"): [names[w] for w in self.rows["workload"]],
-                words("headroom.region"): [regions.get(r, words("headroom.everywhere")) for r in self.rows["region"]],
-                **{words(f"headroom.{name}"): [day(int(t)) for t in self.rows[name]] for name in _WHEN},
-            }
-        )
 
     def sentences(self, words: Wording) -> list[str]:
         """Until when everything is served, and what demand could be served in full by period."""
         horizon = self.plan.case.horizon
-        first = self.rows[list(_WHEN)].min()
+        first = self.everything
         dates = {
-            str(name): horizon.period_start(int(t)).isoformat() if t < horizon.periods else words("headroom.beyond")
+            name: horizon.period_start(int(t)).isoformat() if t < horizon.periods else words("headroom.beyond")
             for name, t in first.items()
         }
         told = words("headroom.all" if first["earliest"] < horizon.periods else "headroom.all_lasts", **dates)
         known = [(t, m) for t, m in enumerate(self.multiples) if np.isfinite(m)]
-        parts = [words("headroom.part", period=horizon.period_label(t), ratio=f"{m:.2f}") for t, m in known]
+        parts = [words("headroom.part", period=horizon.period_label(t), ratio=words.ratio(m)) for t, m in known]
         return [told, *([words("headroom.multiples", parts=words.joined(parts))] if parts else [])]
 
     def to_json(self) -> dict[str, Any]:
@@ -95,12 +80,11 @@ def headroom(plan: Plan, *, limits: Limits | None = None, stop: threading.Event 
         regions = [""] if workload.kind is WorkloadKind.training else [r.id for r in still.case.regions]
         for r, region in enumerate(regions):
             if (asked[:, w, r] > 0).any():
-                own = first[:, w, r]
-                middle = _middle(own, still.demand.probability)
-                rows.append((workload.id, region, int(own.min()), middle, int(own.max())))
-    capacity = still.tables["capacity"].sort_values("period")
-    multiples = capacity["build_ahead_ratio"].to_numpy(float)
-    return Headroom(pd.DataFrame(rows, columns=["workload", "region", *_WHEN]), multiples, still)
+                rows.append((workload.id, region, *_when(first[:, w, r], still.demand.probability)))
+    # a row for every branch of the futures
+    multiples = still.tables["capacity"].groupby("period")["build_ahead_ratio"].min().to_numpy(float)
+    everything = dict(zip(_WHEN, _when(first.min(axis=(1, 2)), still.demand.probability), strict=True))
+    return Headroom(pd.DataFrame(rows, columns=["workload", "region", *_WHEN]), everything, multiples, still)
 
 
 def nothing_ordered(plan: Plan) -> Case:
@@ -154,8 +138,9 @@ def _asked_and_missing(plan: Plan) -> tuple[FloatArray, FloatArray]:
     return asked, missing
 
 
-def _middle(values: IntArray, probability: FloatArray) -> int:
-    """The least value that half of the probability does not exceed."""
+def _when(values: IntArray, probability: FloatArray) -> tuple[int, int, int]:
+    """The least value, the least that half of the probability does not exceed, the largest."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(probability[order])
-    return int(values[order][np.searchsorted(reached, 0.5 - 1e-12)])
+    middle = int(values[order][np.searchsorted(reached, 0.5 - 1e-12)])
+    return int(values.min()), middle, int(values.max())

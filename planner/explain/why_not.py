@@ -9,7 +9,6 @@ from typing import Literal, Unpack
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.sparse import vstack
 
 from forecasts.fault import Fault
 from planner.arrays import BoolArray, FloatArray
@@ -156,10 +155,4 @@ def with_order_total(program: Program, groups: list[np.ndarray], sense: str, cou
     for row, columns in zip(index, groups, strict=True):
         rows.add(row, columns, 1.0)
     extra = rows.arrays()
-    master = replace(
-        program.master,
-        matrix=vstack([program.master.matrix, extra.matrix]).tocsr(),
-        row_lower=np.concatenate([program.master.row_lower, extra.row_lower]),
-        row_upper=np.concatenate([program.master.row_upper, extra.row_upper]),
-    )
-    return replace(program, master=master)
+    return replace(program, master=program.master.with_rows(extra.matrix, extra.row_lower, extra.row_upper))

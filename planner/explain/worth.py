@@ -203,7 +203,11 @@ def priced_program(program: Program, plan: Plan) -> Program:
     placed = np.broadcast_to(values["order_on"], on.shape) > 0.5
     upper[orders] = np.where(upper[orders] > 0, np.inf, 0.0)
     upper[orders[(on >= 0) & ~placed]] = 0.0
+    found, cheaper = program.inst.agreements, program.layout.columns["discounted"]
+    every = np.ones_like(values["orders"][:, :1])
+    cheap = np.broadcast_to(found.discounted(every, values["break_reached"]), cheaper.shape) > 0.5
+    upper[cheaper[(cheaper >= 0) & ~cheap]] = 0.0
     for group in program.layout.rows.values():
-        if group.family == "order_charge":
+        if group.family in ("order_charge", "break_held"):
             row_upper[group.index] = np.inf
     return replace(held, master=replace(master, upper=upper, row_upper=row_upper))

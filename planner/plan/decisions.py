@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.arrays import FloatArray
+from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, WorkloadKind
 from planner.plan.plan import Plan
 from planner.program.blocks import Program
@@ -48,6 +48,8 @@ def decided_about(case: Case) -> dict[str, list[object]]:
         "phase": [(s.id, p) for s in case.sites for p in range(len(s.phases))],
         "lease": [x.id for x in case.leases],
         "departure": [(i, s) for i, x in enumerate(case.fleet) for s in ([""] if x.may_retire else []) + x.may_move_to],
+        "agreement": [x.id for x in case.agreements],
+        "break": [(x.id, b.from_modules) for x in case.agreements for b in x.breaks],
         "campaign": [c.id for c in case.campaigns],
         "workload": [w.id for w in case.workloads],
         "training": [w.id for w in case.workloads if w.kind is WorkloadKind.training],
@@ -84,11 +86,18 @@ def decisions_of(plan: Plan) -> Decisions:
     return Decisions(followed(case, values))
 
 
-def fixed(program: Program, values: Mapping[str, FloatArray], names: Iterable[str], *, shared: bool = False) -> Program:
+def fixed(
+    program: Program,
+    values: Mapping[str, FloatArray],
+    names: Iterable[str],
+    *,
+    shared: bool = False,
+    only: Mapping[str, BoolArray] | None = None,
+) -> Program:
     """The program with the named decisions fixed.
 
     values: (1, ...) or (branches, ...) by name. shared: only where all branches share a decision, so that what may
-    adapt to a future stays free.
+    adapt to a future stays free. only: by name, (1, ...) or (branches, ...) which of them.
     """
     lower, upper = program.master.lower.copy(), program.master.upper.copy()
     for name in names:
@@ -97,6 +106,8 @@ def fixed(program: Program, values: Mapping[str, FloatArray], names: Iterable[st
         real = index >= 0
         if shared:
             real = real & (index == index[:1]).all(axis=0)
+        if only is not None:
+            real = real & only[name]
         lower[index[real]] = upper[index[real]] = np.round(value[real])
     return replace(program, master=replace(program.master, lower=lower, upper=upper))
 

@@ -25,11 +25,8 @@ _RUNS = 1e-9
 
 def master_values(program: Program, x: FloatArray) -> dict[str, FloatArray]:
     """Each group of master columns in its own shape; whole numbers rounded, columns that do not exist are 0."""
-    whole = np.where(program.master.integer, np.round(x), x)
-    out = {}
-    for name, index in program.layout.columns.items():
-        out[name] = np.where(index >= 0, whole[np.maximum(index, 0)], 0.0) if len(x) else np.zeros(index.shape)
-    return out
+    whole = np.where(program.master.integer, np.round(x), x) if len(x) else np.zeros(1)
+    return program.layout.values(whole, program.layout.columns)
 
 
 def without_idle_campaigns(program: Program, values: Values) -> dict[str, FloatArray]:
@@ -64,7 +61,8 @@ def chosen(index: IntArray, values: FloatArray) -> tuple[IntArray, tuple[IntArra
 
 
 def decision_tables(inst: Instance, program: Program, values: Values) -> dict[str, pd.DataFrame]:
-    """orders, phases, openings, departures, leases, stock, gangs, campaigns, unfinished, billed, owed, training."""
+    """orders, agreements, phases, openings, departures, leases, stock, gangs, campaigns, unfinished, billed, owed,
+    training."""
     case, columns = inst.case, program.layout.columns
     sites = np.array([s.id for s in case.sites], object)
     types = np.array([k.id for k in case.module_types], object)
@@ -74,6 +72,7 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
     branch, (b, s, k, t) = chosen(columns["orders"], values["orders"])
     count = values["orders"][b, s, k, t]
     on = values["order_on"][b, s, k, t]
+    discount = inst.agreements.discount(values["orders"], values["agreement_signed"])
     charged = np.where(columns["order_on"][b, s, k, t] >= 0, on, 0.0)
     out["orders"] = TABLES["orders"].frame(
         {
@@ -87,10 +86,11 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
             "modules": count.astype(int),
             "cards": (count * inst.cards[k]).astype(int),
             "pflops": count * inst.pflops[k],
-            "capex": count * inst.capex[k, t] * inst.money_unit,
+            "capex": count * inst.capex[k, t] * inst.money_unit * (1 - discount[b, k, t]),
             "order_cost": charged * inst.order_cost[k, t] * inst.money_unit,
         }
     )
+    out["agreements"] = _agreements(inst, values, starts)
     out["phases"] = _phases(inst, columns["phases"], values["phases"], sites, starts)
     branch, (b, s, t) = chosen(columns["openings"], values["openings"])
     opening = np.array([x.opening_cost for x in case.sites])
@@ -109,8 +109,43 @@ def decision_tables(inst: Instance, program: Program, values: Values) -> dict[st
         label, where = chosen(index, values[name])
         return label, where, values[name][where]
 
-    out["owed"] = owed_table(inst, stated)
+    out["owed"] = owed_table(inst, stated, discount)
     return out
+
+
+def _agreements(inst: Instance, values: Values, starts: np.ndarray) -> pd.DataFrame:
+    """Every period of the agreements that hold, from the orders."""
+    found, orders = inst.agreements, values["orders"]
+    T = orders.shape[-1]
+    signed = values["agreement_signed"]
+    off, missing = found.called_off(orders), found.missing(orders, values["agreement_signed"])
+    before = np.array([x.called_off for x in inst.case.agreements], float)
+    reached = found.reached(orders, signed)
+    modules = found.discounted(orders, reached) * found.gain[:, None, None] * inst.capex * inst.money_unit
+    of_break = (found.of == np.arange(len(found))[:, None]).astype(float)
+    share = np.einsum("bpt,p,ap->bat", reached, found.gain, of_break)
+    saved = np.zeros_like(off)
+    for k, lead in enumerate(found.lead.tolist()):
+        saved[..., : T - lead] += np.einsum("bpt,ap->bat", modules[:, :, k, lead:], of_break)
+    t = np.arange(T)
+    holds = ((signed > 0.5) | ~found.signing)[..., None] & (t >= found.first[:, None]) & (t <= found.last[:, None])
+    b, a, t = np.nonzero(holds)
+    end = t == found.last[a]
+    return TABLES["agreements"].frame(
+        {
+            "branch": _branch_label(inst, b),
+            "agreement": np.array([x.id for x in inst.case.agreements] or [""], object)[a],
+            "period": t,
+            "date": starts[t],
+            "signed": ((signed[b, a] > 0.5) & (t == found.first[a])).astype(int),
+            "called_off": off[b, a, t].astype(int),
+            "to_date": (before[a] + np.cumsum(off, axis=-1)[b, a, t]).astype(int) if len(a) else [],
+            "discount": share[b, a, t],
+            "saved": saved[b, a, t],
+            "missing": np.where(end, missing[b, a], 0.0).astype(int),
+            "paid": np.where(end, missing[b, a] * found.price[a], 0.0) if len(a) else [],
+        }
+    )
 
 
 def _billed(inst: Instance, values: Values, sites: np.ndarray) -> pd.DataFrame:

@@ -179,9 +179,11 @@ def cost_table(inst: Instance, values: Values, days: Days, meter: Meter) -> pd.D
     terms: dict[str, tuple[FloatArray, FloatArray]] = {}  # term -> (F, T, S) discounted, undiscounted
 
     def by_site(table: str, weight: FloatArray) -> FloatArray:
-        return np.asarray(np.einsum("bskt,kt->bts", values[table], weight)[branch] * money, float)
+        weight = np.broadcast_to(weight, values[table].shape)
+        return np.asarray(np.einsum("bskt,bskt->bts", values[table], weight)[branch] * money, float)
 
-    terms["capex"] = by_site("orders", inst.capex * charge), by_site("orders", inst.capex)
+    left = 1 - inst.agreements.discount(values["orders"], values["agreement_signed"])[:, None]
+    terms["capex"] = by_site("orders", left * inst.capex * charge), by_site("orders", left * inst.capex)
     terms["order_charges"] = by_site("order_on", inst.order_cost * charge), by_site("order_on", inst.order_cost)
     places = phase_places(inst)
     items = [case.sites[s].phases[i] for s, i in places]
@@ -233,7 +235,8 @@ def cost_table(inst: Instance, values: Values, days: Days, meter: Meter) -> pd.D
     moved = _transfer(inst, days)
     terms["transfer"] = moved * discount[:, None], moved
     short, late = _shortfall(inst, values, days)
-    nowhere = {"shortfall": (short * discount + late * discount, short + late)}
+    missing = inst.agreements.paid(values["orders"], values["agreement_signed"])[branch]
+    nowhere = {"shortfall": ((short + late) * discount, short + late), "commitments": (missing * discount, missing)}
     frames = []
     for term, (discounted, plain) in terms.items():
         f, t, s = np.nonzero((np.abs(discounted) > 1e-9) | (np.abs(plain) > 1e-9))

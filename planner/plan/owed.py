@@ -22,8 +22,11 @@ Stated = Callable[[str], tuple[IntArray, tuple[IntArray, ...], FloatArray]]
 """Branch labels, positions and amounts of a group of decisions, each stated once."""
 
 
-def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
-    """One row for each decision that leaves something to pay after the last period. stated: see `Stated`."""
+def owed_table(inst: Instance, stated: Stated, discount: FloatArray) -> pd.DataFrame:
+    """One row for each decision that leaves something to pay after the last period. stated: see `Stated`.
+
+    discount: (B, K, T) share of the price that agreements take off.
+    """
     case, T = inst.case, inst.case.horizon.periods
     sites = np.array([s.id for s in case.sites], object)
     types = np.array([k.id for k in case.module_types], object)
@@ -69,8 +72,8 @@ def owed_table(inst: Instance, stated: Stated) -> pd.DataFrame:
     place = np.array([x.site for x in case.leases] or [""], object)
     add("lease", name[i], place[i], (branch, t, count), term[i], last[i])
     if annuity:
-        branch, (_b, s, k, t), count = stated("orders")
-        price = inst.capex[k, t] * inst.money_unit
+        branch, (b, s, k, t), count = stated("orders")
+        price = inst.capex[k, t] * (1 - discount[b, k, t]) * inst.money_unit
         add("order", types[k], sites[s], (branch, t, count), inst.life[k], price * inst.payment(inst.life)[k])
         branch, (_b, s, k, t), count = stated("order_on")
         charge = inst.order_cost[k, t] * inst.money_unit * inst.payment(inst.life)[k]

@@ -75,7 +75,7 @@ def purchases_table(case: Case, tables: Tables) -> pd.DataFrame:
 
 
 def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
-    """What falls due by branch and period (docs/model.md, budget), beside the budget, rent and what leaving costs."""
+    """What falls due by branch and period (docs/model.md, budget), beside the budget, rent and the like."""
     T = case.horizon.periods
     prepay = {k.id: k.prepay_share for k in case.module_types}
     orders = tables["orders"]
@@ -90,6 +90,7 @@ def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
     due = np.sum(list(parts.values()), axis=0)
     rent = _summed(tables["leases"], "period", tables["leases"]["cost"].to_numpy(float), branches, T)
     gone = _summed(tables["departures"], "period", tables["departures"]["price"].to_numpy(float), branches, T)
+    short = _summed(tables["agreements"], "period", tables["agreements"]["paid"].to_numpy(float), branches, T)
     b, t = (a.ravel() for a in np.indices((branches, T)))
     budget = by_period(case.policy.budget, T, np.nan)
     return TABLES["cash"].frame(
@@ -101,6 +102,7 @@ def cash_table(case: Case, branches: int, tables: Tables) -> pd.DataFrame:
             "budget": budget[t],
             "leases": rent[b, t],
             "departures": gone[b, t],
+            "commitments": short[b, t],
         }
     )
 

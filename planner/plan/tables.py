@@ -7,7 +7,7 @@ to, or -1 when it is the same in every future. Rates are means over a step, in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,7 +72,7 @@ TABLES: dict[str, Table] = {
             modules integer modules whole modules
             cards integer cards accelerators
             pflops number PFLOPS dense FP16
-            capex number currency price of the modules
+            capex number currency price of the modules, less what agreements take off it
             order_cost number currency charge of the order itself
             """,
         ),
@@ -120,6 +120,23 @@ TABLES: dict[str, Table] = {
             """,
         ),
         described_table(
+            "agreements",
+            "Agreements: what is called off in each of their periods, at what price, and what is missing at the end",
+            """
+            branch integer - branch, -1 when the same in all
+            agreement string - agreement
+            period integer - period in which what counts is ordered
+            date date - first day of the period
+            signed integer - 1 where it is decided in this period that it is signed
+            called_off integer modules modules ordered in the period that it counts
+            to_date integer modules the same up to the period, with what was called off before the horizon
+            discount number - share of the price by which the period's modules are cheaper
+            saved number currency what this takes off their price
+            missing integer modules modules of its commitment that were not called off (in its last period)
+            paid number currency price of what is missing
+            """,
+        ),
+        described_table(
             "purchases",
             "Everything to sign over the horizon, in one list: modules, phases, openings",
             """
@@ -153,6 +170,7 @@ TABLES: dict[str, Table] = {
             budget number currency budget of the period (empty: none)
             leases number currency rent of leased modules, outside of the budget
             departures number currency removal and moving less what is received, outside of the budget
+            commitments number currency price of what is missing of commitments, outside of the budget
             """,
         ),
         described_table(
@@ -410,8 +428,8 @@ TABLES: dict[str, Table] = {
 }
 
 
-def schema() -> dict[str, Any]:
-    """A Frictionless-style description of all tables, with units."""
+def schema(tables: Iterable[Table] = TABLES.values()) -> dict[str, Any]:
+    """A Frictionless-style description of tables, those of a plan if left out, with units."""
     return {
         "resources": [
             {
@@ -424,6 +442,6 @@ def schema() -> dict[str, Any]:
                     ]
                 },
             }
-            for table in TABLES.values()
+            for table in tables
         ]
     }

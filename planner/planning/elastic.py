@@ -151,15 +151,8 @@ def least_excess(
     extra = sp.csr_matrix((v, (r, c)), shape=(arrays.rows, n))
     whole_excess: BoolArray = np.repeat([f.whole for f in fields], T)
     most = np.concatenate([np.where(f.limited, np.inf, 0.0) for f in fields])
-    padded = Arrays(
-        sp.csr_matrix(sp.hstack([arrays.matrix, extra])),
-        np.concatenate([np.zeros(arrays.columns), *costs]),
-        np.concatenate([arrays.lower, np.zeros(n)]),
-        np.concatenate([arrays.upper, most]),
-        row_lower,
-        row_upper,
-        np.concatenate([arrays.integer, whole_excess]),
-    )
+    free = replace(arrays, cost=np.zeros(arrays.columns), row_lower=row_lower, row_upper=row_upper)
+    padded = free.with_columns(extra, cost=np.concatenate(costs), upper=most, integer=whole_excess)
     if whole and padded.integer.any():
         x = run(padded, Settings("scip", seconds=seconds, gap=1e-4, seed=1)).x
     else:

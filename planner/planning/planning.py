@@ -98,13 +98,7 @@ def make_plan(
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:
     """A plan's decisions as a start for another solve of its case, on other typical days if `demand` is given."""
     program = build_program(plan.case, demand or plan.demand, merge_steps=1)
-    x = np.zeros(program.master.columns)
-    values = decisions_of(plan).values
-    for name in DECISIONS:
-        index = program.layout.columns[name]
-        real = index >= 0
-        x[index[real]] = np.broadcast_to(values[name], index.shape)[real]
-    return WarmStart(x)
+    return WarmStart(program.layout.point(decisions_of(plan).values, DECISIONS, program.master.columns))
 
 
 def settle_demand(

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
@@ -118,10 +119,6 @@ def smallest_relaxation(
     return [change_problem(case, move, alone=joint.alone, proven=joint.proven) for move in joint.moves]
 
 
-def _size(answer: _Answer) -> float:
-    return answer.size
-
-
 @dataclass
 class _Search:
     """Programs of changed cases and whether they have a plan."""
@@ -191,7 +188,7 @@ class _Search:
             move = found[0] if found else (f, self._nearest(f, far, []))
             singles.append(_Answer((move,), True, self.proven([move])))
         if singles:
-            return sorted(singles, key=_size)[:_TOLD]
+            return sorted(singles, key=attrgetter("size"))[:_TOLD]
         moves = self._excess(loose, []) or self._set_back(loose)
         return [_Answer(tuple(moves), len(moves) == 1, self.proven(moves))]
 

@@ -12,7 +12,7 @@ Work is measured in shares of what each workload asks over the horizon, added up
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +21,13 @@ import scipy.sparse as sp
 
 from planner.arrays import FloatArray
 from planner.case import Case
+from planner.case.movable import limit_fields, with_fields
+from planner.demand import Demand
 from planner.plan import Plan
+from planner.planning.elastic import loosest
 from planner.program.blocks import Arrays, Program, flatten
 from planner.program.build import build_program
+from planner.program.instance import make_instance
 from planner.program.merge import merge_steps
 from planner.program.origins import find_origins
 from planner.solve import solve_lp
@@ -39,68 +43,25 @@ _WHOLE_COLUMNS = 3_000
 _GAP = 1e-6
 NOTHING = 1e-4
 """What is less than this part of the unserved work is not told apart from nothing."""
-# More than any site of the world, in MW and in modules; where these are opened, no plan wants for them.
-_ANY_MW = 1e6
-_ANY_MODULES = 1e5
-
-
-def _opened(case: Case, limit: str) -> Case:
-    """The case without one kind of limit."""
-    policy, types, sites = case.policy, case.module_types, case.sites
-    without: dict[str, dict[str, Any]] = {
-        "budget": {"budget": None},
-        "vendor_share": {"vendor_share_cap": {}},
-        "domestic_share": {"domestic_share_floor": None},
-        "carbon_cap": {"carbon_cap_tonnes": None},
-        "green_share": {"green_share_floor": None},
-        "utilisation": {"utilisation_floor": None},
-        "build_ahead_maximum": {"build_ahead": policy.build_ahead.model_copy(update={"maximum": None})},
-        "type_count": {"max_module_types": {}},
-    }
-    if limit in without:
-        return case.model_copy(update={"policy": policy.model_copy(update=without[limit])})
-    of_work: dict[str, dict[str, Any]] = {
-        "latency": {"latency_ms": None},
-        "max_rate": {"max_rate_factor": None},
-    }
-    if limit in of_work:
-        works = [w.model_copy(update=of_work[limit]) for w in case.workloads]
-        return case.model_copy(update={"workloads": works})
-    if limit == "bandwidth":
-        return case.model_copy(update={"network": case.network.model_copy(update={"bandwidth_gbps": {}})})
-    if limit == "lease_maximum":
-        leases = [x.model_copy(update={"maximum_modules": _ANY_MODULES}) for x in case.leases]
-        return case.model_copy(update={"leases": leases})
-    of_types: dict[str, dict[str, Any]] = {"supply": {"supply": None}, "order_size": {"min_order": 1}}
-    if limit in of_types:
-        changed = [k.model_copy(update=of_types[limit]) for k in types]
-        return case.model_copy(update={"module_types": changed})
-    of_sites: dict[str, dict[str, Any]] = {"site_power": {"power_mw": _ANY_MW}, "site_space": {"space_racks": None}}
-    return case.model_copy(update={"sites": [s.model_copy(update=of_sites[limit]) for s in sites]})
+# Kinds of limits that can stand in the way of service; a floor on what is ordered can, by what it keeps from the rest.
+_IN_THE_WAY = (
+    *("budget", "supply", "site_power", "site_space", "min_order", "vendor_share", "domestic_share"),
+    *("build_ahead_maximum", "carbon_cap", "green_share", "utilisation", "type_count"),
+    *("latency", "bandwidth", "max_rate", "lease_maximum"),
+)
 
 
 def _limits(case: Case) -> list[str]:
     """Kinds of limits that the case has and that could stand in the way of service."""
-    policy = case.policy
-    has = {
-        "budget": policy.budget is not None,
-        "supply": any(k.supply is not None for k in case.module_types),
-        "site_power": True,
-        "site_space": any(s.space_racks is not None for s in case.sites),
-        "order_size": any(k.min_order > 1 for k in case.module_types),
-        "vendor_share": bool(policy.vendor_share_cap),
-        "domestic_share": policy.domestic_share_floor is not None,
-        "build_ahead_maximum": policy.build_ahead.maximum is not None,
-        "carbon_cap": policy.carbon_cap_tonnes is not None,
-        "green_share": policy.green_share_floor is not None,
-        "utilisation": policy.utilisation_floor is not None,
-        "type_count": bool(policy.max_module_types),
-        "latency": any(w.latency_ms is not None for w in case.workloads),
-        "bandwidth": bool(case.network.bandwidth_gbps),
-        "max_rate": any(w.max_rate_factor is not None for w in case.workloads),
-        "lease_maximum": bool(case.leases),
-    }
-    return [name for name, given in has.items() if given]
+    has = {field.kind for field in limit_fields(case)}
+    return [kind for kind in _IN_THE_WAY if kind in has]
+
+
+def _opened(case: Case, demand: Demand, kinds: Collection[str]) -> Case:
+    """The case with nothing left to wish for in these kinds of limits."""
+    inst = make_instance(case, demand)
+    fields = [field for field in limit_fields(case) if field.kind in kinds]
+    return with_fields(case, [(field, loosest(case, inst, field)) for field in fields])
 
 
 @dataclass(frozen=True)
@@ -155,24 +116,18 @@ class _Question:
         linear = solve_lp(arrays, seconds=max(left, 0.1))
         return (float(linear.objective), float(linear.objective)) if linear.status == "optimal" else None
 
-    def least(self, opened: Sequence[str] = ()) -> tuple[float, float] | None:
+    def least(self, opened: Collection[str] = ()) -> tuple[float, float] | None:
         """The least unserved with these limits opened: the bound and what was reached."""
         case = self.plan.case
-        for limit in opened:
-            case = _opened(case, limit)
+        if opened:
+            case = _opened(case, self.plan.demand, opened)
         _, arrays, weight = self._asked(case)
         return self._solved(replace(arrays, cost=weight))
 
     def cost_of(self, unserved: float) -> float | None:
         """What leaving no more than this unserved costs at least, in the case's currency."""
         program, arrays, weight = self._asked(self.plan.case)
-        arrays = replace(
-            arrays,
-            matrix=sp.csr_matrix(sp.vstack([arrays.matrix, sp.csr_matrix(weight[None])])),
-            row_lower=np.append(arrays.row_lower, -np.inf),
-            row_upper=np.append(arrays.row_upper, unserved + _CLOSE),
-        )
-        found = self._solved(arrays)
+        found = self._solved(arrays.with_rows(sp.csr_matrix(weight[None]), -np.inf, unserved + _CLOSE))
         return None if found is None else found[0] * program.money_unit
 
 

@@ -14,8 +14,8 @@ the case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,30 @@ class Arrays:
     def rows(self) -> int:
         """How many."""
         return int(self.row_lower.shape[0])
+
+    def with_rows(self, matrix: Any, lower: ArrayLike, upper: ArrayLike) -> Arrays:
+        """The same with further rows. matrix: (rows, columns), sparse; lower, upper: (rows,), or one for all."""
+        sides = (np.broadcast_to(np.asarray(side, float), matrix.shape[:1]) for side in (lower, upper))
+        old = (self.row_lower, self.row_upper)
+        row_lower, row_upper = (np.concatenate(pair) for pair in zip(old, sides, strict=True))
+        whole = sp.csr_matrix(sp.vstack([self.matrix, matrix]))
+        return replace(self, matrix=whole, row_lower=row_lower, row_upper=row_upper)
+
+    def with_columns(
+        self, matrix: Any, *, cost: ArrayLike = 0.0, upper: ArrayLike = np.inf, integer: ArrayLike = False
+    ) -> Arrays:
+        """The same with further columns from 0 up to `upper`. matrix: (rows, columns), sparse; the others: (columns,),
+        or one for all."""
+        wide = matrix.shape[1:]
+        return Arrays(
+            sp.csr_matrix(sp.hstack([self.matrix, matrix])),
+            np.concatenate([self.cost, np.broadcast_to(np.asarray(cost, float), wide)]),
+            np.concatenate([self.lower, np.zeros(wide)]),
+            np.concatenate([self.upper, np.broadcast_to(np.asarray(upper, float), wide)]),
+            self.row_lower,
+            self.row_upper,
+            np.concatenate([self.integer, np.broadcast_to(np.asarray(integer, bool), wide)]),
+        )
 
 
 class Builder:
@@ -168,10 +192,23 @@ class Builder:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the groups of columns and rows stand in a master or in a block."""
+    """Where the groups of columns and rows stand in a master or in a block; -1: a place that has none."""
 
     columns: Mapping[str, IntArray]
     rows: Mapping[str, Rows]
+
+    def values(self, x: FloatArray, names: Iterable[str]) -> dict[str, FloatArray]:
+        """The named groups at x, in their own shapes; zero where a place has no column. x: (columns, or more)."""
+        index = {name: self.columns[name] for name in names}
+        return {name: np.where(at >= 0, x[np.maximum(at, 0)], 0.0) for name, at in index.items()}
+
+    def point(self, values: Mapping[str, FloatArray], names: Iterable[str], columns: int) -> FloatArray:
+        """(columns,) with the named groups at these values and zero elsewhere. values: broadcast to the groups."""
+        x = np.zeros(columns)
+        for name in names:
+            at = self.columns[name]
+            x[at[at >= 0]] = np.broadcast_to(values[name], at.shape)[at >= 0]
+        return x
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from planner.case import Case
 from planner.demand import Demand
 from planner.program.blocks import Layout, Program
-from planner.program.capacity import add_departures, add_leases, add_orders, add_stock
+from planner.program.capacity import add_agreements, add_departures, add_leases, add_orders, add_stock
 from planner.program.days import add_period_limits, day_blocks
 from planner.program.instance import Instance, make_instance
 from planner.program.master import Master
@@ -25,6 +25,7 @@ def build_master(inst: Instance) -> Master:
     """Everything decided outside a typical day."""
     master = Master(inst)
     add_orders(master)
+    add_agreements(master)
     add_leases(master)
     add_departures(master)
     add_stock(master)

@@ -1,4 +1,4 @@
-"""Orders, lead times, stock, openings and leases: what stands where and when."""
+"""Orders, agreements, lead times, stock, openings and leases: what stands where and when."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def order_limits(inst: Instance) -> FloatArray:
         by_space = room_racks[:, None] / inst.racks[:, None]
         budget = by_period(case.policy.budget, periods, np.inf) / inst.money_unit
         prepay = np.array([k.prepay_share for k in case.module_types])
-        by_budget = budget / ((1 - prepay)[:, None] * inst.capex)
+        by_budget = budget / ((1 - prepay)[:, None] * inst.least_capex)
     limit = np.minimum(np.where(np.isnan(by_power), np.inf, by_power), np.where(np.isnan(by_space), np.inf, by_space))
     # An order stands from its arrival to the end of its life: it must fit the tightest of those periods.
     fits = np.empty_like(limit)
@@ -42,6 +42,7 @@ def order_limits(inst: Instance) -> FloatArray:
     fits = np.where(np.isfinite(fits), fits, useful_modules(inst)[:, None])
     fits = np.floor(fits + 1e-9)
     fits[fits < inst.min_order[:, None]] = 0
+    fits[~inst.orderable] = 0
     for k, lead in enumerate(inst.lead):
         fits[:, k, : int(lead)] = 0
     return fits
@@ -51,7 +52,7 @@ def useful_modules(inst: Instance) -> FloatArray:
     """(K,) a generous count of modules beyond which no plan needs more of a type at one site.
 
     All demand of the busiest step on this type alone (that of a build-ahead floor where it is more), all gangs, any
-    target on top, doubled. Used only where nothing else limits a type.
+    target on top, doubled, and what a break or a commitment asks for. Used only where nothing else limits a type.
     """
     rates = inst.demand.sum(axis=2).max(axis=(0, 2, 3, 4), initial=0.0)
     ahead = by_period(inst.case.policy.build_ahead.minimum, inst.case.horizon.periods, 0.0)
@@ -66,7 +67,7 @@ def useful_modules(inst: Instance) -> FloatArray:
         need = need + np.where(inst.pflops > 0, floor / inst.pflops, 0.0)
     gangs = [w.gang_cards for w in inst.case.workloads if w.gang_cards] + [c.gang_cards for c in inst.case.campaigns]
     need = need + sum(inst.gang_modules(cards) for cards in gangs)
-    return np.asarray(np.ceil(2 * need / inst.availability) + 10 + inst.min_order, float)
+    return np.asarray(np.ceil(2 * need / inst.availability) + 10 + inst.min_order + inst.agreements.most_asked(), float)
 
 
 def most_modules(inst: Instance) -> FloatArray:
@@ -140,6 +141,68 @@ def add_departures(master: Master) -> None:
     rows, first, of = np.unique(gone.row, return_index=True, return_inverse=True)
     row = master.row("departures", (inst.branches, len(rows)), upper=gone.modules[first])
     master.add(row[:, of, None], leaving, 1.0)
+
+
+def add_agreements(master: Master) -> None:
+    """Prices that fall with what is called off, and commitments.
+
+    With N_aq = sum of the orders of a's types that are placed in period q of a, for each break p of a:
+    break_volume: needed_p reached_pq <= sum_{tau<=q} N_a,tau
+    break_orders: discounted_pkt <= sum_s orders_skt
+    break_held: discounted_pkt <= M_kt reached_p,t-lead_k
+    agreement_signed: reached_pq <= signed_a, where signing is decided
+    commitment: commitment_missing_a + sum_q N_aq >= commitment_a [signed_a]
+    """
+    inst = master.instance
+    found, (_, K, T) = inst.agreements, inst.standing.shape
+    A, P = len(found), len(found.of)
+    signed = master.decide("agreement_signed", (A,), found.first, upper=1.0, where=found.signing)
+    t = np.arange(T)
+    inside = (t >= found.first[found.of, None]) & (t <= found.last[found.of, None])
+    reached = master.decide("break_reached", (P, T), np.broadcast_to(t, (P, T)), upper=1.0, where=inside)
+    orders = master.columns["orders"]
+    most = order_limits(inst).sum(axis=0)  # (K, T)
+    gain = found.gain[:, None, None] * (inst.capex * inst.charge(inst.life))
+    discounted = master.decide(
+        "discounted",
+        (P, K, T),
+        np.broadcast_to(t - found.lead[:, None], (P, K, T)),
+        cost=-gain,
+        where=found.counts[found.of] & (most > 0),
+    )
+    missing = master.decide(
+        "commitment_missing",
+        (A,),
+        found.last,
+        upper=found.commitment,
+        cost=found.price / inst.money_unit * inst.discount[found.last] if A else 0.0,
+    )
+    if not A:
+        return
+    B = inst.branches
+    row = master.row("commitment", (B, A), lower=np.where(found.signing, 0.0, found.commitment))
+    master.add(row, missing, 1.0)
+    master.add(row[:, found.signing], signed[:, found.signing], -found.commitment[found.signing])
+    volume = master.row("break_volume", (B, P, T), lower=0.0)
+    where = np.nonzero(reached >= 0)
+    master.add(volume[where], reached[where], -found.needed[where[1]])
+    for a, k, arrival in np.argwhere(found.counts):
+        placed, own = arrival - found.lead[k], np.flatnonzero(found.of == a)
+        master.add(row[:, None, a], orders[:, :, k, arrival], 1.0)
+        cells = volume[:, own, placed : found.last[a] + 1]
+        master.add(cells[:, :, :, None], orders[:, None, None, :, k, arrival], 1.0)
+    b, p, k, arrival = np.nonzero(discounted >= 0)
+    real = discounted[b, p, k, arrival]
+    row = master.row("break_orders", len(b), upper=0.0)
+    master.add(row, real, 1.0)
+    master.add(row[:, None], orders[b, :, k, arrival], -1.0)
+    row = master.row("break_held", len(b), upper=0.0)
+    master.add(row, real, 1.0)
+    master.add(row, reached[b, p, arrival - found.lead[k]], -most[k, arrival])
+    where = np.nonzero((reached >= 0) & found.signing[found.of, None])
+    row = master.row("agreement_signed", len(where[0]), upper=0.0)
+    master.add(row, reached[where], 1.0)
+    master.add(row, signed[where[0], found.of[where[1]]], -1.0)
 
 
 def add_leases(master: Master) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case import Case
+from planner.program.agreements import find_agreements
 from planner.program.departures import find_departures
 from planner.program.instance import standing_after, standing_modules
 
@@ -86,6 +87,18 @@ def _present(case: Case, values: Values) -> FloatArray:
     return np.asarray(values["stock"] + leased > _TRACE, float)
 
 
+def _reached(case: Case, values: Values) -> FloatArray:
+    return find_agreements(case).reached(np.round(values["orders"]), values["agreement_signed"])
+
+
+def _discounted(case: Case, values: Values) -> FloatArray:
+    return find_agreements(case).discounted(np.round(values["orders"]), values["break_reached"])
+
+
+def _missing(case: Case, values: Values) -> FloatArray:
+    return find_agreements(case).missing(np.round(values["orders"]), values["agreement_signed"])
+
+
 def _placed(_case: Case, values: Values) -> FloatArray:
     return np.asarray(values["campaign_on"].max(axis=-1, initial=0.0), float)
 
@@ -108,6 +121,41 @@ DECISIONS: dict[str, Decision] = {
             size="switch",
             weight=0.0,
             held_for_prices=True,
+        ),
+        Decision(
+            "agreement_signed",
+            ("agreement",),
+            "bought",
+            source=Source("agreements", "signed", ("agreement",)),
+            size="great",
+            weight=50.0,
+            held_for_prices=True,
+        ),
+        Decision(
+            "break_reached",
+            ("break", "period"),
+            "switch",
+            of=("orders", "agreement_signed"),
+            follows=_reached,
+            size="switch",
+            weight=0.0,
+            held_for_prices=True,
+        ),
+        Decision(
+            "discounted",
+            ("break", "module_type", "period"),
+            "state",
+            whole=False,
+            of=("orders", "break_reached"),
+            follows=_discounted,
+        ),
+        Decision(
+            "commitment_missing",
+            ("agreement",),
+            "state",
+            whole=False,
+            of=("orders", "agreement_signed"),
+            follows=_missing,
         ),
         Decision(
             "phases",

@@ -18,6 +18,7 @@ from planner.case.compute import pflops_per_unit
 from planner.case.network import allowed_pairs, transfer_cost_per_gb
 from planner.demand import Course, Demand, TypicalDays
 from planner.demand.demand import power_bills
+from planner.program.agreements import Agreements, find_agreements
 from planner.program.departures import Departures, find_departures
 
 
@@ -68,11 +69,13 @@ class Instance:
     life: IntArray  # (K,)
     min_order: IntArray  # (K,)
     capex: FloatArray  # (K, T) money
-    opex: FloatArray  # (K, T) money per module and period
+    opex: FloatArray  # (S, K, T) money per module and period
     order_cost: FloatArray  # (K, T) money
     supply: FloatArray  # (K, T) inf where unlimited
     standing: FloatArray  # (S, K, T) without departures
     departures: Departures
+    agreements: Agreements
+    orderable: BoolArray  # (S, K) whether a type may be ordered for a site
     throughput: FloatArray  # (W, K) scaled units of a busy module; 0 where the type cannot run the workload
     pool_factor: FloatArray  # (W, K) share of a large pool over max_utilisation, 0 where there are none
     pool_spare: FloatArray  # (W, K) modules that a large pool keeps spare
@@ -106,6 +109,11 @@ class Instance:
     def least_standing(self) -> FloatArray:
         """(S, K, T) modules that stand whatever leaves."""
         return self.departures.least(self.standing)
+
+    @cached_property
+    def least_capex(self) -> FloatArray:
+        """(K, T) the least that any plan can pay for a module."""
+        return np.asarray(self.capex * (1 - self.agreements.most_discount()), float)
 
     @cached_property
     def most_standing(self) -> FloatArray:
@@ -296,6 +304,7 @@ def _worth(case: Case, demand: Demand, price: FloatArray) -> float:
     volume = np.einsum("fwrtdh,tdh->fw", demand.values, hours)
     undone = float((volume @ np.array([w.shortfall_cost for w in case.workloads])).max(initial=0.0))
     undone += sum(c.value or 0.0 for c in case.campaigns)
+    undone += sum(a.commitment * a.shortfall_price for a in case.agreements if a.in_force)
     return undone if undone > 0 else float("inf")
 
 
@@ -353,11 +362,13 @@ def make_instance(case: Case, demand: Demand) -> Instance:
         life=np.array([k.life_periods for k in types]),
         min_order=np.array([k.min_order for k in types]),
         capex=per_type("capex") / money,
-        opex=per_type("opex") / money,
+        opex=np.array([[by_period(k.opex_of(s.id), periods, 0.0) for k in types] for s in sites]) / money,
         order_cost=per_type("order_cost") / money,
         supply=np.floor(per_type("supply", np.inf) + 1e-9),
         standing=standing,
         departures=find_departures(case),
+        agreements=find_agreements(case),
+        orderable=np.array([[k.allowed_sites is None or s.id in k.allowed_sites for k in types] for s in sites]),
         throughput=throughput / unit_scale[:, None],
         pool_factor=np.array(
             [

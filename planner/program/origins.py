@@ -95,7 +95,7 @@ def pooling_share(inst: Instance) -> float:
     whole, pooled = find_origins(inst), find_origins(replace(inst, pooled=True))
     if len(pooled.pair_site) > len(whole.pair_site) * 2 / 3:
         return np.inf
-    upkeep = (inst.opex * inst.discount)[None] + inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
+    upkeep = inst.opex * inst.discount + inst.period_energy_cost()[:, None] * inst.idle_kw[:, None]
     sold = inst.departures.modules * np.maximum(-inst.leaving_cost(), 0.0).max(axis=1, initial=0.0)
     kept = float((inst.least_standing * upkeep).sum() - sold.sum())
     return pooling_error(inst) / kept if kept > 0 else np.inf

@@ -18,21 +18,26 @@ def _paid(column: IntArray, row: IntArray, amount: FloatArray, master: Master) -
 
 
 def add_budget(master: Master) -> None:
-    """budget: (1 - prepay) C_kt orders_skt + prepay C_k,t+lead orders_sk,t+lead + charges, phases, openings <= B_t."""
+    """budget: (1 - prepay) C_kt orders_skt + prepay C_k,t+lead orders_sk,t+lead + charges, phases, openings <= B_t.
+
+    What agreements make cheaper is paid for as cheaper: less gain_p C_kt discounted_pkt in the same two parts.
+    """
     inst = master.instance
     case, T = inst.case, inst.case.horizon.periods
     budget = by_period(case.policy.budget, T, np.inf) / inst.money_unit
     if not np.isfinite(budget).any():
         return
     row = master.row("budget", (inst.branches, T), upper=budget)
-    orders, order_on = master.columns["orders"], master.columns["order_on"]
+    order_on = master.columns["order_on"]
     prepay = np.array([k.prepay_share for k in case.module_types])
-    _paid(orders, row[:, None, None, :], (1 - prepay)[:, None] * inst.capex, master)
+    gain = inst.agreements.gain[:, None, None]
+    priced = ((master.columns["orders"], inst.capex[None]), (master.columns["discounted"], -gain * inst.capex))
+    for bought, price in priced:
+        _paid(bought, row[:, None, None, :], (1 - prepay)[:, None] * price, master)
+        for k, lead in enumerate(inst.lead.tolist()):
+            if prepay[k] > 0:
+                _paid(bought[:, :, k, lead:], row[:, None, : T - lead], prepay[k] * price[:, k, lead:], master)
     _paid(order_on, row[:, None, None, :], inst.order_cost, master)
-    for k, lead in enumerate(inst.lead):
-        if prepay[k] > 0:
-            lead = int(lead)
-            _paid(orders[:, :, k, lead:], row[:, None, : T - lead], prepay[k] * inst.capex[k, lead:], master)
     phase_capex = np.array([p.capex for s in case.sites for p in s.phases]) / inst.money_unit
     _paid(master.columns["phases"], row[:, None, :], phase_capex[:, None], master)
     opening = np.array([s.opening_cost for s in case.sites]) / inst.money_unit

@@ -325,7 +325,7 @@ def hard_prices(inst: Instance) -> tuple[FloatArray, FloatArray]:
     phases = [p.capex for s in case.sites for p in s.phases]
     fixed = max([s.opening_cost for s in case.sites] + phases, default=0.0) / inst.money_unit
     # what costs more than all that orders can save is never bought, and would put everything else out of reach
-    paid = np.where(inst.capex * inst.charge(inst.life) <= inst.worth, inst.capex, 0.0)
+    paid = np.where(inst.least_capex * inst.charge(inst.life) <= inst.worth, inst.capex, 0.0)
     leaving = float(np.abs(inst.departures.price).max(initial=0.0)) / inst.money_unit
     module = float(paid.max() + inst.opex.max() * T + inst.order_cost.max()) + leaving + fixed
     used = inst.weight[inst.weight > 0]

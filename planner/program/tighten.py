@@ -65,12 +65,7 @@ def tightened(program: Program) -> Program:
         if not len(cuts):
             continue
         rows[family] = Rows(family, np.arange(master.rows, master.rows + len(cuts)))
-        master = replace(
-            master,
-            matrix=sp.csr_matrix(sp.vstack([master.matrix, cuts.matrix(master.columns)])),
-            row_lower=np.concatenate([master.row_lower, cuts.lower]),
-            row_upper=np.concatenate([master.row_upper, cuts.upper]),
-        )
+        master = master.with_rows(cuts.matrix(master.columns), cuts.lower, cuts.upper)
     return replace(program, master=master, layout=replace(program.layout, rows=rows))
 
 
@@ -81,7 +76,7 @@ def affordable(program: Program) -> Program:
     """
     inst = program.inst
     orders = program.layout.columns["orders"]
-    dear = np.broadcast_to(inst.capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
+    dear = np.broadcast_to(inst.least_capex * inst.charge(inst.life) > inst.worth * (1 + 1e-6), orders.shape)
     upper, cost = program.master.upper.copy(), program.master.cost.copy()
     upper[orders[dear]] = cost[orders[dear]] = 0.0
     return replace(program, master=replace(program.master, upper=upper, cost=cost))

@@ -14,7 +14,8 @@ from planner.plan.tables import TABLES
 from planner.program.instance import Instance
 from planner.replay.dispatch import Day, Fixed
 from planner.replay.paths import HourlyDemand
-from planner.verify.costs import leaving_costs
+from planner.verify.building import Capacity
+from planner.verify.costs import decided_costs
 from planner.verify.facts import Facts
 from planner.verify.reading import PlanArrays
 
@@ -31,6 +32,7 @@ class Account:
     plan: PlanArrays
     inst: Instance
     fixed: Fixed
+    capacity: Capacity
     hourly: HourlyDemand
     places: tuple[tuple[int, int], ...]
     days: tuple[Day, ...]
@@ -65,6 +67,10 @@ class Account:
         days = np.array([self.case.horizon.days(t) for t in range(T)], float)
         return np.asarray(np.bincount(self.period, minlength=T) / days, float)
 
+
+# Terms that are decided ahead of the hours, and those of them that are paid by the day.
+_AHEAD = ("capex", "order_charges", "phases", "openings", "departures", "opex", "leases_owed", "leases")
+_BY_DAYS = ("opex", "leases")
 
 REPLAY_TABLES = ("hours", "sites", "days", "service", "idle", "energy", "carbon", "billed", "costs")
 
@@ -340,15 +346,13 @@ def _holding(account: Account) -> FloatArray:
         payment = 1 / float(((1 + rate) ** -np.arange(life, dtype=float)).sum())
         for t in range(T):
             first = max(t - life + 1, 0)
-            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ facts.capex[k, first : t + 1])
-    leased = np.zeros((S, K, T))
+            out[t, :, k] = payment * (plan.orders[0, :, k, first : t + 1] @ plan.price[0, k, first : t + 1])
     for i, lease in enumerate(case.leases):
         s = facts.labels["site"].index(lease.site)
         k = facts.labels["module type"].index(lease.module_type)
-        leased[s, k] += plan.lease_active[0, i]
         out[:, s, k] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
-    owned = np.moveaxis(account.fixed.capacity - leased, 2, 0)
-    return np.asarray(out + owned * facts.opex.T[:, None, :], float)
+    owned = np.moveaxis(account.capacity.owned[0], 2, 0)
+    return np.asarray(out + owned * np.moveaxis(facts.opex, 2, 0), float)
 
 
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -378,6 +382,9 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for c, campaign in enumerate(case.campaigns):
         if account.covered[campaign.due] > 0:
             add("shortfall", campaign.due, "", (campaign.value or 0.0) * float(account.plan.unfinished[0, c]))
+    for t, paid in enumerate(account.plan.agreements.paid[0].sum(axis=0).tolist()):
+        if account.covered[t] > 0:
+            add("commitments", t, "", paid)
     records += _decided(account)
     frame = pd.DataFrame(records, columns=["term", "period", "site", "discounted", "undiscounted"])
     frame = frame.groupby(["term", "period", "site"], as_index=False, sort=False).sum()
@@ -386,49 +393,14 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     """Records (term, period, site, discounted, undiscounted) of everything decided ahead of the hours."""
-    case, facts, plan = account.case, account.facts, account.plan
-    covered, T = account.covered, case.horizon.periods
-    reached = covered > 0
-    charge = np.array([facts.charge(k.life_periods) for k in case.module_types])
-    orders = plan.orders[0]
-    leased, rent = np.zeros((len(case.sites), len(case.module_types), T)), np.zeros((len(case.sites), T))
-    rest, nominal = np.zeros_like(rent), np.zeros_like(rent)
-    for i, lease in enumerate(case.leases):
-        s = facts.labels["site"].index(lease.site)
-        leased[s, facts.labels["module type"].index(lease.module_type)] += plan.lease_active[0, i]
-        rent[s] += plan.lease_active[0, i] * by_period(lease.price_per_module_period, T, 0.0)
-        owed, owed_now = facts.lease_rest(i)
-        nominal[s] += plan.lease_start[0, i] * owed
-        rest[s] += plan.lease_start[0, i] * owed_now
-    opex = np.einsum("kt,skt->st", facts.opex, account.fixed.capacity - leased)
-    placed = (orders > 0.5).astype(float)
-    phase_price, phase_charge = np.zeros((len(case.sites), T)), np.zeros((len(case.sites), T))
-    for p, (s, i) in enumerate(facts.phases):
-        phase = case.sites[s].phases[i]
-        phase_price[s] += phase.capex * plan.phases[0, p]
-        phase_charge[s] += phase.capex * plan.phases[0, p] * facts.charge(phase.life_periods)
-    opened = np.array([[s.opening_cost] for s in case.sites]) * plan.openings[0]
-    gone = leaving_costs(facts, plan)[:, 0]
-    opening_charge = np.array([facts.charge(s.opening_life_periods) for s in case.sites])
-    terms = {
-        "capex": (
-            np.einsum("kt,kt,skt->st", charge, facts.capex, orders),
-            np.einsum("kt,skt->st", facts.capex, orders),
-        ),
-        "order_charges": (
-            np.einsum("kt,kt,skt->st", charge, facts.order_cost, placed),
-            np.einsum("kt,skt->st", facts.order_cost, placed),
-        ),
-        "phases": (phase_charge, phase_price),
-        "openings": (opened * opening_charge, opened),
-        "departures": (gone[1], gone[0]),
-        "opex": (opex * covered * facts.discount, opex * covered),
-        "leases_owed": (rest, nominal),
-        "leases": (rent * covered * facts.discount, rent * covered),
-    }
-    names = facts.labels["site"]
-    return [
-        (term, int(t), names[s], float(discounted[s, t]), float(plain[s, t]))
-        for term, (discounted, plain) in terms.items()
-        for s, t in zip(*np.nonzero(((plain != 0) | (discounted != 0)) & reached), strict=True)
-    ]
+    covered, names = account.covered, account.facts.labels["site"]
+    known = decided_costs(account.facts, account.plan, account.capacity)
+    out = []
+    for term in _AHEAD:
+        share = covered if term in _BY_DAYS else np.ones(len(covered))
+        plain, discounted = (money[0, : len(names)] * share for money in known[term])
+        paid = np.nonzero(((plain != 0) | (discounted != 0)) & (covered > 0))
+        out += [
+            (term, int(t), names[s], float(discounted[s, t]), float(plain[s, t])) for s, t in zip(*paid, strict=True)
+        ]
+    return out

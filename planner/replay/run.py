@@ -27,6 +27,7 @@ _DECISIONS = (
     "orders",
     "phases",
     "openings",
+    "agreements",
     "departures",
     "leases",
     "stock",
@@ -85,7 +86,9 @@ def replay(
     )
     days = course.days
     covered = replace(hourly, values=hourly.values[:, :, : len(days)])
-    account = Account(facts, plan, inst, fixed, covered, tuple(places[: len(days)]), tuple(days), course.billed_kw)
+    account = Account(
+        facts, plan, inst, fixed, capacity, covered, tuple(places[: len(days)]), tuple(days), course.billed_kw
+    )
     out = account_tables(account)
     costs = out["costs"]
     short = out["service"].groupby("workload")["shortfall_unit_hours"].sum()

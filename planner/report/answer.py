@@ -16,6 +16,7 @@ import pandas as pd
 from planner.plan import Plan
 from planner.plan.purchases import first_arrival
 from planner.planning.unserved import NOTHING
+from planner.report.agreements import agreements_lines
 from planner.report.departures import departures_lines
 from planner.report.figures.chart import View
 from planner.report.figures.orders import order_list, orders_table
@@ -23,6 +24,8 @@ from planner.report.order_list import next_date
 from planner.words.wording import Rounded
 
 _MOST_NAMED = 3
+# What falls due outside of the budget.
+_BESIDE = ("leases", "departures", "commitments")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def answer(plan: Plan, language: str | None = None) -> Answer:
     why = plan.summary.get("unserved_why") or {}
     said = (_orders(view, now, short), _left(view, short), _why(plan, view, why))
     headline = " ".join(part for part in said if part)
-    lines = [*_by_workload(view, short), *departures_lines(view), *_leases(view), *_to_sign(plan, view)]
+    held = [*departures_lines(view), *agreements_lines(view), *_leases(view)]
+    lines = [*_by_workload(view, short), *held, *_to_sign(plan, view)]
     return Answer(headline, lines, orders_table(view, now), _cash(view))
 
 
@@ -243,24 +247,24 @@ def _to_sign(plan: Plan, view: View) -> list[str]:
 def _cash(view: View) -> pd.DataFrame | None:
     """What falls due by period, mean over branches, with the largest of any branch beside the budget."""
     words, table = view.words, view.tables["cash"]
-    if not (table[["due", "leases", "departures"]].to_numpy(float) != 0).any():
+    if not (table[["due", *_BESIDE]].to_numpy(float) != 0).any():
         return None
-    columns = ["prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases", "departures"]
+    columns = ["prepaid", "on_arrival", "order_charges", "phases", "openings", "due", *_BESIDE]
     weighted = table[columns].mul(np.asarray(view.weight(table)), axis=0).groupby(table["period"].to_numpy()).sum()
     most = table.groupby("period")["due"].max()
     budget = table.groupby("period")["budget"].first()
     divisor, unit = words.money_unit(
-        float(np.nanmax([*most, *weighted["leases"], *weighted["departures"].abs()])), view.currency
+        float(np.nanmax([*most, *weighted[[*_BESIDE]].abs().to_numpy().ravel()])), view.currency
     )
     out = pd.DataFrame({words("period"): [view.periods[t] for t in weighted.index]})
-    for column in columns[:-2]:
+    for column in columns[: -len(_BESIDE)]:
         if column == "due" or weighted[column].any():
             out[words.labelled(words(f"cash.{column}"), unit)] = weighted[column].to_numpy() / divisor
     if len(set(table["branch"])) > 1:
         out[words.labelled(words("cash.most"), unit)] = most.to_numpy() / divisor
     if budget.notna().any():
         out[words.labelled(words("cash.budget"), unit)] = budget.to_numpy() / divisor
-    for column in ("leases", "departures"):
+    for column in _BESIDE:
         if weighted[column].any():
             out[words.labelled(words(f"cash.{column}"), unit)] = weighted[column].to_numpy() / divisor
     return out

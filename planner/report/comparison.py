@@ -15,7 +15,7 @@ from planner.report.figures import ComparisonView, comparison_charts
 from planner.report.grid import Grid, grid
 from planner.report.made_how import made_how
 from planner.report.offline import offline_html
-from planner.words.wording import Wording
+from planner.words.wording import Rounded, Wording
 
 _CHOICES = ("best_mean", "minimax_regret", "least_cvar", "knee")
 
@@ -70,7 +70,8 @@ def information_sentences(found: Comparison, text: Wording) -> list[str]:
     currency = str(found.summary["currency"])
     out = []
     for row in found.tables["value_of_information"].to_dict("records"):
-        values = {name: text.money(float(row[name]), currency) for name in ("value", "low", "high")}
+        rounded: dict[str, Rounded] = {"value": "near", "low": "down", "high": "up"}
+        values = {name: text.money(float(row[name]), currency, rounded=how) for name, how in rounded.items()}
         known = row["value"] == row["value"]
         kind = f"compare.{row['measure']}" if known else f"compare.{row['measure']}_unknown"
         out.append(text(kind, **values, note=row["note_zh" if text.chinese else "note"]))

@@ -11,6 +11,7 @@ from typing import Any
 
 from planner.explain.explanation import Explanation, explained_in_passing
 from planner.plan import Plan
+from planner.report.agreements import agreements_table
 from planner.report.answer import answer
 from planner.report.departures import departures_table
 from planner.report.drawing import plot
@@ -196,6 +197,7 @@ def _sections(view: View, plan: Plan) -> list[Section]:
         _tides(view),
         section("orders", [timeline(view)], "answer.nothing.none"),
         *_leaving(view),
+        *_called_off(view),
         section("use", [site_map(view), utilisation(view)]),
         section("costs", [costs_by_term(view), costs_by_period(view)]),
         section("energy", [energy(view), carbon(view)]),
@@ -209,6 +211,14 @@ def _leaving(view: View) -> list[Section]:
         return []
     table = grid(departures_table(view), words, "", words("leave.note"))
     return [Section("departures", words("leave.title"), tables=(table,))]
+
+
+def _called_off(view: View) -> list[Section]:
+    """What is called off in agreements, where any holds."""
+    words = view.words
+    if view.tables["agreements"].empty:
+        return []
+    return [Section("agreements", words("agree.title"), tables=(grid(agreements_table(view), words),))]
 
 
 def _tides(view: View) -> Section:

@@ -72,8 +72,9 @@ def _sentences(first: Plan, second: Plan, words: Wording, orders: int, fields: i
     before, after = (float(p.summary["cost"]) for p in (first, second))
     values = {"before": words.money(before, currency), "after": words.money(after, currency)}
     apart = abs(after - before)
-    # two plans of one program, each within its proof of the best: that much may be chance
-    least = max(p.certificate["objective"] - p.certificate["bound"] for p in (first, second))
+    # the best one there is in the dearer plan's case may cost as little as the cheaper plan, if its proof reaches there
+    dearer = (second if after > before else first).certificate
+    least = dearer["objective"] - dearer["bound"]
     if apart <= 1e-9 * max(abs(before), 1.0):
         cost = words("apart.same_cost", before=values["before"])
     else:
@@ -184,14 +185,14 @@ def _measures(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
     row(words("apart.energy"), lambda p: words.number(float(p.summary["energy_mwh"]), 4))
     row(words("apart.carbon"), lambda p: words.number(float(p.summary["carbon_location_tonnes"]), 4))
     row(words("mean_busy"), lambda p: words.percent(float(p.summary["mean_busy"])))
-    row(words("build_ahead_ratio"), _ratios)
+    row(words("build_ahead_ratio"), lambda p: _ratios(p, words))
     row(words("certificate.gap"), lambda p: words.percent(float(p.certificate["gap"]), 2))
     return pd.DataFrame(rows, columns=[words("apart.measure"), words("apart.first"), words("apart.second")])
 
 
-def _ratios(plan: Plan) -> str:
+def _ratios(plan: Plan, words: Wording) -> str:
     known = [r for r in plan.summary["build_ahead_ratio"] if r is not None]
-    return f"{min(known):.2f} – {max(known):.2f}" if known else "–"
+    return f"{words.ratio(min(known))} – {words.ratio(max(known))}" if known else "–"
 
 
 def _case(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:

@@ -29,7 +29,7 @@ Kind = Literal["text", "date", "money", "count", "number", "share"]
 _FORMATS: dict[Kind, str] = {
     "text": "@", "date": "yyyy-mm-dd", "money": "#,##0", "count": "#,##0", "number": "#,##0.00", "share": "0.00%",
 }  # fmt: skip
-_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases", "departures")
+_MONEY = ("prepaid", "on_arrival", "order_charges", "phases", "openings", "due", "leases", "departures", "commitments")
 
 
 @dataclass(frozen=True)

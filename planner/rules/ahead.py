@@ -19,14 +19,15 @@ from planner.arrays import FloatArray, IntArray
 from planner.case import Case, by_period
 from planner.demand import Demand
 from planner.evaluate.multiple import largest_multiples
-from planner.program.blocks import Arrays, Block, Layout, Program, flatten
+from planner.program.blocks import Block, Layout, Program, flatten
 from planner.program.build import build_program
+from planner.program.decisions import whole_decisions
 from planner.program.instance import Instance, standing_after
 from planner.program.reserve import KIND
 from planner.program.tighten import tightened
 from planner.program.training import campaign_sizes
 from planner.rules.neighbour import Values
-from planner.rules.sketch import around, busier_days, searched, whole_values
+from planner.rules.sketch import around, busier_days, searched
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
 from planner.words.wording import noted
@@ -59,7 +60,7 @@ def with_ratio(
         worth = _WORTH_SMALL
         program = eased(tightened(whole), worth)
         x = run(flatten(program), replace(_EXACT, seed=limits.seed)).x
-        values = None if x is None else whole_values(program, x)
+        values: Values | None = None if x is None else program.layout.values(np.round(x), whole_decisions())
     else:
         worth = _WORTH
         few = build_program(floored, busier_days(case, demand), merge_steps=1, pooled=True)
@@ -168,18 +169,8 @@ def eased(program: Program, worth: float = _WORTH) -> Program:
     extra = sp.csr_matrix((np.ones(n), (index, np.arange(n))), shape=(master.rows, n))
     inst = program.inst
     price = np.tile(missing_price(inst, worth) * inst.p50_peak, branches) / branches
-    zeros = np.zeros(n)
-    grown = Arrays(
-        sp.csr_matrix(sp.hstack([master.matrix, extra])),
-        np.concatenate([master.cost, price]),
-        np.concatenate([master.lower, zeros]),
-        np.concatenate([master.upper, np.full(n, np.inf)]),
-        master.row_lower,
-        master.row_upper,
-        np.concatenate([master.integer, np.zeros(n, bool)]),
-    )
     columns = {**program.layout.columns, "floor_missing": np.arange(master.columns, master.columns + n)}
-    return replace(program, master=grown, layout=Layout(columns, program.layout.rows))
+    return replace(program, master=master.with_columns(extra, cost=price), layout=Layout(columns, program.layout.rows))
 
 
 def missing_price(inst: Instance, worth: float = _WORTH) -> FloatArray:
@@ -194,5 +185,5 @@ def missing_price(inst: Instance, worth: float = _WORTH) -> FloatArray:
     end = np.minimum(np.arange(T) + inst.life[:, None], T)
     share = inst.discount / (total[end] - total[:T])
     usable = inst.pflops * inst.availability
-    cost = charge * share + inst.opex * inst.discount
+    cost = charge * share + inst.opex.max(axis=0) * inst.discount
     return np.asarray(worth * (cost[usable > 0] / usable[usable > 0, None]).max(axis=0, initial=0.0), float)

@@ -11,7 +11,6 @@ steps 1.3670 bn, in 2.5, 8.0 and 12.8 s of CPU (docs/decisions/0073).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from planner.arrays import BoolArray, FloatArray
 from planner.case import Case, CVaR
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
+from planner.plan.decisions import fixed
 from planner.program.blocks import flatten
 from planner.program.build import build_master, build_program
 from planner.program.decisions import whole_decisions
@@ -39,14 +39,8 @@ def lone_bound(case: Case, demand: Demand, held: Values | None, shared: Shared |
     where no plan keeps to them, minus infinity where `seconds` did not do.
     """
     program = probed(tightened(build_program(plan_world(case), demand, merge_steps=1, pooled=True)))
-    master = program.master
     if held is not None and shared is not None:
-        lower, upper = master.lower.copy(), master.upper.copy()
-        for name in whole_decisions():
-            index = program.layout.columns[name]
-            real = (index >= 0) & shared[name]
-            lower[index[real]] = upper[index[real]] = np.round(np.broadcast_to(held[name], index.shape)[real])
-        program = replace(program, master=replace(master, lower=lower, upper=upper))
+        program = fixed(program, held, whole_decisions(), only=shared)
     answer = solve_lp(flatten(program), seconds=seconds)
     if answer.status == "infeasible":
         return np.inf

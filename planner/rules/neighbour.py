@@ -20,7 +20,7 @@ from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed, settled
 from planner.planning import finish
 from planner.planning.relax import service_slack
-from planner.program.blocks import Arrays, flatten
+from planner.program.blocks import flatten
 from planner.program.build import build_program
 from planner.program.decisions import DECISIONS, whole_decisions
 from planner.solve import Solution, relative_gap
@@ -50,13 +50,10 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     alone = case.model_copy(update={"horizon": case.horizon.model_copy(update={"commit_periods": None})})
     program = build_program(alone, demand.only([0]), merge_steps=1)
     master, columns = program.master, program.layout.columns
-    wanted = np.zeros(master.columns)
-    weight = np.zeros(master.columns)
-    for name in whole_decisions():
-        index = columns[name]
-        real = index >= 0
-        wanted[index[real]] = np.round(np.broadcast_to(values[name], index.shape)[real])
-        weight[index[real]] = DECISIONS[name].weight  # bigger things than modules are changed last
+    wanted = np.round(program.layout.point(values, whole_decisions(), master.columns))
+    # bigger things than modules are changed last
+    weights = {name: np.array(DECISIONS[name].weight) for name in whole_decisions()}
+    weight = program.layout.point(weights, whole_decisions(), master.columns)
     lower, upper = master.lower.copy(), master.upper.copy()
     for name, stays in (kept or {}).items():
         index = columns[name][(columns[name] >= 0) & stays]
@@ -65,12 +62,6 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     n = len(moved)
     unit = sp.csr_matrix((np.ones(n), (np.arange(n), moved)), shape=(n, master.columns))
     eye = sp.identity(n, format="csr")
-    rows = sp.vstack(
-        [
-            sp.hstack([master.matrix, sp.csr_matrix((master.rows, 2 * n))]),
-            sp.hstack([unit, -eye, eye]),
-        ]
-    ).tocsr()
     # a trace of the real cost picks the cheaper of two equally near ones; work that is left undone counts in full
     orders = master.cost[columns["orders"]]
     module = float(np.median(orders[orders > 0])) if (orders > 0).any() else 1.0
@@ -78,21 +69,11 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     for name in _UNDONE:
         index = columns[name][columns[name] >= 0]
         cost[index] = master.cost[index] / module
-    arrays = Arrays(
-        rows,
-        np.concatenate([cost, weight[moved], weight[moved]]),
-        np.concatenate([lower, np.zeros(2 * n)]),
-        np.concatenate([upper, np.full(2 * n, np.inf)]),
-        np.concatenate([master.row_lower, wanted[moved]]),
-        np.concatenate([master.row_upper, wanted[moved]]),
-        np.concatenate([master.integer, np.zeros(2 * n, bool)]),
-    )
+    held = replace(master, cost=cost, lower=lower, upper=upper)
+    apart = held.with_columns(sp.csr_matrix((master.rows, 2 * n)), cost=np.tile(weight[moved], 2))
+    arrays = apart.with_rows(sp.hstack([unit, -eye, eye]), wanted[moved], wanted[moved])
     x = run(arrays, _PROJECTION).x
-    if x is None:
-        return None
-    return {
-        name: np.where(columns[name] >= 0, np.round(x[np.maximum(columns[name], 0)]), 0.0) for name in whole_decisions()
-    }
+    return None if x is None else program.layout.values(np.round(x), whole_decisions())
 
 
 def with_recourse(

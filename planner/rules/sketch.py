@@ -31,11 +31,10 @@ from planner.rules.neighbour import Values, projected
 from planner.solve import Limits, solve_lp
 from planner.solve.native import Settings, run
 from planner.solve.probing import probed
+from planner.solve.tuning import TUNING
 
 Amend = Callable[[Program], Program]
 
-# Closer than this the root takes twice the time and found the same plan. Nodes beyond the root: none that helped.
-_GAP, _NODES = 0.02, 1
 # A second look, on all days, where a plan has this time: it proves the bound, and may find a better plan.
 _WHOLE_S = 90.0
 _MOSTLY = 0.4
@@ -90,10 +89,11 @@ def _program(case: Case, demand: Demand, amend: Amend | None) -> Program:
 def searched(program: Program, limits: Limits, seconds: float) -> tuple[Values | None, float]:
     """Whole decisions of one program and its bound (in the case's currency) by HiGHS: see the module."""
     arrays = flatten(program)
-    settings = Settings("highs", seconds=seconds, gap=max(limits.gap, _GAP), seed=limits.seed, node_limit=_NODES)
+    gap = max(limits.gap, TUNING.root_gap)
+    settings = Settings("highs", seconds=seconds, gap=gap, seed=limits.seed, node_limit=TUNING.root_nodes)
     answer = run(arrays, settings)
     bound = answer.bound * program.money_unit
-    return None if answer.x is None else whole_values(program, answer.x), bound
+    return None if answer.x is None else program.layout.values(np.round(answer.x), whole_decisions()), bound
 
 
 def around(program: Program, near: Values) -> Program:
@@ -116,12 +116,6 @@ def around(program: Program, near: Values) -> Program:
     unused = ~used.any(axis=-1, keepdims=True) & (on >= 0)
     upper[orders[unused]] = upper[on[unused]] = 0.0
     return replace(program, master=replace(master, lower=lower, upper=upper))
-
-
-def whole_values(program: Program, x: FloatArray) -> Values:
-    """(1, ...) whole decisions by name at a point of the program's columns."""
-    columns = program.layout.columns
-    return {n: np.where(columns[n] >= 0, np.round(x[np.maximum(columns[n], 0)]), 0.0) for n in whole_decisions()}
 
 
 def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | None:
@@ -153,8 +147,7 @@ def rounded(case: Case, demand: Demand, amend: Amend | None = None) -> Values | 
         runs = np.where(on >= 0, x[np.maximum(on, 0)], 0.0).max(axis=-1)
         real = place >= 0
         x[place[real]] = runs[real]
-    values = {n: np.where(columns[n] >= 0, x[np.maximum(columns[n], 0)], 0.0) for n in whole_decisions()}
-    return projected(case, demand, values)
+    return projected(case, demand, program.layout.values(x, whole_decisions()))
 
 
 def ranked(case: Case, demand: Demand, wanted: Sequence[Values]) -> list[Values]:

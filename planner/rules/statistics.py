@@ -19,7 +19,8 @@ _RESAMPLES = 400
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval at `LEVEL`; low = value = high where the futures are all there are."""
+    """A value with its interval at `LEVEL`; low = value = high where the futures are all there are, nan where one was
+    drawn: it tells nothing of the others."""
 
     value: float
     low: float
@@ -37,14 +38,16 @@ def effective(probability: FloatArray) -> float:
 
 
 def mean_estimate(values: FloatArray, probability: FloatArray, sampled: bool = True) -> Estimate:
-    """Weighted mean with Student's interval, s / sqrt(n) wide; a point where futures were not sampled.
+    """Weighted mean with Student's interval, s / sqrt(n) wide (`Estimate`).
 
     values, probability: (futures,).
     """
     centre = mean(values, probability)
     n = effective(probability)
-    if not sampled or n < 1.5:
+    if not sampled:
         return Estimate(centre, centre, centre)
+    if n < 1.5:
+        return Estimate(centre, np.nan, np.nan)
     variance = mean((values - centre) ** 2, probability) * n / (n - 1)
     half = float(student.ppf(0.5 + LEVEL / 2, n - 1)) * float(np.sqrt(variance / n))
     return Estimate(centre, centre - half, centre + half)
@@ -78,8 +81,10 @@ def spread_estimate(
     measure = {"quantile": quantile, "cvar": cvar}[statistic]
     centre = measure(values, probability, at)
     n = len(values)
-    if not sampled or n < 2:
+    if not sampled:
         return Estimate(centre, centre, centre)
+    if n < 2:
+        return Estimate(centre, np.nan, np.nan)
     rng = np.random.default_rng(seed)
     drawn = rng.choice(n, size=(_RESAMPLES, n), p=probability)
     equal = np.full(n, 1 / n)

@@ -1,4 +1,4 @@
-"""Queues with rates that depend on the state: Erlang's formulas, birth and death, and waiting before equal services."""
+"""Queues with rates that depend on the state: birth and death, and waiting before equal services."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ from planner.arrays import FloatArray
 
 FULLEST = 0.96
 """Share of the servers taken beyond which a wait is not worth computing: no promise holds there, and it takes long."""
-
-
-def erlang_b(servers: int, load: float) -> float:
-    """Share of arrivals that find all servers busy where nobody waits (Erlang 1917). load: arrivals × service time."""
-    blocked = 1.0
-    for n in range(1, servers + 1):
-        blocked = load * blocked / (n + load * blocked)
-    return blocked
-
-
-def erlang_c(servers: int, load: float) -> float:
-    """Share of arrivals that wait in M/M/c (Erlang 1917); 1 from there on."""
-    if load >= servers:
-        return 1.0
-    blocked = erlang_b(servers, load)
-    return servers * blocked / (servers - load * (1 - blocked))
 
 
 def stationary(arrivals: float, rates: FloatArray, batch: float = 1.0) -> FloatArray:

@@ -34,6 +34,7 @@ class Control:
         self.peak_mb = 0.0
         self.relaxation: list[tuple[float, float, float]] = []
         self.phase = "start"
+        self.evaluations = 0
         self._began = time.monotonic()
         self._lock = threading.RLock()
         self._halt = threading.Event()
@@ -119,13 +120,19 @@ class Control:
         with self._lock:
             self.relaxation.append((self.seconds, value, bound))
 
+    def note_evaluations(self, count: int) -> None:
+        """Blocks were evaluated."""
+        with self._lock:
+            self.evaluations += count
+
     def _record(self) -> None:
         self.trace.append(self.progress())
 
     def progress(self) -> Progress:
         """How it stands."""
         with self._lock:
-            return Progress(self.objective, self.bound, self.gap, self.phase, self.seconds)
+            took = len(self.relaxation), self.evaluations
+            return Progress(self.objective, self.bound, self.gap, self.phase, self.seconds, *took)
 
     def measure(self) -> None:
         """Take the memory of this process and its children; ends the search above `memory_gb`."""

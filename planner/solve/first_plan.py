@@ -14,10 +14,7 @@ from planner.arrays import FloatArray
 from planner.program.blocks import Program, flatten
 from planner.solve.futures.apart import Apart
 from planner.solve.native import Settings, run
-
-# A plan of one future need not be closer than this, nor its tree go beyond the root: it ends at the same place whatever
-# else the machine does.
-_GAP, _NODES = 0.02, 1
+from planner.solve.tuning import TUNING
 
 
 def first_plans(program: Program, seconds: float, seed: int) -> Iterator[tuple[str, FloatArray]]:
@@ -33,7 +30,7 @@ def first_plans(program: Program, seconds: float, seed: int) -> Iterator[tuple[s
     if apart.count > 1:
         star = apart.at_quantile()
         alone = apart.alone(program, star)
-        settings = Settings("highs", seconds=seconds, gap=_GAP, seed=seed, node_limit=_NODES)
+        settings = Settings("highs", seconds=seconds, gap=TUNING.root_gap, seed=seed, node_limit=TUNING.root_nodes)
         found = run(flatten(alone.program), settings)
         if found.x is not None:
             yield "orders of one future in all", apart.carried(program, alone, found.x)

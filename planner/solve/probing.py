@@ -17,10 +17,10 @@ from planner.arrays import IntArray
 from planner.program.blocks import Arrays, Program
 from planner.solve.futures.apart import Apart
 from planner.solve.native import Incremental
+from planner.solve.tuning import TUNING
 
-# Binaries worth a linear program each, and how many of them are tried in a branch.
+# Binaries worth a linear program each.
 PROBED = ("campaign_place", "campaign_on")
-MOST = 1_000
 
 
 def probed(program: Program) -> Program:
@@ -54,7 +54,7 @@ def ruled_out(program: Program) -> IntArray:
     for future in range(apart.count):
         groups = [apart.of(future, name) for name in PROBED]
         columns = np.concatenate([index[program.master.upper[index] > 0] for index in groups])
-        if 0 < len(columns) <= MOST:
+        if 0 < len(columns) <= TUNING.probed:
             arrays, at = _master_of(program, apart, future, columns)
             mark = _mark(arrays, at)
             if mark not in known:

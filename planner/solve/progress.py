@@ -10,13 +10,16 @@ import numpy as np
 @dataclass(frozen=True)
 class Progress:
     """Where a solve stands. objective: of the best plan so far (inf before the first); bound: proven lower bound (-inf
-    before the first), both in the program's money unit; gap: see `relative_gap`; seconds since the start."""
+    before the first), both in the program's money unit; gap: see `relative_gap`; seconds since the start. What it took,
+    whatever the machine: rounds of the relaxation, and evaluations of blocks (one a block and point)."""
 
     objective: float
     bound: float
     gap: float
     phase: str
     seconds: float
+    rounds: int = 0
+    evaluations: int = 0
 
 
 def relative_gap(objective: float, bound: float) -> float:

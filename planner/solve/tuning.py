@@ -147,5 +147,42 @@ class Tuning:
     settled: float = 5e-4
     """A neighbourhood is left when it can hide no more than this below the best plan."""
 
+    # --- several futures, each by itself (decisions 0120, 0121, 0220, 0221)
+    typical: float = 0.8
+    """A plan for one future in place of all is made for the one at this quantile of what they ask for."""
+    root_gap: float = 0.02
+    root_nodes: int = 1
+    """A first plan, or a sketch of a comparison's, need not be closer, nor its tree go beyond the root: it ends at the
+    same place whatever else the machine does. Closer takes twice the time and found the same plan (0073)."""
+    probed: int = 1_000
+    """Binaries worth a linear program each: more of them in a branch are not tried."""
+    first_gap: float = 0.03
+    later_gap: float = 0.01
+    last_gap: float = 1e-3
+    """Of whole numbers under a leaf: for the first plan, for those after it, and at the end."""
+    rest_share: float = 0.35
+    wider_share: float = 0.08
+    wider_seconds: float = 5.0
+    """Parts of the time that is left for whole numbers under campaigns; a wider box has less, and at least so long."""
+    near_share: float = 0.1
+    near_seconds: float = 3.0
+    """The same for a neighbourhood of one future's late decisions."""
+    prices_share: float = 0.2
+    """Prices of what is shared take no more than this part of the time."""
+    generous: float = 2.0
+    """A first plan bills so many times what merged steps draw: hours draw more than their mean."""
+    widest: int = 4
+    """Nothing was found in boxes of so many steps: the search waits for the bound."""
+    beyond: tuple[float, ...] = (0.0, 0.005, 0.01, 0.02)
+    """Trees grow until what is open costs so much more than the best leaf; more each time, as leaves are refined."""
+    nodes: int = 6
+    """Nodes of a tree at a time: a few seconds on the national example."""
+    refined_share: float = 0.4
+    refined_seconds: float = 10.0
+    refined_gap: float = 1e-3
+    """A refined leaf has this part of the time that is left, and at least so long; it is refined so close."""
+    refined_points: int = 2
+    """Last plans at which exact cuts are taken for it."""
+
 
 TUNING = Tuning()

@@ -10,6 +10,7 @@ meet a limit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from planner.verify.report import Book
 
 # Two solvers agree on an optimum to this: the ratio is held to it, not to the last digit.
 _AGREE = 2e-6
+_THREADS = 2
 _AXES = ("future", "period")
 
 
@@ -134,16 +136,15 @@ def _gangs(facts: Facts, table: pd.DataFrame) -> FloatArray:
 
 def _ratios(facts: Facts, usable: FloatArray, gangs: FloatArray) -> FloatArray:
     """(F, T) the least multiple over typical days; nan where the P50 course asks for nothing."""
-    out = np.full((facts.futures, facts.shape[0]), np.nan)
-    seen: dict[tuple[int, bytes, bytes], float] = {}
-    for f in range(facts.futures):
-        for t in range(facts.shape[0]):
-            stands, training = usable[f, :, :, t], gangs[f, :, :, :, t]
-            key = (t, stands.tobytes(), training.tobytes())
-            if key not in seen:
-                seen[key] = _ratio(facts, t, stands, training)
-            out[f, t] = seen[key]
-    return out
+    places = [(f, t) for f in range(facts.futures) for t in range(facts.shape[0])]
+    keys = {(f, t): (t, usable[f, :, :, t].tobytes(), gangs[f, :, :, :, t].tobytes()) for f, t in places}
+    first = {keys[place]: place for place in reversed(places)}  # futures that are alike are asked once
+    with ThreadPoolExecutor(_THREADS) as pool:  # the solver runs outside of Python's lock
+        found = pool.map(
+            lambda at: _ratio(facts, at[1], usable[at[0], :, :, at[1]], gangs[at[0], :, :, :, at[1]]), first.values()
+        )
+        known = dict(zip(first, found, strict=True))
+    return np.array([known[keys[place]] for place in places]).reshape(facts.futures, facts.shape[0])
 
 
 def _ratio(facts: Facts, period: int, usable: FloatArray, gangs: FloatArray) -> float:

@@ -39,7 +39,7 @@ def _check_purchases(facts: Facts, plan: PlanArrays, table: pd.DataFrame, book: 
     for f in range(facts.futures):
         for s, k, t in np.argwhere(plan.orders[f] > 0.5):
             n, kind, site = float(plan.orders[f, s, k, t]), case.module_types[k], case.sites[s].id
-            price = n * facts.capex[k, t] + facts.order_cost[k, t]
+            price = n * plan.price[f, k, t] + facts.order_cost[k, t]
             key = (f, "module", site, kind.id, int(t) - kind.lead_periods, int(t))
             wanted[key] = [n, n * kind.cards, n * facts.pflops[k], 0.0, price]
         for p, t in np.argwhere(plan.phases[f] > 0.5):
@@ -82,7 +82,7 @@ def due(facts: Facts, plan: PlanArrays) -> dict[str, FloatArray]:
     zero = np.zeros((facts.futures, T))
     out = {name: zero.copy() for name in ("prepaid", "on_arrival", "order_charges", "phases", "openings", "leases")}
     for k, kind in enumerate(case.module_types):
-        paid = facts.capex[k] * plan.orders[:, :, k].sum(axis=1)
+        paid = plan.price[:, k] * plan.orders[:, :, k].sum(axis=1)
         out["on_arrival"] += (1 - kind.prepay_share) * paid
         lead = kind.lead_periods
         if lead < T:
@@ -97,6 +97,7 @@ def due(facts: Facts, plan: PlanArrays) -> dict[str, FloatArray]:
     out["departures"] = zero.copy()
     for i, _, price in leaving_prices(facts):
         out["departures"] += np.einsum("fst,st->ft", plan.departures[:, i], price)
+    out["commitments"] = plan.agreements.paid.sum(axis=1)
     out["due"] = out["prepaid"] + out["on_arrival"] + out["order_charges"] + out["phases"] + out["openings"]
     out["budget"] = np.broadcast_to(by_period(case.policy.budget, T, np.nan), zero.shape)
     return out

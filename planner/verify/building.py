@@ -8,8 +8,9 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case import WorkloadKind, by_period
+from planner.verify.agreements import check_agreements
 from planner.verify.facts import Facts
-from planner.verify.reading import PlanArrays
+from planner.verify.reading import PlanArrays, Rows, spread
 from planner.verify.report import Book
 
 _SITE = ("future", "site", "period")
@@ -135,8 +136,8 @@ def _phase_totals(facts: Facts, plan: PlanArrays) -> tuple[FloatArray, FloatArra
 
 
 def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Book) -> None:
-    """stock, site_power, site_space, phase_count, site_open, supply, order_size, type_count, lead_time, departures,
-    branches"""
+    """stock, site_power, site_space, phase_count, site_open, supply, order_size, order_sites, type_count, agreements,
+    lead_time, departures, branches"""
     case, T = facts.case, facts.case.horizon.periods
     book.limit("stock", plan.owned, "equal", capacity.owned, _CLASS)
     book.limit("stock.leased", plan.leased, "equal", capacity.leased, _CLASS)
@@ -154,11 +155,16 @@ def check_building(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
     _check_opening(facts, plan, capacity, book)
     supply = np.array([by_period(k.supply, T, np.inf) for k in case.module_types])
     book.limit("supply", plan.orders.sum(axis=1), "most", supply, ("future", "module type", "period"))
+    barred = np.array(
+        [[k.allowed_sites is not None and s.id not in k.allowed_sites for k in case.module_types] for s in case.sites]
+    )
+    book.limit("order_sites", plan.orders, "most", 0.0, _CLASS, where=barred[:, :, None])
     least = np.array([k.min_order for k in case.module_types], float)[:, None]
     book.limit("order_size", plan.orders, "least", least, _CLASS, where=plan.orders > 0.5)
     most = np.array([float(case.policy.max_module_types.get(s.id, np.inf)) for s in case.sites])
     types = (capacity.modules > 1e-6).sum(axis=2)
     book.limit("type_count", types, "most", most[:, None], _SITE, where=np.isfinite(most)[:, None])
+    _check_agreements(facts, plan, book)
     _check_lead(facts, plan, book)
     _check_departures(facts, plan, book)
     _check_branches(facts, plan, book)
@@ -174,6 +180,17 @@ def _check_opening(facts: Facts, plan: PlanArrays, capacity: Capacity, book: Boo
         site = [s for s, _ in facts.phases]
         axes = ("future", "phase", "period")
         book.limit("site_open", plan.phases * closed[:, site], "most", 0.0, axes, where=candidate[site])
+
+
+def _check_agreements(facts: Facts, plan: PlanArrays, book: Book) -> None:
+    rows, shape = plan.tables["agreements"], plan.agreements.modules.shape
+    columns = {**rows.value, "rows": np.ones(len(rows))}
+    whole = Rows(rows.index, columns, rows.frame)
+    shown = {name: spread(whole, name, shape[1:], shape[0], ("agreement", "period")) for name in columns}
+    check_agreements(facts.case, plan.agreements, plan.signed, shown, book)
+    starts = np.array([facts.case.horizon.period_start(t).isoformat() for t in range(shape[2])])
+    wrong = int((rows.frame["date"].astype(str).str[:10].to_numpy() != starts[rows.index["period"]]).sum())
+    book.rule("agreements", len(rows), wrong, float(wrong), "table agreements, date: not that of the period")
 
 
 def _check_lead(facts: Facts, plan: PlanArrays, book: Book) -> None:
@@ -213,6 +230,9 @@ def _check_branches(facts: Facts, plan: PlanArrays, book: Book) -> None:
 
     same("orders", plan.orders, ("site", "module type", "period"), placed_early(lead))
     same("phases", plan.phases, ("phase", "period"), placed_early(lead_p))
+    begun = np.array([x.first for x in facts.case.agreements], int)
+    early = np.ones(len(begun), bool) if commit is None else begun < commit
+    same("agreements signed", plan.signed, ("agreement",), early)
     same("openings", plan.openings, ("site", "period"), shared)
     same("departures", plan.departures, ("fleet row", "to", "period"), shared)
     notice = np.array([x.notice_periods for x in facts.case.leases], int)[:, None]
@@ -270,7 +290,7 @@ def _spending(facts: Facts, plan: PlanArrays) -> FloatArray:
     case, T = facts.case, facts.case.horizon.periods
     spent: FloatArray = np.einsum("st,fst->ft", _opening_cost(facts), plan.openings)
     for k, kind in enumerate(case.module_types):
-        paid = facts.capex[k] * plan.orders[:, :, k].sum(axis=1)
+        paid = plan.price[:, k] * plan.orders[:, :, k].sum(axis=1)
         spent += (1 - kind.prepay_share) * paid
         lead = kind.lead_periods
         if lead < T:

@@ -19,6 +19,7 @@ TERMS = (
     "phases",
     "openings",
     "departures",
+    "commitments",
     "opex",
     "leases",
     "leases_owed",
@@ -63,10 +64,10 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         rent[:, sites.index(lease.site)] += by_period(lease.price_per_module_period, T, 0.0) * plan.lease_active[:, i]
         owed, owed_now = facts.lease_rest(i)
         rest[:, :, sites.index(lease.site)] += plan.lease_start[:, i] * owed, plan.lease_start[:, i] * owed_now
-    gone = leaving_costs(facts, plan)
+    gone, missing = leaving_costs(facts, plan), plan.agreements.paid.sum(axis=1)
     power = np.array([s.demand_charge_per_kw_month for s in case.sites])
     billed = np.einsum("s,tm,fstm->fst", power, facts.bill_months, plan.billed_kw)
-    opex = np.einsum("kt,fskt->fst", facts.opex, capacity.owned)
+    opex = np.einsum("skt,fskt->fst", facts.opex, capacity.owned)
     ordered = (plan.orders > 0.5).astype(float)
     late = np.zeros((facts.futures, T))
     for w, workload in enumerate(case.workloads):
@@ -77,8 +78,8 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
     now = facts.discount
     return {
         "capex": (
-            _placed(np.einsum("kt,fskt->fst", facts.capex, plan.orders)),
-            _placed(np.einsum("kt,kt,fskt->fst", charge, facts.capex, plan.orders)),
+            _placed(np.einsum("fkt,fskt->fst", plan.price, plan.orders)),
+            _placed(np.einsum("kt,fkt,fskt->fst", charge, plan.price, plan.orders)),
         ),
         "order_charges": (
             _placed(np.einsum("kt,fskt->fst", facts.order_cost, ordered)),
@@ -87,6 +88,7 @@ def decided_costs(facts: Facts, plan: PlanArrays, capacity: Capacity) -> dict[st
         "phases": (_placed(phases[0]), _placed(phases[1])),
         "openings": (_placed(opening), _placed(opening * spread)),
         "departures": (_placed(gone[0]), _placed(gone[1])),
+        "commitments": (_nowhere(missing, S), _nowhere(missing * now, S)),
         "opex": (_placed(opex), _placed(opex * now)),
         "leases": (_placed(rent), _placed(rent * now)),
         "leases_owed": (_placed(rest[0]), _placed(rest[1])),
@@ -191,13 +193,16 @@ def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
     rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
 
     def left(life: int, payment: FloatArray, count: FloatArray) -> FloatArray:
-        """(2, F) undiscounted and discounted, of (F, T) items that are paid for in every period of their life."""
+        """(2, F) undiscounted and discounted, of (F, T) items that are paid for in every period of their life.
+
+        payment: (T,) or (F, T).
+        """
         out = np.zeros((2, facts.futures))
         for t in range(T):
             late = np.arange(T, t + life)
             factor = (1 + horizon.discount_rate) ** (-late * horizon.months_per_period / 12)
-            out[0] += count[:, t] * payment[t] * len(late)
-            out[1] += count[:, t] * payment[t] * factor.sum()
+            out[0] += count[:, t] * payment[..., t] * len(late)
+            out[1] += count[:, t] * payment[..., t] * factor.sum()
         return out
 
     def per_period(price: FloatArray, life: int) -> FloatArray:
@@ -210,7 +215,7 @@ def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
     if annuity:
         for k, kind in enumerate(case.module_types):
             life, orders = kind.life_periods, plan.orders[:, :, k]
-            true["order"] += left(life, per_period(facts.capex[k], life), orders.sum(axis=1))
+            true["order"] += left(life, per_period(plan.price[:, k], life), orders.sum(axis=1))
             placed = (orders > 0.5).sum(axis=1).astype(float)
             true["order charge"] += left(life, per_period(facts.order_cost[k], life), placed)
         for p, (s, i) in enumerate(facts.phases):
@@ -226,7 +231,7 @@ def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
     book.rule("known", len(rows), lost, float(lost), f"table owed, kind: allowed one of {', '.join(true)}")
     wrong = int((rows.value["counted"] != float(not annuity)).sum())
     book.rule("owed", len(rows), wrong, float(wrong), f"table owed, counted: allowed {int(not annuity)}")
-    _check_owed_rows(facts, rows, book)
+    _check_owed_rows(facts, plan, rows, book)
     for label, amounts in true.items():
         for name, amount in zip(("undiscounted", "discounted"), amounts, strict=True):
             own = np.where(kinds == label, rows.value[name], 0.0)
@@ -235,7 +240,7 @@ def check_owed(facts: Facts, plan: PlanArrays, book: Book) -> None:
             book.limit("owed", listed, "equal", amount, ("future",), at=f"{label}, {name}")
 
 
-def _check_owed_rows(facts: Facts, rows: Rows, book: Book) -> None:
+def _check_owed_rows(facts: Facts, plan: PlanArrays, rows: Rows, book: Book) -> None:
     """Each row: the periods that its term or life goes on after the horizon, and what they cost for its count."""
     case, T, horizon = facts.case, facts.shape[0], facts.case.horizon
     rate = (1 + horizon.discount_rate) ** (horizon.months_per_period / 12) - 1
@@ -261,6 +266,10 @@ def _check_owed_rows(facts: Facts, rows: Rows, book: Book) -> None:
     book.rule("known", len(rows), lost, float(lost), "table owed: an item of the site and kind")
     lives = np.array([1 if one is None else one[0] for one in known], int)
     payment = np.array([0.0 if one is None else one[1][t] for one, t in zip(known, period, strict=True)])
+    own = np.flatnonzero((frame["kind"] == "order").to_numpy() & (lives > 0))
+    types = pd.Index(facts.labels["module type"]).get_indexer(pd.Index(frame["item"].astype(str)))[own]
+    future = np.maximum(rows.index["branch"][own], 0)
+    payment[own] *= 1 - plan.agreements.discount[future, types, period[own]]  # an unknown type has no payment
     left = np.maximum(period + lives - T, 0)
     years = np.arange(T, T + int(left.max(initial=0))) * horizon.months_per_period / 12
     later = (1 + horizon.discount_rate) ** -years

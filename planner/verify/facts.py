@@ -44,7 +44,7 @@ class Facts:
     peak_kw: FloatArray  # (K,)
     racks: FloatArray  # (K,)
     capex: FloatArray  # (K, T)
-    opex: FloatArray  # (K, T)
+    opex: FloatArray  # (S, K, T)
     order_cost: FloatArray  # (K, T)
     standing: FloatArray  # (S, K, T) modules, without departures
     fleet: BoolArray  # (rows of the fleet, T) whether a row stands
@@ -232,7 +232,7 @@ def make_facts(case: Case, demand: Demand) -> Facts:
         peak_kw=np.array([k.power_peak_kw for k in types], float),
         racks=np.array([k.racks for k in types], float),
         capex=np.array([by_period(k.capex, periods, 0.0) for k in types]),
-        opex=np.array([by_period(k.opex, periods, 0.0) for k in types]),
+        opex=np.array([[by_period(k.opex_at.get(s.id, k.opex), periods, 0.0) for k in types] for s in case.sites]),
         order_cost=np.array([by_period(k.order_cost, periods, 0.0) for k in types]),
         standing=_standing(case, fleet),
         fleet=fleet,

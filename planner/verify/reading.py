@@ -14,6 +14,7 @@ import pandas as pd
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.case import BANDS
 from planner.plan.tables import TABLES
+from planner.verify.agreements import CalledOff, called_off
 from planner.verify.facts import Facts
 from planner.verify.report import Book
 
@@ -38,6 +39,9 @@ class PlanArrays:
 
     tables: dict[str, Rows]
     orders: FloatArray  # (F, S, K, T) modules by arrival
+    price: FloatArray  # (F, K, T) what a module that arrives costs, less what agreements take off
+    signed: FloatArray  # (F, A)
+    agreements: CalledOff
     phases: FloatArray  # (F, P, T) by arrival
     openings: FloatArray  # (F, S, T)
     departures: FloatArray  # (F, rows of the fleet, S + 1, T) by where to (last: retired) and when they leave
@@ -68,6 +72,7 @@ class Reader:
             "lease": facts.labels["lease"],
             "band": [*BANDS, "mean"],
             "to_site": [*facts.labels["site"], ""],
+            "agreement": [x.id for x in case.agreements],
         }
         periods, days, steps = facts.shape
         self.numbers: dict[str, tuple[int, int]] = {
@@ -180,7 +185,7 @@ class Reader:
         self.book.rule(id, len(bad), count, float(size[at]) if size is not None else float(count), where)
 
 
-def _spread(rows: Rows, column: str, shape: tuple[int, ...], futures: int, axes: Sequence[str]) -> FloatArray:
+def spread(rows: Rows, column: str, shape: tuple[int, ...], futures: int, axes: Sequence[str]) -> FloatArray:
     """Sum `column` into (futures, *shape): a row of branch -1 goes into every future."""
     branch = rows.index["branch"]
     flat = np.zeros(len(branch), np.int64)
@@ -208,6 +213,12 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
             moved | {"module_type": "module_type"},
             ["modules", "cards", "pflops", "capex", "order_cost"],
             ["modules", "cards"],
+        ),
+        "agreements": reader.read(
+            "agreements",
+            {"branch": "branch", "period": "period", "agreement": "agreement"},
+            ["signed", "called_off", "to_date", "discount", "saved", "missing", "paid"],
+            ["signed", "called_off", "to_date", "missing"],
         ),
         "phases": reader.read("phases", moved | {"phase": "phase"}, ["count", "mw", "capex"], ["count"]),
         "openings": reader.read("openings", {"branch": "branch", "period": "period", "site": "site"}, ["cost"]),
@@ -274,31 +285,37 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
     pools = Rows(read["pools"].index, {"one": np.ones(len(read["pools"]))}, read["pools"].frame)
     rows = read["billed"]
     billed = Rows(rows.index | {"month": rows.index["month"] - 1}, rows.value, rows.frame)
+    orders = spread(read["orders"], "modules", (S, K, T), F, ("site", "module_type", "arrival_period"))
+    signed = spread(read["agreements"], "signed", (len(case.agreements),), F, ("agreement",))
+    agreements = called_off(case, orders, signed, facts.capex)
     return PlanArrays(
         tables=read,
-        orders=_spread(read["orders"], "modules", (S, K, T), F, ("site", "module_type", "arrival_period")),
-        phases=_spread(read["phases"], "count", (len(facts.phases), T), F, ("flat", "arrival_period")),
-        openings=_spread(ones, "one", (S, T), F, ("site", "period")),
-        departures=_spread(
+        orders=orders,
+        price=facts.capex * (1 - agreements.discount),
+        signed=signed,
+        agreements=agreements,
+        phases=spread(read["phases"], "count", (len(facts.phases), T), F, ("flat", "arrival_period")),
+        openings=spread(ones, "one", (S, T), F, ("site", "period")),
+        departures=spread(
             read["departures"],
             "modules",
             (len(case.fleet), S + 1, T),
             F,
             ("fleet_row", "to_site", "period"),
         ),
-        lease_start=_spread(read["leases"], "started", (L, T), F, ("lease", "period")),
-        lease_active=_spread(read["leases"], "active", (L, T), F, ("lease", "period")),
-        owned=_spread(read["stock"], "owned", (S, K, T), F, ("site", "module_type", "period")),
-        leased=_spread(read["stock"], "leased", (S, K, T), F, ("site", "module_type", "period")),
-        gangs=_spread(read["gangs"], "gangs", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
-        pools=_spread(pools, "one", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
-        campaign_on=_spread(read["campaigns"], "on", (C, S, K, T), F, ("campaign", "site", "module_type", "period")),
-        campaign_share=_spread(
+        lease_start=spread(read["leases"], "started", (L, T), F, ("lease", "period")),
+        lease_active=spread(read["leases"], "active", (L, T), F, ("lease", "period")),
+        owned=spread(read["stock"], "owned", (S, K, T), F, ("site", "module_type", "period")),
+        leased=spread(read["stock"], "leased", (S, K, T), F, ("site", "module_type", "period")),
+        gangs=spread(read["gangs"], "gangs", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
+        pools=spread(pools, "one", (W, S, K, T), F, ("workload", "site", "module_type", "period")),
+        campaign_on=spread(read["campaigns"], "on", (C, S, K, T), F, ("campaign", "site", "module_type", "period")),
+        campaign_share=spread(
             read["campaigns"], "share", (C, S, K, T), F, ("campaign", "site", "module_type", "period")
         ),
-        unfinished=_spread(read["unfinished"], "share", (C,), F, ("campaign",)),
-        billed_kw=_spread(billed, "billed_kw", (S, T, 12), F, ("site", "period", "month")),
-        training_shortfall=_spread(late, "shortfall_unit_hours", (W, T), F, ("workload", "period")),
+        unfinished=spread(read["unfinished"], "share", (C,), F, ("campaign",)),
+        billed_kw=spread(billed, "billed_kw", (S, T, 12), F, ("site", "period", "month")),
+        training_shortfall=spread(late, "shortfall_unit_hours", (W, T), F, ("workload", "period")),
     )
 
 

@@ -142,7 +142,7 @@ def _check_bought(facts: Facts, plan: PlanArrays, book: Book) -> None:
     )
     shown.number("cards", modules * facts.cards[k])
     shown.number("pflops", modules * facts.pflops[k])
-    shown.number("capex", modules * facts.capex[k, t])
+    shown.number("capex", modules * plan.price[_future(rows), k, t])
     shown.number("order_cost", np.where(modules > 0.5, facts.order_cost[k, t], 0.0))
     phases = [case.sites[s].phases[i] for s, i in facts.phases]
     built = plan.tables["phases"]

@@ -31,7 +31,8 @@ from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.decisions import decisions_of, fixed
 from planner.planning import plan_demand
-from planner.program.decisions import purchases
+from planner.program.agreements import find_agreements
+from planner.program.decisions import DECISIONS, completed, purchases
 from planner.program.departures import find_departures
 from planner.rules.rules import plan_rule
 from planner.scenarios.scenario import Rule, WaitAndSee
@@ -165,6 +166,7 @@ class _Committed:
         shapes = {
             "orders": (S, K, T),
             "order_on": (S, K, T),
+            "agreement_signed": (len(case.agreements),),
             "phases": (P, T),
             "openings": (S, T),
             "departures": (len(find_departures(case)), T),
@@ -180,7 +182,11 @@ class _Committed:
             if period + kind.lead_periods < T:
                 new[:, :, k, period + kind.lead_periods] = own["orders"][:, :, k, kind.lead_periods]
         self.values["orders"] += new
-        self.values["order_on"] = (self.values["orders"] > 0).astype(float)
+        ids = {x.id: a for a, x in enumerate(self.case.agreements)}
+        for own_number, agreement in enumerate(plan.case.agreements):
+            if agreement.first == 0:
+                self.values["agreement_signed"][:, ids[agreement.id]] += own["agreement_signed"][:, own_number]
+        self.values = completed(self.case, {n: v for n, v in self.values.items() if DECISIONS[n].source is not None})
         phases = [p for s in self.case.sites for p in s.phases]
         for i, at in enumerate(self.open_phases(period)):
             lead = phases[at].lead_periods
@@ -192,8 +198,9 @@ class _Committed:
             if at < T:
                 self.values["lease_start"][:, i, at] += own["lease_start"][:, i, lease.notice_periods]
         self._work(plan, period)
-        capex = np.stack([np.broadcast_to(np.asarray(k.capex, float), T) for k in self.case.module_types])
-        return {"ordered_modules": int(new.sum()), "ordered_capex": float((new[0] * capex).sum())}
+        signed = plan.tables["orders"]
+        paid = signed.loc[(signed["order_period"] == 0) & (signed["branch"] <= 0), "capex"]
+        return {"ordered_modules": int(new.sum()), "ordered_capex": float(paid.sum())}
 
     def open_phases(self, period: int) -> list[int]:
         """Phases (numbered over all sites) of which one more can be ordered in `period` and arrive in the horizon."""
@@ -220,6 +227,9 @@ def rolled_case(case: Case, period: int, made: _Committed) -> Case:
     document = dump_case(case)
     left = horizon.periods - period
     document["demand"] = None
+    for a, agreement in enumerate(document["agreements"]):
+        agreement["signed"] |= bool(made.values["agreement_signed"][0, a] > 0.5)
+        agreement["called_off"] += int(find_agreements(case).called_off(made.values["orders"])[0, a].sum())
     document["horizon"] |= {"start": horizon.period_start(period).isoformat(), "periods": left}
     if horizon.commit_periods is not None:
         document["horizon"]["commit_periods"] = min(horizon.commit_periods, left)

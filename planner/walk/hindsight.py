@@ -43,6 +43,21 @@ def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
     for lease in document["leases"]:
         if lease["notice_periods"] >= count:
             lease |= {"notice_periods": count - 1, "maximum_modules": 0.0}
+    document["agreements"] = [one for one in document["agreements"] if _kept(one, first, count)]
+
+
+def _kept(agreement: dict[str, Any], first: int, count: int) -> bool:
+    """Move the span of an agreement's document into the periods that are left; whether anything is left of it.
+
+    What was not signed in its time can no longer be, and a commitment that ends beyond the periods asks nothing there.
+    """
+    last = first + count - 1 if agreement["last"] is None else agreement["last"]
+    past = agreement["commitment"] and not agreement["signed"] and agreement["first"] < first
+    beyond = agreement["commitment"] and last >= first + count
+    if past or beyond or last < first or agreement["first"] >= first + count:
+        return False
+    agreement |= {"first": max(agreement["first"] - first, 0), "last": min(last - first, count - 1)}
+    return True
 
 
 # --- the case as if it had begun earlier -----------------------------------------------------------------------------

@@ -44,9 +44,10 @@ def amount(field: LimitField, value: float, words: Wording) -> str:
         )
     if field.unit == "x":
         return _plain(value)
-    unit = words.either(f"limit.unit.{field.unit}", field.unit)
-    gap = "" if words.chinese and not unit.isascii() else " "
     number = words.number(value, 6) if abs(value) < 1000 else f"{value:,.10g}"
+    key = f"limit.unit.{field.unit}"
+    unit = words(key, n=number) if key in words.messages else field.unit
+    gap = "" if words.chinese and not unit.isascii() else " "
     return f"{number}{gap}{unit}"
 
 

@@ -1,7 +1,7 @@
 """One catalogue of words a language, and numbers and money as its readers write them.
 
 Report, page, figures and command line take every sentence from here, so that a term has one translation. A message is
-a `str.format` template; a test holds that all catalogues have the same keys and the same placeholders.
+a template (`forecasts.words.note.filled`); a test holds that all catalogues have the same keys and placeholders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from forecasts.words.note import Note, said
+from forecasts.words.note import Note, filled, said
 from planner.case import Names
 
 LANGUAGES = ("en", "zh-CN")
@@ -27,6 +27,8 @@ def language_of(tag: str | None) -> str:
     return "zh-CN" if head == "zh" else "en"
 
 
+_NOISE = 1e-9
+"""What is smaller is what sums of floats leave of nothing."""
 Rounded = Literal["near", "down", "up"]
 
 
@@ -46,13 +48,8 @@ class Wording:
     messages: Mapping[str, str]
 
     def __call__(self, key: str, /, **values: object) -> str:
-        """The message of a key with its placeholders filled; that of KEY.one where the first value is one.
-
-        Raises KeyError for a key no catalogue has.
-        """
-        if f"{key}.one" in self.messages and str(next(iter(values.values()), "")) == "1":
-            key = f"{key}.one"
-        return self.messages[key].format(**values) if values else self.messages[key]
+        """The message of a key with its placeholders filled. Raises KeyError for a key no catalogue has."""
+        return filled(self.messages[key], values) if values else self.messages[key]
 
     def either(self, key: str, otherwise: str) -> str:
         """The message of a key, or the text itself where the word is the user's own (a tariff band, a day's label)."""
@@ -95,7 +92,7 @@ class Wording:
         """
         if not math.isfinite(value):
             return "–"
-        if value == 0:
+        if abs(value) < _NOISE:
             return "0"
         places = digits - 1 - math.floor(math.log10(abs(value))) if abs(value) < 1000 else 0
         text = f"{_rounded(value, places, rounded):,.{max(places, 0)}f}"

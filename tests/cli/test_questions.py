@@ -133,7 +133,7 @@ def test_scenarios_side_by_side(case_file: Path, tmp_path: Path) -> None:
     done = run("compare", case_file, *options)
     assert done.exit_code == Exit.ok, done.output
     sentences = [line for line in done.stdout.splitlines() if line.strip()]
-    assert sentences[0].startswith("Of 2 scenarios, Just in time costs least")
+    assert sentences[0].startswith("Of the 2 scenarios that can be compared, Just in time costs least")
     page = (folder / "report.html").read_text("utf-8")
     assert html.escape(sentences[0]) in page
     assert page.count("<figure>") >= 2
@@ -215,7 +215,7 @@ def test_sensitivities_and_alternatives_of_a_plan(plan_folder: Path) -> None:
     assert run("sensitivity", plan_folder, "--factor", "luck", "--json").exit_code == Exit.bad_input
     other = run("alternatives", plan_folder, "--quality", "fewest_sites", "--tries", 1, "--gap", 0, "--json")
     assert other.exit_code == Exit.ok, other.output
-    (one,) = json.loads(other.stdout)["alternatives"]
+    (one,) = json.loads(other.stdout)["rows"]
     assert (one["before"], one["after"], one["extra_cost_share"]) == (1, 1, 0)
 
 
@@ -321,7 +321,7 @@ def test_what_the_plan_does_already_is_answered_at_once(plan_folder: Path) -> No
 
 def test_alternatives_show_their_orders(plan_folder: Path) -> None:
     options = ("alternatives", plan_folder, "--quality", "fewest_sites", "--tries", 1, "--gap", 0)
-    (found,) = json.loads(run(*options, "--json").stdout)["alternatives"]
+    (found,) = json.loads(run(*options, "--json").stdout)["rows"]
     assert found["orders"][0]["modules"] == 6
     assert found["extra_least"] <= found["extra_cost_share"] <= found["extra_most"]
     assert "its orders" in run(*options).stdout

@@ -59,7 +59,7 @@ def test_a_forecast_says_what_plans_from_it_would_have_lacked(result: tuple[Path
     back = summary["backtest"]
     (short,) = back["quarters"]["shortfall"]
     assert (short["quarters"], back["quarters"]["planned"]) == (1, 0.95)
-    assert any("of 1 quarters" in text for text in back["notes"])
+    assert any("of 1 quarter" in text for text in back["notes"])
     assert back["week"]["rel"] == found["week"]["rel"]
     assert [row["workload"] for row in found["week"]["by_workload"]] == ["chat"]
     assert {row["region"] for row in found["week"]["by_series"]} == {"east", "west"}

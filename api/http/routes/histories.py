@@ -13,7 +13,7 @@ from api.http.accept import IdempotencyKey, canonical, fingerprint, once
 from api.http.routes.common import After, Limit, cursor_problem, missing, next_link, problems
 from api.http.schemas.stored import HistoryPage, HistorySummary
 from api.http.security import Planner, ServicesDep, Viewer
-from api.http.upload import HISTORY_TYPES, Upload, receive
+from api.http.upload import HISTORY_TYPES, OTHER_TYPES, PARQUET_TYPES, Upload, body_of, taken
 from api.jobs.problems import PROBLEMS, ProblemError
 from api.jobs.process import call
 from api.jobs.task import Task
@@ -24,26 +24,11 @@ from api.store.documents import StoredHistory
 router = APIRouter(prefix="/v1/histories", tags=["histories"])
 
 ReadOption = Annotated[str, StringConstraints(max_length=400)]
-_TABLE = {"type": "string", "format": "binary"}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
-            "application/vnd.apache.parquet": {"schema": _TABLE},
-            "application/json": {"schema": {"type": "object"}},
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": _TABLE},
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
-            },
-        },
-    }
-}
+_BODY = body_of(examples.HISTORY_CSV, PARQUET_TYPES[0], *OTHER_TYPES[:2], "multipart/form-data")
 
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner) -> Upload:
-    with services.uploads.taken(caller.owner):
-        return await receive(request, services, HISTORY_TYPES)
+    return await taken(request, services, caller.owner, HISTORY_TYPES)
 
 
 @router.post(

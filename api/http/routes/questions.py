@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from api.http import conditional
 from api.http.accept import IdempotencyKey, Wanted, accept_run
-from api.http.derived import explanation_of, plan_inputs
+from api.http.derived import explanation_of
 from api.http.resolve import limit_faults, limits_json
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
@@ -148,13 +148,8 @@ def _asked(
     """Accept a question about a plan, or refuse it with every fault."""
     if errors:
         raise ProblemError("invalid-request", count_of(errors), errors=errors)
-    wanted = Wanted(
-        kind="question",
-        name=plan.name,
-        asked={"plan_id": plan.id} | asked.model_dump(mode="json", exclude_none=True),
-        request={"question": question, "limits": limits_json(services.settings, asked.limits)},
-        inputs=plan_inputs(plan),
-    )
+    request = {"question": question, "limits": limits_json(services.settings, asked.limits)}
+    wanted = Wanted.about(plan, "question", asked.model_dump(mode="json", exclude_none=True), request)
     return accept_run(services, caller, key, wanted)
 
 

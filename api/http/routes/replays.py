@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.http import examples
 from api.http.accept import IdempotencyKey, Wanted, accept_run
-from api.http.derived import plan_inputs
 from api.http.routes.common import ENDED_IN_TIME, Prefer, answer_run, problems
 from api.http.routes.kinds import kind_router
 from api.http.routes.runs import finished_or_409
 from api.http.schemas.runs import RunState
 from api.http.security import Caller, Planner, ServicesDep
-from api.http.upload import Upload, receive
+from api.http.upload import PARQUET_TYPES, Upload, body_of, taken
 from api.service.services import Services
 from api.store.runs import Run
 
 router = kind_router("replay")
 asking = APIRouter(prefix="/v1/plans", tags=["replays"])
 
-_TABLE = {"type": "string", "format": "binary"}
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/csv": {"schema": {"type": "string"}, "example": examples.HISTORY_CSV},
-            "application/vnd.apache.parquet": {"schema": _TABLE},
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _TABLE}},
-            },
-        },
-    }
-}
-
-
-_READINGS: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"text/csv": {"schema": {"type": "string"}, "example": examples.METERED_CSV}},
-    }
-}
-
 
 async def _upload(request: Request, services: ServicesDep, caller: Planner, id: str) -> Upload:
     await asyncio.to_thread(finished_or_409, services, "plan", id)  # before a large body is taken in
-    with services.uploads.taken(caller.owner):
-        return await receive(request, services)
+    return await taken(request, services, caller.owner)
 
 
 @asking.post(
@@ -56,7 +32,7 @@ async def _upload(request: Request, services: ServicesDep, caller: Planner, id: 
     response_model=RunState,
     status_code=202,
     responses=problems(404, 409, 413, 415, 429) | ENDED_IN_TIME,
-    openapi_extra=_BODY,
+    openapi_extra=body_of(examples.HISTORY_CSV, PARQUET_TYPES[0], "multipart/form-data"),
     operation_id="create_replay",
 )
 async def create(
@@ -80,7 +56,7 @@ async def create(
     response_model=RunState,
     status_code=202,
     responses=problems(404, 409, 413, 415, 429) | ENDED_IN_TIME,
-    openapi_extra=_READINGS,
+    openapi_extra=body_of(examples.METERED_CSV),
     operation_id="reconcile_energy",
 )
 async def reconcile(
@@ -99,29 +75,14 @@ async def reconcile(
 
 
 def _accept_readings(services: Services, caller: Caller, plan_id: str, upload: Upload, key: str | None) -> Run:
-    plan = finished_or_409(services, "plan", plan_id)
-    wanted = Wanted(
-        kind="question",
-        name=plan.name,
-        asked={"plan_id": plan.id, "kind": "reconcile", "metered_sha256": upload.stored.sha256},
-        request={"question": {"kind": "reconcile"}, "limits": {}},
-        inputs=plan_inputs(plan) | {"metered": upload.stored.sha256},
-    )
-    return accept_run(services, caller, key, wanted)
+    plan, sha256 = finished_or_409(services, "plan", plan_id), upload.stored.sha256
+    asked, request = {"kind": "reconcile", "metered_sha256": sha256}, {"question": {"kind": "reconcile"}, "limits": {}}
+    return accept_run(services, caller, key, Wanted.about(plan, "question", asked, request, metered=sha256))
 
 
 def _accept(
     services: Services, caller: Caller, plan_id: str, upload: Upload, future: int | None, key: str | None
 ) -> Run:
-    plan = finished_or_409(services, "plan", plan_id)
-    asked = {"plan_id": plan.id, "demand_sha256": upload.stored.sha256}
-    if future is not None:
-        asked["future"] = str(future)
-    wanted = Wanted(
-        kind="replay",
-        name=plan.name,
-        asked=asked,
-        request={"future": future},
-        inputs=plan_inputs(plan) | {"demand": upload.stored.sha256},
-    )
-    return accept_run(services, caller, key, wanted)
+    plan, sha256 = finished_or_409(services, "plan", plan_id), upload.stored.sha256
+    asked = {"demand_sha256": sha256} | ({} if future is None else {"future": str(future)})
+    return accept_run(services, caller, key, Wanted.about(plan, "replay", asked, {"future": future}, demand=sha256))

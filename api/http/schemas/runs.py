@@ -7,13 +7,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.http import examples
-from api.http.schemas.wire import Json, example, rfc3339
+from api.http.schemas.wire import Json, Told, example
 from api.jobs.kinds import KINDS
 from api.store.runs import Run
 from api.store.signatures import State
 
 
-class RunState(BaseModel):
+class RunState(Told):
     """Where a run stands. `progress` while it runs, `summary` when it is finished, `problem` when it failed."""
 
     id: str
@@ -70,25 +70,7 @@ class RunState(BaseModel):
             links |= {"workbook": f"{here}/workbook"} if kind.workbook else {}
         elif not run.is_final:
             links |= {"stop": f"{here}/stop", "cancel": f"{here}/cancel"}
-        return cls(
-            id=run.id,
-            kind=run.kind,
-            name=run.name,
-            state=run.state,
-            wish=run.wish,
-            attempt=run.attempt,
-            request=run.request.get("asked", {}),
-            progress=run.progress,
-            summary=run.summary,
-            problem=run.problem,
-            created=str(rfc3339(run.created_ms)),
-            started=rfc3339(run.started_ms),
-            finished=rfc3339(run.finished_ms),
-            tags=run.tags,
-            archived=rfc3339(run.archived_ms),
-            standing=standing,
-            links=links,
-        )
+        return cls.told(run, request=run.request.get("asked", {}), standing=standing, links=links)
 
 
 class RunPage(BaseModel):

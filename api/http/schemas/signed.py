@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from api.http import examples
-from api.http.schemas.wire import Asked, Json, Name, example, rfc3339
+from api.http.schemas.wire import Asked, Json, Name, Told, example, rfc3339
 from api.store.actuals import Actual
 from api.store.signatures import Action, Entry, Log, Standing, State
 
@@ -71,7 +71,7 @@ class SignatureRequest(Asked):
     model_config = example({"action": "approve", "comment": "as discussed", "content_sha256": examples.SHA256})
 
 
-class SignatureEntry(BaseModel):
+class SignatureEntry(Told):
     """One line of the log. `sha256` is over all the rest, as JSON with sorted names and without spaces, `at` as UTC
     milliseconds `at_ms`; `previous` is that of the line before."""
 
@@ -93,8 +93,7 @@ class SignatureEntry(BaseModel):
     @classmethod
     def of(cls, entry: Entry) -> SignatureEntry:
         """As the API tells it."""
-        told = {name: value for name, value in entry.__dict__.items() if name in cls.model_fields}
-        return cls(**told, at=str(rfc3339(entry.at_ms)))
+        return cls.told(entry)
 
 
 class SignatureLog(BaseModel):
@@ -144,7 +143,7 @@ class PlanSignatures(BaseModel):
         )
 
 
-class PlanOfRecord(BaseModel):
+class PlanOfRecord(Told):
     """The plan that holds for a scope until the next one is approved, and by whom it was approved."""
 
     scope: str
@@ -165,14 +164,7 @@ class PlanOfRecord(BaseModel):
     @classmethod
     def of(cls, found: Standing) -> PlanOfRecord:
         """As the API tells it."""
-        entry = found.entry
-        return cls(
-            scope=entry.scope,
-            plan_id=entry.plan_id,
-            content_sha256=entry.content_sha256,
-            approved=str(rfc3339(entry.at_ms)),
-            owner_name=entry.owner_name,
-        )
+        return cls.told(found.entry, approved=rfc3339(found.entry.at_ms))
 
 
 class PlansOfRecord(BaseModel):
@@ -201,7 +193,7 @@ class ActualRequest(Asked):
     )
 
 
-class ActualEntry(BaseModel):
+class ActualEntry(Told):
     """One thing that happened, as it was entered."""
 
     id: str
@@ -232,8 +224,7 @@ class ActualEntry(BaseModel):
     @classmethod
     def of(cls, one: Actual) -> ActualEntry:
         """As the API tells it."""
-        told = {name: value for name, value in one.__dict__.items() if name in cls.model_fields}
-        return cls(**told, created=str(rfc3339(one.created_ms)))
+        return cls.told(one)
 
 
 class ActualList(BaseModel):

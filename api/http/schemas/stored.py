@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from api.http import examples
-from api.http.schemas.wire import Json, example, rfc3339
+from api.http.schemas.wire import Json, Told, example
 from api.store.documents import StoredCase, StoredHistory
 
 
-class CaseSummary(BaseModel):
+class CaseSummary(Told):
     """A stored case. `version` rises with every PUT; plans keep the version that they were made from."""
 
     id: str
@@ -34,15 +34,7 @@ class CaseSummary(BaseModel):
     @classmethod
     def of(cls, case: StoredCase) -> CaseSummary:
         """As the API tells it."""
-        return cls(
-            id=case.id,
-            name=case.name,
-            version=case.version,
-            sha256=case.artifact,
-            warnings=case.warnings,
-            created=str(rfc3339(case.created_ms)),
-            updated=str(rfc3339(case.updated_ms)),
-        )
+        return cls.told(case, sha256=case.artifact)
 
 
 class CasePage(BaseModel):
@@ -53,7 +45,7 @@ class CasePage(BaseModel):
     model_config = example({"items": [], "next": None})
 
 
-class HistorySummary(BaseModel):
+class HistorySummary(Told):
     """A stored history and the judgement on it."""
 
     id: str
@@ -80,16 +72,7 @@ class HistorySummary(BaseModel):
     @classmethod
     def of(cls, history: StoredHistory) -> HistorySummary:
         """As the API tells it."""
-        return cls(
-            id=history.id,
-            name=history.name,
-            sha256=history.artifact,
-            bytes=history.bytes,
-            timezone=history.timezone,
-            read=history.read,
-            created=str(rfc3339(history.created_ms)),
-            report=history.report,
-        )
+        return cls.told(history, sha256=history.artifact)
 
 
 class HistoryPage(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,6 +29,21 @@ def rfc3339(ms: int | None) -> str | None:
     if ms is None:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Told(BaseModel):
+    """What the API tells of something that is stored."""
+
+    @classmethod
+    def told(cls, stored: object, **more: object) -> Self:
+        """The fields that it has by the same names, moments (`created` of `created_ms`) as RFC 3339; and `more`."""
+        found: dict[str, object] = {}
+        for name in cls.model_fields.keys() - more.keys():
+            if hasattr(stored, name):
+                found[name] = getattr(stored, name)
+            elif hasattr(stored, f"{name}_ms"):
+                found[name] = rfc3339(getattr(stored, f"{name}_ms"))
+        return cls(**found, **more)
 
 
 def example(*values: Json) -> ConfigDict:

@@ -7,9 +7,10 @@ further down.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,8 +23,10 @@ from forecasts.history.formats import (
     cloudwatch,
     dcgm,
     grafana,
+    influx,
     long,
     opencost,
+    points,
     prometheus,
     requests,
     slurm,
@@ -31,6 +34,7 @@ from forecasts.history.formats import (
     workbook,
 )
 from forecasts.history.formats.base import JsonFormat, Sheet, TableFormat
+from forecasts.history.formats.layout import is_data, is_header, put_right
 from forecasts.history.rows import Source
 from forecasts.history.source import decoded, name_of, read_bytes
 from forecasts.words.fault import fault_of
@@ -44,7 +48,7 @@ TABLES: tuple[TableFormat, ...] = (
     long.FORMAT,
     wide.FORMAT,
 )
-DOCUMENTS: tuple[JsonFormat, ...] = (prometheus.FORMAT, cloudwatch.FORMAT, opencost.JSON)
+DOCUMENTS: tuple[JsonFormat, ...] = (prometheus.FORMAT, cloudwatch.FORMAT, opencost.JSON, *points.FORMATS)
 MOST_CELLS = 120_000_000
 
 
@@ -56,10 +60,8 @@ def read_source(
 ) -> Source | None:
     """The rows of a history in any of the formats; None with every reason among the faults."""
     if isinstance(source, pd.DataFrame):
-        frame = source.set_axis(pd.RangeIndex(source.shape[1]), axis=1).reset_index(drop=True)
-        return _limited(
-            _table(Sheet(tuple(map(str, source.columns)), frame, "data frame"), asked, faults), faults, max_rows
-        )
+        sheet = Sheet(tuple(map(str, source.columns)), _by_place(source), "data frame")
+        return _limited(_table(sheet, asked, faults), faults, max_rows)
     body = read_bytes(source, faults)
     if body is None:
         return None
@@ -86,10 +88,15 @@ def _unpacked(body: bytes, where: str, asked: Reading, faults: list[Fault], max_
     head = body[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head[:1] in (b"{", b"["):
         return _document(body, where, asked, faults)
-    if b"DCGM_FI_" in head and dcgm.is_text(head.decode("utf-8", errors="replace")):
+    plain = head.decode("utf-8", errors="replace")
+    if b"DCGM_FI_" in head and dcgm.is_text(plain):
         text = decoded(body, where, faults)
         return text and dcgm.read_text(text[0].decode("utf-8"), asked, faults)
-    found = read_delimited(body, where, faults, max_rows)
+    for fits, read in ((influx.is_annotated, influx.read_annotated), (influx.is_lines, influx.read_lines)):
+        if fits(plain):
+            text = decoded(body, where, faults)
+            return text and read(text[0].decode("utf-8"), where, faults)
+    found = read_delimited(body, where, faults, max_rows, is_header)
     if found is None:
         return None
     return _table(Sheet(found.names, found.table, f"CSV, {found.how}", where), asked, faults)
@@ -100,11 +107,16 @@ def _table(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     if not len(sheet.frame):
         faults.append(fault_of("rows", "fault.header_alone"))
         return None
+    sheet = put_right(sheet, asked)
+    if is_data(sheet.names):
+        faults.append(fault_of("header", "fault.no_header", text=", ".join(sheet.names[:6])))
+        return None
     moment = asked.columns.get("timestamp", "").strip().lower()
     low = ["timestamp" if name == moment else name for name in sheet.low()]
     named = {role for role in asked.columns if role in ("value", "series", "region", "workload")}
     fit = long.FORMAT if named else next((one for one in TABLES if one.fits(low)), long.FORMAT)
-    return fit.read(sheet, asked, faults)
+    found = fit.read(sheet, asked, faults)
+    return found and replace(found, notes=(*sheet.notes, *found.notes))
 
 
 def _parquet(body: bytes, where: str, faults: list[Fault], max_rows: int | None) -> Sheet | None:
@@ -124,7 +136,20 @@ def _parquet(body: bytes, where: str, faults: list[Fault], max_rows: int | None)
     if frame.index.names != [None]:
         frame = frame.reset_index()
     names = tuple(map(str, frame.columns))
-    return Sheet(names, frame.set_axis(pd.RangeIndex(len(names)), axis=1).reset_index(drop=True), "Parquet", where)
+    return Sheet(names, _by_place(frame), "Parquet", where)
+
+
+def _by_place(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_axis(pd.RangeIndex(frame.shape[1]), axis=1).reset_index(drop=True)
+
+
+def _lines(text: bytes) -> list[Any] | None:
+    """Documents of one line each, or None."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        return [json.loads(line) for line in lines] if len(lines) > 1 else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _document(body: bytes, where: str, asked: Reading, faults: list[Fault]) -> Source | None:
@@ -134,8 +159,14 @@ def _document(body: bytes, where: str, asked: Reading, faults: list[Fault]) -> S
     try:
         document = json.loads(text[0])
     except (ValueError, RecursionError) as fault:
-        faults.append(fault_of(where, "fault.json", text=str(fault)[:200]))
-        return None
+        document = _lines(text[0])
+        if document is None:
+            faults.append(fault_of(where, "fault.json", text=str(fault)[:200]))
+            return None
+    if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
+        frame = pd.DataFrame(document)
+        if len(frame.columns) and not frame.map(lambda cell: isinstance(cell, dict | list)).to_numpy().any():
+            return _table(Sheet(tuple(map(str, frame.columns)), _by_place(frame), "JSON records", where), asked, faults)
     fit = next((one for one in DOCUMENTS if one.fits(document)), None)
     if fit is None:
         keys = ", ".join(list(document)[:8]) if isinstance(document, dict) else type(document).__name__

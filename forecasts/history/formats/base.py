@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,18 +21,23 @@ SERIES = ("series", "metric", "序列", "系列", "指标")
 REGION = ("region", "地区", "区域")
 WORKLOAD = ("workload", "负载", "业务")
 UNIT = ("unit", "units", "单位")
+ZONED = re.compile(
+    r"(?P<base>.*?)[\s_]*[(\[（]?\s*(?:utc|gmt)\s*(?:(?P<sign>[+-])(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?)?\s*[)\]）]?$"
+)
+"""A column's name (lower case) that ends with the zone of its moments: "time (utc+8)"."""
 
 
 @dataclass(frozen=True)
 class Sheet:
     """A table before its meaning is known. names: of the columns, in the file's own spelling; frame: the columns by
-    position, text or numbers. how: what it was unpacked from, in words.
+    position, text or numbers. how: what it was unpacked from, in words. notes: what was done to it since.
     """
 
     names: tuple[str, ...]
     frame: pd.DataFrame
     how: str
     where: str = "history"
+    notes: tuple[str, ...] = ()
 
     def low(self) -> list[str]:
         """Names as they are compared: without case and outer spaces."""

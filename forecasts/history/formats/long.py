@@ -44,7 +44,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     if not paired and roles["series"] is None and rest:
         missing.append("series, or region and workload")
     if missing:
-        told = {"names": ", ".join(sheet.names) or "nothing", "missing": "; ".join(missing)}
+        told = {"names": listed(sheet.names, 12) or "nothing", "missing": "; ".join(missing)}
         if rest:
             told["role"] = next((one for one in ("timestamp", "value", "series") if roles[one] is None), "series")
             told["column"] = sheet.names[rest[0]]

@@ -27,10 +27,10 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
     wanted = asked.columns.get("timestamp")
     time = sheet.place(wanted.lower()) if wanted else sheet.place(*TIME)
     if time is None:
-        faults.append(fault_of("header", "fault.no_time_column", names=", ".join(sheet.names)))
+        faults.append(fault_of("header", "fault.no_time_column", names=listed(sheet.names, 12)))
         return None
     once(sheet, {"timestamp": time}, faults)
-    columns, left, units = [], [], set()
+    columns, left, units = [], [], {}
     for at, name in enumerate(sheet.names):
         if at == time:
             continue
@@ -39,7 +39,7 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
             left.append((at, name))
         else:
             columns.append((name, own))
-            units.add(unit)
+            units[name] = unit
     faults += _twice(sheet, [name.strip().lower() for name, _ in columns])
     blank = [at + 1 for at, name in enumerate(sheet.names) if not name.strip()]
     columns = [(name, own) for name, own in columns if name.strip()]
@@ -60,14 +60,17 @@ def read(sheet: Sheet, asked: Reading, faults: list[Fault]) -> Source | None:
             "value": np.concatenate([own for _, own in columns]),
         }
     )
+    told_units = sorted(set(units.values()) - {"", MULTIPLES})
+    if told_units:
+        table["unit"] = table["series"].map({name: unit.replace(MULTIPLES, "") for name, unit in units.items()})
     kind = "Grafana, series joined by time" if sheet.names[time] == "Time" else "wide table"
-    notes = []
-    if left:
-        notes.append(note("wide.no_numbers", names=listed([name for _, name in left], 10)))
-    if blank:
-        notes.append(note("wide.no_name", names=listed([str(place) for place in blank])))
-    if units - {""}:
-        notes.append(note("wide.units", names=listed(sorted(units - {""}))))
+    columns_of = {
+        "wide.no_numbers": [name for _, name in left],
+        "wide.no_name": [str(place) for place in blank],
+        "wide.units": told_units,
+        "wide.multiples": [name for name in units if units[name] == MULTIPLES],
+    }
+    notes = [note(key, names=listed(names, 10)) for key, names in columns_of.items() if names]
     # A column of a wide table begins with its first number: an empty cell is no row.
     table = table[np.isfinite(table["value"])].reset_index(drop=True) if len(columns) > 1 else table
     return Source(f"{kind} ({sheet.how})", table, notes=tuple(notes))
@@ -86,17 +89,29 @@ def _numbers(column: pd.Series[Any], asked: Reading) -> tuple[np.ndarray[Any, An
     own = read_numbers(column, faults, asked.decimal)
     if not faults and np.isfinite(own).any():
         return own, ""
-    text = pd.Series(pd.Series(column).astype("str").unique())
-    parted = text.str.strip().str.extract(r"^([+-]?[\d.,]+)\s*([^\d\s.,]\S*)$")
-    kinds = parted[1].dropna().unique()
-    # Grafana's "formatted data": a unit behind every number, the same one throughout ("1.5 K" and "980" would not be).
-    if len(kinds) == 1 and parted[0].notna().sum() >= (~text.str.lower().isin(("nan", "", "none"))).sum():
-        bare = column.astype("str").str.strip().str.replace(r"\s*[^\d\s.,]\S*$", "", regex=True)
-        told: list[Fault] = []
-        own = read_numbers(bare, told, asked.decimal)
-        if not told and np.isfinite(own).any():
-            return own, str(kinds[0])
-    return None, ""
+    bare = pd.Series(pd.Series(column).astype("str").unique()).str.strip()
+    full = bare[~bare.str.lower().isin(("nan", "", "none"))]
+    parted = full.str.extract(r"^([+-]?[\d.,]+)\s*([^\d\s.,]\S*)?$")
+    kinds = set(parted[1].dropna())
+    if parted[0].isna().any() or not kinds:
+        return None, ""
+    told: list[Fault] = []
+    number = read_numbers(parted[0], told, asked.decimal)
+    if kinds <= set(MULTIPLE):
+        number, unit = number * parted[1].map(MULTIPLE).fillna(1.0).to_numpy(), MULTIPLES
+    elif len(kinds) == 1 and parted[1].notna().all():
+        # Grafana's "formatted data": a unit behind every number, the same one throughout.
+        unit = str(min(kinds))
+    else:
+        return None, ""
+    if told or not np.isfinite(number).any():
+        return None, ""
+    by_text = dict(zip(full, number, strict=True))
+    return column.astype("str").str.strip().map(by_text).astype("float64").to_numpy(), unit
+
+
+MULTIPLE = {"K": 1e3, "k": 1e3, "M": 1e6, "Mil": 1e6, "G": 1e9, "Bil": 1e9, "T": 1e12, "万": 1e4, "亿": 1e8}
+MULTIPLES = "multiples"
 
 
 FORMAT = TableFormat("wide table", fits, read)

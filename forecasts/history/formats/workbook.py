@@ -10,7 +10,9 @@ import pandas as pd
 
 from forecasts.fault import Fault
 from forecasts.history.asked import Reading
+from forecasts.history.delimited import MOST_TITLES
 from forecasts.history.formats.base import Sheet
+from forecasts.history.formats.layout import is_header
 from forecasts.words.fault import fault_of
 
 MOST_BYTES = 400 << 20
@@ -61,11 +63,15 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_row
         faults.append(fault_of(where, "fault.no_sheet"))
         return None
     title, rows = found[0]
+    head = [["" if cell is None else str(cell) for cell in row] for row in rows[:MOST_TITLES]]
+    passed = next((at for at, cells in enumerate(head) if is_header(cells)), 0)
+    rows = rows[passed:]
     names = tuple("" if cell is None else str(cell).strip() for cell in rows[0])
     width = max((i + 1 for i, name in enumerate(names) if name), default=0)
     frame = pd.DataFrame([row[:width] + (None,) * (width - len(row)) for row in rows[1:]])
     frame = frame.apply(_typed)
-    return Sheet(names[:width], frame, f"XLSX, sheet {title}", where)
+    above = f", {passed} lines above the header" if passed else ""
+    return Sheet(names[:width], frame, f"XLSX, sheet {title}{above}", where)
 
 
 def _rows(sheet: Any, where: str, faults: list[Fault], max_rows: int | None) -> list[tuple[Any, ...]] | None:

@@ -28,7 +28,6 @@ __all__ = [
     "order_list",
     "orders_table",
     "peaks_against",
-    "plan_charts",
     "site_map",
     "tide",
     "tide_heat",
@@ -36,25 +35,3 @@ __all__ = [
     "utilisation",
     "weekly_peak",
 ]
-
-
-def plan_charts(view: View) -> dict[str, Chart]:
-    """The charts of one plan by stable name; the tide is that of the last period's busiest day.
-
-    The timeline is left out when nothing is ordered, the map when sites have no coordinates.
-    """
-    last = view.case.horizon.periods - 1
-    day = busiest_day(view, last)
-    charts: dict[str, Chart | None] = {
-        "capacity": capacity(view),
-        "tide_workload": tide(view, last, day, "workload"),
-        "tide_site": tide(view, last, day, "site"),
-        "timeline": timeline(view),
-        "utilisation": utilisation(view),
-        "costs": costs_by_term(view),
-        "costs_by_period": costs_by_period(view),
-        "energy": energy(view),
-        "carbon": carbon(view),
-        "map": site_map(view),
-    }
-    return {name: chart for name, chart in charts.items() if chart is not None}

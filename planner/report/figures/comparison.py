@@ -53,7 +53,9 @@ def scenario_costs(view: ComparisonView) -> Chart:
     import plotly.graph_objects as go
 
     words, order = view.words, view.order("costs")
-    wide = view.tables["costs"].pivot_table(index="scenario", columns="statistic", values=["value", "low", "high"])
+    wide = view.tables["costs"].pivot_table(
+        index="scenario", columns="statistic", values=["value", "low", "high"], dropna=False
+    )
     wide = wide.reindex(order)
     divisor, unit = words.money_unit(float(wide["value"].max().max()), view.currency)
     names = [view.name(s) for s in order]
@@ -69,7 +71,7 @@ def scenario_costs(view: ComparisonView) -> Chart:
             name=words("mean_cost"),
             marker_color=COLOURS[4],
             hovertemplate=hover,
-            error_x={"type": "data", "array": np.maximum(above, 0), "arrayminus": np.maximum(below, 0), "color": GREY},
+            error_x={"type": "data", "array": np.fmax(above, 0), "arrayminus": np.fmax(below, 0), "color": GREY},
         ),
         *(
             go.Scatter(
@@ -104,7 +106,7 @@ def scenario_costs(view: ComparisonView) -> Chart:
                 for key, statistic in (("mean_cost", "mean"), ("p10", "p10"), ("p90", "p90"), ("cvar", "cvar"))
             },
             words("interval"): [
-                f"{words.number(m - b, 4)} – {words.number(m + a, 4)}"
+                f"{words.number(m - b, 4)} – {words.number(m + a, 4)}" if np.isfinite(a + b) else "–"
                 for m, a, b in zip(mean, above, below, strict=True)
             ],
         }
@@ -271,14 +273,14 @@ def tornado(view: ComparisonView, scenario: str | None = None) -> Chart | None:
     data = data[data["scenario"] == chosen]
     if data.empty:
         return None
-    wide = data.pivot_table(index="factor", columns="setting", values="change", aggfunc="first").fillna(0.0)
-    wide = wide.reindex(columns=["low", "high"], fill_value=0.0)
+    wide = data.pivot_table(index="factor", columns="setting", values="change", aggfunc="first")
+    wide = wide.reindex(columns=["low", "high"])  # a third of the futures may hold none: nothing is known of it
     wide = wide.loc[wide.abs().max(axis=1).sort_values(kind="stable").index]
     divisor, unit = words.money_unit(float(wide.abs().max().max()), view.currency)
     names = [words.either(f"factor.{f}", str(f)) for f in wide.index]
     traces = [
         go.Bar(
-            x=wide[setting] / divisor,
+            x=wide[setting].fillna(0.0) / divisor,
             y=names,
             orientation="h",
             name=words(setting),

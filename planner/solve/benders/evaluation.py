@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,6 @@ class Evaluator:
             # neighbours in period share the most of a basis
             group.sort(key=lambda i: (self.blocks[i].key.kind, self.blocks[i].key.day, self.blocks[i].key.period))
         self._sent = [False] * len(lanes)
-        self.count = 0
 
     def evaluate(
         self,
@@ -146,8 +145,8 @@ class Evaluator:
             for value in answer:
                 values[value.index] = value.value
                 y[value.index] = value.y
-                cuts.append(value if value.y is None else _without_columns(value))
-        self.count += len(cuts)
+                cuts.append(value if value.y is None else replace(value, y=None))
+        self._control.note_evaluations(len(cuts))
         return Evaluation(values, cuts, y)
 
     def _sampled(self, wanted: set[int]) -> dict[int, list[int]]:
@@ -208,7 +207,3 @@ def size_of(block: Block) -> float:
     """How much a block asks for: futures of one day in the order of their demand."""
     sides = np.concatenate([block.row_lower, block.row_upper])
     return float(np.abs(sides[np.isfinite(sides)]).sum())
-
-
-def _without_columns(value: BlockValue) -> BlockValue:
-    return BlockValue(value.index, value.value, value.constant, value.columns, value.slope, value.over)

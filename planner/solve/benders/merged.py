@@ -231,12 +231,7 @@ class MergedSearch:
         a = self._with_exact_cuts()
         if not np.isfinite(limit):
             return a
-        return replace(
-            a,
-            matrix=sp.csr_matrix(sp.vstack([a.matrix, sp.csr_matrix(a.cost)])),
-            row_lower=np.append(a.row_lower, -np.inf),
-            row_upper=np.append(a.row_upper, limit),
-        )
+        return a.with_rows(sp.csr_matrix(a.cost), -np.inf, limit)
 
 
 def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequence[FloatArray]) -> Arrays:
@@ -254,16 +249,7 @@ def with_exact_cuts(flat: Arrays, merged: Program, pool: CutPool, points: Sequen
     weight = merged.risk.mean_weight if merged.risk else 1.0
     extra = sp.identity(len(sizes), format="csr")
     rows = sp.hstack([-slope, costs[owner], extra[owner]])
-    zeros = sp.csr_matrix((flat.rows, len(sizes)))
-    return Arrays(
-        sp.csr_matrix(sp.vstack([sp.hstack([flat.matrix, zeros]), rows])),
-        np.concatenate([flat.cost, np.full(len(sizes), weight)]),
-        np.concatenate([flat.lower, np.zeros(len(sizes))]),
-        np.concatenate([flat.upper, np.full(len(sizes), np.inf)]),
-        np.concatenate([flat.row_lower, constant]),
-        np.concatenate([flat.row_upper, np.full(len(chosen), np.inf)]),
-        np.concatenate([flat.integer, np.zeros(len(sizes), bool)]),
-    )
+    return flat.with_columns(sp.csr_matrix((flat.rows, len(sizes))), cost=weight).with_rows(rows, constant, np.inf)
 
 
 def columns_of(names: Mapping[str, IntArray], wanted: tuple[str, ...]) -> IntArray:

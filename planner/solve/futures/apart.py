@@ -30,9 +30,8 @@ import scipy.sparse as sp
 
 from planner.arrays import BoolArray, FloatArray, IntArray
 from planner.program.blocks import Arrays, Layout, Program
+from planner.solve.tuning import TUNING
 
-# A plan for one future in place of all is made for the one at this quantile of what they ask for.
-TYPICAL = 0.8
 # Less of a column's largest share is rounding.
 _NOISE = 1e-10
 
@@ -87,7 +86,7 @@ class Apart:
         index = self._picked[future].get(name, np.zeros(0, np.int64)).ravel()
         return np.asarray(index[index >= 0], np.int64)
 
-    def at_quantile(self, q: float = TYPICAL) -> int:
+    def at_quantile(self, q: float = TUNING.typical) -> int:
         """The future at this quantile of what futures ask for."""
         size = np.zeros(self.count)
         for block in self.program.blocks:

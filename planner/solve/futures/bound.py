@@ -20,18 +20,11 @@ from planner.solve.futures.apart import Apart
 from planner.solve.futures.side import Side
 from planner.solve.futures.tree import Grown, Leaf
 from planner.solve.native import Settings
+from planner.solve.tuning import TUNING
 from planner.solve.workers import Worker
 
 _T = TypeVar("_T")
 
-# Trees grow until what is open costs so much more than the best leaf; more each time, as leaves are refined.
-BEYOND = (0.0, 0.005, 0.01, 0.02)
-# A refined leaf has this part of the time that is left, and at least so many seconds.
-REFINED_PART, REFINED_S = 0.4, 10.0
-# A leaf is refined so close.
-REFINED_GAP = 1e-3
-# So many nodes of a tree at a time: a few seconds on the national example.
-NODES = 6
 _POLL_S = 0.1
 
 
@@ -54,7 +47,7 @@ class Bound:
     def grow(self, worker: Worker, side: Side, beyond: float, nodes: float = np.inf) -> None:
         """Grow a future's tree, a few nodes at a time, so that what it proves on the way is told."""
         while not self._control.done:
-            part = min(nodes, NODES)
+            part = min(nodes, TUNING.nodes)
             found = self._task(worker, tree.grow, side.token, None, self._control.left(), beyond, part)
             if found is None:  # not planted in this process yet
                 arrays = replace(side.priced, integer=np.zeros_like(side.priced.integer))
@@ -76,12 +69,12 @@ class Bound:
         integer[orders] = False
         arrays = replace(arrays, integer=integer)
         with self._search.state.lock:
-            points = self.points[-2:]
+            points = self.points[-TUNING.refined_points :]
             if points:
                 arrays = self._with_exact(arrays, side, points)
-        seconds = max(REFINED_PART * self._control.left(), REFINED_S)
+        seconds = max(TUNING.refined_share * self._control.left(), TUNING.refined_seconds)
         outcome = worker.native(
-            arrays, Settings("highs", seconds=min(seconds, self._control.left()), gap=REFINED_GAP), self._control
+            arrays, Settings("highs", seconds=min(seconds, self._control.left()), gap=TUNING.refined_gap), self._control
         )
         if outcome is None:
             return
@@ -109,8 +102,8 @@ class Bound:
                     leaf = side.leaf_to_refine()
                     if leaf is not None:
                         busy[f] = self.begin(side, self._refine, leaf)
-                    elif turns[f] < len(BEYOND):
-                        busy[f] = self.begin(side, self.grow, BEYOND[turns[f]])
+                    elif turns[f] < len(TUNING.beyond):
+                        busy[f] = self.begin(side, self.grow, TUNING.beyond[turns[f]])
                         turns[f] += 1
                 if self._control.wait(_POLL_S) or not busy:
                     return

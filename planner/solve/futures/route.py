@@ -29,21 +29,12 @@ from planner.solve.benders.search import Search
 from planner.solve.benders.start import Coarse
 from planner.solve.control import Control
 from planner.solve.futures.apart import Apart
-from planner.solve.futures.bound import BEYOND, Bound
+from planner.solve.futures.bound import Bound
 from planner.solve.futures.side import Side
 from planner.solve.futures.tree import Campaigns, Leaf
 from planner.solve.linear import attempts
 from planner.solve.native import Settings
 from planner.solve.tuning import TUNING
-
-# Gaps of whole numbers under a leaf: for the first plan, for those after it, and at the end.
-FIRST_GAP, LATER_GAP, LAST_GAP = 0.03, 0.01, 1e-3
-# A wider box has this part of the time that is left, and at least so many seconds.
-WIDER_PART, WIDER_S = 0.08, 5.0
-# Prices of what is shared take no more than this part of the time.
-PRICES_PART = 0.2
-# A first plan bills so many times what merged steps draw: hours draw more than their mean.
-GENEROUS = 2.0
 
 
 def suits(program: Program, coarse: Coarse | None) -> bool:
@@ -84,17 +75,17 @@ class ByFuture:
         others = [side for side in self._sides if side is not star]
         others.sort(key=lambda side: abs(side.alone.future - star.alone.future))
         known = replace(star)  # at its part of all costs: of no use beside bounds at prices
-        first = self._bound.begin(known, self._bound.grow, BEYOND[0], 1)
+        first = self._bound.begin(known, self._bound.grow, TUNING.beyond[0], 1)
         prices = self._bound.waiting.submit(self._shares, star)
         self._bound.wait(first)
         nearest = None if known.grown is None else known.grown.nearest
         if nearest is not None:
-            star.plan = self._rest(known, nearest, None, FIRST_GAP)
+            star.plan = self._rest(known, nearest, None, TUNING.first_gap)
         if star.plan is None:
-            self._bound.wait(self._bound.begin(known, self._bound.grow, BEYOND[0]))
+            self._bound.wait(self._bound.begin(known, self._bound.grow, TUNING.beyond[0]))
             if known.grown is None or not known.grown.leaves:
                 return False
-            star.plan = self._rest(known, known.grown.leaves[0], None, FIRST_GAP)
+            star.plan = self._rest(known, known.grown.leaves[0], None, TUNING.first_gap)
         if star.plan is None:
             return False
         control.phase = "orders of one future in all"
@@ -107,16 +98,18 @@ class ByFuture:
                 side.price(shares)
             star.token = uuid.uuid4().hex
         for side in others:
-            self._bound.begin(side, self._bound.grow, BEYOND[0], 1)  # the relaxation: a first bound
+            self._bound.begin(side, self._bound.grow, TUNING.beyond[0], 1)  # the relaxation: a first bound
         control.phase = "each future by itself"
-        grown = {side.alone.future: self._bound.begin(side, self._bound.grow, BEYOND[0]) for side in (*others, star)}
+        grown = {
+            side.alone.future: self._bound.begin(side, self._bound.grow, TUNING.beyond[0]) for side in (*others, star)
+        }
         bounds = threading.Thread(target=self._bound.until_end, args=(grown,), daemon=True)
         bounds.start()
         for side in (*others, star):
             great = lead[side.alone.columns[side.campaigns.columns]]
             if side.grown is not None and side.grown.leaves:
                 great = side.grown.leaves[0].great
-            self._make_late(side, great, LATER_GAP)
+            self._make_late(side, great, TUNING.later_gap)
         self._offer_late()
         for task in grown.values():
             self._bound.wait(task)
@@ -132,7 +125,7 @@ class ByFuture:
             return None
         joint = self._coarse(1, mean_day=True, loose=True)
         worker = self._bound.workers[(star.alone.future + 1) % len(self._bound.workers)]
-        settings = Settings("highs", seconds=max(PRICES_PART * self._control.left(), 1.0))
+        settings = Settings("highs", seconds=max(TUNING.prices_share * self._control.left(), 1.0))
         flat = flatten(joint)
         outcome = worker.native(replace(flat, integer=np.zeros_like(flat.integer)), settings, self._control)
         if outcome is None or outcome.status != "optimal" or outcome.duals is None:
@@ -151,7 +144,7 @@ class ByFuture:
             if np.array_equal(great, np.round(side.late[side.campaigns.columns])):
                 continue
             before = float(side.arrays.cost @ side.late)
-            late = self._rest(side, great, self._early, LATER_GAP, below=before)
+            late = self._rest(side, great, self._early, TUNING.later_gap, below=before)
             if late is not None and float(side.arrays.cost @ late) < before:
                 side.late, better = late, True
         if better:
@@ -160,7 +153,7 @@ class ByFuture:
     def _improve(self) -> None:
         """Neighbourhoods and early decisions of other futures in turn, until the end."""
         control = self._control
-        width, gap = 1, LATER_GAP
+        width, gap = 1, TUNING.later_gap
         untried = sorted(self._sides, key=lambda s: -float(self._apart.probability[s.alone.future]))
         while not control.done:
             before = control.objective
@@ -170,11 +163,11 @@ class ByFuture:
                     side.late = self._near(side, width, gap)
             self._offer_late()
             if control.objective > before * (1 - gap):
-                width, gap = width + (gap <= LAST_GAP), max(gap / 4, LAST_GAP)
+                width, gap = width + (gap <= TUNING.last_gap), max(gap / 4, TUNING.last_gap)
             if untried and not control.done:
                 control.phase = "early decisions of other futures"
                 self._try_early(untried.pop(0))
-            if width > 4 and control.wait(1.0):
+            if width > TUNING.widest and control.wait(1.0):
                 return
 
     # ---- plans
@@ -190,7 +183,7 @@ class ByFuture:
             # the days draw is taken back.
             billed = search.program.layout.columns.get("billed_kw", np.zeros(0, np.int64))
             billed = billed[billed >= 0]
-            whole[billed] = np.maximum(whole[billed], GENEROUS * x[billed])
+            whole[billed] = np.maximum(whole[billed], TUNING.generous * x[billed])
             search.offer(whole)
         return x
 
@@ -207,7 +200,7 @@ class ByFuture:
         if side.grown is None or not side.grown.leaves or self._early is None:
             return
         if side.plan is None:
-            side.plan = self._rest(side, side.grown.leaves[0], None, LATER_GAP)
+            side.plan = self._rest(side, side.grown.leaves[0], None, TUNING.later_gap)
         if side.plan is None:
             return
         early = np.round(side.plan[side.alone.shared])
@@ -221,7 +214,7 @@ class ByFuture:
             other.late = None
             great = self._great(other)
             if great is not None:
-                self._make_late(other, great, LATER_GAP)
+                self._make_late(other, great, TUNING.later_gap)
         before = self._control.objective
         self._offer_late()
         if self._control.objective >= before:
@@ -267,7 +260,7 @@ class ByFuture:
         else:
             search.try_plan(x)
         if self._control.x is not None:
-            self._bound.points = [*self._bound.points[-2:], self._control.x]
+            self._bound.points = [*self._bound.points[-TUNING.refined_points :], self._control.x]
 
     def _rest(
         self, side: Side, under: FloatArray | Leaf, early: FloatArray | None, gap: float, below: float = np.inf
@@ -280,7 +273,7 @@ class ByFuture:
         where there is no plan, or where relaxed it costs no less than `below`.
         """
         arrays = side.under(side.arrays, under.great if isinstance(under, Leaf) else under, early)
-        seconds = 0.35 * self._control.left()
+        seconds = TUNING.rest_share * self._control.left()
         if isinstance(under, Leaf) and early is None and side.priced is side.arrays:
             x, relaxed = under.x, under.bound
         else:
@@ -289,10 +282,10 @@ class ByFuture:
                 return None
             x, relaxed = found.x, found.objective
         best, lowest = None, np.inf
-        wider = max(WIDER_PART * self._control.left(), WIDER_S)
+        wider = max(TUNING.wider_share * self._control.left(), TUNING.wider_seconds)
         tries = boxes(arrays, side.alone.program.layout.columns, x)
         for tried, limit in zip(tries, (seconds, wider, seconds), strict=True):
-            if best is not None and (tried is arrays or gap >= FIRST_GAP):
+            if best is not None and (tried is arrays or gap >= TUNING.first_gap):
                 break
             outcome = self._search.solve(tried, limit, gap)
             if outcome.x is not None and outcome.objective < lowest:
@@ -306,7 +299,7 @@ class ByFuture:
         assert side.late is not None
         assert self._early is not None
         arrays = side.under(side.arrays, np.round(side.late[side.campaigns.columns]), self._early)
-        seconds = max(0.1 * self._control.left(), 3.0)
+        seconds = max(TUNING.near_share * self._control.left(), TUNING.near_seconds)
         outcome = self._search.solve(
             boxed(arrays, side.alone.program.layout.columns, np.round(side.late), width), seconds, gap
         )

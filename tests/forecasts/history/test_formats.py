@@ -102,7 +102,7 @@ def test_counters_of_an_engine_are_rates_and_survive_a_new_start() -> None:
     (key,) = history.series
     assert key.unit == "output tokens/s"
     np.testing.assert_allclose(history.values[0][: len(per_hour)], per_hour / 3600, rtol=1e-9)
-    assert any("counters of an inference engine" in text for text in sentences)
+    assert any("of an inference engine" in text for text in sentences)
 
 
 def test_tokens_meet_the_unit_of_a_service_without_a_scale_and_no_other() -> None:
@@ -137,7 +137,7 @@ def test_slurm_jobs_are_the_gpus_in_use_and_those_waiting() -> None:
     assert queued[:24].tolist() == [8, 8, *[0] * 6, 8, *[0] * 10, 8, *[0] * 4]
     # The running job of the last day began at 12:00 and has no end; the log's last moment is 23:00.
     assert running[24 * (DAYS - 1) + 12 :].tolist() == [8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16]
-    assert any("1 jobs without an end" in text for text in sentences)
+    assert any("1 job without an end" in text for text in sentences)
     assert {key.unit for key in history.series} == {"GPUs"}
 
 

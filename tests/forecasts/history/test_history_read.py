@@ -32,7 +32,7 @@ def test_one_hour_is_a_history() -> None:
     assert history.series == (SeriesKey("all", "chat"),)
     assert history.values.tolist() == [[7.5]]
     assert history.index[0] == pd.Timestamp("2026-03-01 05:00")
-    assert any("only 1 hours" in text for text in report.sentences())
+    assert any("only 1 hour of" in text for text in report.sentences())
 
 
 def test_region_workload_and_unit_columns_name_the_series() -> None:
@@ -120,7 +120,7 @@ def test_parquet_gzip_streams_and_frames_read_alike(tmp_path: object) -> None:
         (b"", ["empty file"]),
         (b"timestamp,series,value\n", ["a header without rows"]),
         (b"when,what\n1,2\n", ["missing: timestamp; value; series, or region and workload"]),
-        (csv("2026-03-01 00:00,a,-1"), ["1 negative values, 0 usable hours", "no usable series"]),
+        (csv("2026-03-01 00:00,a,-1"), ["1 negative value, 0 usable hours", "no usable series"]),
         (csv("2026-03-01 00:00,a,"), ["no usable series"]),
         (csv("2026-03-01,a,1", "2026-03-02,a,1"), ["a value every 24 hours"]),
         (csv("2026-03-01 00:00,a,1", "2026-03-01T01:00Z,a,1"), ["all with an offset, or none"]),

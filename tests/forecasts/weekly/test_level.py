@@ -11,7 +11,7 @@ import statsmodels.api as sm
 
 from forecasts.outlook import FloatArray
 from forecasts.weekly.growth import WEEKS_PER_YEAR, Beliefs, GrowthPrior
-from forecasts.weekly.level import despike, forecast_level, weekly_panel
+from forecasts.weekly.level import _pool, despike, forecast_level, weekly_panel
 from forecasts.weekly.structural import covariance, fit_structural
 from forecasts.weekly.views import fourier_held, year_on_year
 
@@ -157,3 +157,18 @@ def test_any_length_gives_a_finite_course_and_names_its_method(weeks: int) -> No
     assert (np.diff([made.quantile(p) for p in (0.025, 0.1, 0.5, 0.9, 0.975)], axis=0) >= 0).all()
     assert all("structural" in name for name in made.method)
     assert ("Fourier" in made.method[0]) == (weeks >= 60)
+
+
+def test_the_first_range_is_believed_wider_until_errors_are_many() -> None:
+    rng = np.random.default_rng(2)
+    few, many = (rng.normal(size=(8, rows, 13)) for rows in (1, 400))
+    few[:, :, 8:] = np.nan
+    age = np.arange(8)[::-1] * 4.0
+    table, count = _pool(few, age)
+    width = table[:, -2] - table[:, 1]
+    assert count[:3].tolist() == [32, 32, 0]
+    assert 1.1 < width[0] / (2 * 1.96) < 1.4
+    assert width[1] < width[0]
+    np.testing.assert_allclose(width[3], width[2])
+    wide = _pool(many, age)[0]
+    np.testing.assert_allclose(wide[0, -2] - wide[0, 1], 2 * 1.96, rtol=0.06)

@@ -101,7 +101,7 @@ def test_a_failed_fit_is_held_named_and_noted(monkeypatch: pytest.MonkeyPatch) -
     history = History((SeriesKey("east", "chat"),), index, values, np.ones(1))
     outlook, report = make_outlook(history, weeks=20, config=ForecastConfig(evaluation=10))
     assert HELD in report.method[0]
-    assert any("hold their last four weeks" in note for note in outlook.notes)
+    assert any("holds its last four weeks" in note for note in outlook.notes)
     assert 80 < outlook.evaluation.level.mean() < 140
 
 

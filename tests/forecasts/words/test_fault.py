@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 def test_a_fault_has_place_finding_and_allowance_in_both_languages() -> None:
     fault = fault_of(note("fault.at_series", names="a"), "fault.negative", n=3, usable=1)
     assert str(fault) == (
-        "series a: found 3 negative values, 1 usable hours; allowed: demand of at least 0 (is the sign turned?)"
+        "series a: found 3 negative values, 1 usable hour; allowed: demand of at least 0 (is the sign turned?)"
     )
     own = fault.told("zh-CN")
     assert (own.where, own.found, own.allowed) == (

@@ -34,7 +34,9 @@ HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "a
             "answer.later", "answer.left", "why.limits", "why.limits_relaxed", "why.together", "why.timing",
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
-LINES = ("answer.retired.by_future", "answer.retired", "answer.moved.by_future", "answer.moved", "answer.unfinished",
+LINES = ("answer.agreement.by_future", "answer.agreement", "answer.commitment.by_future", "answer.commitment",
+         "answer.unsigned",
+         "answer.retired.by_future", "answer.retired", "answer.moved.by_future", "answer.moved", "answer.unfinished",
          "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
          "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
 REASONS = ("reason.growth", "reason.without_orders_leaving", "reason.without_orders", "reason.no_orders",
@@ -519,6 +521,31 @@ class Ledger:
             same(said["modules"], self.mean(table, "modules"))
             same_text(said["date"], str(table["date"].min())[:10])
             self.money(said["cost"], self.mean(table, "price"))
+
+    def _answer_agreement(self, said: Taken, *, late: bool = False, short: bool = False) -> None:
+        table = self.tables["agreements"]
+        own = table[table["agreement"] == said["name"]]
+        with said:
+            if own.empty:
+                raise UntracedError("no such agreement holds")
+            if bool((table["branch"] >= 0).any()) is not late:
+                raise UntracedError("means over futures are not called so")
+            same(said["modules"], self.mean(own, "missing" if short else "called_off"))
+            self.money(said["paid" if short else "saved"], self.mean(own, "paid" if short else "saved"))
+
+    def _answer_agreement_by_future(self, said: Taken) -> None:
+        self._answer_agreement(said, late=True)
+
+    def _answer_commitment(self, said: Taken) -> None:
+        self._answer_agreement(said, short=True)
+
+    def _answer_commitment_by_future(self, said: Taken) -> None:
+        self._answer_agreement(said, late=True, short=True)
+
+    def _answer_unsigned(self, said: Taken) -> None:
+        with said:
+            if said["name"] in set(self.tables["agreements"]["agreement"]):
+                raise UntracedError("it is signed")
 
     def _answer_moved(self, said: Taken) -> None:
         self._answer_retired(said, retired=False)

@@ -22,20 +22,30 @@ class UntracedError(AssertionError):
 
 @cache
 def pattern(language: str, key: str) -> re.Pattern[str]:
-    """The message of a key with a group for each of its places; a place that comes again holds the same text."""
+    """The message of a key with a group for each of its places; a place that comes again holds the same text.
+
+    Words for one and for more (`{n:hour|hours}`) are groups n__0, n__1 ... that `_spoken` takes away again.
+    """
     out, seen = "", set()
-    for literal, name, _, _ in Formatter().parse(wording(language).messages[key]):
+    for at, (literal, name, spec, _) in enumerate(Formatter().parse(wording(language).messages[key])):
         out += re.escape(literal)
-        if name:
+        if name and "|" in str(spec):
+            out += f"(?P<{name}__{at}>{'|'.join(map(re.escape, str(spec).split('|')))})"
+        elif name:
             out += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
             seen.add(name)
     return re.compile(out)
 
 
-def keys_of(language: str, *keys: str) -> Iterator[str]:
-    """Keys and their forms for one."""
-    known = wording(language).messages
-    return (form for key in keys for form in (f"{key}.one", key) if form in known)
+def _spoken(language: str, key: str, groups: Groups) -> Groups | None:
+    """The groups of a message without its words for one and for more; None where those do not fit the numbers."""
+    parsed = list(Formatter().parse(wording(language).messages[key]))
+    for form in [name for name in groups if "__" in name]:
+        name, _, at = form.partition("__")
+        one, _, more = str(parsed[int(at)][2]).partition("|")
+        if groups.pop(form) != (one if groups[name] == "1" else more):
+            return None
+    return groups
 
 
 def sentences(language: str, text: str, keys: tuple[str, ...], rest: str = " ") -> Iterator[tuple[str, Groups]]:
@@ -49,15 +59,16 @@ def sentences(language: str, text: str, keys: tuple[str, ...], rest: str = " ") 
 def _cut(language: str, text: str, keys: tuple[str, ...], rest: str) -> list[tuple[str, Groups]] | None:
     if not text:
         return []
-    for key in keys_of(language, *keys):
+    for key in keys:
         own = pattern(language, key).pattern
         # up to what stands between two messages, else all that is left
         for match in (re.compile(own + re.escape(rest)).match(text), re.compile(own).fullmatch(text)):
             if match is None or not match.end():
                 continue
-            tail = _cut(language, text[match.end() :], keys, rest)
-            if tail is not None:
-                return [(key.removesuffix(".one"), match.groupdict()), *tail]
+            groups = _spoken(language, key, match.groupdict())
+            tail = None if groups is None else _cut(language, text[match.end() :], keys, rest)
+            if groups is not None and tail is not None:
+                return [(key, groups), *tail]
     return None
 
 
@@ -82,7 +93,7 @@ def same(text: str, value: float, *, figures: int = 3, unit: float = 1.0, rounde
     """A number's text says a value. rounded: "down" or "up" where it may not lie on the other side of it."""
     shown, value = number(text), value / unit
     place = _last_place(value, figures)
-    slip = 1e-9 * max(abs(value), 1e-6)
+    slip = 1e-9 * max(abs(value), 1.0)  # what sums of floats leave
     low, high = (-place / 2, place / 2) if not rounded else (-place, 0.0) if rounded == "down" else (0.0, place)
     if not low - slip <= shown - value <= high + slip:
         raise UntracedError(f"{text} is not {value:.9g} (x {unit:g}, {figures} figures {rounded})")
@@ -128,6 +139,9 @@ class Taken:
 
     def __getitem__(self, name: str) -> str:
         return self._left.pop(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
 
     def __enter__(self) -> Taken:
         return self

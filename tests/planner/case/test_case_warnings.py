@@ -118,7 +118,7 @@ def test_a_plausible_case_is_quiet() -> None:
         ),
         (
             {"fleet": [FLEET | {"retire": "2026-06-01"}]},
-            "fleet_gone /fleet/0/retire: 2026-06-01, before the horizon starts: these 4 modules never count; "
+            "fleet_gone /fleet/0/retire: 2026-06-01, before the horizon starts: 4 modules that never count; "
             "usual: after 2027-01-01",
         ),
         (
@@ -127,7 +127,7 @@ def test_a_plausible_case_is_quiet() -> None:
         ),
         (
             {"meta": {"sources": [{"path": "/sites", "mark": "R", "source": "x", "date": "2021-05"}]}},
-            "stale_source /meta/sources: 1 of 1 sources older than 36 months: /sites (2021-05); "
+            "stale_source /meta/sources: 1 of 1 source older than 36 months: /sites (2021-05); "
             "usual: sources of the last 36 months",
         ),
         (

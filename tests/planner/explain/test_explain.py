@@ -139,7 +139,7 @@ def test_every_order_names_its_drivers(tight: Plan) -> None:
 
 def test_a_full_limit_stands_beside_the_order(small: Document) -> None:
     plan = planned(small(module_types__0__supply=[0, 1, 1], module_types__1__supply=[0, 1, 1]))
-    assert order_drivers(plan)["limits"].str.contains("supply 1 of 1 modules").any()
+    assert order_drivers(plan)["limits"].str.contains("supply 1 of 1 module").any()
 
 
 def test_filling_the_valleys_saves_money(small: Document) -> None:

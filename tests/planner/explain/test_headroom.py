@@ -9,6 +9,7 @@ import numpy as np
 from planner.case.file import case_from
 from planner.explain.headroom import Headroom, headroom
 from planner.planning import make_plan
+from planner.report.questions import answer_tables
 from planner.solve import Limits
 from planner.words.wording import wording
 
@@ -85,8 +86,8 @@ def test_every_workload_lasts_until_the_first_period_that_does_not_hold_it() -> 
     for date in ("2027-04-01", "2027-10-01"):
         assert date in english
         assert date in chinese
-    table = found.table(wording("en"))
-    assert table.iloc[0, -1] == "not within the horizon"  # chat, in the latest future
+    (table,) = answer_tables("headroom", found.to_json(), found.plan.case, wording("en"))
+    assert table.rows[0][-1] == "not within the horizon"  # chat, in the latest future
     assert found.to_json()["lasts_until"][0]["latest"] is None
 
 

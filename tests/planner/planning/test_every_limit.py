@@ -91,7 +91,7 @@ def test_every_limit_of_the_policy_is_asked_whether_it_stands_in_the_way(case: C
     caps = {f.kind for f in limit_fields(case) if f.pointer.startswith("/policy/") and f.loosens > 0}
     assert caps <= set(unserved._limits(case))
     for kind in unserved._limits(case):
-        assert unserved._opened(case, kind) != case, kind
+        assert unserved._opened(case, given_demand(case), [kind]) != case, kind
 
 
 def test_merged_steps_keep_every_row_of_the_master(case: Case) -> None:

@@ -45,6 +45,9 @@ def rich(small: Document, **more: Any) -> Case:
         "module_types__0__order_cost": 1e5,
         "module_types__1__min_order": 2,
         "leases": [LEASE],
+        "agreements": [
+            {"id": "f", "module_types": ["a"], "commitment": 1, "breaks": [{"from_modules": 1, "discount": 0.3}]}
+        ],
         "campaigns": [CAMPAIGN],
         "workloads__2__shortfall_cost": 9000,
         "workloads__0__large_pools": {"a": {"utilisation": 0.9, "spare_cards": 40}},
@@ -133,7 +136,7 @@ def test_what_follows_is_worked_out_again_after_a_change(plan: Plan) -> None:
 
 
 def test_the_records_answer_what_lists_were_kept_for() -> None:
-    assert set(purchases()) == {"orders", "order_on", "phases", "openings"}
+    assert set(purchases()) == {"orders", "order_on", "agreement_signed", "break_reached", "phases", "openings"}
     assert set(placed_decisions()) == {"orders", "order_on", "gangs", "large_pool", "type_present", "ahead_gangs"}
     assert set(of_size("great")) | set(of_size("near")) | set(of_size("switch")) == set(whole_decisions())
 

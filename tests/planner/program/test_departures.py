@@ -380,8 +380,8 @@ def test_it_is_said_what_they_free_and_for_what() -> None:
     told = plan_content(View.of(plan, "en"), plan)
     assert told.drivers[-1] == (
         "Retiring 2 Old modules at there from 2027Q1 frees 0.2 MW, enough for the 2 New modules that arrive there in "
-        "2027Q1; with them there would draw 0.60 MW then, and has 0.40 MW. Removing them costs 14 CNY. "
-        "To operate them on would cost another 6 CNY in the horizon, energy aside."
+        "2027Q1; otherwise there would draw 0.60 MW then, and has 0.40 MW. The removal costs 14 CNY. "
+        "To operate on would cost another 6 CNY in the horizon, energy aside."
     )
     line = "Retired early over the horizon: 2 modules, the first on 2027-01-01; removal less what is received: 14 CNY."
     assert line in told.answer_lines

@@ -68,6 +68,8 @@ CAMPAIGN = {"id": "c", "names": "C", "gang_cards": 500, "card_days": 40000, "ear
             "speed": {"a": 1, "b": 3}, "value": 9e7}  # fmt: skip
 LEASE = {"id": "l", "site": "sh", "module_type": "b", "price_per_module_period": [1e5, 9e7, 1e5], "maximum_modules": 6,
          "minimum_term_periods": 2}  # fmt: skip
+DEAL = {"id": "f", "module_types": ["a", "b"], "breaks": [{"from_modules": 900, "discount": 0.9}], "commitment": 400,
+        "shortfall_price": 9e8}  # fmt: skip
 CANDIDATE = {"sites__0__status": "candidate", "sites__0__opening_cost": 4e8, "fleet": []}
 LARGE_POOLS = {"workloads__0__large_pools": {k: {"utilisation": 0.97, "spare_cards": 90} for k in "ab"}}
 TWO = [
@@ -89,6 +91,11 @@ BINDING: dict[str, dict[str, Any]] = {
     "supply": {"module_types__0__supply": [0, 1, 1], "module_types__1__supply": [0, 1, 0]},
     "order_charge": {"module_types__0__order_cost": 5e7, "module_types__1__order_cost": 5e7},
     "lease_growth": {"leases": [LEASE]},
+    "commitment": {"agreements": [DEAL | {"signed": True}]},
+    "agreement_signed": {"agreements": [DEAL | {"breaks": [{"from_modules": 1, "discount": 0.9}]}]},
+    "break_volume": {"agreements": [DEAL | {"commitment": 0}]},
+    "break_orders": {"agreements": [DEAL | {"commitment": 0}]},
+    "break_held": {"agreements": [DEAL | {"commitment": 0}]},
     "lease_term": {"leases": [LEASE]},
     "type_present": {"policy": {"max_module_types": {"sh": 0}}, "fleet": []},
     "type_count": {"policy": {"max_module_types": {"sh": 0}}, "fleet": []},

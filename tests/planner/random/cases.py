@@ -169,4 +169,21 @@ def random_case(seed: int) -> dict[str, Any]:
                 "resale_price": [round(float(own.uniform(-300, 500)), 0) for _ in range(T)],
                 "moving_cost": round(float(own.uniform(0, 300)), 0), "moving_periods": int(own.integers(0, 3)),
             }  # fmt: skip
+    own = np.random.default_rng([seed, 31])
+    if own.random() < 0.5:
+        one = {"id": "x", "module_types": [["a"], ["b"], ["a", "b"]][int(own.integers(0, 3))],
+               "first": int(own.integers(0, T)), "called_off": int(own.integers(0, 3))}  # fmt: skip
+        one["last"] = None if own.random() < 0.5 else int(own.integers(one["first"], T))
+        steps, shares = np.cumsum(own.integers(1, 4, 2)) - 1, np.cumsum(own.uniform(0.05, 0.3, 2)).round(2)
+        one["breaks"] = [
+            {"from_modules": int(n), "discount": float(d)} for n, d in zip(steps, shares, strict=True)
+        ][: 1 + int(own.integers(0, 2))]  # fmt: skip
+        if own.random() < 0.6:
+            one |= {"commitment": int(own.integers(1, 8)), "shortfall_price": round(float(own.uniform(0, 1500)), 0),
+                    "signed": bool(own.random() < 0.4)}  # fmt: skip
+        out["agreements"] = [one]
+    if own.random() < 0.2:
+        kinds[0]["opex_at"] = {"s1": round(float(own.uniform(0, 200)), 0)}
+    if own.random() < 0.2:
+        kinds[1]["allowed_sites"] = ["s0"]
     return out

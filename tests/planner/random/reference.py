@@ -253,6 +253,39 @@ def _stated(case: dict[str, Any]) -> Stated:
     def billed(f: int, s: str, t: int, month: int) -> int:
         return m.new("billed", branch(f, t), s, t, month)
 
+    def opex(s: str, k: str) -> float:
+        return float(kind[k].get("opex_at", {}).get(s, kind[k]["opex"]))
+
+    # by (future, type, arrival): columns of modules that are cheaper, and by which share of the price
+    cheaper: dict[Key, list[tuple[int, float]]] = defaultdict(list)
+    for n, deal in enumerate(case.get("agreements", [])):
+        end = T - 1 if deal["last"] is None else deal["last"]
+        span, asked = range(deal["first"], end + 1), deal.get("commitment", 0)
+        for f in F:
+            off = {q: [(1.0, orders(f, s, k, q + kind[k]["lead_periods"])) for s in S for k in deal["module_types"]
+                       if q + kind[k]["lead_periods"] < T] for q in span}  # fmt: skip
+            signed = m.new("signed", branch(f, deal["first"]), n, whole=True, upper=1.0)
+            if deal.get("signed", False) or not asked:
+                m.row([(1.0, signed)], lower=1.0)
+            left = max(asked - deal["called_off"], 0)
+            lacking = m.new("lacking", branch(f, end), n)
+            m.row([(1.0, lacking), (-float(left), signed), *(x for q in span for x in off[q])], lower=0.0)
+            cost[f][lacking] += delta[end] * deal.get("shortfall_price", 0.0)
+            for p, step in enumerate(deal["breaks"]):
+                gain = step["discount"] - (deal["breaks"][p - 1]["discount"] if p else 0.0)
+                for q in span:
+                    won = m.new("won", branch(f, q), n, p, q, whole=True, upper=1.0)
+                    m.row([(1.0, won), (-1.0, signed)], upper=0.0)
+                    so_far = [x for u in span if u <= q for x in off[u]]
+                    m.row([*so_far, (deal["called_off"] - step["from_modules"], won)], lower=0.0)
+                    for k in deal["module_types"]:
+                        t = q + kind[k]["lead_periods"]
+                        if t < T:
+                            less = m.new("less", branch(f, q), n, p, k, q)
+                            m.row([(1.0, less), *((-1.0, orders(f, s, k, t)) for s in S)], upper=0.0)
+                            m.row([(1.0, less), (-big, won)], upper=0.0)
+                            cheaper[f, k, t].append((less, gain))
+
     for f in F:
         pay = cost[f]
         # what is decided by period
@@ -264,11 +297,17 @@ def _stated(case: dict[str, Any]) -> Stated:
                 x = kind[k]
                 capex, order_cost = each(x["capex"], T), float(x["order_cost"])
                 m.row([(1.0, orders(f, s, k, t)) for s in S], upper=each(x["supply"], T)[t])
+                m.row([(1.0, orders(f, s, k, t)) for s in S if s not in x.get("allowed_sites", S)], upper=0.0)
+                late = t + x["lead_periods"]
+                for less, gain in cheaper[f, k, t]:
+                    pay[less] -= gain * charge(capex[t], x["life_periods"], t)
+                    spent.append((-gain * (1 - x["prepay_share"]) * capex[t], less))
+                for less, gain in cheaper[f, k, late]:
+                    spent.append((-gain * x["prepay_share"] * capex[late], less))
                 for s in S:
                     column = orders(f, s, k, t)
                     pay[column] += charge(capex[t], x["life_periods"], t)
                     spent.append(((1 - x["prepay_share"]) * capex[t], column))
-                    late = t + x["lead_periods"]
                     if x["prepay_share"] and late < T:
                         spent.append((x["prepay_share"] * capex[late], orders(f, s, k, late)))
                     if order_cost > 0 or x["min_order"] > 1:
@@ -288,10 +327,10 @@ def _stated(case: dict[str, Any]) -> Stated:
                     target += [(a * x["cards"] * x["peak_pflops"], c) for a, c in terms]
                     target.append((there * x["cards"] * x["peak_pflops"], -1))
                     for u in alive(t, x["life_periods"]):
-                        pay[orders(f, s, k, u)] += delta[t] * float(x["opex"])
+                        pay[orders(f, s, k, u)] += delta[t] * opex(s, k)
                     for a, col in (*missing(f, s, k, t), *brought(f, s, k, t)):
-                        pay[col] += a * delta[t] * float(x["opex"])
-                    fixed[f] += delta[t] * float(x["opex"]) * there
+                        pay[col] += a * delta[t] * opex(s, k)
+                    fixed[f] += delta[t] * opex(s, k) * there
             for s in S:
                 opened = [(1.0, opening(f, s, u)) for u in alive(t, site[s].get("opening_life_periods", 80))]
                 if candidate[s]:

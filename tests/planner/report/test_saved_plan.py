@@ -38,14 +38,16 @@ def test_a_plan_of_a_version_with_fewer_tables_is_read(charted: Plan, tmp_path: 
     charted.save(tmp_path)
     schema = tmp_path / "tables" / "schema.json"
     described = json.loads(schema.read_text())
-    newer = ("pools", "departures")
+    newer = ("pools", "departures", "agreements")
     described["resources"] = [t for t in described["resources"] if t["name"] not in newer]
     schema.write_text(json.dumps(described))
     for name in newer:
         (tmp_path / "tables" / f"{name}.parquet").unlink()
-    charted.tables["cash"].drop(columns="departures").to_parquet(tmp_path / "tables" / "cash.parquet")
+    older = charted.tables["cash"].drop(columns=["departures", "commitments"])
+    older.to_parquet(tmp_path / "tables" / "cash.parquet")
     head = json.loads((tmp_path / "plan.json").read_text())
-    del head["summary"]["cost_by_term"]["departures"]
+    for term in ("departures", "commitments"):
+        del head["summary"]["cost_by_term"][term]
     (tmp_path / "plan.json").write_text(json.dumps(head))
     again = Plan.load(tmp_path)
     pd.testing.assert_frame_equal(again.tables["cash"], charted.tables["cash"])

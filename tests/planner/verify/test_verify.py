@@ -253,6 +253,7 @@ def hand_made_plan(demand: Demand) -> Tables:
         "phases": rows("phases", [{"branch": -1, "arrival_period": 1, "site": "A", "count": 1}]),
         "openings": rows("openings", [{"branch": -1, "period": 0, "site": "B"}]),
         "departures": rows("departures", []),
+        "agreements": rows("agreements", []),
         "leases": rows("leases", leases),
         "stock": rows("stock", stock),
         "gangs": rows("gangs", gangs),
@@ -407,6 +408,10 @@ def test_hand_made_plan_passes_every_check_and_costs_what_the_formulas_say(
         "cash",
         "unserved",
         "shown.departures",  # nothing leaves
+        "order_sites",
+        "agreements",  # nothing is called off
+        "price_break",
+        "commitment",
     }  # tables it has not
     by_term = plan["costs"].groupby(["future", "term"])["discounted"].sum()
     again = found.costs.set_index(["future", "term"])["discounted"]

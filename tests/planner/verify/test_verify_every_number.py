@@ -62,6 +62,12 @@ def coast() -> Case:
                 "minimum_term_periods": 2, "maximum_modules": 6, "uses_site_power": True,
             }
         ],
+        "agreements": [
+            {
+                "id": "frame", "module_types": ["gpu"], "commitment": 9, "shortfall_price": 11, "signed": True,
+                "breaks": [{"from_modules": 1, "discount": 0.2}],
+            }
+        ],
         "workloads": [
             {
                 "id": "chat", "names": "chat", "throughput": {"gpu": 10, "npu": 5}, "max_utilisation": 0.8,
