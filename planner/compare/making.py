@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from forecasts.words.note import Note
 from planner.arrays import FloatArray
 from planner.case.errors import PlanError, StoppedError
 from planner.compare.known_bounds import lone_bounds
@@ -42,7 +43,7 @@ from planner.solve.fanout import fan_out
 
 @dataclass(frozen=True)
 class NoPlan:
-    """Why a scenario has no plan. late: it was not found in time, and may be in more."""
+    """Why a scenario has no plan, in both languages. late: it was not found in time, and may be in more."""
 
     why: str
     late: bool
@@ -65,7 +66,8 @@ def plan_task(rule: Rule, world: World, limits: Limits, begin: Begin) -> Made:
     try:
         return plan_rule(rule, world, begin, limits=limits)
     except PlanError as error:
-        return NoPlan(str(error), isinstance(error, StoppedError))
+        chinese = "\n".join(str(one.told("zh-CN")) for one in error.faults)
+        return NoPlan(Note(str(error), chinese), isinstance(error, StoppedError))
 
 
 def stage_of(rule: Rule, changed: bool) -> int:

@@ -7,28 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from forecasts.fault import Fault, FaultsError
-
-REASONS = {
-    "unknown": "{what} not known",
-    "weights": "weights take {need} GiB a card, {have} GiB are free",
-    "memory": "memory holds {room} requests at once, {wanted} wanted",
-    "alone": "a single request has TTFT {ttft} ms and TPOT {tpot} ms",
-    "replicas": "no {most} replicas keep P{percentile}",
-    "room": "no room for one request",
-    "pile_up": "requests pile up",
-}
+from forecasts.words.note import note
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a card or layout will not do: key of `REASONS` and what fills it, so that it can be said in any language."""
+    """Why a card or layout will not do: key of a sentence `size.reason` and what fills it, in any language."""
 
     key: str
     values: Mapping[str, str] = field(default_factory=dict)
     layout: str = ""
 
     def __str__(self) -> str:
-        said = REASONS[self.key].format(**self.values)
+        said = note(f"size.reason.{self.key}", "planner", **self.values)
         return f"{self.layout}: {said}" if self.layout else said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -461,6 +462,7 @@ def test_a_scenario_without_a_plan_does_not_stop_the_others(here: Executor) -> N
     states = found.tables["scenarios"].set_index("scenario")
     assert states.loc["target", "status"] == "impossible"
     assert "capacity_targets_eflops" in states.loc["target", "note"] or "budget" in states.loc["target", "note"]
+    assert re.search("[一-鿿]", states.loc["target", "note_zh"])
     assert np.isfinite(means(found)["just_in_time"])
 
 
