@@ -29,13 +29,26 @@ export const uploaded = async (form, tell) => {
   return store(file, typeOf(file.name), file.name, form.elements.timezone.value, form.elements.read.value);
 };
 
+const fetched = new Map();
+
+/** Have an example's history made while its form is being read: the answer, again for whoever asks later. */
+export const exampleHistory = (name) => {
+  if (!fetched.has(name)) {
+    const answer = fetch(`/drafts/examples/${name}/history`).then(async (made) => {
+      if (!made.ok) throw new Problem(await made.json());
+      return { blob: await made.blob(), type: made.headers.get("content-type").split(";")[0] };
+    });
+    fetched.set(name, answer);
+    answer.catch(() => fetched.delete(name)); // asked for again when it is needed
+  }
+  return fetched.get(name);
+};
+
 const ofExample = async (name, tell) => {
   tell(say("js_making_history"));
-  const answer = await fetch(`/drafts/examples/${name}/history`);
-  if (!answer.ok) throw new Problem(await answer.json());
-  const blob = await answer.blob();
+  const { blob, type } = await exampleHistory(name);
   tell(say("js_storing_history"));
-  return store(blob, answer.headers.get("content-type").split(";")[0], say(`js_example_${name}`), "Asia/Shanghai");
+  return store(blob, type, say(`js_example_${name}`), "Asia/Shanghai");
 };
 
 /** What a plan's request says of its demand: history_id, forecast_id, or nothing for the case's own. */

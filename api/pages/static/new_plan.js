@@ -1,7 +1,7 @@
 // The form of a new plan: fills in the case that it starts from, checks it, stores case and history, asks for the plan.
 import { call, Problem, problemPanel } from "./call.js";
 import { caretLine, jumpTo } from "./editor.js";
-import { demandOf } from "./demand.js";
+import { demandOf, exampleHistory } from "./demand.js";
 import { element } from "./element.js";
 import { besideFields } from "./fields.js";
 import { chinese, say } from "./words.js";
@@ -47,6 +47,7 @@ const begin = async () => {
   text.disabled = value !== "upload";
   ready(value === "upload");
   if (value === "upload") return;
+  if (first.value === "example") exampleHistory(value);
   const address = value === "copy" ? `/drafts/plans/${dataset.id}/case` : `/drafts/examples/${value}/case`;
   tell(say("js_reading_case"));
   try {
