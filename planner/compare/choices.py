@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.rules.statistics import mean
 from planner.words.wording import Message
+
+_CANCELLED = 1e-11
+"""What two equal costs that were added up in another order differ by, as a part of them."""
 
 
 @dataclass(frozen=True)
@@ -237,4 +241,10 @@ class Bracketed:
 def difference(first: tuple[float, float], second: tuple[float, float], note: Message | None = None) -> Bracketed:
     """first - second, each (objective, bound): the bracket holds the difference of the true optima."""
     (a_top, a_low), (b_top, b_low) = first, second
-    return Bracketed(a_top - b_top, a_low - b_top, a_top - b_low, note)
+    return Bracketed(apart(a_top, b_top), apart(a_low, b_top), apart(a_top, b_low), note)
+
+
+def apart(first: float, second: float) -> float:
+    """first - second; 0 where that is what floating point leaves of two numbers that are the same."""
+    least = _CANCELLED * max(abs(first), abs(second))
+    return 0.0 if math.isfinite(least) and abs(first - second) <= least else first - second

@@ -16,7 +16,7 @@ import numpy as np
 
 from planner.arrays import FloatArray
 from planner.case import Case
-from planner.compare.choices import Bracketed, difference
+from planner.compare.choices import Bracketed, apart, difference
 from planner.demand import Demand
 from planner.evaluate.evaluation import plan_world
 from planner.plan import Plan
@@ -105,7 +105,8 @@ def value_of_perfect(
     told = {"futures": len(cost), "seconds": f"{seconds:.3g}"}
     few = message("information.evpi", known=int(known.sum()), **told)
     note = message("information.evpi_all", **told) if known.all() else few
-    return Bracketed(recourse[0] - (high if known.all() else low), recourse[1] - high, recourse[0] - low, note)
+    value = apart(recourse[0], high if known.all() else low)
+    return Bracketed(value, apart(recourse[1], high), apart(recourse[0], low), note)
 
 
 def values_at_hand(
