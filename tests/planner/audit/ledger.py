@@ -785,14 +785,15 @@ class Ledger:
                     continue
                 other = self.id_of(self.case.module_types, said["type"])
                 at = orders[(orders["site"] == row["site"]) & (orders["module_type"] == other)]
-                at = at[at["branch"].isin(branches) & (at["arrival_period"] == self.period(said["period"]))]
+                arrival = self.period(said["period"])
+                at = at[at["branch"].isin(branches) & (at["arrival_period"] == arrival)]
                 arriving = int(at["modules"].sum())
                 same_text(said["arriving"], f"{arriving:,}")
                 each = next(k.power_peak_kw for k in self.case.module_types if k.id == other)
                 fit = math.floor(row["modules"] * kind.power_peak_kw / each + 1e-9)
                 if key == "leave.enough":
                     same_text(said["count"], f"{fit:,}")
-                if (fit >= arriving) is not (key == "leave.enough_all") or self.period(said["period"]) < row["period"]:
+                if (fit >= arriving) is not (key == "leave.enough_all") or arrival < row["period"]:
                     raise UntracedError(f"it is enough for {fit} of {arriving}, or they come before")
 
     def _peak(self, said: Taken, rows: pd.DataFrame, order: dict[str, Any]) -> None:
