@@ -33,7 +33,7 @@ from forecasts.words.note import Note, listed, note
 LONGEST_YEARS = 40
 MOST_PARTS = 20_000
 SUM_HOURS, SUM_NEAR, SUM_SHARE = 24, 1e-3, 0.95
-"""A series is the sum of the others when it is in this share of their common hours, so many at least, as near as that."""
+"""A series is the sum of the others when it is so near, in this share of the hours that all have, so many at least."""
 ASKED_SHARE, ASKED_MOMENTS = 0.2, 12
 """Rows of one moment that differ are asked about when this share of the moments, and this many, have such rows."""
 

@@ -29,20 +29,9 @@ from planner.plan import Plan
 from planner.plan.decisions import Decisions, branches_of, decisions_of, leased_modules
 from planner.program.instance import make_instance
 from planner.program.merge import step_groups
-from planner.program.registry import TERMS
+from planner.program.registry import FIXED_TERMS, TERMS
 from planner.solve.fanout import fan_out
 
-FIXED_TERMS = (
-    "capex",
-    "order_charges",
-    "phases",
-    "openings",
-    "departures",
-    "commitments",
-    "opex",
-    "leases",
-    "leases_owed",
-)
 # Futures in one task: enough for a warm start to pay, few enough to keep every process busy to the end.
 FUTURES_PER_TASK = 25
 

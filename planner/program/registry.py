@@ -139,7 +139,7 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
-TERMS = (
+FIXED_TERMS = (
     "capex",
     "order_charges",
     "phases",
@@ -149,9 +149,8 @@ TERMS = (
     "opex",
     "leases",
     "leases_owed",
-    "energy",
-    "demand_charge",
-    "carbon",
-    "transfer",
-    "shortfall",
 )
+"""What costs are called that rest on decisions alone."""
+HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
+"""Those that rest on the hours, too."""
+TERMS = (*FIXED_TERMS, *HOURLY_TERMS)

@@ -26,7 +26,9 @@ _OWN = ("", "result", "table", "_start", "_stop", "_time", "_value")
 def is_annotated(text: str) -> bool:
     """Whether text begins as annotated CSV does."""
     first = text.lstrip().split("\n", 1)[0]
-    return first.startswith(("#group", "#datatype", "#default")) or {"_time", "_value"} <= set(next(csv.reader([first])))
+    return first.startswith(("#group", "#datatype", "#default")) or {"_time", "_value"} <= set(
+        next(csv.reader([first]))
+    )
 
 
 def is_lines(text: str) -> bool:

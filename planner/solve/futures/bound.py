@@ -126,15 +126,10 @@ class Bound:
 
     def _task(self, worker: Worker, function: Callable[..., Grown | None], *arguments: object) -> Grown | None:
         task = worker.submit(function, *arguments)
-        while True:
-            try:
-                found: Grown | None = task.result(timeout=_POLL_S)
-                return found
-            except TimeoutError:
-                if self._control.halted:
-                    raise HaltedError from None
-            except (BrokenExecutor, CancelledError):
-                return None
+        try:
+            return self.wait(task)
+        except (BrokenExecutor, CancelledError):
+            return None
 
     def wait(self, task: Future[_T]) -> _T:
         """What a task came to. Raises HaltedError once the search is halted."""

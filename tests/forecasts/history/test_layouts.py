@@ -159,7 +159,9 @@ def days(*beside: str) -> list[str]:
     head = ",".join(["date", *beside, *map(str, range(24))])
     rows = LEVEL.to_numpy().reshape(-1, 24)
     told = {"total": lambda n: f"{rows[n].sum():.3f}", "weekday": lambda n: f"{LEVEL.index[24 * n]:%a}"}
-    cells = [[f"{LEVEL.index[24 * n]:%Y-%m-%d}", *(told[name](n) for name in beside), *row] for n, row in enumerate(rows)]
+    cells = [
+        [f"{LEVEL.index[24 * n]:%Y-%m-%d}", *(told[name](n) for name in beside), *row] for n, row in enumerate(rows)
+    ]
     return [head, *(",".join(map(str, row)) for row in cells)]
 
 
