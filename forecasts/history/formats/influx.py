@@ -62,9 +62,9 @@ def read_annotated(text: str, where: str, faults: list[Fault]) -> Source | None:
         return None
     labels = [str(name) for name in frame.columns if name not in _OWN]
     differ = [name for name in labels if len(set(frame[name])) > 1] or [n for n in labels if n == "_field"]
-    series = pd.Series("value", index=frame.index)
-    if differ:
-        series = frame[differ[0]].str.cat([frame[name] for name in differ[1:]], sep=",")
+    series = frame[differ[0]] if differ else pd.Series("value", index=frame.index)
+    for name in differ[1:]:
+        series = series + "," + frame[name]
     table = pd.DataFrame({"timestamp": frame["_time"], "value": frame["_value"], "series": series})
     notes = (note("influx.named", names=listed(differ)),) if len(differ) > 1 else ()
     return Source(NAME, table, notes=notes)

@@ -207,9 +207,20 @@ def _across(sheet: Sheet, asked: Reading) -> Sheet:
         kept = [(at, name) for at, name in kept if name in known]
         notes += [note("layout.beside", names=listed(beside, 10))] if beside else []
     elif kept and not any(name in known for _, name in kept):
-        kept[0] = (kept[0][0], "series")
+        one = _telling(sheet, [] if across is moments or day is None else [day], [at for at, _ in kept])
+        kept = [(at, "series" if at == one else name) for at, name in kept]
     columns = [pd.to_datetime(when), *(np.repeat(sheet.frame[at].astype("object"), len(across)) for at, _ in kept)]
     return _rebuilt(sheet, ["timestamp", *(name for _, name in kept), "value"], [*columns, wide], notes)
+
+
+def _telling(sheet: Sheet, by: list[int], places: list[int]) -> int:
+    """Of columns the one that names series: words before numbers, one that tells rows apart before others."""
+
+    def rank(at: int) -> tuple[bool, bool]:
+        numbers = pd.to_numeric(sheet.frame[at], errors="coerce").notna().all()
+        return bool(numbers), bool(sheet.frame[[*by, at]].duplicated().any())
+
+    return min(places, key=rank)
 
 
 def _minutes(names: list[str], notes: list[str]) -> IntArray | None:

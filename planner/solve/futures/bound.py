@@ -127,9 +127,10 @@ class Bound:
     def _task(self, worker: Worker, function: Callable[..., Grown | None], *arguments: object) -> Grown | None:
         task = worker.submit(function, *arguments)
         try:
-            return self.wait(task)
+            found: Grown | None = self.wait(task)
         except (BrokenExecutor, CancelledError):
             return None
+        return found
 
     def wait(self, task: Future[_T]) -> _T:
         """What a task came to. Raises HaltedError once the search is halted."""

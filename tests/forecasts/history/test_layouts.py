@@ -100,6 +100,13 @@ def test_tables_of_one_answer_are_series_of_their_own() -> None:
     np.testing.assert_allclose(history.values[0], 2 * history.values[1])
 
 
+def test_series_of_influx_are_called_by_all_that_differs() -> None:
+    south = [line.replace("web1", "web2") for line in annotated("gpu", 2 * LEVEL)]
+    history, report = read("\r\n".join([*annotated("rps", LEVEL), *south]).encode())
+    assert [key.workload for key in history.series] == ["gpu,web2", "rps,web1"]
+    assert any("called by _field, host" in line for line in report.sentences())
+
+
 def test_amounts_of_azure_are_a_second_and_two_aggregations_are_refused() -> None:
     totals = [{"timeStamp": t, "total": 3600 * v} for t, v in IN_UTC]
     one = {"name": {"value": "r"}, "timeseries": [{"data": totals}]}
@@ -186,6 +193,13 @@ def test_what_only_looks_like_a_layout_is_read_as_it_stands(name: str) -> None:
     np.testing.assert_allclose(history.values, LEVEL.to_numpy()[None], rtol=1e-6)
     assert any(said in line for line in report.sentences())
     assert not any("zone" in line for line in report.sentences())
+
+
+def test_series_across_are_called_by_the_words_that_tell_them_apart() -> None:
+    day = ",".join(map(str, LEVEL.to_numpy()[:24]))
+    rows = [f"2026-03-{n:02d},{n}.5,Mon,{name},{day}" for n in (2, 3, 4) for name in ("north", "south")]
+    history, _ = read("\n".join(["date,total,weekday,site," + ",".join(map(str, range(24))), *rows, ""]).encode())
+    assert [key.workload for key in history.series] == ["north", "south"]
 
 
 def test_series_may_be_called_by_days_and_numbers() -> None:
