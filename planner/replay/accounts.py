@@ -358,8 +358,8 @@ def _holding(account: Account) -> FloatArray:
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Cost by term, period and site in the plan's columns, future 0.
 
-    Terms decided ahead (capex, order charges, commitments, phases, openings) stand in full in the period of arrival when
-    the course reaches it; opex and leases by the share of the period's days covered.
+    Terms decided ahead (`DECIDED_TERMS`) stand in full in their period when the course reaches it; opex and leases by
+    the share of the period's days covered.
     """
     case, facts = account.case, account.facts
     discount, T = facts.discount, case.horizon.periods
