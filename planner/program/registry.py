@@ -139,7 +139,7 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
-FIXED_TERMS = (
+DECIDED_TERMS = (
     "capex",
     "order_charges",
     "phases",
@@ -150,7 +150,7 @@ FIXED_TERMS = (
     "leases",
     "leases_owed",
 )
-"""What costs are called that rest on decisions alone."""
+"""Terms of cost that are decided ahead of the hours: the same whatever is dispatched."""
 HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
 """Those that rest on the hours, too."""
-TERMS = (*FIXED_TERMS, *HOURLY_TERMS)
+TERMS = (*DECIDED_TERMS, *HOURLY_TERMS)

@@ -12,6 +12,7 @@ from planner.arrays import FloatArray
 from planner.case import BANDS, Case, WorkloadKind, by_period
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
+from planner.program.registry import DECIDED_TERMS
 from planner.replay.dispatch import Day, Fixed
 from planner.replay.paths import HourlyDemand
 from planner.verify.building import Capacity
@@ -68,8 +69,7 @@ class Account:
         return np.asarray(np.bincount(self.period, minlength=T) / days, float)
 
 
-# Terms that are decided ahead of the hours, and those of them that are paid by the day.
-_AHEAD = ("capex", "order_charges", "phases", "openings", "departures", "opex", "leases_owed", "leases")
+# Terms decided ahead of the hours that are paid by the day.
 _BY_DAYS = ("opex", "leases")
 
 REPLAY_TABLES = ("hours", "sites", "days", "service", "idle", "energy", "carbon", "billed", "costs")
@@ -358,8 +358,8 @@ def _holding(account: Account) -> FloatArray:
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Cost by term, period and site in the plan's columns, future 0.
 
-    Terms decided ahead (capex, order charges, phases, openings) stand in full in the period of arrival when the course
-    reaches it; opex and leases by the share of the period's days covered.
+    Terms decided ahead (`DECIDED_TERMS`) stand in full in their period when the course reaches it; opex and leases by
+    the share of the period's days covered.
     """
     case, facts = account.case, account.facts
     discount, T = facts.discount, case.horizon.periods
@@ -382,9 +382,6 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for c, campaign in enumerate(case.campaigns):
         if account.covered[campaign.due] > 0:
             add("shortfall", campaign.due, "", (campaign.value or 0.0) * float(account.plan.unfinished[0, c]))
-    for t, paid in enumerate(account.plan.agreements.paid[0].sum(axis=0).tolist()):
-        if account.covered[t] > 0:
-            add("commitments", t, "", paid)
     records += _decided(account)
     frame = pd.DataFrame(records, columns=["term", "period", "site", "discounted", "undiscounted"])
     frame = frame.groupby(["term", "period", "site"], as_index=False, sort=False).sum()
@@ -393,12 +390,12 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     """Records (term, period, site, discounted, undiscounted) of everything decided ahead of the hours."""
-    covered, names = account.covered, account.facts.labels["site"]
+    covered, names = account.covered, [*account.facts.labels["site"], ""]
     known = decided_costs(account.facts, account.plan, account.capacity)
     out = []
-    for term in _AHEAD:
+    for term in DECIDED_TERMS:
         share = covered if term in _BY_DAYS else np.ones(len(covered))
-        plain, discounted = (money[0, : len(names)] * share for money in known[term])
+        plain, discounted = (money[0] * share for money in known[term])
         paid = np.nonzero(((plain != 0) | (discounted != 0)) & (covered > 0))
         out += [
             (term, int(t), names[s], float(discounted[s, t]), float(plain[s, t])) for s, t in zip(*paid, strict=True)
