@@ -175,9 +175,9 @@ def days(*beside: str) -> list[str]:
 LOOKS_LIKE = {
     "a total beside the hours": (days("total"), "left out: total"),
     "the day of the week beside them": (days("weekday", "total"), "left out: weekday, total"),
-    "the hour beside moments": (["time,hour,chat", *(f"{t},{t.hour},{v}" for t, v in ROWS)], "'hour' repeats"),
+    "the hour beside moments": (["time,hour,chat", *(f"{t},{t.hour},{v}" for t, v in ROWS)], "'hour' was left out"),
     "day and hour beside moments": (
-        ["timestamp,day,hour,chat", *(f"{t},{t:%Y-%m-%d},{t.hour},{v}" for t, v in ROWS)], "'hour' repeats"),
+        ["timestamp,day,hour,chat", *(f"{t},{t:%Y-%m-%d},{t.hour},{v}" for t, v in ROWS)], "'hour' was left out"),
     "a second column in UTC": (["time,time_utc,chat", *(f"{t},{u},{v}" for (t, v), u in zip(ROWS, UTC, strict=True))],
         "left out: time_utc"),
     "whole minutes as floats": (["ts,value", *(f"{float(n)},{v}" for n, (_, v) in zip(NS, ROWS, strict=True))], ""),
