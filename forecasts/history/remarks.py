@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forecasts.words.note import Note, catalogue, listed, note, said
+from forecasts.words.note import Note, catalogue, listed, note, run_on, said
 
 MOST_ALIKE = 3
 """From how many series on a remark is said once of all of them."""
@@ -84,8 +84,7 @@ def summed_up(remarks: Sequence[tuple[str, Remark]]) -> list[Note]:
         if len(series) <= MOST_ALIKE:
             for name in series:
                 texts = [remark.words() for other, remark in own if other == name]
-                every = Note("; ".join(texts), "；".join(text.chinese for text in texts))
-                out.append(note("history.said_of", name=name, text=every))
+                out.append(note("history.said_of", name=name, text=run_on(texts)))
             continue
         counts = [int(r.values.get("n", 1)) for _, r in own]
         values = {

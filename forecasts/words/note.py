@@ -85,6 +85,12 @@ def listed(names: Sequence[str], most: int | None = None) -> Note:
     return note("and_more", names=joined, n=len(names) - len(shown)) if len(names) > len(shown) else joined
 
 
+def run_on(remarks: Sequence[str]) -> Note:
+    """Remarks one after the other; a semicolon parts those that do not end as sentences."""
+    english, chinese = ([said(one, language) for one in remarks] for language in LANGUAGES)
+    return Note("; ".join(english).replace(".; ", ". "), "；".join(chinese).replace("。；", "。"))
+
+
 def packed(notes: Iterable[str]) -> list[Any]:
     """Notes as JSON types, for `unpacked`."""
     return [[str(one), one.chinese] if isinstance(one, Note) else one for one in notes]

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from forecasts.outlook import Outlook
-from forecasts.words.note import Note, said
+from forecasts.words.note import run_on
 from planner.arrays import IntArray
 from planner.case import Case
 from planner.case.file import case_hash
@@ -359,9 +359,7 @@ class _Work:
         if isinstance(plan, NoPlan):
             note = noted("compare.late", seconds=f"{self.limits.seconds:g}") if plan.late else plan.why
             return Outcome(scenario, world.case, base, note=note, late=plan.late)
-        told = rule_notes(plan)
-        note = Note("; ".join(told), "；".join(said(w, "zh-CN") for w in told))
-        return Outcome(scenario, world.case, base, plan, found, note=note)
+        return Outcome(scenario, world.case, base, plan, found, note=run_on(rule_notes(plan)))
 
     def merge_error(
         self, base: World, outcomes: Sequence[Outcome], group: IntArray | None, *, large: bool

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from forecasts.fault import Fault
+from forecasts.words.note import LANGUAGES, Note, run_on
 from planner.case.errors import PlanError
 from planner.explain.what_if import what_if
 from planner.plan import Plan
@@ -137,10 +138,8 @@ def sensitivity(
 
 
 def _noted(why: Sequence[Fault]) -> dict[str, object]:
-    return {
-        name: "; ".join(str(one.told(language)) for one in why)
-        for name, language in (("note", "en"), ("note_zh", "zh-CN"))
-    }
+    why_not = run_on([Note(*(str(one.told(language)) for language in LANGUAGES)) for one in why])
+    return {"note": str(why_not), "note_zh": why_not.chinese}
 
 
 def _first(plan: Plan) -> set[tuple[str, str, int]]:

@@ -50,7 +50,8 @@ def refined(
 ) -> Plan:
     """The plan of `make` on typical days that stand the test of every hour, or the best of the rounds.
 
-    make(day rules, plan of the round before) solves once. The outcome stands in `summary["every_hour"]`.
+    make(day rules, plan of the round before) solves once. The outcome stands in `summary["every_hour"]`, whose rounds
+    are those with every day dispatched; the first one stands there with part of the days where it got no further.
     """
     spent = 0.0  # seconds of replays; solves have their own limit
     extra: dict[int, tuple[int, ...]] = {}
@@ -70,14 +71,15 @@ def refined(
         begun = time.monotonic()
         found = _replayed(plan, course, check.seconds - spent, threads, on_progress, stop)
         spent += time.monotonic() - begun
+        whole = found is not None and found.result.days == course[0].days
+        if best is not None and not whole:  # a round whose check was cut off says nothing of the plan that is kept
+            return _noted(best[1], rounds, check, noted("note.check_set_aside"))
         if found is None:
-            return _noted(best[1] if best else plan, rounds, check, noted("note.check_late"))
+            return _noted(plan, rounds, check, noted("note.check_late"))
         rounds.append(_round(number, found))
-        if found.result.days < course[0].days:
-            if best is None:
-                best = (abs(found.cost), plan)
+        if not whole:
             part = noted("note.check_part", done=found.result.days, days=course[0].days)
-            return _noted(best[1], rounds, check, part)
+            return _noted(plan, rounds, check, part)
         if best is None or abs(found.cost) < best[0]:
             best = (abs(found.cost), plan)
         if found.within(check.tolerance):

@@ -4,7 +4,7 @@ Lead times, supply, power and budget often allow less than the floor asks for. T
 would give up whatever does not count in it, campaigns among it. So the floor is eased: what is missing from it costs
 a multiple of what the dearest hardware would, and the whole program, dispatch and all, is searched with that price.
 What the plan found can serve (`planner.evaluate.multiple`) is the floor that it is then held to, and a linear program
-for each such period says whether any plan could have reached more (docs/decisions/0074, 0110).
+for each such period says what no plan exceeds; what lies between the two is not known (docs/decisions/0074, 0110).
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from planner.words.wording import noted
 # What is missing costs so many times the dearest hardware: nothing that serves is too dear to build ahead with. In a
 # small case a single module may be many times what is missing, and the search is exact: there the floor goes first.
 _WORTH, _WORTH_SMALL = 2.0, 100.0
-# Nearer than this to what no plan exceeds is as near as can be.
-_CLOSE = 5e-3
 # A hair below what is reached, so that rounding inside a solver does not make it unreachable.
 _HAIR = 1e-6
 _EXACT_COLUMNS, _EXACT = 8_000, Settings("highs", seconds=30.0, gap=1e-6)
@@ -58,13 +56,15 @@ def with_ratio(
     whole = build_program(floored, demand)
     if flatten(whole).columns <= _EXACT_COLUMNS:
         worth = _WORTH_SMALL
-        program = eased(tightened(whole), worth)
+        program = relaxed = eased(tightened(whole), worth)
         x = run(flatten(program), replace(_EXACT, seed=limits.seed)).x
         values: Values | None = None if x is None else program.layout.values(np.round(x), whole_decisions())
     else:
         worth = _WORTH
         few = build_program(floored, busier_days(case, demand), merge_steps=1, pooled=True)
         program = eased(peak_days(tightened(few)), worth)
+        reserve = tuple(block for block in program.blocks if block.key.kind == KIND)
+        relaxed = replace(program, blocks=reserve)  # days taken together in the others prove nothing
         values = searched(program if near is None else around(program, near), limits, limits.seconds)[0]
     if values is None:
         return floored, (), None
@@ -72,17 +72,20 @@ def with_ratio(
     values = {**values, "ahead_gangs": gangs}  # those of the search are of few days, and need not fit all
     short = reached < wanted - _HAIR
     lowered = np.where(short, np.maximum(reached * (1 - _HAIR), 0.0), wanted)
-    most = reachable(program, np.flatnonzero(short))
+    most = reachable(relaxed, np.flatnonzero(short))
     label = case.horizon.period_label
     notes = tuple(_note(label(int(t)), wanted[t], lowered[t], most[int(t)], worth) for t in np.flatnonzero(short))
     return with_floor(case, lowered), notes, values
 
 
 def _note(period: str, wanted: float, held: float, most: float, worth: float) -> Note:
-    told = {"period": period, "wanted": f"{wanted:g}", "held": f"{held:.4g}"}
-    if most > held * (1 + _CLOSE) + 1e-9:
-        return noted("note.ahead_dear", **told, most=f"{most:.4g}", worth=f"{worth:g}")
-    return noted("note.ahead_bound", **told)
+    """Why a floor is lowered. most: what no plan exceeds, up to `wanted`."""
+    digits = next(n for n in range(4, 12) if f"{held:.{n}g}" != f"{wanted:.{n}g}")
+    told = {"period": period, "wanted": f"{wanted:g}", "held": f"{held:.{digits}g}", "most": f"{most:.{digits}g}"}
+    if told["most"] == told["held"]:
+        return noted("note.ahead_bound", **told)
+    ruled_out = most < wanted * (1 - _HAIR)
+    return noted("note.ahead_most" if ruled_out else "note.ahead_open", **told, worth=f"{worth:g}")
 
 
 def peak_days(program: Program) -> Program:

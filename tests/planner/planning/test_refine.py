@@ -91,6 +91,29 @@ def test_a_check_of_part_of_the_days_speaks_of_these(monkeypatch: pytest.MonkeyP
     assert "above the tolerance" in plan.warnings[1]
 
 
+@pytest.mark.parametrize("days", [0, 181])
+def test_a_later_round_that_was_cut_off_says_nothing_of_the_plan_kept(
+    days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(monkeypatch, 0.5)
+
+    def found() -> TypicalDayError | None:
+        one = stand._found()
+        if len(stand.asked) == 1:
+            return one
+        return replace(one, cost=0.001, result=SimpleNamespace(days=days, seconds=0.0)) if days else None  # type: ignore[arg-type]
+
+    monkeypatch.setattr("planner.planning.refine._replayed", lambda *_: found())
+    plan = refined(None, None, HourlyCheck(tolerance=0.01, rounds=3), stand.make)  # type: ignore[arg-type]
+    assert plan.summary["round"] == 1
+    assert [(r["round"], r["hours"]) for r in plan.summary["every_hour"]["rounds"]] == [(0, 8760)]
+    said = " ".join(plan.warnings)
+    assert "an earlier round" in said, said
+    assert "after 1 round." in said, said
+    assert "its figures" not in said, said
+    assert "in its time" not in said, said
+
+
 def test_a_check_out_of_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     stand = Stand(monkeypatch, 0.02)
     monkeypatch.setattr("planner.planning.refine._replayed", lambda *_: None)
