@@ -104,7 +104,7 @@ def nothing_ordered(plan: Plan) -> Case:
     )  # fmt: skip
     return case.model_copy(
         update={
-            "module_types": [k.model_copy(update={"supply": 0}) for k in case.module_types],
+            "module_types": [k.model_copy(update={"supply": 0.0}) for k in case.module_types],
             "leases": [],
             "fleet": [row.staying() for row in case.fleet],
             "sites": [s.model_copy(update={"phases": []}) for s in case.sites],

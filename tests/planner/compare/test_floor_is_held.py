@@ -35,7 +35,7 @@ def test_what_a_search_on_few_days_found_is_held_on_all(seed: int, monkeypatch: 
 
 
 def lowered(monkeypatch: pytest.MonkeyPatch, peak: float, supply: float = 99.0, budget: float = 1e6) -> list[str]:
-    """Notes of a floor of 1.2 with modules of 1 and 1.5 PFLOPS: none is worth it for less than half of the small one."""
+    """Notes of a floor of 1.2 with modules of 1 and 1.5 PFLOPS: none is worth it for less than half of the smaller."""
     unit = {"id": "unit", "peak_pflops": 1.0, "capex": 60.0, "power_peak_kw": 0.0, "supply": supply}
     large = unit | {"id": "large", "peak_pflops": 1.5, "capex": 90.0, "supply": 0 if supply < 99 else supply}
     case = small_case([unit, large], (1.0,), [(1.0, (peak,))], 150.0, {"budget": budget})
