@@ -137,7 +137,7 @@ def _agreements(inst: Instance, values: Values, starts: np.ndarray) -> pd.DataFr
             "agreement": np.array([x.id for x in inst.case.agreements] or [""], object)[a],
             "period": t,
             "date": starts[t],
-            "signed": ((signed[b, a] > 0.5) & (t == found.first[a])).astype(int),
+            "signs": ((signed[b, a] > 0.5) & (t == found.first[a])).astype(int),
             "called_off": off[b, a, t].astype(int),
             "to_date": (before[a] + np.cumsum(off, axis=-1)[b, a, t]).astype(int) if len(a) else [],
             "discount": share[b, a, t],

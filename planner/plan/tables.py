@@ -121,13 +121,13 @@ TABLES: dict[str, Table] = {
         ),
         described_table(
             "agreements",
-            "Agreements: what is called off in each of their periods, at what price, and what is missing at the end",
+            "Agreements in force: what is called off in each of their periods, at what price, and what is missing at the end",
             """
             branch integer - branch, -1 when the same in all
             agreement string - agreement
             period integer - period in which what counts is ordered
             date date - first day of the period
-            signed integer - 1 where it is decided in this period that it is signed
+            signs integer - 1 where the plan signs it in this period (0 too where it holds without that)
             called_off integer modules modules ordered in the period that it counts
             to_date integer modules the same up to the period, with what was called off before the horizon
             discount number - share of the price by which the period's modules are cheaper

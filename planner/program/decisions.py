@@ -126,7 +126,7 @@ DECISIONS: dict[str, Decision] = {
             "agreement_signed",
             ("agreement",),
             "bought",
-            source=Source("agreements", "signed", ("agreement",)),
+            source=Source("agreements", "signs", ("agreement",)),
             size="great",
             weight=50.0,
             held_for_prices=True,

@@ -72,7 +72,7 @@ def check_agreements(
     book.limit("agreements", shown["rows"], "equal", held.astype(float), axes, at="table agreements, rows")
     asked = np.where((t == first[:, None]) & ~free[:, None], np.minimum(signed, 1.0)[..., None], 0.0)
     for check, column, value in (
-        ("agreements", "signed", asked),
+        ("agreements", "signs", asked),
         ("agreements", "called_off", found.modules * held),
         ("agreements", "to_date", found.to_date * held),
         ("price_break", "discount", found.share),

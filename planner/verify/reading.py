@@ -217,8 +217,8 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
         "agreements": reader.read(
             "agreements",
             {"branch": "branch", "period": "period", "agreement": "agreement"},
-            ["signed", "called_off", "to_date", "discount", "saved", "missing", "paid"],
-            ["signed", "called_off", "to_date", "missing"],
+            ["signs", "called_off", "to_date", "discount", "saved", "missing", "paid"],
+            ["signs", "called_off", "to_date", "missing"],
         ),
         "phases": reader.read("phases", moved | {"phase": "phase"}, ["count", "mw", "capex"], ["count"]),
         "openings": reader.read("openings", {"branch": "branch", "period": "period", "site": "site"}, ["cost"]),
@@ -286,7 +286,7 @@ def read_plan(facts: Facts, tables: Mapping[str, pd.DataFrame], book: Book) -> P
     rows = read["billed"]
     billed = Rows(rows.index | {"month": rows.index["month"] - 1}, rows.value, rows.frame)
     orders = spread(read["orders"], "modules", (S, K, T), F, ("site", "module_type", "arrival_period"))
-    signed = spread(read["agreements"], "signed", (len(case.agreements),), F, ("agreement",))
+    signed = spread(read["agreements"], "signs", (len(case.agreements),), F, ("agreement",))
     agreements = called_off(case, orders, signed, facts.capex)
     return PlanArrays(
         tables=read,

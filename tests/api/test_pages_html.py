@@ -18,6 +18,9 @@ from api.http.language import chosen
 from api.pages import catalogue
 from api.store.keys import Keys
 from api.work.casetext import case_text, compose, line_of
+from planner.compare.tables import COMPARISON_TABLES
+from planner.plan.tables import TABLES
+from planner.replay.accounts import REPLAY_TABLES
 
 Json = dict[str, Any]
 Make = Callable[..., TestClient]
@@ -65,6 +68,12 @@ def test_every_text_that_a_page_or_a_script_asks_for_is_in_the_catalogue() -> No
         text = path.read_text("utf-8")
         asked = set(re.findall(r'\bsay\("(\w+)"', text)) | set(re.findall(r'"(js_\w+)"', text))
         assert {key for key in asked if not key.endswith("_")} <= known, (path.name, asked - known)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_table_that_a_page_lists_has_a_title(language: str) -> None:
+    named = {key.removeprefix("table_") for key in catalogue(language) if key.startswith("table_")}
+    assert named == {*TABLES, *COMPARISON_TABLES, *REPLAY_TABLES}
 
 
 def test_no_plans_yet_leads_to_a_first_one(idle: TestClient) -> None:

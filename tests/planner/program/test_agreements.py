@@ -127,8 +127,17 @@ def test_the_verifier_works_prices_out_from_the_orders() -> None:
 
     assert broken() == set()
     assert {"shown.orders"} <= broken(orders=orders.assign(capex=orders["capex"] * 2))
-    assert {"price_break", "agreements", "costs"} <= broken(agreements=deals.assign(signed=0))
+    assert {"price_break", "agreements", "costs"} <= broken(agreements=deals.assign(signs=0))
     assert "agreements" in broken(agreements=deals.iloc[1:])
+
+
+def test_what_holds_without_the_plan_is_not_signed_by_it() -> None:
+    for terms in ({"commitment": 5, "shortfall_price": 20}, {"commitment": 5, "signed": True}, {"signed": True}, {}):
+        plan = planned(bought([[10, 10]], steps((4, 0.5)) | terms))
+        deals = plan.tables["agreements"]
+        decided = "shortfall_price" in terms
+        assert deals["discount"].max() == 0.5
+        assert deals["signs"].tolist() == [int(decided), 0]
 
 
 def test_a_walk_keeps_what_was_signed_and_counts_on() -> None:
