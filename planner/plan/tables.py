@@ -121,7 +121,7 @@ TABLES: dict[str, Table] = {
         ),
         described_table(
             "agreements",
-            "Agreements in force: what is called off in each of their periods, at what price, and what is missing at the end",
+            "Agreements in force: what is called off in each of their periods, at what price, what is missing",
             """
             branch integer - branch, -1 when the same in all
             agreement string - agreement

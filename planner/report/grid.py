@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,12 @@ import pandas as pd
 
 from planner.words.wording import Wording
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|–?")
+
 
 @dataclass(frozen=True)
 class Grid:
-    """columns: {"name", "numeric"} each; rows: cells as text, as many as there are columns."""
+    """columns: {"name", "numeric"} each, and "date" where every cell is one. rows: cells as text."""
 
     columns: list[dict[str, Any]]
     rows: list[list[str]]
@@ -28,7 +31,11 @@ def grid(table: pd.DataFrame, words: Wording, title: str = "", note: str = "") -
         for row in table.itertuples(index=False)
     ]
     columns = [
-        {"name": str(c), "numeric": number or (bool(rows) and all(row[i].endswith("%") for row in rows))}
+        {
+            "name": str(c),
+            "numeric": number or (bool(rows) and all(row[i].endswith("%") for row in rows)),
+            "date": bool(rows) and all(_DATE.fullmatch(row[i]) for row in rows),
+        }
         for i, (c, number) in enumerate(zip(table.columns, numbers, strict=True))
     ]
     return Grid(columns, rows, title, note)

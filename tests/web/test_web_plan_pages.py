@@ -53,6 +53,42 @@ def test_a_plan_is_shown_answer_first_with_every_chart_and_its_table(
     assert tab.locator('#files a[href*="orders?format=csv"]').count() == 1
 
 
+_PRINTED = """() => {
+  const shown = (one) => one.getBoundingClientRect().height > 0;
+  const all = (what) => [...document.querySelectorAll("main " + what)].filter(shown);
+  const width = (one) => one.getBoundingClientRect().width;
+  const lines = (one) => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return range.getClientRects().length;
+  };
+  const after = (one) => {
+    do one = one.nextElementSibling; while (one && getComputedStyle(one).display === "none");
+    return one;
+  };
+  const dates = all("td").filter((one) => /^\\d{4}-\\d{2}-\\d{2}$/.test(one.textContent));
+  const heads = all("h2, h3").filter((one) => !one.closest(".whole"));
+  return {
+    dates: dates.length,
+    broken: dates.filter((one) => lines(one) > 1).length,
+    wide: all("dd").filter((one) => width(one) > width(one.parentElement)).length,
+    alone: heads.filter((one) => !after(one) || !shown(after(one))).map((one) => one.textContent),
+    overlay: all("[data-overlay], .hint").map((one) => one.textContent).filter((text) => text.includes("browser")),
+  };
+}"""
+
+
+def test_paper_has_no_blocks_of_the_screen_and_breaks_no_date_or_hash(visit: Visit, planned: Json) -> None:
+    tab = visit(f"/plans/{planned['id']}", width=695)  # of A4 between its margins
+    draw_all(tab)
+    tab.emulate_media(media="print")
+    found = tab.evaluate(_PRINTED)
+    assert found.pop("dates") > 0
+    assert found == {"broken": 0, "wide": 0, "alone": [], "overlay": []}
+    worth = tab.get_by_text("What loosening a limit is worth")
+    assert worth.is_visible() == (tab.locator("[data-prices]").count() == 0)
+
+
 def test_another_typical_day_changes_charts_and_tables(visit: Visit, planned: Json) -> None:
     tab = visit(f"/plans/{planned['id']}")
     draw_all(tab)

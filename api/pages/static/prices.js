@@ -18,6 +18,7 @@ export const prices = (button) => {
       const table = { columns, rows: best.map((row) => [chinese ? row.sentence_zh : row.sentence]) };
       place.replaceChildren(...(rows.length ? [scrolling(say("js_limit"), grid(table))] : []));
       button.hidden = true;
+      button.closest(".screen")?.classList.remove("screen"); // what is known now is printed
     } catch (fault) {
       said.textContent = "";
       button.disabled = false;

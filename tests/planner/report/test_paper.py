@@ -83,6 +83,12 @@ def _pages(path: Path) -> list[list[tuple[str, float, float, float]]]:
     return out
 
 
+def test_dates_of_tables_stay_on_one_line(charted: Plan) -> None:
+    cells = re.findall(r"<td([^>]*)>\d{4}-\d\d-\d\d</td>", report_html(charted, "en"))
+    assert cells
+    assert all('class="date"' in cell for cell in cells)
+
+
 def test_no_name_of_a_case_ends_the_rule_that_prints_it() -> None:
     told = quoted('</style>"}\\ body{x} 沪')
     assert re.fullmatch(r'"(?:[A-Za-z0-9]|\\[0-9a-f]{6})*"', told)
