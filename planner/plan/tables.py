@@ -39,9 +39,14 @@ class Table:
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
     def completed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame, with 0 in amounts that were not known when it was written."""
+        """The frame, with 0 in amounts that were not known when it was written, and what was called otherwise renamed."""
+        frame = frame.rename(columns=_FORMER.get(self.name, {}))
         newer = {c.name: 0.0 for c in self.columns if c.kind == "number" and c.name not in frame}
         return frame.assign(**newer) if newer else frame
+
+
+# What columns of saved plans were called before.
+_FORMER = {"agreements": {"signed": "signs"}}
 
 
 def described_table(name: str, title: str, columns: str) -> Table:

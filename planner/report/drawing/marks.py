@@ -284,8 +284,9 @@ class Bars:
             out = f'<path d="{path}"{style}/>'
         if "error_x" in trace:
             out += self._error(trace, pane, at)
-        for words, e, c in zip(array(trace.get("text")), end, at, strict=False):
+        for words, a, e, c in zip(array(trace.get("text")), start, end, at, strict=False):
             if words and math.isfinite(e):
+                e = max(a, e)  # beside a bar that goes the other way, at its base
                 inside = e + 5 + text_width(str(words), size) > pane.right + 16
                 out += text(
                     e - 5 if inside else e + 5, c + size * 0.35, str(words), size,

@@ -37,6 +37,8 @@ from planner.words.wording import Wording
 
 WIDE, NARROW = 840, 370
 """Widths in pixels: screens and paper (A4 and Letter show it at about 0.8), and phones."""
+_SMALLEST = 0.8
+"""Of the size of other texts, that of an axis title which would not fit."""
 
 
 @dataclass(frozen=True)
@@ -218,9 +220,10 @@ def _axis_y(sheet: _Sheet, pane: Pane, axis: Body) -> None:
     said = _title(axis)
     if said:
         middle = (pane.top + pane.bottom) / 2
-        room = wrapped(said, max(pane.bottom - pane.top, 90), size, 1)[0]
+        room = max(pane.bottom - pane.top, 90) + size  # panes stand further apart than this
+        small = size * min(max(room / max(text_width(said, size), 1), _SMALLEST), 1)
         turn = f"rotate(-90 {shown(size)} {shown(middle)})"
-        sheet.parts.append(text(size, middle, room, size, anchor="middle", transform=turn))
+        sheet.parts.append(text(size, middle, wrapped(said, room, small, 1)[0], small, anchor="middle", transform=turn))
 
 
 def _axis_x(sheet: _Sheet, lowest: Pane, panes: Sequence[Pane], height: float) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planner.program.registry import TERMS
-from planner.report.figures.chart import COLOURS, Chart, View, bar, figure, parts_of
+from planner.report.figures.chart import COLOURS, GREY, Chart, View, bar, figure, parts_of
 
 
 def costs_by_term(view: View) -> Chart:
@@ -23,6 +23,8 @@ def costs_by_term(view: View) -> Chart:
     text = [
         f"{words.number(v / divisor)} · {words.percent(s)}" for v, s in zip(costs["discounted"], shares, strict=True)
     ]
+    ends = [0.0, *costs["discounted"] / divisor]
+    low, high = min(ends), max(ends) or 1.0
     title = words("chart.costs")
     drawn = figure(
         title,
@@ -42,7 +44,7 @@ def costs_by_term(view: View) -> Chart:
         height=110 + 34 * max(len(costs), 1),
         hovermode="closest",
         showlegend=False,
-        xaxis={"range": [0, 1.35 * float(costs["discounted"].max()) / divisor if len(costs) else 1]},
+        xaxis={"range": [1.05 * low, 1.35 * high], "zeroline": low < 0, "zerolinecolor": GREY},
     )
     costs = costs.iloc[::-1]
     table = pd.DataFrame(

@@ -69,6 +69,26 @@ def test_the_last_category_is_always_written_and_labels_stand_apart(width: int) 
     assert all(0 < x < width for _, x, _, _ in texts(picture))
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_a_bar_below_zero_does_not_cover_its_label(width: int) -> None:
+    bars = go.Bar(x=[-4.0, 10.0], y=["a", "b"], orientation="h", text=["back", "paid"], marker_color="#abcdef")
+    picture = drawn([bars], width, xaxis={"range": [-5, 14]})
+    left, right = ({t[0]: t for t in texts(picture)}[name] for name in ("back", "paid"))
+    (x, _, w, _), (zero, _, most, _) = boxes(picture, "#abcdef")
+    assert (left[3], right[3]) == ("start", "start")
+    assert left[1] > max(x, x + w)
+    assert left[1] < right[1]
+    assert right[1] > zero + most
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("title", [WORDS("build_ahead_ratio"), wording("zh-CN")("build_ahead_ratio")])
+def test_the_title_of_a_low_pane_is_whole(width: int, title: str) -> None:
+    traces = [go.Scatter(x=[1, 2], y=[1, 2]), go.Scatter(x=[1, 2], y=[1, 2], yaxis="y2")]
+    axes = {"yaxis": {"domain": [0.38, 1]}, "yaxis2": {"title": {"text": title}, "domain": [0, 0.28], "anchor": "x"}}
+    assert f">{title}</text>" in drawn(traces, width, height=520, **axes).svg
+
+
 def test_names_beside_points_never_lie_on_each_other() -> None:
     x, y = [1.0, 1.02, 1.04, 5.0], [1.0, 1.01, 1.0, 5.0]
     names = ["Zhangjiakou", "Horinger", "Ulanqab", "Gui'an"]

@@ -54,6 +54,10 @@ def test_a_plan_of_a_version_with_fewer_tables_is_read(charted: Plan, tmp_path: 
     assert again.summary["cost_by_term"] == charted.summary["cost_by_term"]
     assert list(again.tables) == list(charted.tables)
     pd.testing.assert_frame_equal(again.tables["pools"], charted.tables["pools"].iloc[:0].reset_index(drop=True))
+    charted.save(tmp_path / "renamed")
+    deals = tmp_path / "renamed" / "tables" / "agreements.parquet"
+    pd.read_parquet(deals).rename(columns={"signs": "signed"}).to_parquet(deals)
+    assert list(Plan.load(tmp_path / "renamed").tables["agreements"]) == list(charted.tables["agreements"])
     (tmp_path / "tables" / "orders.parquet").unlink()
     with pytest.raises(ValueError, match=r"is damaged: .*orders\.parquet"):
         Plan.load(tmp_path)
