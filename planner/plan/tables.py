@@ -39,7 +39,7 @@ class Table:
         return pd.DataFrame({c.name: pd.Series(data[c.name], dtype=_DTYPE[c.kind]) for c in self.columns})
 
     def completed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame, with 0 in amounts that were not known when it was written, and what was called otherwise renamed."""
+        """The frame, with 0 in amounts not known when it was written, and columns by the names that they have now."""
         frame = frame.rename(columns=_FORMER.get(self.name, {}))
         newer = {c.name: 0.0 for c in self.columns if c.kind == "number" and c.name not in frame}
         return frame.assign(**newer) if newer else frame
