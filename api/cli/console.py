@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,13 +117,17 @@ def table(title: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequen
 
 
 class Solving:
-    """Tells how a solve goes: a bar on a terminal, else a line every ten seconds, on standard error."""
+    """Tells how a solve goes: a bar on a terminal, else a line every ten seconds, on standard error.
+
+    One clock runs through all phases, and the best plan that is known stays told where a phase brings no other.
+    """
 
     def __init__(self, text: Wording, currency: str, seconds: float) -> None:
         self.text, self.currency, self.seconds = text, currency, seconds
         self._bar: Any = None
         self._task: Any = None
-        self._told = time.monotonic()
+        self._begun = self._told = time.monotonic()
+        self._phase, self._proof, self._known = "", "", False
 
     @contextmanager
     def shown(self) -> Iterator[Solving]:
@@ -130,7 +135,14 @@ class Solving:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         if not sys.stderr.isatty():
-            yield self
+            ended = threading.Event()
+            beating = threading.Thread(target=self._beat, args=(ended,), name="telling", daemon=True)
+            beating.start()
+            try:
+                yield self
+            finally:
+                ended.set()
+                beating.join()
             return
         with Progress(
             TextColumn("{task.description}"),
@@ -147,19 +159,33 @@ class Solving:
         """Tell of progress in the solver's terms."""
         text = self.text
         known = math.isfinite(progress.objective) and progress.objective != 0
-        proof = text(
-            "progress.proof",
-            objective=text.money(progress.objective, self.currency) if known else "–",
-            bound=text.money(progress.bound, self.currency) if math.isfinite(progress.bound) else "–",
-            gap=text.percent(progress.gap, 2),
-        )
-        phase = text.phase(progress.phase)
+        if known or not self._known:
+            self._known = known
+            self._proof = text(
+                "progress.proof",
+                objective=text.money(progress.objective, self.currency) if known else "–",
+                bound=text.money(progress.bound, self.currency) if math.isfinite(progress.bound) else "–",
+                gap=text.gap(progress.gap),
+            )
+        self._phase = text.phase(progress.phase)
         if self._bar is not None:
-            done = min(progress.seconds, self.seconds)
-            self._bar.update(self._task, completed=done, description=escape(phase), proof=escape(proof))
-        elif time.monotonic() - self._told >= QUIET_EVERY_S:
-            self._told = time.monotonic()
-            err().print(escape(f"{progress.seconds:.0f} s  {phase}  {proof}"))
+            done = min(time.monotonic() - self._begun, self.seconds)
+            self._bar.update(self._task, completed=done, description=escape(self._phase), proof=escape(self._proof))
+        else:
+            self._tell()
+
+    def _tell(self) -> None:
+        """A line, unless one was told a moment ago."""
+        now = time.monotonic()
+        if now - self._told >= QUIET_EVERY_S:
+            self._told = now
+            err().print(escape(f"{now - self._begun:.0f} s  {self._phase}  {self._proof}"))
+
+    def _beat(self, ended: threading.Event) -> None:
+        """Tell again what was told last, where a phase says nothing for long."""
+        while not ended.wait(QUIET_EVERY_S / 4):
+            if self._phase:
+                self._tell()
 
     def told(self, progress: dict[str, Any]) -> None:
         """Progress as the service keeps it: what is not known is left out."""
@@ -208,7 +234,7 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         console.print(escape(checked))
     if short_of_gap:
         gap = float(plan.certificate["gap"])
-        open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
+        open_gap = text("cli.gap_open", gap=text.gap(gap)) if math.isfinite(gap) else text("cli.gap_none")
         console.print(f"[yellow]{escape(open_gap)}[/]")
     notes = text.noted(plan.warnings)
     # The first are about the case, the last about forecast, risk and checks; single series stand between them.

@@ -127,7 +127,7 @@ class ExampleRun:
         return text(
             "cli.example_planned",
             cost=text.money(float(summary["cost"]), summary["currency"]),
-            gap=text.percent(math.nan if summary["gap"] is None else float(summary["gap"]), 2, "up"),
+            gap=text.gap(math.nan if summary["gap"] is None else float(summary["gap"])),
             address=address,
         )
 

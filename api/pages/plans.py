@@ -45,7 +45,7 @@ def _figures(state: RunState, text: Any) -> dict[str, str]:
     summary = state.summary or {}
     gap = (state.summary or state.progress or {}).get("gap")
     if isinstance(gap, int | float) and state.state in ("running", "finished"):
-        out["gap"] = text.percent(float(gap), 2, "up")
+        out["gap"] = text.gap(float(gap))
     if isinstance(summary.get("cost"), int | float):
         out["cost"] = text.money(float(summary["cost"]), str(summary.get("currency", "")))
     ratios = [r for r in summary.get("build_ahead_ratio") or [] if isinstance(r, int | float)]

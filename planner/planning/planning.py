@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any, Unpack
@@ -33,7 +34,7 @@ from planner.plan.purchases import cash_table, purchases_table, unserved_table
 from planner.plan.tables import TABLES
 from planner.planning.refine import HourlyCheck, refined
 from planner.planning.relax import service_slack, smallest_relaxation, without_slack
-from planner.planning.solving import Amend, Solving
+from planner.planning.solving import Amend, ProgressCall, Solving
 from planner.planning.unserved import why_unserved
 from planner.program.blocks import Program
 from planner.program.build import build_program
@@ -69,6 +70,9 @@ def make_plan(
     exists, StoppedError when time ran out before the first plan, PlanError for input that does not fit together,
     VerificationError when a result breaks its own limits.
     """
+    on_progress = solving.get("on_progress")
+    if on_progress is not None:
+        on_progress = solving["on_progress"] = _one_clock(on_progress)
     origin: dict[str, Any] | None = None
     if outlook is not None and demand is None:
         checked = None if every_hour is None else as_json(every_hour)
@@ -84,8 +88,7 @@ def make_plan(
         made = once(None, None)
     else:
         threads = (solving.get("limits") or Limits()).threads
-        made = refined(case, outlook, every_hour, once, threads, solving.get("on_progress"), solving.get("stop"))
-    on_progress = solving.get("on_progress")
+        made = refined(case, outlook, every_hour, once, threads, on_progress, solving.get("stop"))
     if on_progress is not None:
         proof = made.certificate
         on_progress(Progress(proof["objective"], proof["bound"], proof["gap"], "what the plan comes to", 0.0))
@@ -93,6 +96,12 @@ def make_plan(
         why = beside.submit(why_unserved, made)
         measured = measured_plan(made)
         return replace(measured, summary={**measured.summary, "unserved_why": why.result()})
+
+
+def _one_clock(tell: ProgressCall) -> ProgressCall:
+    """Progress whose seconds run on from one phase to the next."""
+    begun = time.monotonic()
+    return lambda progress: tell(replace(progress, seconds=time.monotonic() - begun))
 
 
 def warm_start(plan: Plan, demand: Demand | None = None) -> WarmStart:

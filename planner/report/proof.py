@@ -23,7 +23,7 @@ def proof(plan: Plan, words: Wording) -> str:
         "report.proof.risk" if averse(plan) else "report.proof",
         objective=words.money(c["objective"], currency),
         bound=words.money(c["bound"], currency, rounded="down"),
-        gap=words.percent(c["gap"], 2, "up"),
+        gap=words.gap(c["gap"]),
         difference=words.money(max(c["objective"] - c["bound"], 0.0), currency, rounded="up"),
     )
 
@@ -45,7 +45,7 @@ def certificate(plan: Plan, words: Wording) -> list[tuple[str, str]]:
     return [
         (words("certificate.objective"), words.money(c["objective"], currency)),
         (words("certificate.bound"), words.money(c["bound"], currency, rounded="down")),
-        (words("certificate.gap"), words.percent(c["gap"], 3, "up")),
+        (words("certificate.gap"), words.gap(c["gap"])),
         (words("certificate.seconds"), f"{words.number(c['seconds'])} s"),
         *((words(f"certificate.{k}"), words.either(f"{k}.{c[k]}", str(c[k]))) for k in ("route", "status") if k in c),
         (words("certificate.largest"), f"{largest:.1e}"),

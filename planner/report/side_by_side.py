@@ -186,7 +186,7 @@ def _measures(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
     row(words("apart.carbon"), lambda p: words.number(float(p.summary["carbon_location_tonnes"]), 4))
     row(words("mean_busy"), lambda p: words.percent(float(p.summary["mean_busy"])))
     row(words("build_ahead_ratio"), lambda p: _ratios(p, words))
-    row(words("certificate.gap"), lambda p: words.percent(float(p.certificate["gap"]), 2))
+    row(words("certificate.gap"), lambda p: words.gap(float(p.certificate["gap"])))
     return pd.DataFrame(rows, columns=[words("apart.measure"), words("apart.first"), words("apart.second")])
 
 
@@ -198,7 +198,8 @@ def _ratios(plan: Plan, words: Wording) -> str:
 def _case(first: Plan, second: Plan, words: Wording) -> pd.DataFrame:
     """Fields by path; things with an id are followed by it, wherever they stand in their list."""
     a, b = (dict(_fields(dump_case(p.case), "")) for p in (first, second))
-    changed = [path for path in dict.fromkeys([*a, *b]) if a.get(path) != b.get(path)]
+    inner = {path[:end] for path in (*a, *b) for end, c in enumerate(path) if c == "/"}  # told by what is in them
+    changed = [path for path in dict.fromkeys([*a, *b]) if path not in inner and a.get(path) != b.get(path)]
     table = {
         words("report.field"): changed,
         words("apart.first"): [_value(a.get(path)) for path in changed],

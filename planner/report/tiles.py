@@ -27,7 +27,7 @@ def tiles(plan: Plan, words: Wording) -> list[dict[str, str]]:
         tile(
             "cost", words.money(summary["cost"], currency), words("tile.cost.hint", periods=plan.case.horizon.periods)
         ),
-        tile("gap", words.percent(plan.certificate["gap"], 2, "up"), proven),
+        tile("gap", words.gap(plan.certificate["gap"]), proven),
         tile("ratio", spread, words("tile.ratio.hint")),
         tile(
             "busy",

@@ -109,6 +109,10 @@ class Wording:
         text = f"{_rounded(100 * value, digits, rounded):.{digits}f}"
         return f"{text}%" if self.chinese else f"{text} %"
 
+    def gap(self, value: float) -> str:
+        """A gap to a proven bound: at most so much, everywhere with the same digits."""
+        return self.percent(value, 2, "up")
+
     def money_unit(self, largest: float, currency: str) -> tuple[float, str]:
         """(divisor, unit) that suits amounts up to `largest`: bn, M and k in English, 亿 and 万 in Chinese."""
         steps = ((1e8, "亿"), (1e4, "万")) if self.chinese else ((1e9, "bn "), (1e6, "M "), (1e4, "k "))

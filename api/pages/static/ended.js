@@ -1,12 +1,12 @@
 // A run that was asked for from a form, followed until it ends.
 import { call } from "./call.js";
 import { follow, isFinal } from "./follow.js";
-import { percent } from "./format.js";
+import { gap } from "./format.js";
 import { phaseOf } from "./live.js";
 import { say } from "./words.js";
 
 const far = (progress) => {
-  if (progress.gap != null) return percent(progress.gap, 2);
+  if (progress.gap != null) return gap(progress.gap);
   return progress.total ? `${progress.done} / ${progress.total}` : "";
 };
 

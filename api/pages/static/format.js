@@ -13,6 +13,9 @@ export const number = (value, digits = 3) => {
 export const percent = (value, digits = 1) =>
   Number.isFinite(value) ? `${(100 * value).toFixed(digits)}${chinese ? "" : " "}%` : "–";
 
+/** A gap to a proven bound: at most so much, as `Wording.gap` has it. */
+export const gap = (value) => percent(Math.ceil(Number((1e4 * value).toFixed(6))) / 1e4, 2);
+
 export const money = (value, currency) => {
   if (!Number.isFinite(value)) return "–";
   const own = currency === "CNY" && chinese ? "元" : currency;

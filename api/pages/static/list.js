@@ -1,6 +1,6 @@
 // A list of runs: a few of those under way are followed live, so that a browser's connections are not used up.
 import { follow, isFinal } from "./follow.js";
-import { percent } from "./format.js";
+import { gap as proven } from "./format.js";
 import { phaseOf } from "./live.js";
 import { say } from "./words.js";
 
@@ -25,7 +25,7 @@ const watch = (row) => {
       onProgress: (progress) => {
         row.querySelector("[data-phase]").textContent = phaseOf(progress)
           + (progress.total ? ` ${progress.done} / ${progress.total}` : "");
-        if (gap && progress.gap != null) gap.textContent = percent(progress.gap, 2);
+        if (gap && progress.gap != null) gap.textContent = proven(progress.gap);
       },
       onState: (state) => {
         badge.textContent = say(`state_${state}`);

@@ -2,7 +2,7 @@
 import { call, titleOf } from "./call.js";
 import { element } from "./element.js";
 import { follow, isFinal } from "./follow.js";
-import { money, percent, seconds } from "./format.js";
+import { gap, money, seconds } from "./format.js";
 import { say, sayOr } from "./words.js";
 
 const hourly = (progress) => /^every hour: day (\d+) of (\d+)$/.exec(progress.phase ?? "");
@@ -20,7 +20,7 @@ const facts = (progress, currency) => {
   if (progress.objective !== undefined) {
     out.push([say("js_cost"), progress.objective ? money(progress.objective, currency) : say("js_none_yet")]);
     out.push([say("js_bound"), progress.bound == null ? "–" : money(progress.bound, currency)]);
-    out.push([say("js_gap"), progress.gap == null ? "–" : percent(progress.gap, 2)]);
+    out.push([say("js_gap"), progress.gap == null ? "–" : gap(progress.gap)]);
   }
   if (progress.seconds !== undefined) out.push([say("js_seconds"), seconds(progress.seconds)]);
   return out.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));

@@ -57,6 +57,14 @@ def test_every_table_is_listed() -> None:
     assert {"sentences", *TABLES} == {one.name for one in fields(SideBySide)}
 
 
+def test_a_field_that_one_case_leaves_empty_is_told_once(charted: Plan) -> None:
+    kind, *others = charted.case.module_types
+    there = kind.model_copy(update={"opex_at": {"far": 7.0}})
+    other = replace(charted, case=charted.case.model_copy(update={"module_types": [there, *others]}))
+    rows = side_by_side(charted, other, wording("en")).case
+    assert rows.to_numpy().tolist() == [[f"/module_types/{kind.id}/opex_at/far", "–", "7.0"]]
+
+
 def test_a_plan_beside_itself_differs_in_nothing(charted: Plan) -> None:
     words = wording("en")
     found = side_by_side(charted, charted, words)
