@@ -17,6 +17,7 @@ from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.tables import TABLES
 from planner.replay import HourlyDemand, from_table, replay, typical_day_error
+from planner.solve.native import Incremental, Outcome
 
 START = date(2026, 1, 1)
 PRICE = np.where(np.arange(24) < 8, 0.2, 0.8)
@@ -253,6 +254,26 @@ def test_power_beyond_the_bill_is_billed_once_and_keeps() -> None:
     low = replay(case, declared, course(31, chat_r=1.0)).tables["billed"].iloc[0]
     assert low["cost"] == pytest.approx(600.0)
     assert low["peak_kw"] == pytest.approx(1.5 * 30)
+
+
+def test_a_day_on_which_glop_goes_round_in_circles_is_dispatched_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    hourly = course(6, chat_r=rng.uniform(1, 7, (6, 24)), chat_q=rng.uniform(0, 4, (6, 24)), batch_q=1.5)
+    case, orders = Case.model_validate(document()), [{"branch": -1, "site": "far", "module_type": "m", "modules": 2}]
+    plain = replay(case, tables(gangs=[GANG], orders=orders), hourly)
+    solve, ended = Incremental.solve, []
+
+    def in_circles(model: Incremental, **how: Any) -> Outcome:
+        model.most_iterations = 1
+        outcome = solve(model, **how)
+        ended.append(outcome.status)
+        return outcome
+
+    monkeypatch.setattr(Incremental, "solve", in_circles)
+    again = replay(case, tables(gangs=[GANG], orders=orders), hourly)
+    assert ended
+    assert "optimal" not in ended
+    assert again.cost == pytest.approx(plain.cost)
 
 
 def test_sums_agree_in_every_table() -> None:
