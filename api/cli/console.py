@@ -203,9 +203,6 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     console.print(table(text("cli.figures"), [("", False), ("", False)], facts))
     state = "cli.checked" if all(check["ok"] for check in plan.checks) else "report.checks_bad"
     console.print(escape(text(state, count=len(plan.checks))))
-    checked = every_hour_line(plan, text)
-    if checked:
-        console.print(escape(checked))
     if short_of_gap:
         gap = float(plan.certificate["gap"])
         open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
@@ -220,15 +217,6 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         console.print(f"[dim]… {escape(text('cli.more_notes', count=hidden))}[/]")
     console.print(f"\n{escape(text('cli.files', folder=folder))}")
     console.print(f"[bold]{escape(text('cli.report', report=report))}[/]")
-
-
-def every_hour_line(plan: Plan, text: Wording) -> str:
-    """What the dispatch of every hour said of the typical days' estimate; empty where it was not made or finished."""
-    rounds = plan.summary.get("every_hour", {}).get("rounds", [])
-    if not rounds:
-        return ""
-    best = min(rounds, key=lambda one: abs(one["cost_error"]))
-    return text("ask.every_hour", error=text.percent(best["cost_error"], 2), hours=f"{best['hours']:,}")
 
 
 def _costs(plan: Plan, text: Wording) -> Table:

@@ -24,6 +24,8 @@ from planner.report.order_list import next_date
 from planner.words.wording import Rounded
 
 _MOST_NAMED = 3
+# Less than this part more unserved hour by hour is not worth a sentence.
+_SAME = 0.01
 # What falls due outside of the budget.
 _BESIDE = ("leases", "departures", "commitments")
 
@@ -46,10 +48,11 @@ def answer(plan: Plan, language: str | None = None) -> Answer:
     now = order_list(view, first_only=True)
     short = _unserved(view)
     why = plan.summary.get("unserved_why") or {}
-    said = (_orders(view, now, short), _left(view, short), _why(plan, view, why))
+    hourly = _hourly(plan)
+    said = (_orders(view, now, short), _left(view, short), _short_hourly(view, hourly), _why(plan, view, why))
     headline = " ".join(part for part in said if part)
     held = [*departures_lines(view), *agreements_lines(view), *_leases(view)]
-    lines = [*_by_workload(view, short), *held, *_to_sign(plan, view)]
+    lines = [*_by_workload(view, short), *_cost_hourly(view, hourly), *held, *_to_sign(plan, view)]
     return Answer(headline, lines, orders_table(view, now), _cash(view))
 
 
@@ -121,6 +124,32 @@ def _left(view: View, short: pd.DataFrame) -> str:
     if more:
         parts.append(words("answer.left.more", count=more))
     return words("answer.left", parts=words.joined(parts))
+
+
+def _hourly(plan: Plan) -> Mapping[str, Any]:
+    """What the dispatch of every hour found of the plan that is kept (`planner.planning.refine`); empty without one."""
+    rounds = (plan.summary.get("every_hour") or {}).get("rounds", [])
+    return dict(min(rounds, key=lambda one: abs(one["cost_error"]), default={}))
+
+
+def _short_hourly(view: View, hourly: Mapping[str, Any]) -> str:
+    """What stays unserved hour by hour, where it is more than the typical days say."""
+    if not hourly:
+        return ""
+    estimated, replayed = (float(hourly[f"{name}_shortfall_pflops_hours"]) for name in ("estimated", "replayed"))
+    if replayed <= estimated * (1 + _SAME) + _SAME:
+        return ""
+    number = view.words.number
+    return view.words("answer.hourly.short", replayed=number(replayed, rounded="up"), estimated=number(estimated))
+
+
+def _cost_hourly(view: View, hourly: Mapping[str, Any]) -> list[str]:
+    """By how much the same orders cost more, or less, hour by hour."""
+    if not hourly:
+        return []
+    off = float(hourly["cost_error"])
+    key = "answer.hourly.more" if off > 0 else "answer.hourly.less"
+    return [view.words(key, hours=f"{hourly['hours']:,}", off=view.words.percent(abs(off), 2, "up"))]
 
 
 def _why(plan: Plan, view: View, why: Mapping[str, Any]) -> str:
