@@ -275,13 +275,13 @@ class _Search:
         every, one_by_one = self.case, []
         for name in ("module_types", "workloads", "campaigns"):
             for i, block in enumerate(getattr(self.case, name)):
-                for field in ("allowed_sites", "residency"):
-                    given = getattr(block, field, None)
+                for listed in ("allowed_sites", "residency"):
+                    given = getattr(block, listed, None)
                     if given:
-                        free: dict[str, Any] = {field: type(block).model_fields[field].get_default()}
+                        free: dict[str, Any] = {listed: type(block).model_fields[listed].get_default()}
                         every = _with_block(every, name, i, free)
                         alone = _with_block(self.case, name, i, free)
-                        one_by_one.append((f"/{name}/{i}/{field}", block.names, given, alone))
+                        one_by_one.append((f"/{name}/{i}/{listed}", block.names, given, alone))
         if not one_by_one or self.over or not self.possible(every):
             return []
         return [
