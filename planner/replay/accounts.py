@@ -69,7 +69,10 @@ class Account:
 
 
 # Terms that are decided ahead of the hours, and those of them that are paid by the day.
-_AHEAD = ("capex", "order_charges", "phases", "openings", "departures", "opex", "leases_owed", "leases")
+_AHEAD = (
+    *("capex", "order_charges", "phases", "openings", "departures", "commitments"),
+    *("opex", "leases_owed", "leases"),
+)
 _BY_DAYS = ("opex", "leases")
 
 REPLAY_TABLES = ("hours", "sites", "days", "service", "idle", "energy", "carbon", "billed", "costs")
@@ -382,9 +385,6 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for c, campaign in enumerate(case.campaigns):
         if account.covered[campaign.due] > 0:
             add("shortfall", campaign.due, "", (campaign.value or 0.0) * float(account.plan.unfinished[0, c]))
-    for t, paid in enumerate(account.plan.agreements.paid[0].sum(axis=0).tolist()):
-        if account.covered[t] > 0:
-            add("commitments", t, "", paid)
     records += _decided(account)
     frame = pd.DataFrame(records, columns=["term", "period", "site", "discounted", "undiscounted"])
     frame = frame.groupby(["term", "period", "site"], as_index=False, sort=False).sum()
@@ -393,12 +393,12 @@ def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     """Records (term, period, site, discounted, undiscounted) of everything decided ahead of the hours."""
-    covered, names = account.covered, account.facts.labels["site"]
+    covered, names = account.covered, [*account.facts.labels["site"], ""]
     known = decided_costs(account.facts, account.plan, account.capacity)
     out = []
     for term in _AHEAD:
         share = covered if term in _BY_DAYS else np.ones(len(covered))
-        plain, discounted = (money[0, : len(names)] * share for money in known[term])
+        plain, discounted = (money[0] * share for money in known[term])
         paid = np.nonzero(((plain != 0) | (discounted != 0)) & (covered > 0))
         out += [
             (term, int(t), names[s], float(discounted[s, t]), float(plain[s, t])) for s, t in zip(*paid, strict=True)
