@@ -7,16 +7,18 @@
 Seconds depend on the machine and on what else it does; counts of evaluations of blocks far less. They do still, since
 plans and bounds are searched side by side: the plan of tiny after 200 evaluations differed by 5 % between two runs of
 the same search. So a plan or a bound is judged at the end by the tolerance, at counts on the way by five times as much;
-what is worse is named, and so is a case that takes twice the evaluations, and ends with exit code 1. Times are written
-down, and not judged. Each case runs in a process of its own. A row: objective, bound and gap (shares of one) by
-evaluations and at the end, rounds of the relaxation, evaluations, whether the plan is verified, CPU seconds of all its
-processes.
+what is worse is named, and ends with exit code 1. So is a case that is not optimal any more, takes twice the
+evaluations, or has no plan where it had one: most searches end at their gap, which is less than the tolerance, and a
+slower one is seen by these alone. Times are written down, and not judged. Each case runs in a process of its own. A
+row: objective (none before the first plan) and bound by evaluations, and at the end with the gap (shares of one),
+rounds of the relaxation, evaluations, whether the plan is verified, CPU seconds of all its processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -69,8 +71,11 @@ def measured(name: str) -> Json:
     at: dict[str, Json] = {}
     for count in COUNTS:
         reached = [step for step in solution.trace if step.evaluations <= count]
-        if reached and reached[-1].objective < float("inf") and solution.trace[-1].evaluations > count:
-            at[str(count)] = {"objective": reached[-1].objective * unit, "bound": reached[-1].bound * unit}
+        if reached and math.isfinite(reached[-1].bound) and solution.trace[-1].evaluations > count:
+            found = reached[-1].objective
+            at[str(count)] = {
+                "objective": found * unit if math.isfinite(found) else None, "bound": reached[-1].bound * unit
+            }  # fmt: skip
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     last = solution.trace[-1]
     return {
@@ -96,17 +101,27 @@ def worse(before: Json, now: Json, tolerance: float = TOLERANCE) -> list[str]:
         if "objective" not in row or not row["verified"]:
             out.append(f"{row['case']}: {row.get('status')}, verified {row.get('verified')}")
             continue
+        if row["status"] != old["status"] == "optimal":
+            out.append(f"{row['case']}: {row['status']}, optimal before")
         pairs = [("at the end", old, row)]
-        pairs += [(f"after {n} evaluations", old["at"][n], row["at"][n]) for n in old["at"] if n in row["at"]]
+        nothing = {"objective": None, "bound": -math.inf}
+        pairs += [
+            (f"after {n} evaluations", at, row["at"].get(n, nothing))
+            for n, at in old["at"].items()
+            if row["evaluations"] > int(n)
+        ]
         if row["evaluations"] > _MORE * max(old["evaluations"], COUNTS[0]):
             out.append(f"{row['case']}: {row['evaluations']} evaluations, {old['evaluations']} before")
         for when, a, b in pairs:
             most = tolerance * (1.0 if b is row else _ON_THE_WAY)
-            dearer, lower = b["objective"] / a["objective"] - 1, 1 - b["bound"] / a["bound"]
-            if dearer > most:
-                out.append(f"{row['case']} {when}: the plan costs {dearer:.2%} more")
+            dearer = math.inf if b["objective"] is None else b["objective"] / (a["objective"] or math.inf) - 1
+            lower = 1 - b["bound"] / a["bound"]
+            if a["objective"] is not None and dearer > most:
+                told = f"the plan costs {dearer:.2%} more" if dearer < math.inf else "no plan yet"
+                out.append(f"{row['case']} {when}: {told}")
             if lower > most:
-                out.append(f"{row['case']} {when}: the bound is {lower:.2%} lower")
+                told = f"the bound is {lower:.2%} lower" if lower < math.inf else "no bound yet"
+                out.append(f"{row['case']} {when}: {told}")
     return out
 
 

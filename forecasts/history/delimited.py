@@ -85,7 +85,7 @@ def read_delimited(
         return None
     frame = table.to_pandas()
     frame.columns = pd.RangeIndex(len(names))
-    title = f", {titles} lines above the header" if titles else ""
+    title = f", lines above the header: {titles}" if titles else ""
     return Delimited(names, frame, f"{encoding}, parted by {SIGNS[sign]}{title}", above)
 
 

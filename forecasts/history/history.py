@@ -33,6 +33,7 @@ from forecasts.words.note import Note, listed, note
 LONGEST_YEARS = 40
 MOST_PARTS = 20_000
 SUM_HOURS, SUM_NEAR, SUM_SHARE = 24, 1e-3, 0.95
+"""A series is the sum of the others when it is so near, in this share of the hours that all have, so many at least."""
 ASKED_SHARE, ASKED_MOMENTS = 0.2, 12
 """Rows of one moment that differ are asked about when this share of the moments, and this many, have such rows."""
 
@@ -379,7 +380,8 @@ def sums_of_the_rest(values: FloatArray, names: tuple[str, ...]) -> list[Remark]
     """
     known = np.isfinite(values).all(axis=0)
     whole = values[:, known]
-    if len(values) < 3 or known.sum() < SUM_HOURS:
+    # Two equal series are no sum because a third one is empty.
+    if (whole.sum(axis=1) > 0).sum() < 3 or known.sum() < SUM_HOURS:
         return []
     total = whole.sum(axis=0)
     same = (np.abs(2 * whole - total) <= SUM_NEAR * total).mean(axis=1) >= SUM_SHARE

@@ -25,7 +25,9 @@ WINDOW = 25
 """Gaps around a row that say what the step is there."""
 TOGETHER_SHARE, TOGETHER_NS = 0.05, 60 * SECOND
 """Rows closer than this share of the step, and than a minute, are of one moment: several collectors, or parts."""
-HIGHEST, FILLER_TIMES = (32767.0, 65535.0, 2147483647.0, 4294967295.0, 2.0**63, 2.0**64), 3.0
+HIGHEST = (32767.0, 65535.0, 2147483647.0, 4294967295.0, 2.0**63, 2.0**64)
+LEAST_NINES, FILLER_TIMES = 9999.0, 3.0
+"""Nines alone from here on may fill holes (999 is a limit that people set), when so many times above the rest."""
 LONGEST_HOLD = 7 * 24 * HOUR
 """How long a value of an irregular series may hold."""
 Kind = Literal["gauge", "amount", "counter"]
@@ -193,13 +195,14 @@ def _one(
 
 def _fillers(value: FloatArray) -> BoolArray:
     """Rows that hold what systems write where nothing was measured (9999, the highest whole number): it comes again,
-    and stands far above everything else."""
+    and stands far above everything else, which is not nothing: 0 and 9999 alone may be off and on."""
     top = float(np.nanmax(value, initial=0.0))
-    if not (top in HIGHEST or (top >= 999 and set(f"{top:.10g}") == {"9"})):
+    if not (top in HIGHEST or (top >= LEAST_NINES and set(f"{top:.10g}") == {"9"})):
         return np.zeros(len(value), dtype=bool)
     at = value == top
     rest = value[np.isfinite(value) & ~at]
-    return np.asarray(at & bool(at.sum() >= 3 and len(rest) and top > FILLER_TIMES * rest.max()))
+    most = float(rest.max(initial=0.0))
+    return np.asarray(at & bool(at.sum() >= 3 and 0 < most < top / FILLER_TIMES))
 
 
 def _moments(points: _Points, together: Literal["ask", "sum", "mean"]) -> tuple[_Points, int, int, int, int]:

@@ -12,8 +12,9 @@ from forecasts.outlook import FloatArray
 def known_median(parts: Sequence[FloatArray], least: int = 1) -> FloatArray:
     """Median of what is known in each cell of arrays of one shape; NaN where fewer than `least` of them are.
 
-    Cells are put in order by exchanges of whole arrays (odd-even transposition sort), which for a few parts is some ten
-    times as fast as sorting cell by cell, and a hundred times as fast as `np.nanmedian`.
+    Cells are put in order by exchanges of whole arrays (odd-even transposition sort): for five parts of 280,000 cells
+    two thirds of the CPU of `np.sort` and taking the middle, a quarter of that of `np.nanmedian`; as much as `np.sort`
+    for 13 parts, and four times as much for 52.
     """
     count = len(parts)
     known = np.zeros(parts[0].shape, dtype=np.int64)

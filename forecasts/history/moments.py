@@ -51,11 +51,13 @@ def _read_distinct(text: pd.Series, faults: list[Fault]) -> tuple[np.ndarray, bo
     """(distinct,) moments, whether they are instants (UTC), and whether a fault was already told of all of them."""
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
     if np.isfinite(numbers).any() and np.isfinite(numbers).mean() > 0.5:
-        rounded = text.str.fullmatch(r"\d(?:\.\d{1,8})?[eE]\+?\d+")
-        if rounded.any():
+        stamps, aware_epochs, told_epochs = _epochs(text, numbers)
+        rounded = text.str.fullmatch(r"\d(?:\.\d{1,8})?[eE]\+?\d+").to_numpy(bool)
+        # Whole minutes are written so by many programs, exactly: 1.7724096e+18.
+        if (stamps[rounded].astype(np.int64) % 60_000_000_000 != 0).any():
             faults.append(fault_of("timestamp", "fault.rounded_moments", text=text[rounded].iloc[0]))
             return np.full(len(text), np.datetime64("NaT", "ns")), False, True
-        return _epochs(text, numbers)
+        return stamps, aware_epochs, told_epochs
     nothing = np.full(len(text), np.datetime64("NaT", "ns"))
     offset = text.str.extract(OFFSET)
     aware = offset["zulu"].notna().to_numpy() | offset["sign"].notna().to_numpy()
@@ -216,7 +218,7 @@ def far_from_the_rest(times: IntArray, code: IntArray, order: IntArray) -> BoolA
 
 
 def names_ends(column: pd.Series) -> bool:
-    """Whether moments of days run from 01:00 to 24:00, as those do that name the end of an hour."""
+    """Whether midnight is 24:00 and never 00:00, as where moments name the end of their hour or quarter hour."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
     text = pd.Series(column.unique()).astype("str")

@@ -57,7 +57,7 @@ FORMATS = {
     "parted by semicolons": "以分号分隔",
     "parted by tabs": "以制表符分隔",
     "parted by bars": "以竖线分隔",
-    "lines above the header": "行位于表头之上",
+    "lines above the header": "表头之上的行数",
     "JSON records": "JSON 记录",
     "data frame": "数据框",
     "sheet ": "工作表 ",

@@ -143,4 +143,6 @@ def values_at_hand(
 
 def _gap(known: tuple[float, float]) -> str:
     gap = max(known[0] - known[1], 0.0) / max(abs(known[0]), 1e-9)
+    if not math.isfinite(gap):
+        return "∞"  # a plan was found before anything was proven
     return f"{math.ceil(round(1e4 * gap, 6)) / 100:.2f}%"  # rounded up: it is known to no less

@@ -176,5 +176,5 @@ def _sentences(told: _Told, words: Wording, currency: str) -> list[str]:
         out.append(words("verdict.more", more=name(more), price=price, today=money("today")))
     if found["broken"] > 0:
         share = words.percent(found["broken"], rounded="up")
-        out.append(words("verdict.broken", best=name(best), share=share, n=told.futures))
+        out.append(words("verdict.broken", best=name(best), share=share))
     return out

@@ -29,20 +29,9 @@ from planner.plan import Plan
 from planner.plan.decisions import Decisions, branches_of, decisions_of, leased_modules
 from planner.program.instance import make_instance
 from planner.program.merge import step_groups
-from planner.program.registry import TERMS
+from planner.program.registry import DECIDED_TERMS, TERMS
 from planner.solve.fanout import fan_out
 
-FIXED_TERMS = (
-    "capex",
-    "order_charges",
-    "phases",
-    "openings",
-    "departures",
-    "commitments",
-    "opex",
-    "leases",
-    "leases_owed",
-)
 # Futures in one task: enough for a warm start to pay, few enough to keep every process busy to the end.
 FUTURES_PER_TASK = 25
 
@@ -353,7 +342,7 @@ def _fixed_costs(plan: Plan, branches: int) -> dict[str, FloatArray]:
     T = plan.case.horizon.periods
     table = plan.tables["costs"]
     out = {}
-    for term in FIXED_TERMS:
+    for term in DECIDED_TERMS:
         rows = table[(table["term"] == term) & (table["future"] < branches)]
         value = np.zeros((branches, T))
         np.add.at(value, (rows["future"].to_numpy(int), rows["period"].to_numpy(int)), rows["discounted"].to_numpy())

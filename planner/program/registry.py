@@ -139,7 +139,7 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
-TERMS = (
+DECIDED_TERMS = (
     "capex",
     "order_charges",
     "phases",
@@ -149,9 +149,8 @@ TERMS = (
     "opex",
     "leases",
     "leases_owed",
-    "energy",
-    "demand_charge",
-    "carbon",
-    "transfer",
-    "shortfall",
 )
+"""Terms of cost that are decided ahead of the hours: the same whatever is dispatched."""
+HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
+"""Those that rest on the hours, too."""
+TERMS = (*DECIDED_TERMS, *HOURLY_TERMS)

@@ -12,6 +12,7 @@ from planner.arrays import FloatArray
 from planner.case import BANDS, Case, WorkloadKind, by_period
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
+from planner.program.registry import DECIDED_TERMS
 from planner.replay.dispatch import Day, Fixed
 from planner.replay.paths import HourlyDemand
 from planner.verify.building import Capacity
@@ -68,11 +69,7 @@ class Account:
         return np.asarray(np.bincount(self.period, minlength=T) / days, float)
 
 
-# Terms that are decided ahead of the hours, and those of them that are paid by the day.
-_AHEAD = (
-    *("capex", "order_charges", "phases", "openings", "departures", "commitments"),
-    *("opex", "leases_owed", "leases"),
-)
+# Terms decided ahead of the hours that are paid by the day.
 _BY_DAYS = ("opex", "leases")
 
 REPLAY_TABLES = ("hours", "sites", "days", "service", "idle", "energy", "carbon", "billed", "costs")
@@ -361,8 +358,8 @@ def _holding(account: Account) -> FloatArray:
 def _costs(account: Account, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Cost by term, period and site in the plan's columns, future 0.
 
-    Terms decided ahead (capex, order charges, phases, openings) stand in full in the period of arrival when the course
-    reaches it; opex and leases by the share of the period's days covered.
+    Terms decided ahead (`DECIDED_TERMS`) stand in full in their period when the course reaches it; opex and leases by
+    the share of the period's days covered.
     """
     case, facts = account.case, account.facts
     discount, T = facts.discount, case.horizon.periods
@@ -396,7 +393,7 @@ def _decided(account: Account) -> list[tuple[str, int, str, float, float]]:
     covered, names = account.covered, [*account.facts.labels["site"], ""]
     known = decided_costs(account.facts, account.plan, account.capacity)
     out = []
-    for term in _AHEAD:
+    for term in DECIDED_TERMS:
         share = covered if term in _BY_DAYS else np.ones(len(covered))
         plain, discounted = (money[0] * share for money in known[term])
         paid = np.nonzero(((plain != 0) | (discounted != 0)) & (covered > 0))

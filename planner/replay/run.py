@@ -13,6 +13,7 @@ from planner.case import Case, WorkloadKind
 from planner.demand import Demand
 from planner.plan.tables import TABLES
 from planner.program.instance import Instance
+from planner.program.registry import HOURLY_TERMS
 from planner.replay.accounts import Account, account_tables
 from planner.replay.course import Progress, dispatch_course
 from planner.replay.dispatch import Dispatcher, Fixed, dispatch_instance, gang_modules
@@ -100,9 +101,6 @@ def replay(
         sum(day.seconds for day in days),
         len(days),
     )
-
-
-HOURLY_TERMS = ("energy", "demand_charge", "carbon", "transfer", "shortfall")
 
 
 def _read(

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from planner.arrays import FloatArray
 from planner.case import Case
 from planner.demand import Demand
+from planner.program.registry import HOURLY_TERMS
 from planner.replay.course import Progress
 from planner.replay.paths import HourlyDemand
-from planner.replay.run import HOURLY_TERMS, ReplayResult, replay
+from planner.replay.run import ReplayResult, replay
 from planner.verify.facts import make_facts
 
 

@@ -165,7 +165,8 @@ def _document(body: bytes, where: str, asked: Reading, faults: list[Fault]) -> S
             return None
     if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
         frame = pd.DataFrame(document)
-        if len(frame.columns) and not frame.map(lambda cell: isinstance(cell, dict | list)).to_numpy().any():
+        nested = frame.select_dtypes("object").map(lambda cell: isinstance(cell, dict | list))
+        if len(frame.columns) and not nested.to_numpy().any():
             return _table(Sheet(tuple(map(str, frame.columns)), _by_place(frame), "JSON records", where), asked, faults)
     fit = next((one for one in DOCUMENTS if one.fits(document)), None)
     if fit is None:

@@ -26,7 +26,9 @@ _OWN = ("", "result", "table", "_start", "_stop", "_time", "_value")
 def is_annotated(text: str) -> bool:
     """Whether text begins as annotated CSV does."""
     first = text.lstrip().split("\n", 1)[0]
-    return first.startswith(("#group", "#datatype", "#default")) or {"_time", "_value"} <= set(first.strip().split(","))
+    return first.startswith(("#group", "#datatype", "#default")) or {"_time", "_value"} <= set(
+        next(csv.reader([first]))
+    )
 
 
 def is_lines(text: str) -> bool:
@@ -39,27 +41,30 @@ def is_lines(text: str) -> bool:
 def read_annotated(text: str, where: str, faults: list[Fault]) -> Source | None:
     """Every table of the answer; a series is called by the labels in which the tables differ, or its field."""
     names: list[str] = []
-    rows: list[dict[str, str]] = []
+    tables: list[tuple[list[str], list[list[str]]]] = []
     for cells in csv.reader(StringIO(text)):
         if not any(cells) or cells[0].startswith("#"):
             continue
         if "_time" in cells and "_value" in cells:
             names = cells
+            tables.append((names, []))
         elif "error" in cells and not names:
             faults.append(fault_of(where, "fault.influx_error", text=", ".join(cells)))
             return None
         elif len(cells) == len(names):
-            rows.append(dict(zip(names, cells, strict=True)))
+            tables[-1][1].append(cells)
         else:
             faults.append(fault_of(where, "fault.uneven", rows=repr(",".join(cells)[:80]), n=len(names)))
             return None
-    if not rows:
+    frame = pd.concat([pd.DataFrame(rows, columns=head) for head, rows in tables], ignore_index=True).fillna("")
+    if not len(frame):
         faults.append(fault_of(where, "fault.header_alone"))
         return None
-    frame = pd.DataFrame(rows).fillna("")
     labels = [str(name) for name in frame.columns if name not in _OWN]
     differ = [name for name in labels if len(set(frame[name])) > 1] or [n for n in labels if n == "_field"]
-    series = frame[differ].agg(",".join, axis=1) if differ else pd.Series("value", index=frame.index)
+    series = frame[differ[0]] if differ else pd.Series("value", index=frame.index)
+    for name in differ[1:]:
+        series = series + "," + frame[name]
     table = pd.DataFrame({"timestamp": frame["_time"], "value": frame["_value"], "series": series})
     notes = (note("influx.named", names=listed(differ)),) if len(differ) > 1 else ()
     return Source(NAME, table, notes=notes)

@@ -32,7 +32,7 @@ MOST_FOOTER = 3
 def put_right(sheet: Sheet, asked: Reading) -> Sheet:
     """The table without its footer, with the zone that a header names in its moments, one column of moments, and one
     row a moment; with a note on each of these that was done."""
-    for step in (_without_footer, _zoned, _joined, _across):
+    for step in (_without_footer, _zoned, _joined, _without_hours, _across):
         sheet = step(sheet, asked)
     return sheet
 
@@ -46,7 +46,8 @@ def is_header(cells: Sequence[str]) -> bool:
 
 def is_data(names: Sequence[str]) -> bool:
     """Whether what stands in a header's place is a row of data."""
-    return any(_MOMENT.match(name) for name in names) and any(_is_number(name) for name in names)
+    named = any(name.strip().lower() in TIME for name in names)
+    return not named and any(_MOMENT.match(name) for name in names) and any(_is_number(name) for name in names)
 
 
 def base_of(name: str) -> str:
@@ -92,8 +93,10 @@ def _is_remark(text: str) -> bool:
 
 
 def _zoned(sheet: Sheet, asked: Reading) -> Sheet:
-    """Moments under a header that names their zone carry it."""
+    """Moments under a header that names their zone carry it, where no other column is the one that is read."""
     wanted = asked.columns.get("timestamp", "").strip().lower()
+    if not wanted and sheet.place(*TIME) is not None:
+        return sheet
     for at, name in enumerate(sheet.low()):
         found = ZONED.match(name)
         if found is None or (found["base"] not in TIME and name != wanted):
@@ -119,7 +122,8 @@ def _with(names: tuple[str, ...], at: int, name: str) -> tuple[str, ...]:
 def _joined(sheet: Sheet, asked: Reading) -> Sheet:
     """A column of days and one of hours make one of moments."""
     day, clock = sheet.place(*DATE), sheet.place(*CLOCK)
-    if day is None or clock is None or "timestamp" in asked.columns:
+    moments = {at for at, name in enumerate(sheet.low()) if name in TIME}
+    if day is None or clock is None or moments - {day, clock} or "timestamp" in asked.columns:
         return sheet
     hours = sheet.frame[clock].astype("object").map(lambda cell: "" if pd.isna(cell) else str(cell).strip())
     plain = hours.str.fullmatch(r"\d{1,2}(?:\.0)?")
@@ -134,13 +138,32 @@ def _joined(sheet: Sheet, asked: Reading) -> Sheet:
     notes = [note("layout.joined", date=sheet.names[day], clock=sheet.names[clock])]
     if plain.all():
         number = pd.to_numeric(hours).astype(int)
-        if number.min() == 1 and number.max() == 24:
+        if number.max() > 24:
+            return sheet
+        if number.min() > 0 and number.max() == 24:
             number -= 1
-            notes.append(note("layout.counted"))
+            notes.append(note("layout.counted", last="24"))
         hours = number.map("{:02d}:00".format)
     kept = [at for at in range(len(sheet.names)) if at not in (day, clock)]
     columns = [days + " " + hours, *(sheet.frame[at] for at in kept)]
     return _rebuilt(sheet, ["timestamp", *(sheet.names[at] for at in kept)], columns, notes)
+
+
+def _without_hours(sheet: Sheet, asked: Reading) -> Sheet:
+    """A column of hours beside moments that hold them is no series."""
+    at = _moment_place(sheet, asked)
+    clock = next((i for i, name in enumerate(sheet.low()) if name in CLOCK and i != at), None)
+    if at is None or clock is None or len(sheet.names) < 3:
+        return sheet
+    faults: list[Fault] = []
+    stamps, _ = read_times(sheet.frame[at], faults)
+    told = pd.to_numeric(sheet.frame[clock], errors="coerce").to_numpy(np.float64)
+    apart = (told - stamps // (60 * _MINUTE)) % 24  # the same everywhere; not 0 where one of them is UTC
+    if faults or not (apart == apart[0]).all() or (stamps == stamps[0]).all():
+        return sheet
+    kept = [i for i in range(len(sheet.names)) if i != clock]
+    notes = [note("layout.hours_beside", name=sheet.names[clock])]
+    return _rebuilt(sheet, [sheet.names[i] for i in kept], [sheet.frame[i] for i in kept], notes)
 
 
 def _rebuilt(sheet: Sheet, names: list[str], columns: Sequence[Any], notes: Sequence[str]) -> Sheet:
@@ -178,10 +201,26 @@ def _across(sheet: Sheet, asked: Reading) -> Sheet:
     wide = sheet.frame[across].astype("object").to_numpy().ravel()
     known = {*SERIES, *REGION, *WORKLOAD, *UNIT}
     kept = [(at, names[at] if names[at] in known else sheet.names[at]) for at in rest]
-    if kept and not any(name in known for _, name in kept):
-        kept[0] = (kept[0][0], "series")
+    if across is hours and day is not None and not sheet.frame[day].duplicated().any():
+        # One row a day is one series: a total, or the day of the week, tells no two apart.
+        beside = [name for _, name in kept if name not in known]
+        kept = [(at, name) for at, name in kept if name in known]
+        notes += [note("layout.beside", names=listed(beside, 10))] if beside else []
+    elif kept and not any(name in known for _, name in kept):
+        one = _telling(sheet, [] if across is moments or day is None else [day], [at for at, _ in kept])
+        kept = [(at, "series" if at == one else name) for at, name in kept]
     columns = [pd.to_datetime(when), *(np.repeat(sheet.frame[at].astype("object"), len(across)) for at, _ in kept)]
     return _rebuilt(sheet, ["timestamp", *(name for _, name in kept), "value"], [*columns, wide], notes)
+
+
+def _telling(sheet: Sheet, by: list[int], places: list[int]) -> int:
+    """Of columns the one that names series: words before numbers, one that tells rows apart before others."""
+
+    def rank(at: int) -> tuple[bool, bool]:
+        numbers = pd.to_numeric(sheet.frame[at], errors="coerce").notna().all()
+        return bool(numbers), bool(sheet.frame[[*by, at]].duplicated().any())
+
+    return min(places, key=rank)
 
 
 def _minutes(names: list[str], notes: list[str]) -> IntArray | None:
@@ -192,5 +231,5 @@ def _minutes(names: list[str], notes: list[str]) -> IntArray | None:
     if not (step == step[0]).all() or each[0] not in (0, step[0]) or len(each) * step[0] != 1440:
         return None
     if each[0]:
-        notes.append(note("layout.counted"))
+        notes.append(note("layout.counted", last=names[-1]))
     return np.asarray(each - each[0])

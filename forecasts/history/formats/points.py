@@ -1,4 +1,4 @@
-"""JSON of points: Datadog's query, Azure Monitor's metrics, and records of one object a row."""
+"""JSON of points: Datadog's query and Azure Monitor's metrics."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def _datadog(document: Any, _asked: Reading, faults: list[Fault]) -> Source | No
     rows: list[tuple[int, float | None, str, str]] = []
     for number, one in enumerate(document["series"]):
         try:
-            unit = (one.get("unit") or [None])[0] or {}
+            # What is counted, and by what: [{"short_name": "req"}, {"short_name": "s"}] are requests a second.
+            units = [str(part.get("short_name") or part.get("name") or "") for part in one.get("unit") or [] if part]
             name = str(one.get("metric", "value"))
             name += "{" + str(one["scope"]) + "}" if one.get("scope") not in (None, "", "*") else ""
-            rows += [(int(at), value, name, str(unit.get("short_name") or "")) for at, value in one["pointlist"]]
+            rows += [(int(at), value, name, "/".join(units)) for at, value in one["pointlist"]]
         except (TypeError, ValueError, KeyError, AttributeError):
             faults.append(fault_of(f"series {number}", "fault.point_pairs", text=str(one)[:80]))
     return None if faults else _source(DATADOG, rows, faults)

@@ -63,14 +63,14 @@ def _sheet(body: bytes, where: str, asked: Reading, faults: list[Fault], max_row
         faults.append(fault_of(where, "fault.no_sheet"))
         return None
     title, rows = found[0]
-    head = [["" if cell is None else str(cell) for cell in row] for row in rows[:MOST_TITLES]]
+    head = [["" if cell is None else str(cell) for cell in row] for row in rows[: MOST_TITLES + 1]]
     passed = next((at for at, cells in enumerate(head) if is_header(cells)), 0)
     rows = rows[passed:]
     names = tuple("" if cell is None else str(cell).strip() for cell in rows[0])
     width = max((i + 1 for i, name in enumerate(names) if name), default=0)
     frame = pd.DataFrame([row[:width] + (None,) * (width - len(row)) for row in rows[1:]])
     frame = frame.apply(_typed)
-    above = f", {passed} lines above the header" if passed else ""
+    above = f", lines above the header: {passed}" if passed else ""
     return Sheet(names[:width], frame, f"XLSX, sheet {title}{above}", where)
 
 

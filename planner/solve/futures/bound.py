@@ -130,15 +130,11 @@ class Bound:
 
     def _task(self, worker: Worker, function: Callable[..., Grown | None], *arguments: object) -> Grown | None:
         task = worker.submit(function, *arguments)
-        while True:
-            try:
-                found: Grown | None = task.result(timeout=_POLL_S)
-                return found
-            except TimeoutError:
-                if self._control.halted:
-                    raise HaltedError from None
-            except (BrokenExecutor, CancelledError):
-                return None
+        try:
+            found: Grown | None = self.wait(task)
+        except (BrokenExecutor, CancelledError):
+            return None
+        return found
 
     def wait(self, task: Future[_T]) -> _T:
         """What a task came to. Raises HaltedError once the search is halted."""

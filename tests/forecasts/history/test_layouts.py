@@ -100,6 +100,13 @@ def test_tables_of_one_answer_are_series_of_their_own() -> None:
     np.testing.assert_allclose(history.values[0], 2 * history.values[1])
 
 
+def test_series_of_influx_are_called_by_all_that_differs() -> None:
+    south = [line.replace("web1", "web2") for line in annotated("gpu", 2 * LEVEL)]
+    history, report = read("\r\n".join([*annotated("rps", LEVEL), *south]).encode())
+    assert [key.workload for key in history.series] == ["gpu,web2", "rps,web1"]
+    assert any("called by _field, host" in line for line in report.sentences())
+
+
 def test_amounts_of_azure_are_a_second_and_two_aggregations_are_refused() -> None:
     totals = [{"timeStamp": t, "total": 3600 * v} for t, v in IN_UTC]
     one = {"name": {"value": "r"}, "timeseries": [{"data": totals}]}
@@ -130,10 +137,11 @@ def test_a_unit_behind_the_numbers_is_the_series_own() -> None:
 
 def test_hours_that_end_are_told_and_so_is_a_sum_of_all_others() -> None:
     ends = "\n".join(["time,chat", *(f"{t:%Y-%m-%d} {t.hour + 1:02d}:00,{v}" for t, v in ROWS)]).encode()
-    assert any("01:00 to 24:00" in line for line in read(ends)[1].sentences())
+    assert any("24:00 and never as 00:00" in line for line in read(ends)[1].sentences())
     three = pd.DataFrame({"time": LEVEL.index, "a": LEVEL.to_numpy(), "b": 3.0 + LEVEL.to_numpy()[::-1]})
     assert not any("counts demand twice" in line for line in read(three.assign(c=1 + three.a))[1].sentences())
     assert any("all is the sum" in line for line in read(three.assign(all=three.a + three.b))[1].sentences())
+    assert not any("is the sum" in line for line in read(three.assign(b=three.a, c=0.0))[1].sentences())
 
 
 def test_fillers_are_masked_and_a_high_hour_is_kept() -> None:
@@ -141,12 +149,79 @@ def test_fillers_are_masked_and_a_high_hour_is_kept() -> None:
     values.iloc[5::50] = 99999
     history, report = read(pd.DataFrame({"time": values.index, "chat": values.to_numpy()}))
     assert np.isnan(history.values[0]).sum() == len(values.iloc[5::50])
-    assert any("stand for nothing measured" in line for line in report.sentences())
-    values = LEVEL.copy()
-    values.iloc[40] = 99999
-    assert np.nanmax(read(pd.DataFrame({"time": values.index, "chat": values.to_numpy()}))[0].values) == 99999
+    assert any("nothing was measured" in line for line in report.sentences())
+    once, limit, on = LEVEL.copy(), 300 + LEVEL, LEVEL * 0
+    once.iloc[40], limit.iloc[5::7], on.iloc[5::7] = 99999, 999, 9999
+    for kept in (once, limit, on):
+        history, _ = read(pd.DataFrame({"time": kept.index, "chat": kept.to_numpy()}))
+        np.testing.assert_array_equal(history.values[0], kept)
 
 
 def test_totals_since_midnight_are_counters() -> None:
     since = LEVEL.groupby(LEVEL.index.date).cumsum()
     assert "values that only rise" in refused(pd.DataFrame({"time": since.index, "chat": since.to_numpy()}))
+
+
+def days(*beside: str) -> list[str]:
+    head = ",".join(["date", *beside, *map(str, range(24))])
+    rows = LEVEL.to_numpy().reshape(-1, 24)
+    told = {"total": lambda n: f"{rows[n].sum():.3f}", "weekday": lambda n: f"{LEVEL.index[24 * n]:%a}"}
+    cells = [
+        [f"{LEVEL.index[24 * n]:%Y-%m-%d}", *(told[name](n) for name in beside), *row] for n, row in enumerate(rows)
+    ]
+    return [head, *(",".join(map(str, row)) for row in cells)]
+
+
+LOOKS_LIKE = {
+    "a total beside the hours": (days("total"), "left out: total"),
+    "the day of the week beside them": (days("weekday", "total"), "left out: weekday, total"),
+    "the hour beside moments": (["time,hour,chat", *(f"{t},{t.hour},{v}" for t, v in ROWS)], "'hour' was left out"),
+    "day and hour beside moments": (
+        ["timestamp,day,hour,chat", *(f"{t},{t:%Y-%m-%d},{t.hour},{v}" for t, v in ROWS)], "'hour' was left out"),
+    "a second column in UTC": (["time,time_utc,chat", *(f"{t},{u},{v}" for (t, v), u in zip(ROWS, UTC, strict=True))],
+        "left out: time_utc"),
+    "whole minutes as floats": (["ts,value", *(f"{float(n)},{v}" for n, (_, v) in zip(NS, ROWS, strict=True))], ""),
+    "quoted names": (['"_time","_value","host"', *(f'"{t}","{v}","a"' for t, v in IN_UTC)], "InfluxDB"),
+    "one title": (["Export,2026", "time,chat", *(f"{t},{v}" for t, v in ROWS)], "lines above the header: 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKS_LIKE)
+def test_what_only_looks_like_a_layout_is_read_as_it_stands(name: str) -> None:
+    body, said = LOOKS_LIKE[name]
+    history, report = read("\n".join([*body, ""]).encode())
+    np.testing.assert_allclose(history.values, LEVEL.to_numpy()[None], rtol=1e-6)
+    assert any(said in line for line in report.sentences())
+    assert not any("zone" in line for line in report.sentences())
+
+
+def test_series_across_are_called_by_the_words_that_tell_them_apart() -> None:
+    day = ",".join(map(str, LEVEL.to_numpy()[:24]))
+    rows = [f"2026-03-{n:02d},{n}.5,Mon,{name},{day}" for n in (2, 3, 4) for name in ("north", "south")]
+    history, _ = read("\n".join(["date,total,weekday,site," + ",".join(map(str, range(24))), *rows, ""]).encode())
+    assert [key.workload for key in history.series] == ["north", "south"]
+
+
+def test_series_may_be_called_by_days_and_numbers() -> None:
+    rows = [f"{t},{v},{2 * v}" for t, v in ROWS]
+    history, _ = read("\n".join(["time,2025-01-01,123", *rows, ""]).encode())
+    assert [key.workload for key in history.series] == ["123", "2025-01-01"]
+
+
+def test_quarter_hours_that_end_are_told_as_such() -> None:
+    quarters = pd.date_range("2026-03-02", periods=96 * 14, freq="15min")
+    ends = [f"{t:%Y-%m-%d} {t.hour + (t.minute == 45):02d}:{(t.minute + 15) % 60:02d}" for t in quarters]
+    _, report = read("\n".join(["time,chat", *(f"{t},{5 + i % 9}" for i, t in enumerate(ends)), ""]).encode())
+    assert any("quarter hour" in line for line in report.sentences())
+    names = [f"{m // 60:02d}:{m % 60:02d}" for m in range(15, 1441, 15)]
+    table = LEVEL.to_numpy()[: 96 * 5].reshape(5, 96)
+    wide = [f"2026-03-{2 + n:02d}," + ",".join(map(str, row)) for n, row in enumerate(table)]
+    _, report = read("\n".join(["date," + ",".join(names), *wide, ""]).encode())
+    assert any("run to 24:00" in line for line in report.sentences())
+
+
+def test_a_unit_of_datadog_is_an_amount_by_another() -> None:
+    points = [[n / 1e6, v] for n, v in IN_NS]
+    unit = [{"name": "request", "short_name": "req"}, {"name": "second", "short_name": "s"}]
+    history, _ = read(json.dumps({"series": [{"metric": "hits", "unit": unit, "pointlist": points}]}).encode())
+    assert history.series[0].unit == "req/s"

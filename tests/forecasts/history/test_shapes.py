@@ -13,7 +13,14 @@ from forecasts.history.asked import reading_of
 from forecasts.history.quality import QualityReport
 
 RNG = np.random.default_rng(7)
+BEGIN = RNG.bit_generator.state
 DAY = 10 + 4 * np.sin(2 * np.pi * (np.arange(24) - 9) / 24)
+
+
+@pytest.fixture(autouse=True)
+def _own_noise() -> None:
+    """Every test has its noise, whatever ran before it."""
+    RNG.bit_generator.state = BEGIN
 
 
 def tide(days: int, start: str = "2026-03-02", noise: float = 0.2) -> pd.Series[float]:

@@ -20,7 +20,7 @@ from forecasts.outlook import Futures, Outlook, SeriesKey
 from planner.case import Case
 from planner.case.errors import StoppedError
 from planner.compare.comparison import Comparing, Comparison, Stage, compare
-from planner.compare.information import perfect_limits, value_of_perfect
+from planner.compare.information import perfect_limits, value_of_perfect, value_of_stochastic
 from planner.compare.making import Maker, NoPlan, Wish, plan_task, seconds_each
 from planner.compare.store import Store
 from planner.demand.horizon import outlook_demand
@@ -491,6 +491,13 @@ def test_a_plan_that_came_without_a_bound_has_that_of_single_futures(monkeypatch
     plan = plan_rule(Stochastic(kind="stochastic"), world, limits=EXACT)
     assert math.isfinite(plan.certificate["bound"])
     assert plan.certificate["bound"] <= plan.certificate["objective"]
+
+
+def test_the_value_of_a_mean_plan_of_which_nothing_is_proven_yet_is_open_below() -> None:
+    found = value_of_stochastic((110.0, -math.inf), (100.0, 99.0))
+    assert (found.value, found.low, found.high) == (10.0, -math.inf, 11.0)
+    assert found.note is not None
+    assert "known to ∞, the stochastic plan to 1.00%" in found.note.said(wording("en"))
 
 
 def test_a_floor_out_of_reach_is_told_beside_its_scenario_in_both_languages(here: Executor, tmp_path: Path) -> None:

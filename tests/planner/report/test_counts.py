@@ -48,6 +48,7 @@ NEVER_ONE = {
     "fault.years": "a limit of many years",
     "fault.uneven": "a header has several cells",
     "outlook.event_step": "a signed size",
+    "layout.moments_across": "two dozen at least",
     "growth.long": "half-lives of several years",
     "requests.shape": "means of tokens, in the plural as any mean",
 }
