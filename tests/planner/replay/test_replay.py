@@ -364,6 +364,19 @@ def test_what_is_ordered_leased_retired_and_moved_stands_together(
     assert plain.to_dict() == pytest.approx({(0, "far"): 10.0, (1, "near"): 21.0})
 
 
+def test_what_agreements_take_off_and_ask_for_is_in_the_replay() -> None:
+    """Two of five modules committed to, at three quarters of their 100: 150, and 33 for the three that are missing."""
+    deal = {"id": "f", "module_types": ["m"], "signed": True, "commitment": 5, "shortfall_price": 11,
+            "breaks": [{"from_modules": 0, "discount": 0.25}]}  # fmt: skip
+    more = document(agreements=[deal])
+    more["horizon"]["costing"] = "upfront"
+    decided = tables(orders=[{"branch": -1, "site": "near", "module_type": "m", "modules": 2}])
+    costs = replay(Case.model_validate(more), decided, course(31, chat_r=1.0)).tables["costs"]
+    told = costs.set_index(["term", "period", "site"])[["discounted", "undiscounted"]]
+    assert told.loc["commitments", 0, ""].tolist() == [33, 33]
+    assert told.loc["capex", 0, "near"].tolist() == [150, 150]
+
+
 def test_the_backlog_never_holds_work_older_than_its_window() -> None:
     rng = np.random.default_rng(2)
     hourly = course(6, chat_r=rng.uniform(3, 6.5, (6, 24)), batch_r=rng.uniform(0, 4, (6, 24)))
