@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 QUIET_EVERY_S = 10.0
 
 
-_MOST_NOTES = 10
+_MOST_NOTES, _FIRST_NOTES = 10, 4
 
 # Tables that go into a file or a pipe: wide enough that no word is broken.
 _PIPED_COLUMNS = 132
@@ -208,9 +208,9 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
         open_gap = text("cli.gap_open", gap=text.percent(gap, 2, "up")) if math.isfinite(gap) else text("cli.gap_none")
         console.print(f"[yellow]{escape(open_gap)}[/]")
     notes = text.noted(plan.warnings)
-    # The first are about the case, the last about forecast, risk and checks; single series stand between them.
+    # The first are about the case and all its demand, the last about forecast, risk and checks; single series between.
     hidden = max(len(notes) - _MOST_NOTES, 0)
-    told = notes[:2] + notes[2 + hidden :] if hidden else notes
+    told = notes[:_FIRST_NOTES] + notes[_FIRST_NOTES + hidden :] if hidden else notes
     for note in told:
         console.print(f"[dim]· {escape(note)}[/]")
     if hidden:

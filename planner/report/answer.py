@@ -49,7 +49,8 @@ def answer(plan: Plan, language: str | None = None) -> Answer:
     short = _unserved(view)
     why = plan.summary.get("unserved_why") or {}
     hourly = _hourly(plan)
-    said = (_orders(view, now, short), _left(view, short), _short_hourly(view, hourly), _why(plan, view, why))
+    left = (_left(view, short), _unfinished(view), _short_hourly(view, hourly))
+    said = (_orders(view, now, short), *left, _why(plan, view, why))
     headline = " ".join(part for part in said if part)
     held = [*departures_lines(view), *agreements_lines(view), *_leases(view)]
     lines = [*_by_workload(view, short), *_cost_hourly(view, hourly), *held, *_to_sign(plan, view)]
@@ -124,6 +125,23 @@ def _left(view: View, short: pd.DataFrame) -> str:
     if more:
         parts.append(words("answer.left.more", count=more))
     return words("answer.left", parts=words.joined(parts))
+
+
+def _undone(view: View) -> dict[str, float]:
+    """Campaign -> share of its work that is not done, mean over futures."""
+    table = view.tables["unfinished"]
+    share = pd.Series((table["share"].to_numpy(float) * view.weight(table)) if len(table) else np.zeros(0))
+    return {str(c): float(one) for c, one in share.groupby(table["campaign"].to_numpy(), sort=False).sum().items()}
+
+
+def _unfinished(view: View) -> str:
+    """Which campaigns are not finished."""
+    words = view.words
+    parts = [
+        words("answer.left.part", share=_share(view, share), workload=view.name("workload", campaign))
+        for campaign, share in _undone(view).items()
+    ]
+    return words("answer.left.unfinished", parts=words.joined(parts)) if parts else ""
 
 
 def _hourly(plan: Plan) -> Mapping[str, Any]:
@@ -221,10 +239,8 @@ def _by_workload(view: View, short: pd.DataFrame) -> list[str]:
             key = "answer.short.early" if first < len(view.periods) else "answer.short.never"
             start = view.case.horizon.period_start(first).isoformat()
             out[-1] += words(key, amount=words.number(early), unit=unit, date=start)
-    unfinished = view.tables["unfinished"]
-    for campaign, rows in unfinished.groupby("campaign", sort=False):
-        share = float((rows["share"].to_numpy(float) * view.weight(rows)).sum())
-        out.append(words("answer.unfinished", campaign=view.name("workload", str(campaign)), share=_share(view, share)))
+    for campaign, share in _undone(view).items():
+        out.append(words("answer.unfinished", campaign=view.name("workload", campaign), share=_share(view, share)))
     return out
 
 

@@ -31,8 +31,8 @@ from tests.planner.audit.reading import (
 )
 
 HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "answer.nothing.late", "answer.now",
-            "answer.later", "answer.left", "answer.hourly.short", "why.limits", "why.limits_relaxed", "why.together",
-            "why.timing",
+            "answer.later", "answer.left", "answer.left.unfinished", "answer.hourly.short", "why.limits",
+            "why.limits_relaxed", "why.together", "why.timing",
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
 LINES = ("answer.agreement.by_future", "answer.agreement", "answer.commitment.by_future", "answer.commitment",
@@ -244,6 +244,19 @@ class Ledger:
                     named += 1
         if named != min(len(self.unserved), 3):
             raise UntracedError("other workloads are short, too")
+
+    def _answer_left_unfinished(self, said: Taken) -> None:
+        table, told = self.tables["unfinished"], set()
+        with said:
+            parts = self.parts(said["parts"])
+        for part in parts:
+            (_, groups), = sentences(self.language, part, ("answer.left.part",))  # fmt: skip
+            with Taken(groups) as one:
+                id = self.id_of(self.case.campaigns, one["workload"])
+                same_percent(one["share"], self.mean(table[table["campaign"] == id], "share"))
+                told.add(id)
+        if told != set(table["campaign"]):
+            raise UntracedError("other campaigns are not finished, too")
 
     # ---- why
     def _bound(self) -> float:
