@@ -157,8 +157,13 @@ def _short_hourly(view: View, hourly: Mapping[str, Any]) -> str:
     estimated, replayed = (float(hourly[f"{name}_shortfall_pflops_hours"]) for name in ("estimated", "replayed"))
     if replayed <= estimated * (1 + _SAME) + _SAME:
         return ""
-    number = view.words.number
-    return view.words("answer.hourly.short", replayed=number(replayed, rounded="up"), estimated=number(estimated))
+    told = {"replayed": view.words.number(replayed, rounded="up"), "estimated": view.words.number(estimated)}
+    return view.words("answer.hourly.short", where=_where_hourly(view), **told)
+
+
+def _where_hourly(view: View) -> str:
+    """Of several futures the likeliest is dispatched."""
+    return view.words("answer.hourly.likeliest") if len(view.probability) > 1 else ""
 
 
 def _cost_hourly(view: View, hourly: Mapping[str, Any]) -> list[str]:
@@ -167,7 +172,8 @@ def _cost_hourly(view: View, hourly: Mapping[str, Any]) -> list[str]:
         return []
     off = float(hourly["cost_error"])
     key = "answer.hourly.more" if off > 0 else "answer.hourly.less"
-    return [view.words(key, hours=f"{hourly['hours']:,}", off=view.words.percent(abs(off), 2, "up"))]
+    told = {"hours": f"{hourly['hours']:,}", "off": view.words.percent(abs(off), 2, "up")}
+    return [view.words(key, where=_where_hourly(view), **told)]
 
 
 def _why(plan: Plan, view: View, why: Mapping[str, Any]) -> str:

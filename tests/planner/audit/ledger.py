@@ -471,14 +471,19 @@ class Ledger:
         rounds = self.plan.summary["every_hour"]["rounds"]
         return dict(min(rounds, key=lambda one: abs(one["replayed_cost"] / one["estimated_cost"] - 1)))
 
+    def _where_hourly(self, text: str) -> None:
+        same_text(text, self.words("answer.hourly.likeliest") if len(self.probability) > 1 else "")
+
     def _answer_hourly_short(self, said: Taken) -> None:
         with said:
+            self._where_hourly(said["where"])
             same(said["replayed"], self._hourly["replayed_shortfall_pflops_hours"], rounded="up")
             same(said["estimated"], self._hourly["estimated_shortfall_pflops_hours"])
 
     def _answer_hourly_more(self, said: Taken, sign: int = 1) -> None:
         off = sign * (self._hourly["replayed_cost"] / self._hourly["estimated_cost"] - 1)
         with said:
+            self._where_hourly(said["where"])
             same_text(said["hours"], f"{self._hourly['hours']:,}")
             same_percent(said["off"], off, rounded="up")
             if off < 0:
