@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 QUIET_EVERY_S = 10.0
 
 
-_MOST_NOTES = 10
+_MOST_NOTES, _FIRST_NOTES = 10, 4
 
 # Tables that go into a file or a pipe: wide enough that no word is broken.
 _PIPED_COLUMNS = 132
@@ -229,32 +229,20 @@ def show_plan(plan: Plan, folder: str, report: str, text: Wording, *, short_of_g
     console.print(table(text("cli.figures"), [("", False), ("", False)], facts))
     state = "cli.checked" if all(check["ok"] for check in plan.checks) else "report.checks_bad"
     console.print(escape(text(state, count=len(plan.checks))))
-    checked = every_hour_line(plan, text)
-    if checked:
-        console.print(escape(checked))
     if short_of_gap:
         gap = float(plan.certificate["gap"])
         open_gap = text("cli.gap_open", gap=text.gap(gap)) if math.isfinite(gap) else text("cli.gap_none")
         console.print(f"[yellow]{escape(open_gap)}[/]")
     notes = text.noted(plan.warnings)
-    # The first are about the case, the last about forecast, risk and checks; single series stand between them.
+    # The first are about the case and all its demand, the last about forecast, risk and checks; single series between.
     hidden = max(len(notes) - _MOST_NOTES, 0)
-    told = notes[:2] + notes[2 + hidden :] if hidden else notes
+    told = notes[:_FIRST_NOTES] + notes[_FIRST_NOTES + hidden :] if hidden else notes
     for note in told:
         console.print(f"[dim]· {escape(note)}[/]")
     if hidden:
         console.print(f"[dim]… {escape(text('cli.more_notes', count=hidden))}[/]")
     console.print(f"\n{escape(text('cli.files', folder=folder))}")
     console.print(f"[bold]{escape(text('cli.report', report=report))}[/]")
-
-
-def every_hour_line(plan: Plan, text: Wording) -> str:
-    """What the dispatch of every hour said of the typical days' estimate; empty where it was not made or finished."""
-    rounds = plan.summary.get("every_hour", {}).get("rounds", [])
-    if not rounds:
-        return ""
-    best = min(rounds, key=lambda one: abs(one["cost_error"]))
-    return text("ask.every_hour", error=text.percent(best["cost_error"], 2), hours=f"{best['hours']:,}")
 
 
 def _costs(plan: Plan, text: Wording) -> Table:

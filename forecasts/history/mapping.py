@@ -209,7 +209,7 @@ def align_history(history: History, start: date) -> History:
     moved by multiples of 52 weeks, and a note says so: its shape is used, its dates are not.
     """
     begin = pd.Timestamp(start)
-    notes = list(history.notes)
+    notes = []
     index = history.index
     gap = begin - (index[-1] + pd.Timedelta(hours=1))
     years = 0
@@ -225,7 +225,8 @@ def align_history(history: History, start: date) -> History:
     if years:
         index = pd.DatetimeIndex(index + years * pd.Timedelta(_YEAR))
         notes.append(note("mapping.moved", weeks=years * 52, end=index[-1], start=start))
-    return replace(history, index=index, notes=tuple(notes))
+    # what all figures rest on is said first, before notes on single series
+    return replace(history, index=index, notes=(*notes, *history.notes))
 
 
 def outlook_weeks(history: History, end: date) -> int:

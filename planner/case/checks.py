@@ -131,21 +131,27 @@ def _agreements(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:
 
 
 def _runnable(draft: Draft, document: dict[str, Any]) -> Iterator[CrossFault]:
-    """Every workload and campaign has at least one module type of this case that can run it."""
+    """Every workload and campaign has at least one module type of this case that can run it, and sites to run at; every
+    module type has sites to be ordered for."""
     types = known_ids(document)["module_types"]
     allowed = f"at least one of the module types {', '.join(sorted(types)[:12])}" if types else "a module type"
     for i, workload in draft.workloads:
         if not types & set(workload.throughput):
             found = f"no module type that can run the workload {workload.id}"
             yield CrossFault(("workloads", i, "throughput"), found, allowed, "nothing_can_run", workload.throughput)
-        if workload.allowed_sites == []:
-            found = f"no site at all for the workload {workload.id}"
-            allowed_sites = "at least one site, or nothing for every site"
-            yield CrossFault(("workloads", i, "allowed_sites"), found, allowed_sites, "no_site", [])
     for i, campaign in draft.campaigns:
         if not types & set(campaign.speed):
             found = f"no module type that can run the campaign {campaign.id}"
             yield CrossFault(("campaigns", i, "speed"), found, allowed, "nothing_can_run", campaign.speed)
+    placed: dict[str, list[tuple[int, Any]]] = {
+        "workloads": draft.workloads, "campaigns": draft.campaigns, "module_types": draft.module_types
+    }  # fmt: skip
+    for name, blocks in placed.items():
+        for i, block in blocks:
+            if block.allowed_sites == []:
+                found = f"no site at all for {block.id}"
+                allowed_sites = "at least one site, or nothing for every site"
+                yield CrossFault((name, i, "allowed_sites"), found, allowed_sites, "no_site", [])
 
 
 def _coordinates(draft: Draft, _: dict[str, Any]) -> Iterator[CrossFault]:

@@ -153,8 +153,15 @@ def _room(kind: ModuleType, site: Site, draft: Draft) -> tuple[float, str]:
         by_space = np.floor(racks / kind.racks + _POWER_TOLERANCE)
         if by_space < modules:
             modules, limit = by_space, f"{racks:g} racks with every phase"
+    leased = {True: 0.0, False: 0.0}
     for _, lease in draft.leases:
-        if (lease.site, lease.module_type) == (site.id, kind.id) and not lease.uses_site_power:
-            modules += float(np.max(np.asarray(lease.maximum_modules, float)))
+        if (lease.site, lease.module_type) == (site.id, kind.id):
+            leased[lease.uses_site_power] += float(np.max(np.asarray(lease.maximum_modules, float)))
+    if kind.allowed_sites is not None and site.id not in kind.allowed_sites:
+        own = [f for _, f in draft.fleet if f.module_type == kind.id and site.id in (f.site, *f.may_move_to)]
+        at_hand = sum(f.modules for f in own) + leased[True]
+        if at_hand < modules:
+            modules, limit = at_hand, f"{at_hand:g} modules that stand, move or are leased there, none to be ordered"
+    modules += leased[False]
     held = np.floor(kind.availability * modules + _POWER_TOLERANCE) if np.isfinite(modules) else np.inf
     return float(held * kind.cards), f"{limit}, {kind.id}"

@@ -22,7 +22,7 @@ from planner.planning.elastic import closed
 from planner.planning.solving import Amend, Solving
 from planner.program.blocks import Program
 from planner.program.build import build_program
-from planner.program.decisions import whole_decisions
+from planner.program.decisions import completed, whole_decisions
 from planner.program.registry import TERMS
 from planner.solve import Solution, WarmStart, solve_lp
 from planner.solve.one_piece import split
@@ -202,7 +202,7 @@ def held_solution(
     for name in names:
         if not _fits(values[name], program.layout.columns[name]):
             return None
-    held = fixed(program, values, names)
+    held = fixed(program, completed(case, values), names)
     lower, upper = program.master.lower, program.master.upper
     if ((held.master.lower < lower - 1e-9) | (held.master.upper > upper + 1e-9)).any():
         return None  # such an order may not be placed there any more

@@ -205,9 +205,7 @@ def _no_plan(solution: Solution, limits: Limits, *, by_hand: bool) -> PlanError:
 
 
 def _unexplained() -> Fault:
-    return Fault(
-        "/", "limits that whole modules cannot meet", "a little more of the tightest limit: power, supply, budget"
-    )
+    return Fault("/", "limits that no plan meets together; which of them to change was not found", "looser limits")
 
 
 def finish(case: Case, demand: Demand, program: Program, solution: Solution, *, measured: bool = True) -> Plan:

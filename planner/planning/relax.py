@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from planner.program.instance import Instance, make_instance
 from planner.program.reserve import KIND as RESERVE
 from planner.program.serving import service_workloads
 from planner.solve import Limits, solve
-from planner.words.limits import broken_problem, change_problem, resilience_problem
+from planner.words.limits import broken_problem, change_problem, place_problem, resilience_problem
 
 __all__ = ["service_slack", "smallest_relaxation", "without_slack"]
 
@@ -111,6 +112,7 @@ def smallest_relaxation(
     lost = search.without_resilience()
     if lost is not None:
         problems.append(resilience_problem(case, lost, proven=search.whole))
+    problems += search.without_places()
     if problems:
         return problems
     joint = search.together(fields)
@@ -267,6 +269,27 @@ class _Search:
             out.append((f, near))
         return out
 
+    # ---- what is no number
+    def without_places(self) -> list[Fault]:
+        """Each list of sites by itself without which a plan exists, as a problem."""
+        every, one_by_one = self.case, []
+        for name in ("module_types", "workloads", "campaigns"):
+            for i, block in enumerate(getattr(self.case, name)):
+                for listed in ("allowed_sites", "residency"):
+                    given = getattr(block, listed, None)
+                    if given:
+                        free: dict[str, Any] = {listed: type(block).model_fields[listed].get_default()}
+                        every = _with_block(every, name, i, free)
+                        alone = _with_block(self.case, name, i, free)
+                        one_by_one.append((f"/{name}/{i}/{listed}", block.names, given, alone))
+        if not one_by_one or self.over or not self.possible(every):
+            return []
+        return [
+            place_problem(self.case, pointer, names, given, proven=self.whole)
+            for pointer, names, given, case in one_by_one
+            if len(one_by_one) == 1 or (not self.over and self.possible(case))
+        ]
+
     def without_resilience(self) -> list[str] | None:
         """Sites whose loss need not be survived for a plan to exist (all that are asked for: []); None if in vain."""
         rule = self.case.policy.resilience
@@ -287,10 +310,16 @@ class _Search:
         return []
 
 
+def _with_block(case: Case, name: str, number: int, update: dict[str, Any]) -> Case:
+    blocks = list(getattr(case, name))
+    blocks[number] = blocks[number].model_copy(update=update)
+    return case.model_copy(update={name: blocks})
+
+
 def _outward(f: LimitField, amounts: FloatArray) -> FloatArray:
     """The field's numbers loosened by amounts that are rounded up to three figures, or to whole numbers."""
     up = np.array([0.0 if f.whole and a < 1e-6 else rounded_up(a, whole=f.whole) for a in amounts])
-    return f.clipped(f.values + f.loosens * np.where(f.limited, up, 0.0))
+    return f.clipped(np.round(f.values + f.loosens * np.where(f.limited, up, 0.0), 9))
 
 
 def rounded_up(amount: float, *, whole: bool, figures: int = 3) -> float:

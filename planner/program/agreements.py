@@ -78,10 +78,10 @@ class Agreements:
         return np.asarray((best[:, None, None] * self.counts).max(axis=0, initial=0.0), float)
 
     def most_asked(self) -> FloatArray:
-        """(K,) the most modules of a type that a break or a commitment may make worth ordering."""
+        """(K,) the most modules of a type that breaks and commitments, one after the other, may make worth ordering."""
         asked = self.commitment.copy()
         np.maximum.at(asked, self.of, self.needed)
-        return np.asarray((asked[:, None] * self.counts.any(axis=2)).max(axis=0, initial=0.0), float)
+        return np.asarray(asked @ self.counts.any(axis=2), float)
 
     def missing(self, orders: FloatArray, signed: FloatArray) -> FloatArray:
         """(B, A) modules of the commitment that are not called off."""

@@ -200,7 +200,6 @@ DECISIONS: dict[str, Decision] = {
             "scheduled",
             source=Source("pools", None, ("workload", *_PLACE)),
             size="switch",
-            weight=0.0,
             held_for_prices=True,
         ),
         # the gangs that the build-ahead floor counts on; the ratio of a plan says with which it is reached

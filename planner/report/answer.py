@@ -24,6 +24,8 @@ from planner.report.order_list import next_date
 from planner.words.wording import Rounded
 
 _MOST_NAMED = 3
+# Less than this part more unserved hour by hour is not worth a sentence.
+_SAME = 0.01
 # What falls due outside of the budget.
 _BESIDE = ("leases", "departures", "commitments")
 
@@ -46,10 +48,12 @@ def answer(plan: Plan, language: str | None = None) -> Answer:
     now = order_list(view, first_only=True)
     short = _unserved(view)
     why = plan.summary.get("unserved_why") or {}
-    said = (_orders(view, now, short), _left(view, short), _why(plan, view, why))
+    hourly = _hourly(plan)
+    left = (_left(view, short), _unfinished(view), _short_hourly(view, hourly))
+    said = (_orders(view, now, short), *left, _why(plan, view, why))
     headline = " ".join(part for part in said if part)
     held = [*departures_lines(view), *agreements_lines(view), *_leases(view)]
-    lines = [*_by_workload(view, short), *held, *_to_sign(plan, view)]
+    lines = [*_by_workload(view, short), *_cost_hourly(view, hourly), *held, *_to_sign(plan, view)]
     return Answer(headline, lines, orders_table(view, now), _cash(view))
 
 
@@ -123,6 +127,55 @@ def _left(view: View, short: pd.DataFrame) -> str:
     return words("answer.left", parts=words.joined(parts))
 
 
+def _undone(view: View) -> dict[str, float]:
+    """Campaign -> share of its work that is not done, mean over futures."""
+    table = view.tables["unfinished"]
+    share = pd.Series((table["share"].to_numpy(float) * view.weight(table)) if len(table) else np.zeros(0))
+    return {str(c): float(one) for c, one in share.groupby(table["campaign"].to_numpy(), sort=False).sum().items()}
+
+
+def _unfinished(view: View) -> str:
+    """Which campaigns are not finished."""
+    words = view.words
+    parts = [
+        words("answer.left.part", share=_share(view, share), workload=view.name("workload", campaign))
+        for campaign, share in _undone(view).items()
+    ]
+    return words("answer.left.unfinished", parts=words.joined(parts)) if parts else ""
+
+
+def _hourly(plan: Plan) -> Mapping[str, Any]:
+    """What the dispatch of every hour found of the plan that is kept (`planner.planning.refine`); empty without one."""
+    rounds = (plan.summary.get("every_hour") or {}).get("rounds", [])
+    return dict(min(rounds, key=lambda one: abs(one["cost_error"]), default={}))
+
+
+def _short_hourly(view: View, hourly: Mapping[str, Any]) -> str:
+    """What stays unserved hour by hour, where it is more than the typical days say."""
+    if not hourly:
+        return ""
+    estimated, replayed = (float(hourly[f"{name}_shortfall_pflops_hours"]) for name in ("estimated", "replayed"))
+    if replayed <= estimated * (1 + _SAME) + _SAME:
+        return ""
+    told = {"replayed": view.words.number(replayed, rounded="up"), "estimated": view.words.number(estimated)}
+    return view.words("answer.hourly.short", where=_where_hourly(view), **told)
+
+
+def _where_hourly(view: View) -> str:
+    """Of several futures the likeliest is dispatched."""
+    return view.words("answer.hourly.likeliest") if len(view.probability) > 1 else ""
+
+
+def _cost_hourly(view: View, hourly: Mapping[str, Any]) -> list[str]:
+    """By how much the same orders cost more, or less, hour by hour."""
+    if not hourly:
+        return []
+    off = float(hourly["cost_error"])
+    key = "answer.hourly.more" if off > 0 else "answer.hourly.less"
+    told = {"hours": f"{hourly['hours']:,}", "off": view.words.percent(abs(off), 2, "up")}
+    return [view.words(key, where=_where_hourly(view), **told)]
+
+
 def _why(plan: Plan, view: View, why: Mapping[str, Any]) -> str:
     """Why, as far as solving again has told; else how much the proof leaves open."""
     words = view.words
@@ -192,10 +245,8 @@ def _by_workload(view: View, short: pd.DataFrame) -> list[str]:
             key = "answer.short.early" if first < len(view.periods) else "answer.short.never"
             start = view.case.horizon.period_start(first).isoformat()
             out[-1] += words(key, amount=words.number(early), unit=unit, date=start)
-    unfinished = view.tables["unfinished"]
-    for campaign, rows in unfinished.groupby("campaign", sort=False):
-        share = float((rows["share"].to_numpy(float) * view.weight(rows)).sum())
-        out.append(words("answer.unfinished", campaign=view.name("workload", str(campaign)), share=_share(view, share)))
+    for campaign, share in _undone(view).items():
+        out.append(words("answer.unfinished", campaign=view.name("workload", campaign), share=_share(view, share)))
     return out
 
 

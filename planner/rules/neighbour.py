@@ -22,7 +22,7 @@ from planner.planning import finish
 from planner.planning.relax import service_slack
 from planner.program.blocks import flatten
 from planner.program.build import build_program
-from planner.program.decisions import DECISIONS, whole_decisions
+from planner.program.decisions import DECISIONS, completed, whole_decisions
 from planner.solve import Solution, relative_gap
 from planner.solve.linear import attempts
 from planner.solve.native import Settings, run
@@ -73,7 +73,7 @@ def projected(case: Case, demand: Demand, values: Values, kept: Mapping[str, Boo
     apart = held.with_columns(sp.csr_matrix((master.rows, 2 * n)), cost=np.tile(weight[moved], 2))
     arrays = apart.with_rows(sp.hstack([unit, -eye, eye]), wanted[moved], wanted[moved])
     x = run(arrays, _PROJECTION).x
-    return None if x is None else program.layout.values(np.round(x), whole_decisions())
+    return None if x is None else completed(case, program.layout.values(np.round(x), whole_decisions()))
 
 
 def with_recourse(

@@ -24,7 +24,7 @@ from planner.planning import measured_plan, plan_demand, warm_start
 from planner.planning.solving import Amend, ProgressCall, Solving
 from planner.program.blocks import Program
 from planner.program.build import build_program
-from planner.program.decisions import completed, purchases, whole_decisions
+from planner.program.decisions import completed, whole_decisions
 from planner.rules.ahead import with_ratio
 from planner.rules.bounds import relaxed_bound, shared_decisions
 from planner.rules.neighbour import Values, held_plan, projected, whole_of, with_bound, with_recourse
@@ -271,12 +271,14 @@ def rule_notes(plan: Plan) -> tuple[str, ...]:
 
 # --- bring forward ---------------------------------------------------------------------------------------------------
 
+_MOVED = ("orders", "order_on", "phases", "openings")
+
 
 def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
     """The same orders and phases, `periods` earlier, or as early as the limits on orders allow.
 
     Whole orders keep site and type. Of all ways to order them no earlier than asked, the one with the most
-    PFLOPS-periods gained; leases, gangs and dispatch are then chosen anew for the same demand.
+    PFLOPS-periods gained; leases, signatures, gangs and dispatch are then chosen anew for the same demand.
     """
     case, demand = plan.case, plan.demand
     program = build_program(case, demand)
@@ -288,7 +290,7 @@ def brought_forward(plan: Plan, periods: int, searching: _Searching) -> Plan:
     again = searching.plan(
         case,
         demand,
-        amend=lambda built: fixed(built, earlier, purchases()),
+        amend=lambda built: fixed(built, earlier, earlier),
         held=completed(case, {**whole_of(plan), **earlier}),
     )
     return warned(again, notes)
@@ -343,7 +345,7 @@ def _earliest(program: Program, values: Mapping[str, FloatArray], periods: int) 
     arrays = master.with_rows(extra, lower, upper)
     arrays = replace(arrays, cost=cost / max(float(np.abs(cost).max(initial=0.0)), 1e-9))
     answer = solve(Program(arrays, program.layout, (), 1.0), _REACH)
-    return program.layout.values(np.round(answer.x), purchases()) if len(answer.x) else None
+    return program.layout.values(np.round(answer.x), _MOVED) if len(answer.x) else None
 
 
 def _late_notes(before: FloatArray, after: FloatArray, periods: int) -> tuple[str, ...]:

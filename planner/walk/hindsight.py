@@ -49,13 +49,17 @@ def cut_periods(document: dict[str, Any], first: int, count: int) -> None:
 def _kept(agreement: dict[str, Any], first: int, count: int) -> bool:
     """Move the span of an agreement's document into the periods that are left; whether anything is left of it.
 
-    What was not signed in its time can no longer be, and a commitment that ends beyond the periods asks nothing there.
+    What was not signed in its time can no longer be. A commitment that ends beyond the periods asks nothing there: what
+    it brings is left of one that is signed, and of one that is not, nothing.
     """
     last = first + count - 1 if agreement["last"] is None else agreement["last"]
     past = agreement["commitment"] and not agreement["signed"] and agreement["first"] < first
     beyond = agreement["commitment"] and last >= first + count
-    if past or beyond or last < first or agreement["first"] >= first + count:
+    lost = beyond and not (agreement["signed"] and agreement["breaks"])
+    if past or lost or last < first or agreement["first"] >= first + count:
         return False
+    if beyond:
+        agreement |= {"commitment": 0, "shortfall_price": 0.0, "signed": False}
     agreement |= {"first": max(agreement["first"] - first, 0), "last": min(last - first, count - 1)}
     return True
 
@@ -94,6 +98,8 @@ def set_back(case: Case, start: date, periods: int) -> Case:
         return (pd.Timestamp(value) - pd.DateOffset(months=months)).date().isoformat()
 
     document["demand"] = None
+    for agreement in document["agreements"]:
+        agreement["last"] = horizon.periods - 1 if agreement["last"] is None else agreement["last"]
     document["horizon"] |= {"start": start.isoformat(), "periods": periods}
     if horizon.commit_periods is not None:
         document["horizon"]["commit_periods"] = min(horizon.commit_periods, periods)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from forecasts.fault import Fault
 from planner.arrays import FloatArray
-from planner.case import Case
+from planner.case import Case, Names
 from planner.case.movable import LimitField
 from planner.words.wording import LANGUAGES, Wording, wording
 
@@ -130,6 +130,21 @@ def resilience_problem(case: Case, lost: Sequence[str], *, proven: bool) -> Faul
             told.append(("/policy/resilience", found, words("relax.resilience_none")))
     remedies = [wording(language)("relax.alone" if proven else "relax.unproven") for language in LANGUAGES]
     return Fault(*told[0], remedy=remedies[0], zh=Fault(*told[1], remedy=remedies[1]))
+
+
+def place_problem(
+    case: Case, pointer: str, of: Names, sites: Sequence[str] | Mapping[str, Sequence[str]], *, proven: bool
+) -> Fault:
+    """Giving up a list of sites as a problem. sites: as the field has them. proven: a plan was found so."""
+    told = []
+    listed = dict.fromkeys(s for row in sites.values() for s in row) if isinstance(sites, Mapping) else sites
+    for language in LANGUAGES:
+        words = wording(language)
+        names = {s.id: words.name(s.names) for s in case.sites}
+        found = words("relax.places", name=words.name(of), sites=words.joined([names[s] for s in listed]))
+        allowed = words("relax.places_none", written="{}" if isinstance(sites, Mapping) else "null")
+        told.append(Fault(pointer, found, allowed, remedy=words("relax.alone" if proven else "relax.unproven")))
+    return replace(told[0], zh=told[1])
 
 
 def broken_problem(case: Case, pointer: str, periods: Sequence[int]) -> Fault:

@@ -12,7 +12,7 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.program.blocks import Arrays
 from planner.solve.benders.evaluation import HaltedError
-from planner.solve.benders.merged import columns_of, with_exact_cuts
+from planner.solve.benders.merged import columns_of, held_at, with_exact_cuts
 from planner.solve.benders.search import Search
 from planner.solve.control import Control
 from planner.solve.futures import tree
@@ -62,8 +62,12 @@ class Bound:
                 return
 
     def _refine(self, worker: Worker, side: Side, leaf: Leaf) -> None:
-        """All but the orders whole under a leaf, with what exact blocks are known to be worth near plans."""
-        arrays = side.under(side.priced, leaf.great, None)
+        """All but the orders whole in a leaf, with what exact blocks are known to be worth near plans.
+
+        Held is what was branched on, no more: other campaigns than the leaf's own may be left in it.
+        """
+        held = np.array(leaf.fixed, float).reshape(-1, 2)
+        arrays = held_at(side.priced, held[:, 0].astype(int), held[:, 1])
         orders = columns_of(side.alone.program.layout.columns, ("orders",))
         integer = arrays.integer.copy()
         integer[orders] = False

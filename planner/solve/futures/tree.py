@@ -26,13 +26,20 @@ _WHOLE = 1e-6
 _HALF = 0.5
 
 
+Fixed = tuple[tuple[int, float], ...]
+
+
 @dataclass(frozen=True)
 class Leaf:
-    """Campaigns in whole numbers: `great` (great columns,), and the relaxation of all else under them."""
+    """Campaigns in whole numbers: `great` (great columns,), and the relaxation of all else under them.
+
+    fixed: what was branched on. Other campaigns may keep to it, too, and cost no less than `bound`.
+    """
 
     bound: float
     great: FloatArray
     x: FloatArray
+    fixed: Fixed
 
 
 @dataclass(frozen=True)
@@ -78,9 +85,6 @@ class Campaigns:
     def columns(self) -> IntArray:
         """(great columns,) all of them, places before periods."""
         return np.concatenate([*self.place, *itertools.chain(*self.on), np.zeros(0, np.int64)]).astype(np.int64)
-
-
-Fixed = tuple[tuple[int, float], ...]
 
 
 @dataclass(order=True)
@@ -146,7 +150,7 @@ class Tree:
         if found is None or found.x is None:
             return None
         self._count += 1
-        return Leaf(found.objective, np.round(found.x[self._great]), found.x)
+        return Leaf(found.objective, np.round(found.x[self._great]), found.x, tuple(fixed.items()))
 
     def _root(self, seconds: float) -> Outcome:
         if self._easier is not None:
@@ -163,7 +167,7 @@ class Tree:
         node = self._heap[0]
         children = list(_children(node, self._campaigns))
         if not children:
-            leaf = Leaf(node.bound, np.round(node.x[self._great]), node.x)
+            leaf = Leaf(node.bound, np.round(node.x[self._great]), node.x, node.fixed)
             self._leaves = sorted([*self._leaves, leaf], key=lambda leaf: leaf.bound)
             heapq.heappop(self._heap)
             return True

@@ -31,11 +31,12 @@ from tests.planner.audit.reading import (
 )
 
 HEADLINE = ("answer.nothing", "answer.nothing.none", "answer.nothing.leased", "answer.nothing.late", "answer.now",
-            "answer.later", "answer.left", "why.limits", "why.limits_relaxed", "why.together", "why.timing",
+            "answer.later", "answer.left", "answer.left.unfinished", "answer.hourly.short", "why.limits",
+            "why.limits_relaxed", "why.together", "why.timing",
             "why.not_told", "why.price", "why.price_rest", "why.unknown", "why.unknown_rest",
             "why.unknown_all")  # fmt: skip
 LINES = ("answer.agreement.by_future", "answer.agreement", "answer.commitment.by_future", "answer.commitment",
-         "answer.unsigned",
+         "answer.unsigned", "answer.hourly.more", "answer.hourly.less",
          "answer.retired.by_future", "answer.retired", "answer.moved.by_future", "answer.moved", "answer.unfinished",
          "answer.leases.by_future", "answer.leases", "answer.to_sign.by_future", "answer.to_sign",
          "answer.due", "answer.discounted", "answer.next.by_future", "answer.next.certain", "answer.next")  # fmt: skip
@@ -244,6 +245,19 @@ class Ledger:
         if named != min(len(self.unserved), 3):
             raise UntracedError("other workloads are short, too")
 
+    def _answer_left_unfinished(self, said: Taken) -> None:
+        table, told = self.tables["unfinished"], set()
+        with said:
+            parts = self.parts(said["parts"])
+        for part in parts:
+            (_, groups), = sentences(self.language, part, ("answer.left.part",))  # fmt: skip
+            with Taken(groups) as one:
+                id = self.id_of(self.case.campaigns, one["workload"])
+                same_percent(one["share"], self.mean(table[table["campaign"] == id], "share"))
+                told.add(id)
+        if told != set(table["campaign"]):
+            raise UntracedError("other campaigns are not finished, too")
+
     # ---- why
     def _bound(self) -> float:
         """The least that stays unserved, by the test's own solve where there is one."""
@@ -450,6 +464,33 @@ class Ledger:
     def _answer_due(self, said: Taken) -> None:
         with said:
             self.money(said["due"], self.mean(self.tables["cash"], "due"))
+
+    @cached_property
+    def _hourly(self) -> dict[str, Any]:
+        """The round of the check of every hour whose plan was kept: the one that the typical days came nearest to."""
+        rounds = self.plan.summary["every_hour"]["rounds"]
+        return dict(min(rounds, key=lambda one: abs(one["replayed_cost"] / one["estimated_cost"] - 1)))
+
+    def _where_hourly(self, text: str) -> None:
+        same_text(text, self.words("answer.hourly.likeliest") if len(self.probability) > 1 else "")
+
+    def _answer_hourly_short(self, said: Taken) -> None:
+        with said:
+            self._where_hourly(said["where"])
+            same(said["replayed"], self._hourly["replayed_shortfall_pflops_hours"], rounded="up")
+            same(said["estimated"], self._hourly["estimated_shortfall_pflops_hours"])
+
+    def _answer_hourly_more(self, said: Taken, sign: int = 1) -> None:
+        off = sign * (self._hourly["replayed_cost"] / self._hourly["estimated_cost"] - 1)
+        with said:
+            self._where_hourly(said["where"])
+            same_text(said["hours"], f"{self._hourly['hours']:,}")
+            same_percent(said["off"], off, rounded="up")
+            if off < 0:
+                raise UntracedError("dearer or cheaper")
+
+    def _answer_hourly_less(self, said: Taken) -> None:
+        self._answer_hourly_more(said, -1)
 
     def _answer_discounted(self, said: Taken) -> None:
         with said:

@@ -363,6 +363,25 @@ def test_campaigns() -> None:
         ]
 
 
+def test_no_site_at_all_is_no_list_of_sites() -> None:
+    for name in ("module_types", "workloads", "campaigns"):
+        document = campaign()
+        document[name] = [{**document[name][0], "allowed_sites": []}, *document[name][1:]]
+        assert f"/{name}/0/allowed_sites" in {one.partition(":")[0] for one in faults(document)}
+
+
+def test_a_gang_may_stand_where_its_type_is_not_to_be_ordered_but_stands_moves_or_is_leased() -> None:
+    document = copy.deepcopy(GANG)
+    document["module_types"][0]["allowed_sites"] = ["small"]
+    document["fleet"] = [{"site": "small", "module_type": "k", "modules": 25, "may_move_to": ["large"]}]
+    lease = {"id": "x", "supplier": "X", "site": "large", "module_type": "k", "price_per_module_period": 1,
+             "uses_site_power": True}  # fmt: skip
+    document["leases"] = [lease | {"maximum_modules": 25}]
+    assert Case.model_validate(document)
+    document["leases"] = [lease | {"maximum_modules": 24}]
+    assert "490 of them: large (49 modules that stand, move or are leased there" in faults(document)[0]
+
+
 GANG = {
     "meta": {"name": "gang", "as_of": "2026-11-22"},
     "horizon": {"start": "2027-01-01", "periods": 2},
@@ -387,6 +406,7 @@ GANG = {
         ("sites/1/power_mw", 1, "400 of them: large (1 MW with every phase, k)"),
         ("workloads/0/allowed_sites", ["small"], "250 of them: small (0.5 MW with every phase, k)"),
         ("module_types/0/availability", 0.9, "450 of them: large (100 racks with every phase, k)"),
+        ("module_types/0/allowed_sites", ["small"], "250 of them: small (0.5 MW with every phase, k)"),
     ],
 )
 def test_a_gang_must_fit_one_site(path: str, value: object, most: str | None) -> None:

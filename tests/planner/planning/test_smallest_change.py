@@ -139,6 +139,26 @@ def test_a_lost_site_that_cannot_be_survived_is_named() -> None:
     assert "失去南" in told["/policy/resilience/sites"].told("zh").allowed
 
 
+def test_sites_that_a_type_or_its_work_is_kept_to_are_named() -> None:
+    """The only site with power is one that the type may not be ordered for, and that the work may not run at."""
+    document = one_place()
+    other = document["sites"][0] | {"id": "n", "names": {"en": "North", "zh": "北"}, "power_mw": 0}
+    document["sites"].append(other)
+    document["module_types"][0]["allowed_sites"] = ["n"]
+    told = changes(document)["/module_types/0/allowed_sites"]
+    assert alone(told)
+    assert to_write(told) is None
+    assert (told.found, told.told("zh").found) == ("K only at North", "K仅限北")
+    for residency, pointer, value in (({}, "allowed_sites", None), ({"r": ["n"]}, "residency", {})):
+        del document["module_types"][0]["allowed_sites"]
+        work = document["workloads"][0]
+        document["workloads"] = [work | {"residency": residency, "allowed_sites": None if residency else ["n"]}]
+        told = changes(document)[f"/workloads/0/{pointer}"]
+        assert alone(told)
+        assert to_write(told) == value
+        document["module_types"][0]["allowed_sites"] = ["s", "n"]
+
+
 def test_two_kinds_that_are_both_in_the_way_are_told_together() -> None:
     """Neither power nor supply alone is enough; service is a contract that cannot move, nor can the rest."""
     document = one_place()

@@ -13,11 +13,16 @@ from planner.case.file import CaseError, case_from
 from planner.demand import Demand
 from planner.demand.horizon import given_demand
 from planner.evaluate.evaluation import evaluate
+from planner.explain.asking import held_solution
 from planner.explain.what_if import what_if
 from planner.plan import Plan
+from planner.plan.decisions import decisions_of
 from planner.report.content import plan_content
 from planner.report.figures import View
-from planner.scenarios.scenario import Stochastic
+from planner.rules.neighbour import projected, whole_of
+from planner.rules.rules import plan_rule
+from planner.scenarios.scenario import BringForward, Stochastic
+from planner.scenarios.worlds import make_world
 from planner.verify import verify
 from planner.walk.adaptive import adaptive_walk, later_demand
 from tests.planner.program.test_departures import EXACT, bare, planned
@@ -154,6 +159,40 @@ def test_a_walk_keeps_what_was_signed_and_counts_on() -> None:
     assert walk.plan.tables["agreements"]["to_date"].tolist() == [3, 6]
     assert walk.replanned[1].case.agreements[0].called_off == 3
     assert walk.replanned[1].case.agreements[0].signed
+
+
+@pytest.mark.parametrize(
+    "signing", [{}, {"commitment": 3, "shortfall_price": 100}, {"commitment": 30, "shortfall_price": 9}]
+)
+def test_what_is_brought_forward_has_the_price_of_its_volume(signing: dict[str, Any]) -> None:
+    """1 module and then 2 more; a quarter earlier all three at once, at a fifth less, unless 27 more are to be paid."""
+    case = Case.model_validate(bought([[4, 10]], steps((3 if not signing else 0, 0.2)) | signing, capex=[50, 45]))
+    world = make_world(case, given_demand(case), evaluation_futures=None)
+    plan = plan_rule(BringForward(kind="bring_forward", periods=1), world, limits=EXACT)
+    assert plan.tables["orders"]["modules"].tolist() == [3]
+    assert plan.certificate["objective"] == pytest.approx(150 if signing.get("commitment") == 30 else 120)
+    assert plan.certificate["bound"] == pytest.approx(plan.certificate["objective"])
+
+
+def test_decisions_carried_into_another_case_have_its_breaks() -> None:
+    """3 modules at 50; where three reach a break, the same three at 40."""
+    plan = planned(bought([[10]], steps((9, 0.2))))
+    case, values = Case.model_validate(bought([[10]], steps((3, 0.2)))), decisions_of(plan).values
+    held = held_solution(case, plan.demand, values)
+    assert held is not None
+    assert held[1].objective * held[0].money_unit == pytest.approx(120)
+    near = projected(case, plan.demand, whole_of(plan))
+    assert near is not None
+    assert near["break_reached"].tolist() == [[[1]]]
+
+
+def test_commitments_one_after_the_other_may_stand_at_one_site() -> None:
+    """40 and 40 modules, dear to miss, where nothing but a cap on types limits the site."""
+    deal = {"commitment": 40, "shortfall_price": 1000, "signed": True}
+    document = bought([[4, 4]], deal | {"last": 0}, deal | {"id": "g", "first": 1})
+    document["sites"][1]["power_mw"] = 1e6
+    document["policy"] = {"max_module_types": {"there": 1}}
+    assert planned(document).certificate["objective"] == pytest.approx(4000)
 
 
 def test_types_are_ordered_where_they_may_stand_and_cost_what_the_site_does() -> None:

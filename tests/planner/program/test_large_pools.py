@@ -20,6 +20,7 @@ from planner.planning import make_plan
 from planner.program.blocks import flatten
 from planner.program.build import build_program
 from planner.replay import from_table, replay
+from planner.rules.neighbour import projected, whole_of
 from planner.solve import Limits, solve_lp
 from planner.verify import verify
 
@@ -97,6 +98,14 @@ def test_merged_blocks_stay_a_relaxation_and_whole_pools_matter() -> None:
     assert merged <= exact * (1 + 1e-9)
     program = build_program(case, demand)
     assert exact * program.money_unit < planned(14.0).certificate["objective"] * 0.99  # parts of a pool are no pool
+
+
+def test_pools_stay_in_plans_that_are_brought_elsewhere() -> None:
+    plan = planned(14.0)
+    assert not plan.tables["pools"].empty
+    near = projected(plan.case, plan.demand, whole_of(plan))
+    assert near is not None
+    assert near["large_pool"].tolist() == whole_of(plan)["large_pool"].tolist()
 
 
 def test_decomposition_finds_the_same() -> None:

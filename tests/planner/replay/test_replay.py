@@ -17,6 +17,7 @@ from planner.demand import Demand
 from planner.plan import Plan
 from planner.plan.tables import TABLES
 from planner.replay import HourlyDemand, from_table, replay, typical_day_error
+from planner.solve.native import Incremental, Outcome
 
 START = date(2026, 1, 1)
 PRICE = np.where(np.arange(24) < 8, 0.2, 0.8)
@@ -255,6 +256,26 @@ def test_power_beyond_the_bill_is_billed_once_and_keeps() -> None:
     assert low["peak_kw"] == pytest.approx(1.5 * 30)
 
 
+def test_a_day_on_which_glop_goes_round_in_circles_is_dispatched_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    hourly = course(6, chat_r=rng.uniform(1, 7, (6, 24)), chat_q=rng.uniform(0, 4, (6, 24)), batch_q=1.5)
+    case, orders = Case.model_validate(document()), [{"branch": -1, "site": "far", "module_type": "m", "modules": 2}]
+    plain = replay(case, tables(gangs=[GANG], orders=orders), hourly)
+    solve, ended = Incremental.solve, []
+
+    def in_circles(model: Incremental, **how: Any) -> Outcome:
+        model.most_iterations = 1
+        outcome = solve(model, **how)
+        ended.append(outcome.status)
+        return outcome
+
+    monkeypatch.setattr(Incremental, "solve", in_circles)
+    again = replay(case, tables(gangs=[GANG], orders=orders), hourly)
+    assert ended
+    assert "optimal" not in ended
+    assert again.cost == pytest.approx(plain.cost)
+
+
 def test_sums_agree_in_every_table() -> None:
     rng = np.random.default_rng(1)
     more = document()
@@ -341,6 +362,19 @@ def test_what_is_ordered_leased_retired_and_moved_stands_together(
     assert result.cost == pytest.approx(sum(wanted.values()) + owed)
     plain = result.tables["costs"].query("term == 'departures'").set_index(["period", "site"])["undiscounted"]
     assert plain.to_dict() == pytest.approx({(0, "far"): 10.0, (1, "near"): 21.0})
+
+
+def test_what_agreements_take_off_and_ask_for_is_in_the_replay() -> None:
+    """Two of five modules committed to, at three quarters of their 100: 150, and 33 for the three that are missing."""
+    deal = {"id": "f", "module_types": ["m"], "signed": True, "commitment": 5, "shortfall_price": 11,
+            "breaks": [{"from_modules": 0, "discount": 0.25}]}  # fmt: skip
+    more = document(agreements=[deal])
+    more["horizon"]["costing"] = "upfront"
+    decided = tables(orders=[{"branch": -1, "site": "near", "module_type": "m", "modules": 2}])
+    costs = replay(Case.model_validate(more), decided, course(31, chat_r=1.0)).tables["costs"]
+    told = costs.set_index(["term", "period", "site"])[["discounted", "undiscounted"]]
+    assert told.loc["commitments", 0, ""].tolist() == [33, 33]
+    assert told.loc["capex", 0, "near"].tolist() == [150, 150]
 
 
 def test_the_backlog_never_holds_work_older_than_its_window() -> None:

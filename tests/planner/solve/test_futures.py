@@ -22,11 +22,16 @@ from planner.program.tighten import tightened
 from planner.solve import Limits, solve
 from planner.solve.benders.evaluation import HaltedError
 from planner.solve.benders.search import Search
+from planner.solve.control import Control
 from planner.solve.futures.apart import Apart
+from planner.solve.futures.bound import Bound
+from planner.solve.futures.side import Side
 from planner.solve.futures.tree import Campaigns, Tree
 from planner.solve.linear import attempts
+from planner.solve.native import run
 from planner.solve.probing import probed
 from planner.solve.tuning import TUNING
+from tests.planner.random.cases import random_case
 
 Document = Callable[..., dict[str, Any]]
 CVAR = {"objective": {"kind": "cvar", "alpha": 0.6, "weight": 0.5}}
@@ -134,6 +139,29 @@ def test_prices_of_what_is_shared_prove_what_all_futures_together_do(seed: int, 
     assert relaxed == pytest.approx(joint.objective, rel=1e-6)
     assert relaxed >= apart_too - 1e-6 * abs(apart_too)
     assert relaxed - 1e-6 * abs(relaxed) <= grown <= best + 1e-6 * abs(best)
+
+
+def test_a_refined_leaf_bounds_whatever_keeps_to_what_was_branched_on() -> None:
+    """Other campaigns than the relaxation's own may be left in a leaf, and cost less in whole numbers."""
+    case = Case.model_validate({**random_case(68), "agreements": []})
+    apart = Apart(tightened(build_program(case, given_demand(case), merge_steps=1)))
+    here = SimpleNamespace(native=lambda arrays, settings, _control: run(arrays, settings))
+    search = SimpleNamespace(state=SimpleNamespace(lock=threading.Lock()))
+    refined = 0
+    for f in range(apart.count):
+        alone = apart.alone(apart.program, f)
+        arrays = flatten(alone.program)
+        grown = Tree(without_whole(alone.program), Campaigns.of(alone.program)).grow(60.0, 0.0)
+        whole = apart.program.master.integer[apart.shared]
+        side = Side(alone, arrays, arrays, Campaigns.of(alone.program), "", whole, grown)
+        bound = Bound(search, Control(Limits()), apart, [side])  # type: ignore[arg-type]
+        for leaf in grown.leaves:
+            bound._refine(here, side, leaf)  # type: ignore[arg-type]
+        bound.close()
+        refined += side.bound > grown.bound * (1 + 1e-6)
+        best, _ = optimum(alone.program)
+        assert side.bound <= best + 1e-6 * abs(best)
+    assert refined  # refining proves more than the tree
 
 
 def test_a_future_alone_costs_what_it_costs_by_itself(small: Document) -> None:

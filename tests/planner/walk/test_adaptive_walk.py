@@ -141,6 +141,21 @@ def test_a_case_set_back_keeps_its_own_periods_and_moves_its_fleet() -> None:
     assert {p.where for p in caught.value.faults} == {"periods", "start"}
 
 
+def test_a_commitment_beyond_the_periods_set_back_to_asks_nothing_of_them() -> None:
+    """What is signed keeps its prices there; what is not signed would be for nothing, and is left out."""
+    base = dump_case(case())
+    terms = {
+        "module_types": ["k"],
+        "commitment": 9,
+        "shortfall_price": 5,
+        "breaks": [{"from_modules": 2, "discount": 0.1}],
+    }
+    for signed, last, kept in ((True, None, [(0, 2)]), (False, None, []), (True, 1, [(9, 1)])):
+        base["agreements"] = [{"id": "f", **terms, "signed": signed, "last": last}]
+        back = set_back(case_from(base), date(2025, 10, 1), 3)
+        assert [(one.commitment, one.last) for one in back.agreements] == kept
+
+
 def test_the_last_whole_periods_of_a_history() -> None:
     assert passed_start(case(), date(2026, 9, 30), 2) == date(2026, 4, 1)
     assert passed_start(case(), date(2026, 10, 30), 2) == date(2026, 4, 1)  # October is under way
