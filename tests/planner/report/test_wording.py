@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
+from planner.plan import Plan
+from planner.report.proof import certificate
+from planner.report.side_by_side import side_by_side
+from planner.report.tiles import tiles
 from planner.words.wording import LANGUAGES, compute_unit, language_of, wording
 
 ROOT = Path(__file__).parents[3]
@@ -119,3 +124,13 @@ def test_every_phase_of_a_search_has_words() -> None:
         assert [n for n in sorted(named) if f"phase.{n.replace(' ', '_')}" not in words.messages] == []
         assert "14" in words.phase("every hour: day 14 of 731")
         assert words.phase("every hour: day 14 of 731") != "every hour: day 14 of 731"
+
+
+def test_a_gap_is_the_same_figure_wherever_it_is_told(charted: Plan) -> None:
+    plan = replace(charted, certificate=charted.certificate | {"gap": 0.0057201})
+    words = wording("en")
+    told = [value for label, value in certificate(plan, words) if label == words("certificate.gap")]
+    told += [str(tile["value"]) for tile in tiles(plan, words) if tile["label"] == words("tile.gap")]
+    rows = side_by_side(plan, plan, words).measures
+    told += rows.loc[rows[words("apart.measure")] == words("certificate.gap"), words("apart.first")].tolist()
+    assert told == ["0.58 %"] * 3
